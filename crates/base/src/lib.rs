@@ -1,0 +1,20 @@
+//! The words every other crate shares: ids, time, seeded randomness, hashes, and a view over argument bytes.
+//!
+//! Knows nothing of commands, sockets or disks, and draws on nothing outside its arguments: no clock, no
+//! entropy. Everything here is small, `Copy` where it can be, and checked once when it is made.
+
+mod args;
+mod collections;
+mod hash;
+mod id;
+mod number;
+mod random;
+mod time;
+
+pub use args::{Args, Request, Span};
+pub use collections::{HashMap, HashSet};
+pub use hash::{KeyHasher, checksum, slot_of};
+pub use id::{AckLevel, ConnId, DbIndex, NodeId, PartitionId, Slot, WorkerId};
+pub use number::{I64_TEXT_MAX, format_i64, parse_i64};
+pub use random::Random;
+pub use time::{Millis, Now};
