@@ -5,8 +5,10 @@
 
 mod decode;
 mod encode;
+mod inline;
 mod value;
 
 pub use decode::{Decoded, Decoder, Limits, ProtocolError};
 pub use encode::{Reply, Version, write_request};
+pub use inline::{Foreign, UnbalancedQuotes, split_line};
 pub use value::{Value, ValueDecoder, ValueError};
