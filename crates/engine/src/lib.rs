@@ -1,1 +1,24 @@
-//! To be written.
+//! One partition's data and what every data command does to it.
+//!
+//! A [`Keyspace`] is one database's part in one partition. A command sees it through a [`Store`], which knows the time
+//! and hides what has lapsed. Everything is deterministic: the same requests with the same times and seeds on the
+//! same state give the same bytes. Does not know: I/O, clocks, replication, sessions.
+//!
+//! Reading order: [`value`](ValueRef), [`Entry`], [`Keyspace`], [`Store`], [`EntryMut`].
+
+mod digest;
+mod edit;
+mod keyspace;
+mod record;
+mod store;
+mod table;
+mod value;
+mod watch;
+
+pub use edit::EntryMut;
+pub use keyspace::Keyspace;
+pub use record::{RecordError, encode_entry};
+pub use store::{Access, KeyspaceSet, Keyspaces, Store};
+pub use table::Entry;
+pub use value::{Encoding, HashIter, HashMut, HashRef, Kind, Limits, NewDeadline, NewValue, ValueRef};
+pub use watch::WatchStamp;

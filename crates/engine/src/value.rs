@@ -1,0 +1,140 @@
+//! What a key can hold, as commands see it: borrowed views, and the values they hand in.
+//!
+//! Knows the shapes of values and the words of `TYPE` and `OBJECT ENCODING`; knows no reply and no memory layout.
+
+use base::{I64_TEXT_MAX, format_i64};
+
+mod hash;
+
+pub use hash::{HashIter, HashMut, HashRef};
+
+/// The type of a value, as `TYPE` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes or an integer.
+    String,
+    /// Fields and their values.
+    Hash,
+}
+
+impl Kind {
+    /// The word that `TYPE` answers and `SCAN ... TYPE` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::Hash => "hash",
+        }
+    }
+}
+
+/// The form of a value, as `OBJECT ENCODING` names it. Follows the rules of Redis 7.2 whatever the real layout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A string that is a 64-bit integer.
+    Int,
+    /// A string of at most 44 bytes that was set whole.
+    Embstr,
+    /// A longer string, or one that `APPEND` or `SETRANGE` made.
+    Raw,
+    /// A small hash.
+    Listpack,
+    /// A hash past the limits of the small form.
+    HashTable,
+}
+
+impl Encoding {
+    /// The word that `OBJECT ENCODING` answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::HashTable => "hashtable",
+        }
+    }
+}
+
+/// A value, borrowed from its entry.
+#[derive(Clone, Copy)]
+pub enum ValueRef<'a> {
+    /// A string held as bytes.
+    Text(&'a [u8]),
+    /// A string held as a number; its text is the number's only one.
+    Int(i64),
+    /// A hash.
+    Hash(HashRef<'a>),
+}
+
+impl<'a> ValueRef<'a> {
+    /// Its type.
+    pub fn kind(self) -> Kind {
+        match self {
+            ValueRef::Text(_) | ValueRef::Int(_) => Kind::String,
+            ValueRef::Hash(_) => Kind::Hash,
+        }
+    }
+
+    /// The bytes of a string, with `buffer` for the text of a number; `None` for any other type.
+    #[inline]
+    pub fn text(self, buffer: &'a mut [u8; I64_TEXT_MAX]) -> Option<&'a [u8]> {
+        match self {
+            ValueRef::Text(bytes) => Some(bytes),
+            ValueRef::Int(number) => Some(format_i64(number, buffer)),
+            ValueRef::Hash(_) => None,
+        }
+    }
+
+    /// The length of a string's text; `None` for any other type.
+    pub fn text_len(self) -> Option<usize> {
+        self.text(&mut [0; I64_TEXT_MAX]).map(<[u8]>::len)
+    }
+
+    /// The hash, if it is one.
+    pub fn hash(self) -> Option<HashRef<'a>> {
+        match self {
+            ValueRef::Hash(hash) => Some(hash),
+            ValueRef::Text(_) | ValueRef::Int(_) => None,
+        }
+    }
+}
+
+/// A value to be stored.
+#[derive(Clone, Copy, Debug)]
+pub enum NewValue<'a> {
+    /// A string as `SET` stores it: a number if its text is one, else bytes.
+    Text(&'a [u8]),
+    /// A string of bytes even if it reads as a number: what `INCRBYFLOAT` stores. Its encoding goes by its length.
+    Plain(&'a [u8]),
+    /// A string of bytes whose encoding is `raw` at any length: what `SETRANGE` makes.
+    Raw(&'a [u8]),
+    /// A string held as a number.
+    Int(i64),
+    /// A hash without fields. Give it some in the same command: an empty hash must not outlive one.
+    EmptyHash,
+}
+
+/// What becomes of a key's deadline when its value is overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewDeadline {
+    /// None afterwards, as plain `SET` does.
+    Clear,
+    /// As before, as `SET ... KEEPTTL` does.
+    Keep,
+    /// This one.
+    At(base::Millis),
+}
+
+/// When a small form gives way to a table: Redis's settings of the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`: most fields of a small hash.
+    pub hash_entries: usize,
+    /// `hash-max-listpack-value`: longest field or value of a small hash.
+    pub hash_value: usize,
+}
+
+impl Limits {
+    /// Redis 7.2's.
+    pub const REDIS: Limits = Limits { hash_entries: 128, hash_value: 64 };
+}
