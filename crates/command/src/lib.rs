@@ -1,1 +1,19 @@
-//! To be written.
+//! The command table: one row a command, and everything that follows from rows.
+//!
+//! A row ([`Spec`]) says who runs a command, how many arguments it takes, where its keys are, what it may do, and how
+//! it is documented. The parser, the router, access control, transactions, `COMMAND`, help texts, hints of the
+//! prompt and the reference page all read it here.
+//!
+//! Invariants: names are unique and lower case; every variant of [`DataCommand`] and [`NodeCommand`] has exactly one
+//! row, which is checked while compiling. Knows no data, no connection, no reply.
+
+mod id;
+mod keys;
+mod lookup;
+mod spec;
+mod table;
+
+pub use id::{DataCommand, NodeCommand};
+pub use keys::{KeyAccess, KeyRange, KeySpec, KeysOf};
+pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
+pub use spec::{Categories, Category, Deprecated, Flags, Group, Run, Spec, Split};

@@ -1,0 +1,87 @@
+//! The two closed lists of commands. `engine` matches the first to the end, `node` the second.
+//!
+//! Invariant, checked while compiling: every variant has exactly one row in [`crate::table`], and every row that
+//! runs names a variant. So a row without an implementation, or the reverse, does not build.
+
+use crate::Spec;
+use crate::table;
+
+macro_rules! commands {
+    ($(#[$doc:meta])* $name:ident { $($(#[$group:meta])* $variant:ident)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name {
+            $(
+                #[doc = concat!("See the row of `", stringify!($variant), "`.")]
+                $(#[$group])*
+                $variant,
+            )*
+        }
+
+        impl $name {
+            /// All variants, in the order of their numbers. The numbers mean nothing outside this process.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+        }
+    };
+}
+
+commands! {
+    /// Commands that read or change the data of one partition (or of several, borrowed).
+    DataCommand {
+        // String.
+        Append Decr DecrBy Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat Lcs MGet MSet MSetNx PSetEx
+        Set SetEx SetNx SetRange StrLen Substr
+        // Hash.
+        HDel HExists HGet HGetAll HIncrBy HIncrByFloat HKeys HLen HMGet HMSet HRandField HScan HSet HSetNx
+        HStrLen HVals
+        // Generic.
+        Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
+        Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject
+        DebugDigestValue
+        // Written by nodes into the log, never taken from clients.
+        NarfExpire NarfPut NarfFlush
+    }
+}
+
+commands! {
+    /// Commands about connections, the node, or whole databases.
+    NodeCommand {
+        // Connection.
+        Auth ClientAck ClientCaching ClientGetName ClientGetRedir ClientHelp ClientId ClientInfo ClientKill
+        ClientList ClientNoEvict ClientNoTouch ClientPause ClientReply ClientSetInfo ClientSetName ClientTracking
+        ClientTrackingInfo ClientUnblock ClientUnpause Echo Hello Ping Quit Reset Select
+        // Publish and subscribe.
+        PSubscribe Publish PubSubChannels PubSubHelp PubSubNumPat PubSubNumSub PubSubShardChannels
+        PubSubShardNumSub PUnsubscribe SPublish SSubscribe Subscribe SUnsubscribe Unsubscribe
+        // Transactions.
+        Discard Exec Multi Unwatch Watch
+        // Whole databases.
+        DbSize FlushAll FlushDb Keys RandomKey Scan SwapDb Wait WaitAof ObjectHelp
+        // Server.
+        BgRewriteAof BgSave Command CommandCount CommandDocs CommandGetKeys CommandGetKeysAndFlags CommandHelp
+        CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest
+        DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave Lolwut MemoryDoctor MemoryHelp
+        MemoryMallocStats MemoryPurge MemoryStats ModuleList Monitor Role Save Shutdown SlowlogGet SlowlogHelp
+        SlowlogLen SlowlogReset Time
+        // Cluster.
+        Asking ClusterHelp ClusterInfo ClusterKeySlot ClusterMyId ClusterNodes ClusterShards ClusterSlots
+        ReadOnly ReadWrite
+    }
+}
+
+impl DataCommand {
+    /// The row of this command.
+    #[inline]
+    pub fn spec(self) -> &'static Spec {
+        table::DATA[self as usize]
+    }
+}
+
+impl NodeCommand {
+    /// The row of this command.
+    #[inline]
+    pub fn spec(self) -> &'static Spec {
+        table::NODE[self as usize]
+    }
+}

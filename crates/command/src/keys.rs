@@ -1,0 +1,135 @@
+//! Which arguments of a request are keys.
+//!
+//! Invariant: whatever the request, an index that comes out is below its number of arguments. Does not know slots.
+
+/// Arguments `first`, `first + step`, … up to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Index of the first key, 0 if there is none: that is the command's name.
+    pub first: u8,
+    /// Index of the last key; negative counts from the end, -1 is the last argument.
+    pub last: i8,
+    /// Distance from one key to the next, at least 1.
+    pub step: u8,
+}
+
+impl KeyRange {
+    /// No keys.
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 1 };
+
+    /// The keys of a request with `len` arguments.
+    #[inline]
+    pub fn of(self, len: usize) -> KeysOf {
+        let first = usize::from(self.first);
+        if first == 0 {
+            return KeysOf { next: 0, end: 0, step: 1 };
+        }
+        let end = if self.last < 0 {
+            (len + 1).saturating_sub(usize::from(self.last.unsigned_abs()))
+        } else {
+            len.min(usize::from(self.last.unsigned_abs()) + 1)
+        };
+        KeysOf { next: first, end, step: usize::from(self.step) }
+    }
+}
+
+/// Iterates over the indexes of a request's keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysOf {
+    next: usize,
+    end: usize,
+    step: usize,
+}
+
+impl Iterator for KeysOf {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.next >= self.end {
+            return None;
+        }
+        let index = self.next;
+        self.next += self.step;
+        Some(index)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.end.saturating_sub(self.next).div_ceil(self.step);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for KeysOf {}
+
+/// Keys that a command treats alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// Which arguments.
+    pub range: KeyRange,
+    /// What happens to them.
+    pub access: KeyAccess,
+}
+
+/// What a command does to a key, in the words of `COMMAND INFO`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyAccess(u16);
+
+impl KeyAccess {
+    /// Reads the value or facts about it.
+    pub const RO: KeyAccess = KeyAccess(1);
+    /// Reads and changes the value.
+    pub const RW: KeyAccess = KeyAccess(1 << 1);
+    /// Overwrites the value without reading it.
+    pub const OW: KeyAccess = KeyAccess(1 << 2);
+    /// Removes the key.
+    pub const RM: KeyAccess = KeyAccess(1 << 3);
+    /// Returns, copies or uses the content.
+    pub const ACCESS: KeyAccess = KeyAccess(1 << 4);
+    /// Changes content that may be there.
+    pub const UPDATE: KeyAccess = KeyAccess(1 << 5);
+    /// Adds content and changes none.
+    pub const INSERT: KeyAccess = KeyAccess(1 << 6);
+    /// Removes content.
+    pub const DELETE: KeyAccess = KeyAccess(1 << 7);
+    /// A channel, placed like a key.
+    pub const NOT_KEY: KeyAccess = KeyAccess(1 << 8);
+    /// Depends on the arguments.
+    pub const VARIABLE: KeyAccess = KeyAccess(1 << 9);
+
+    const TEXTS: [(KeyAccess, &'static str); 10] = [
+        (KeyAccess::RO, "RO"),
+        (KeyAccess::RW, "RW"),
+        (KeyAccess::OW, "OW"),
+        (KeyAccess::RM, "RM"),
+        (KeyAccess::ACCESS, "access"),
+        (KeyAccess::UPDATE, "update"),
+        (KeyAccess::INSERT, "insert"),
+        (KeyAccess::DELETE, "delete"),
+        (KeyAccess::NOT_KEY, "not_key"),
+        (KeyAccess::VARIABLE, "variable_flags"),
+    ];
+
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u16) -> KeyAccess {
+        KeyAccess(bits)
+    }
+
+    /// Both.
+    pub const fn and(self, other: KeyAccess) -> KeyAccess {
+        KeyAccess(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is here.
+    pub const fn contains(self, other: KeyAccess) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The words of `COMMAND INFO`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
+        KeyAccess::TEXTS.iter().filter(move |(flag, _)| self.contains(*flag)).map(|&(_, text)| text)
+    }
+}

@@ -1,0 +1,213 @@
+//! Rows of the generic commands.
+
+use super::prelude::*;
+use crate::DataCommand::*;
+use crate::NodeCommand::*;
+
+rows_of!(Group::Generic; data node container);
+
+pub(super) static ROWS: &[Spec] = &[
+    data(Copy, "copy", -3, WRITE | DENYOOM)
+        .since("6.2.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS), key(2, 2, 1, OW | UPDATE)])
+        .syntax("source destination [DB destination-db] [REPLACE]")
+        .cost("O(N), N the number of nested items; O(1) for a string")
+        .summary("Copies a value and its deadline to another key."),
+    data(Del, "del", -2, WRITE)
+        .since("1.0.0")
+        .keys(&[key(1, -1, 1, RM | DELETE)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys; O(M) for a value of M items")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .split(Split::Sum)
+        .summary("Deletes keys and returns how many were there."),
+    data(Exists, "exists", -2, READONLY | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, -1, 1, RO)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .split(Split::Sum)
+        .summary("Counts which of the keys exist; a key named twice counts twice."),
+    data(Expire, "expire", -3, WRITE | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .syntax("key seconds [NX | XX | GT | LT]")
+        .cost("O(1)")
+        .summary("Sets how many seconds a key has left."),
+    data(ExpireAt, "expireat", -3, WRITE | FAST)
+        .since("1.2.0")
+        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .syntax("key unix-time-seconds [NX | XX | GT | LT]")
+        .cost("O(1)")
+        .summary("Sets the second at which a key expires."),
+    data(ExpireTime, "expiretime", 2, READONLY | FAST)
+        .since("7.0.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(1)")
+        .summary("Returns the second at which a key expires."),
+    node(Keys, "keys", 2, READONLY)
+        .since("1.0.0")
+        .syntax("pattern")
+        .cost("O(N), N the number of keys in the database")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
+        .summary("Returns all keys that match a pattern."),
+    data(Move, "move", 3, WRITE | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
+        .syntax("key db")
+        .cost("O(1)")
+        .summary("Moves a key to another database, unless it exists there."),
+    container("object").since("2.2.3").summary("Looks at how values are stored.").subcommands(&[
+        data(ObjectEncoding, "object|encoding", 3, READONLY)
+            .since("2.2.3")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns how a value is stored."),
+        data(ObjectFreq, "object|freq", 3, READONLY)
+            .since("4.0.0")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns how often a key has been used lately, on a logarithmic scale."),
+        node(ObjectHelp, "object|help", 2, LOADING | STALE)
+            .since("6.2.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        data(ObjectIdleTime, "object|idletime", 3, READONLY)
+            .since("2.2.3")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns for how many seconds a key has not been used."),
+        data(ObjectRefCount, "object|refcount", 3, READONLY)
+            .since("2.2.3")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns how many references a value has."),
+    ]),
+    data(Persist, "persist", 2, WRITE | FAST)
+        .since("2.2.0")
+        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .syntax("key")
+        .cost("O(1)")
+        .summary("Takes the deadline from a key."),
+    data(PExpire, "pexpire", -3, WRITE | FAST)
+        .since("2.6.0")
+        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .syntax("key milliseconds [NX | XX | GT | LT]")
+        .cost("O(1)")
+        .summary("Sets how many milliseconds a key has left."),
+    data(PExpireAt, "pexpireat", -3, WRITE | FAST)
+        .since("2.6.0")
+        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .syntax("key unix-time-milliseconds [NX | XX | GT | LT]")
+        .cost("O(1)")
+        .summary("Sets the millisecond at which a key expires."),
+    data(PExpireTime, "pexpiretime", 2, READONLY | FAST)
+        .since("7.0.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(1)")
+        .summary("Returns the millisecond at which a key expires."),
+    data(PTtl, "pttl", 2, READONLY | FAST)
+        .since("2.6.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(1)")
+        .tips(&["nondeterministic_output"])
+        .summary("Returns how many milliseconds a key has left."),
+    node(RandomKey, "randomkey", 1, READONLY)
+        .since("1.0.0")
+        .cost("O(1)")
+        .tips(&["request_policy:all_shards", "nondeterministic_output"])
+        .summary("Returns a key picked at random."),
+    data(Rename, "rename", 3, WRITE)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, OW | UPDATE)])
+        .syntax("key newkey")
+        .cost("O(1)")
+        .summary("Gives a value another key, replacing what was there."),
+    data(RenameNx, "renamenx", 3, WRITE | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, OW | INSERT)])
+        .syntax("key newkey")
+        .cost("O(1)")
+        .summary("Gives a value another key, if that is absent."),
+    node(Scan, "scan", -2, READONLY)
+        .since("2.8.0")
+        .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]")
+        .cost("O(1) a call, O(N) for a whole round, N the number of keys")
+        .tips(&["nondeterministic_output", "request_policy:special"])
+        .summary("Walks over the keys of the database, some at each call."),
+    data(Touch, "touch", -2, READONLY | FAST)
+        .since("3.2.1")
+        .keys(&[key(1, -1, 1, RO)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .split(Split::Sum)
+        .summary("Marks keys as used just now and returns how many exist."),
+    data(Ttl, "ttl", 2, READONLY | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(1)")
+        .tips(&["nondeterministic_output"])
+        .summary("Returns how many seconds a key has left."),
+    data(Type, "type", 2, READONLY | FAST)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RO)])
+        .syntax("key")
+        .cost("O(1)")
+        .summary("Returns the type of a value."),
+    data(Unlink, "unlink", -2, WRITE | FAST)
+        .since("4.0.0")
+        .keys(&[key(1, -1, 1, RM | DELETE)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys")
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .split(Split::Sum)
+        .summary("Deletes keys and frees their memory later."),
+    node(Wait, "wait", 3, BLOCKING)
+        .since("3.0.0")
+        .syntax("numreplicas timeout")
+        .cost("O(1)")
+        .categories(&[Category::Connection])
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .summary("Waits until so many replicas have the writes of this connection."),
+    node(WaitAof, "waitaof", 4, BLOCKING)
+        .since("7.2.0")
+        .syntax("numlocal numreplicas timeout")
+        .cost("O(1)")
+        .categories(&[Category::Connection])
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .summary(
+            "Waits until the writes of this connection are on the disks of this node and of so \
+many replicas.",
+        ),
+    data(NarfExpire, "narf.expire", -2, WRITE | INTERNAL | FAST)
+        .since("0.1.0")
+        .keys(&[key(1, -1, 1, RM | DELETE)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys")
+        .summary("Deletes those of the keys whose deadline has passed at the time of the entry."),
+    data(NarfPut, "narf.put", 4, WRITE | INTERNAL)
+        .since("0.1.0")
+        .keys(&[key(1, 1, 1, OW | UPDATE)])
+        .syntax("key deadline-ms record")
+        .cost("O(N), N the size of the value")
+        .summary("Puts a serialized value in the place of whatever is at the key; deadline 0 is none."),
+    data(NarfFlush, "narf.flush", 1, WRITE | INTERNAL)
+        .since("0.1.0")
+        .cost("O(N), N the number of keys")
+        .summary("Deletes every key that this partition has of the database."),
+];

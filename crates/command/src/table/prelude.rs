@@ -1,0 +1,206 @@
+//! The words rows are written in.
+//!
+//! Flags and key accesses are plain numbers here, because `|` on types of our own does not work in constants.
+
+pub(super) use crate::Category;
+pub(super) use crate::keys::KeySpec;
+pub(super) use crate::spec::{Group, Spec, Split};
+pub(super) use access::*;
+pub(super) use flag::*;
+
+use crate::keys::{KeyAccess, KeyRange};
+use crate::spec::{Categories, Deprecated, Flags, Run};
+
+/// Flags, to be joined with `|`.
+#[expect(unused, reason = "no command of today has each flag")]
+mod flag {
+    use crate::Flags;
+
+    pub(in crate::table) const NONE: u32 = 0;
+    pub(in crate::table) const WRITE: u32 = Flags::WRITE.bits();
+    pub(in crate::table) const READONLY: u32 = Flags::READONLY.bits();
+    pub(in crate::table) const DENYOOM: u32 = Flags::DENYOOM.bits();
+    pub(in crate::table) const ADMIN: u32 = Flags::ADMIN.bits();
+    pub(in crate::table) const PUBSUB: u32 = Flags::PUBSUB.bits();
+    pub(in crate::table) const NOSCRIPT: u32 = Flags::NOSCRIPT.bits();
+    pub(in crate::table) const BLOCKING: u32 = Flags::BLOCKING.bits();
+    pub(in crate::table) const LOADING: u32 = Flags::LOADING.bits();
+    pub(in crate::table) const STALE: u32 = Flags::STALE.bits();
+    pub(in crate::table) const SKIP_MONITOR: u32 = Flags::SKIP_MONITOR.bits();
+    pub(in crate::table) const SKIP_SLOWLOG: u32 = Flags::SKIP_SLOWLOG.bits();
+    pub(in crate::table) const FAST: u32 = Flags::FAST.bits();
+    pub(in crate::table) const NO_AUTH: u32 = Flags::NO_AUTH.bits();
+    pub(in crate::table) const NO_ASYNC_LOADING: u32 = Flags::NO_ASYNC_LOADING.bits();
+    pub(in crate::table) const NO_MULTI: u32 = Flags::NO_MULTI.bits();
+    pub(in crate::table) const MOVABLEKEYS: u32 = Flags::MOVABLEKEYS.bits();
+    pub(in crate::table) const ALLOW_BUSY: u32 = Flags::ALLOW_BUSY.bits();
+    pub(in crate::table) const INTERNAL: u32 = Flags::INTERNAL.bits();
+}
+
+/// What happens to a key, to be joined with `|`.
+mod access {
+    use crate::keys::KeyAccess;
+
+    pub(in crate::table) const RO: u16 = KeyAccess::RO.bits();
+    pub(in crate::table) const RW: u16 = KeyAccess::RW.bits();
+    pub(in crate::table) const OW: u16 = KeyAccess::OW.bits();
+    pub(in crate::table) const RM: u16 = KeyAccess::RM.bits();
+    pub(in crate::table) const ACCESS: u16 = KeyAccess::ACCESS.bits();
+    pub(in crate::table) const UPDATE: u16 = KeyAccess::UPDATE.bits();
+    pub(in crate::table) const INSERT: u16 = KeyAccess::INSERT.bits();
+    pub(in crate::table) const DELETE: u16 = KeyAccess::DELETE.bits();
+    pub(in crate::table) const NOT_KEY: u16 = KeyAccess::NOT_KEY.bits();
+    pub(in crate::table) const VARIABLE_FLAGS: u16 = KeyAccess::VARIABLE.bits();
+}
+
+/// Makes the ways to start a row of one group that the group needs.
+macro_rules! rows_of {
+    ($group:expr; $($kind:ident)*) => {
+        $(rows_of!(@ $group; $kind);)*
+    };
+    (@ $group:expr; data) => {
+        const fn data(command: crate::DataCommand, name: &'static str, arity: i8, flags: u32) -> Spec {
+            Spec::row($group, crate::Run::Data(command), name, arity, flags)
+        }
+    };
+    (@ $group:expr; node) => {
+        const fn node(command: crate::NodeCommand, name: &'static str, arity: i8, flags: u32) -> Spec {
+            Spec::row($group, crate::Run::Node(command), name, arity, flags)
+        }
+    };
+    (@ $group:expr; container) => {
+        const fn container(name: &'static str) -> Spec {
+            Spec::row($group, crate::Run::Container, name, -2, NONE)
+        }
+    };
+}
+pub(super) use rows_of;
+
+/// Keys at `first`, `first + step`, … up to `last`, where -1 is the last argument.
+pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
+    KeySpec { range: KeyRange { first, last, step }, access: KeyAccess::from_bits(access) }
+}
+
+impl Spec {
+    pub(super) const fn row(group: Group, run: Run, name: &'static str, arity: i8, flags: u32) -> Spec {
+        let flags = Flags::from_bits(flags);
+        Spec {
+            run,
+            arity,
+            keys: KeyRange::NONE,
+            split: None,
+            flags,
+            name,
+            subcommands: &[],
+            group,
+            categories: categories_of_flags(flags, categories_of_group(group, run)),
+            key_specs: &[],
+            since: "",
+            summary: "",
+            complexity: "depends on the subcommand",
+            syntax: "",
+            tips: &[],
+            deprecated: None,
+        }
+    }
+
+    /// Where the keys are. Channels among them count for `COMMAND INFO` only.
+    pub(super) const fn keys(mut self, specs: &'static [KeySpec]) -> Spec {
+        self.key_specs = specs;
+        let first = specs[0];
+        if !first.access.contains(KeyAccess::NOT_KEY) {
+            let last = specs[specs.len() - 1].range;
+            self.keys = KeyRange { first: first.range.first, last: last.last, step: first.range.step };
+        }
+        self
+    }
+
+    pub(super) const fn split(mut self, split: Split) -> Spec {
+        self.split = Some(split);
+        self
+    }
+
+    pub(super) const fn since(mut self, version: &'static str) -> Spec {
+        self.since = version;
+        self
+    }
+
+    pub(super) const fn syntax(mut self, syntax: &'static str) -> Spec {
+        self.syntax = syntax;
+        self
+    }
+
+    pub(super) const fn cost(mut self, complexity: &'static str) -> Spec {
+        self.complexity = complexity;
+        self
+    }
+
+    pub(super) const fn summary(mut self, summary: &'static str) -> Spec {
+        self.summary = summary;
+        self
+    }
+
+    pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Spec {
+        self.tips = tips;
+        self
+    }
+
+    pub(super) const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Spec {
+        self.deprecated = Some(Deprecated { since, replaced_by });
+        self
+    }
+
+    pub(super) const fn subcommands(mut self, rows: &'static [Spec]) -> Spec {
+        self.subcommands = rows;
+        self
+    }
+
+    /// Takes these categories instead of the group's. Those that follow from flags stay.
+    pub(super) const fn categories(mut self, categories: &[Category]) -> Spec {
+        let mut set = Categories::NONE;
+        let mut at = 0;
+        while at < categories.len() {
+            set = set.with(categories[at]);
+            at += 1;
+        }
+        self.categories = categories_of_flags(self.flags, set);
+        self
+    }
+}
+
+/// The categories that most commands of a group have.
+const fn categories_of_group(group: Group, run: Run) -> Categories {
+    if matches!(run, Run::Container) {
+        return Categories::NONE;
+    }
+    match group {
+        Group::String => Categories::NONE.with(Category::String),
+        Group::Hash => Categories::NONE.with(Category::Hash),
+        Group::Generic => Categories::NONE.with(Category::Keyspace),
+        Group::Connection => Categories::NONE.with(Category::Connection),
+        Group::Transactions => Categories::NONE.with(Category::Transaction),
+        // The flag says it.
+        Group::PubSub => Categories::NONE,
+        Group::Server | Group::Cluster => Categories::NONE,
+    }
+}
+
+/// Adds the categories that Redis derives from flags.
+const fn categories_of_flags(flags: Flags, mut set: Categories) -> Categories {
+    if flags.contains(Flags::WRITE) {
+        set = set.with(Category::Write);
+    }
+    if flags.contains(Flags::READONLY) {
+        set = set.with(Category::Read);
+    }
+    if flags.contains(Flags::ADMIN) {
+        set = set.with(Category::Admin).with(Category::Dangerous);
+    }
+    if flags.contains(Flags::PUBSUB) {
+        set = set.with(Category::PubSub);
+    }
+    if flags.contains(Flags::BLOCKING) {
+        set = set.with(Category::Blocking);
+    }
+    set.with(if flags.contains(Flags::FAST) { Category::Fast } else { Category::Slow })
+}

@@ -1,0 +1,261 @@
+//! Rows of the server commands.
+
+use super::prelude::*;
+use crate::DataCommand::*;
+use crate::NodeCommand::*;
+
+rows_of!(Group::Server; data node container);
+
+pub(super) static ROWS: &[Spec] = &[
+    node(BgRewriteAof, "bgrewriteaof", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
+        .since("1.0.0")
+        .cost("O(1)")
+        .summary("Writes a snapshot in the background, so that older log can go."),
+    node(BgSave, "bgsave", -1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
+        .since("1.0.0")
+        .syntax("[SCHEDULE]")
+        .cost("O(1)")
+        .summary("Writes a snapshot in the background."),
+    node(Command, "command", -1, LOADING | STALE)
+        .since("2.8.13")
+        .cost("O(N), N the number of commands")
+        .categories(&[Category::Connection])
+        .tips(&["nondeterministic_output_order"])
+        .summary("Describes every command.")
+        .subcommands(&[
+            node(CommandCount, "command|count", 2, LOADING | STALE)
+                .since("2.8.13")
+                .cost("O(1)")
+                .categories(&[Category::Connection])
+                .summary("Returns the number of commands."),
+            node(CommandDocs, "command|docs", -2, LOADING | STALE)
+                .since("7.0.0")
+                .syntax("[command-name [command-name ...]]")
+                .cost("O(N), N the number of commands asked for")
+                .categories(&[Category::Connection])
+                .tips(&["nondeterministic_output_order"])
+                .summary("Returns the documentation of commands."),
+            node(CommandGetKeys, "command|getkeys", -4, LOADING | STALE)
+                .since("2.8.13")
+                .syntax("command [arg [arg ...]]")
+                .cost("O(N), N the number of arguments")
+                .categories(&[Category::Connection])
+                .summary("Returns which arguments of a command are keys."),
+            node(CommandGetKeysAndFlags, "command|getkeysandflags", -4, LOADING | STALE)
+                .since("7.0.0")
+                .syntax("command [arg [arg ...]]")
+                .cost("O(N), N the number of arguments")
+                .categories(&[Category::Connection])
+                .summary("Returns which arguments of a command are keys, and what happens to them."),
+            node(CommandHelp, "command|help", 2, LOADING | STALE)
+                .since("5.0.0")
+                .cost("O(1)")
+                .categories(&[Category::Connection])
+                .summary("Lists the subcommands."),
+            node(CommandInfo, "command|info", -2, LOADING | STALE)
+                .since("2.8.13")
+                .syntax("[command-name [command-name ...]]")
+                .cost("O(N), N the number of commands asked for")
+                .categories(&[Category::Connection])
+                .tips(&["nondeterministic_output_order"])
+                .summary("Describes some commands, or every command."),
+            node(CommandList, "command|list", -2, LOADING | STALE)
+                .since("7.0.0")
+                .syntax("[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]")
+                .cost("O(N), N the number of commands")
+                .categories(&[Category::Connection])
+                .tips(&["nondeterministic_output_order"])
+                .summary("Returns the names of commands."),
+        ]),
+    container("config").since("2.0.0").summary("Reads and changes settings.").subcommands(&[
+        node(ConfigGet, "config|get", -3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.0.0")
+            .syntax("parameter [parameter ...]")
+            .cost("O(N), N the number of settings")
+            .summary("Returns settings whose names match patterns."),
+        node(ConfigHelp, "config|help", 2, LOADING | STALE)
+            .since("5.0.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(ConfigResetStat, "config|resetstat", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.0.0")
+            .cost("O(1)")
+            .summary("Sets counters of INFO to zero."),
+        node(ConfigRewrite, "config|rewrite", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.0")
+            .cost("O(1)")
+            .summary("Writes the settings in force to the configuration file."),
+        node(ConfigSet, "config|set", -4, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.0.0")
+            .syntax("parameter value [parameter value ...]")
+            .cost("O(N), N the number of settings")
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .summary("Changes settings, all or none."),
+    ]),
+    node(DbSize, "dbsize", 1, READONLY | FAST)
+        .since("1.0.0")
+        .cost("O(1)")
+        .categories(&[Category::Keyspace])
+        .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
+        .summary("Returns the number of keys in the database."),
+    container("debug").since("1.0.0").summary("Looks inside and provokes things, for tests.").subcommands(&[
+        node(DebugDigest, "debug|digest", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .cost("O(N), N the number of keys")
+            .summary("Returns a digest of all data."),
+        data(DebugDigestValue, "debug|digest-value", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .keys(&[key(2, -1, 1, RO)])
+            .syntax("key [key ...]")
+            .cost("O(N), N the size of the values")
+            .summary("Returns a digest of each value."),
+        node(DebugHelp, "debug|help", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        data(DebugObject, "debug|object", -3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key")
+            .cost("O(N), N the size of the value")
+            .summary("Describes how a value is stored."),
+        node(DebugReload, "debug|reload", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .cost("O(N), N the number of keys")
+            .summary("Writes the data to disk and reads it back."),
+        node(DebugSetActiveExpire, "debug|set-active-expire", 3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .syntax("<0 | 1>")
+            .cost("O(1)")
+            .summary("Says whether expired keys are deleted before anybody asks for them."),
+        node(DebugSleep, "debug|sleep", 3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("1.0.0")
+            .syntax("seconds")
+            .cost("O(1)")
+            .summary("Makes the node do nothing for a while."),
+    ]),
+    node(FlushAll, "flushall", -1, WRITE)
+        .since("1.0.0")
+        .syntax("[ASYNC | SYNC]")
+        .cost("O(N), N the number of keys")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .summary("Deletes the keys of all databases."),
+    node(FlushDb, "flushdb", -1, WRITE)
+        .since("1.0.0")
+        .syntax("[ASYNC | SYNC]")
+        .cost("O(N), N the number of keys")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .summary("Deletes the keys of the database."),
+    node(Info, "info", -1, LOADING | STALE)
+        .since("1.0.0")
+        .syntax("[section [section ...]]")
+        .cost("O(1)")
+        .categories(&[Category::Dangerous])
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .summary("Describes the node: versions, counters, load."),
+    node(LastSave, "lastsave", 1, LOADING | STALE | FAST)
+        .since("1.0.0")
+        .cost("O(1)")
+        .categories(&[Category::Admin, Category::Dangerous])
+        .tips(&["nondeterministic_output"])
+        .summary("Returns the second at which the last snapshot was finished."),
+    node(Lolwut, "lolwut", -1, READONLY | FAST)
+        .since("5.0.0")
+        .syntax("[VERSION version]")
+        .cost("O(1)")
+        .summary("Shows a picture, and the version."),
+    container("memory").since("4.0.0").summary("Looks at the use of memory.").subcommands(&[
+        node(MemoryDoctor, "memory|doctor", 2, NONE)
+            .since("4.0.0")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+            .summary("Says in words whether memory looks well."),
+        node(MemoryHelp, "memory|help", 2, LOADING | STALE)
+            .since("4.0.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(MemoryMallocStats, "memory|malloc-stats", 2, NONE)
+            .since("4.0.0")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+            .summary("Returns what the allocator reports."),
+        node(MemoryPurge, "memory|purge", 2, NONE)
+            .since("4.0.0")
+            .cost("O(1)")
+            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+            .summary("Asks the allocator to give back free memory."),
+        node(MemoryStats, "memory|stats", 2, NONE)
+            .since("4.0.0")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+            .summary("Returns what memory is used for."),
+        data(MemoryUsage, "memory|usage", -3, READONLY)
+            .since("4.0.0")
+            .keys(&[key(2, 2, 1, RO)])
+            .syntax("key [SAMPLES count]")
+            .cost("O(N), N the number of samples")
+            .summary("Returns the bytes that a key and its value take."),
+    ]),
+    container("module").since("4.0.0").summary("Looks at modules.").subcommands(&[node(
+        ModuleList,
+        "module|list",
+        2,
+        ADMIN | NOSCRIPT,
+    )
+    .since("4.0.0")
+    .cost("O(1)")
+    .tips(&["nondeterministic_output_order"])
+    .summary("Returns the loaded modules: none.")]),
+    node(Monitor, "monitor", 1, ADMIN | NOSCRIPT | LOADING | STALE)
+        .since("1.0.0")
+        .summary("Sends every command of all connections to this one, as it comes."),
+    node(Role, "role", 1, NOSCRIPT | LOADING | STALE | FAST)
+        .since("2.8.12")
+        .cost("O(1)")
+        .categories(&[Category::Admin, Category::Dangerous])
+        .summary("Returns the part the node plays in replication."),
+    node(Save, "save", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI)
+        .since("1.0.0")
+        .cost("O(N), N the number of keys")
+        .summary("Writes a snapshot and waits until it is on disk."),
+    node(Shutdown, "shutdown", -1, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY)
+        .since("1.0.0")
+        .syntax("[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]")
+        .cost("O(N), N the number of keys, if it saves")
+        .summary("Stops the node in good order."),
+    container("slowlog").since("2.2.12").summary("Looks at requests that took long.").subcommands(&[
+        node(SlowlogGet, "slowlog|get", -2, ADMIN | LOADING | STALE)
+            .since("2.2.12")
+            .syntax("[count]")
+            .cost("O(N), N the entries returned")
+            .tips(&["request_policy:all_nodes", "nondeterministic_output"])
+            .summary("Returns the latest entries."),
+        node(SlowlogHelp, "slowlog|help", 2, LOADING | STALE)
+            .since("6.2.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(SlowlogLen, "slowlog|len", 2, ADMIN | LOADING | STALE)
+            .since("2.2.12")
+            .cost("O(1)")
+            .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
+            .summary("Returns the number of entries."),
+        node(SlowlogReset, "slowlog|reset", 2, ADMIN | LOADING | STALE)
+            .since("2.2.12")
+            .cost("O(N), N the number of entries")
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .summary("Drops all entries."),
+    ]),
+    node(SwapDb, "swapdb", 3, WRITE | FAST)
+        .since("4.0.0")
+        .syntax("index1 index2")
+        .cost("O(N), N the connections that watch keys of either")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .summary("Swaps the data of two databases."),
+    node(Time, "time", 1, LOADING | STALE | FAST)
+        .since("2.6.0")
+        .cost("O(1)")
+        .tips(&["nondeterministic_output"])
+        .summary("Returns the time of the node: seconds since 1970, and microseconds."),
+];
