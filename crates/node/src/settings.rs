@@ -1,0 +1,151 @@
+//! Everything that can be set, as one typed value ([`Settings`]) and one table ([`SETTINGS`]).
+//!
+//! Flags, environment, file, `CONFIG GET/SET/REWRITE`, `--help` and `docs/settings.md` are all read off the table;
+//! a new setting is a field and a row. Invariant: a [`Settings`] is made by [`Settings::new`] and changed through the
+//! table, so every number in it is within the bounds of its row. Does not know: files, environment, where a value
+//! came from, or what follows from a change (the node compares the old value with the new).
+
+mod error;
+mod kind;
+mod pattern;
+mod reference;
+mod table;
+mod text;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::AckLevel;
+
+pub use error::{Invalid, SettingError, Unit};
+pub use kind::{Access, Kind, Voice};
+pub use reference::reference_markdown;
+pub use table::{Change, SETTINGS, Section, Setting, find, nearest_key};
+pub use values::{DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, Secret};
+
+/// What the node was told. The table says what each field means and what it may hold.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the help text of each field is in its row of the table")]
+pub struct Settings {
+    pub port: u16,
+    pub bind: Vec<String>,
+    pub unixsocket: Option<PathBuf>,
+    pub unixsocketperm: u32,
+    pub tcp_backlog: u32,
+    pub tcp_keepalive: Duration,
+    pub timeout: Duration,
+    pub maxclients: u32,
+    pub requirepass: Secret,
+    pub insecure: bool,
+    pub auth_timeout: Duration,
+    pub enable_debug_command: DebugCommand,
+    pub name: String,
+    pub workers: u16,
+    pub partitions: u16,
+    pub pidfile: Option<PathBuf>,
+    pub daemonize: bool,
+    pub dir: PathBuf,
+    pub no_data: bool,
+    pub ack: AckLevel,
+    pub fsync_interval: Duration,
+    pub log_segment_size: u64,
+    pub checkpoint_log_size: u64,
+    pub proto_max_bulk_len: u64,
+    pub client_query_buffer_limit: u64,
+    pub output_limits: OutputLimits,
+    pub hash_max_listpack_entries: u64,
+    pub hash_max_listpack_value: u64,
+    pub loglevel: LogLevel,
+    pub logformat: LogFormat,
+    pub logfile: Option<PathBuf>,
+    pub slowlog_log_slower_than: i64,
+    pub slowlog_max_len: u64,
+    pub active_expire: bool,
+}
+
+/// The defaults.
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings::new()
+    }
+}
+
+impl Settings {
+    /// `CONFIG GET pattern …`: each matching name once, with its value. Secrets are hidden; hidden settings answer
+    /// only to their exact names.
+    pub fn get_matching_any<'p>(
+        &self,
+        patterns: impl Iterator<Item = &'p [u8]> + Clone,
+    ) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for row in SETTINGS {
+            for &name in [row.name].iter().chain(row.aliases) {
+                let asked = patterns.clone().any(|pattern| {
+                    pattern::matches(pattern, name.as_bytes()) && (!row.hidden || pattern::is_plain(pattern))
+                });
+                if asked {
+                    found.push((name, row.format(self)));
+                }
+            }
+        }
+        found
+    }
+
+    /// [`Settings::get_matching_any`] of one pattern.
+    pub fn get_matching(&self, pattern: impl AsRef<[u8]>) -> Vec<(&'static str, String)> {
+        self.get_matching_any(std::iter::once(pattern.as_ref()))
+    }
+
+    /// `CONFIG SET name value …`: the settings with all pairs applied, or the first error and nothing changed.
+    pub fn with_changes<'p>(
+        &self,
+        pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>,
+    ) -> Result<Settings, SettingError> {
+        // As in Redis, every name is judged before any value is.
+        let mut rows: Vec<(&'static Setting, String, &[u8])> = Vec::new();
+        for (name, value) in pairs {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let Some(row) = find_for_client(&name) else {
+                return Err(SettingError::Unknown { name });
+            };
+            if matches!(row.change, Change::Start | Change::FirstStart) {
+                return Err(SettingError::Immutable { name });
+            }
+            // Two spellings of one setting are no duplicate to Redis; the later wins.
+            if rows.iter().any(|(_, earlier, _)| earlier.eq_ignore_ascii_case(&name)) {
+                return Err(SettingError::Duplicate { name });
+            }
+            rows.push((row, name, value));
+        }
+        let mut changed = self.clone();
+        for (row, name, value) in rows {
+            let value = std::str::from_utf8(value).map_err(|_| {
+                // Nothing that is not text is a number, a size or a word; say what the kind would say.
+                row.kind.set(&mut self.clone(), "\u{fffd}", Voice::Client).err().unwrap_or(Invalid::NotText)
+            });
+            let set = value.and_then(|value| row.kind.set(&mut changed, value, Voice::Client));
+            set.map_err(|reason| SettingError::Invalid { name, reason })?;
+        }
+        Ok(changed)
+    }
+
+    /// `CONFIG SET` of one pair, in place.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+        *self = self.with_changes(std::iter::once((name.as_bytes(), value.as_bytes())))?;
+        Ok(())
+    }
+
+    /// Takes a value that a person gave at start, by flag, environment or file. Facts may only be said as they are.
+    pub fn set_at_start(&mut self, row: &Setting, value: &str) -> Result<(), Invalid> {
+        row.kind.set(self, value, Voice::Person)
+    }
+}
+
+/// Clients know settings by Redis's names and ours, not by the keys of files.
+fn find_for_client(name: &str) -> Option<&'static Setting> {
+    find(name).filter(|row| row.key == row.name || !row.key.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,671 @@
+//! The table: one row a setting. Flags, environment, file, `CONFIG`, help and the reference page come from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::AckLevel;
+
+use super::Settings;
+use super::kind::{Access, Kind};
+use super::values::{DebugCommand, LogFormat, LogLevel};
+
+/// When a setting can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// At any time, by `CONFIG SET` too.
+    Running,
+    /// When the node starts.
+    Start,
+    /// When the data folder is made; later starts must say the same.
+    FirstStart,
+    /// Never; it is a fact.
+    Never,
+}
+
+/// The chapters of the reference page, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Where clients connect.
+    Network,
+    /// Who may.
+    Security,
+    /// The node and its threads.
+    Node,
+    /// What is kept, where, and when a write is answered.
+    Data,
+    /// Bounds on what a client may take.
+    Limits,
+    /// Small encodings of values.
+    Encoding,
+    /// Logs and diagnosis.
+    Diagnosis,
+}
+
+impl Section {
+    /// All of them.
+    pub const ALL: &'static [Section] = &[
+        Section::Network,
+        Section::Security,
+        Section::Node,
+        Section::Data,
+        Section::Limits,
+        Section::Encoding,
+        Section::Diagnosis,
+    ];
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Network => "Network",
+            Section::Security => "Security",
+            Section::Node => "Node",
+            Section::Data => "Data",
+            Section::Limits => "Limits",
+            Section::Encoding => "Encoding",
+            Section::Diagnosis => "Logs and diagnosis",
+        }
+    }
+}
+
+/// One row.
+pub struct Setting {
+    /// What `CONFIG GET` and `CONFIG SET` call it: Redis's name where Redis has the setting.
+    pub name: &'static str,
+    /// What people write: the key of the file, the `--flag`, and `NARF_` with capitals. Mostly `name`.
+    pub key: &'static str,
+    /// Older Redis names; `CONFIG GET` lists them too.
+    pub aliases: &'static [&'static str],
+    /// Kind, bounds and field.
+    pub kind: Kind,
+    /// The value when nobody says anything, as a person would write it.
+    pub default: &'static str,
+    /// When it can be given.
+    pub change: Change,
+    /// Its chapter.
+    pub section: Section,
+    /// Not shown in lists; answers to its exact name.
+    pub hidden: bool,
+    /// A line or two for `--help` and the reference page.
+    pub help: &'static str,
+}
+
+impl Setting {
+    const fn new(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+        let change = if matches!(kind, Kind::Fact { .. }) { Change::Never } else { Change::Start };
+        let section = Section::Network;
+        Setting { name, key: name, aliases: &[], kind, default, change, section, hidden: false, help }
+    }
+
+    const fn key(self, key: &'static str) -> Setting {
+        Setting { key, ..self }
+    }
+
+    const fn aliases(self, aliases: &'static [&'static str]) -> Setting {
+        Setting { aliases, ..self }
+    }
+
+    const fn running(self) -> Setting {
+        Setting { change: Change::Running, ..self }
+    }
+
+    const fn first_start(self) -> Setting {
+        Setting { change: Change::FirstStart, ..self }
+    }
+
+    const fn hidden(self) -> Setting {
+        Setting { hidden: true, ..self }
+    }
+
+    const fn within(self, section: Section) -> Setting {
+        Setting { section, ..self }
+    }
+
+    /// The value now, as `CONFIG GET` shows it: secrets are hidden.
+    pub fn format(&self, settings: &Settings) -> String {
+        self.kind.format(settings)
+    }
+
+    /// The value now as TOML for the operator's own file: secrets are in clear.
+    pub fn format_toml(&self, settings: &Settings) -> String {
+        self.kind.format_toml(settings)
+    }
+
+    /// What values it takes, for help.
+    pub fn values(&self) -> String {
+        self.kind.describe()
+    }
+
+    /// Whether it is a password or the like, which no listing and no command line may hold.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(_))
+    }
+
+    /// Whether it is yes or no, so that a flag needs no value.
+    pub fn is_bool(&self) -> bool {
+        matches!(self.kind, Kind::Bool(_))
+    }
+
+    /// Whether nobody can set it.
+    pub fn is_fact(&self) -> bool {
+        matches!(self.kind, Kind::Fact { .. })
+    }
+
+    /// Its environment variable.
+    pub fn env(&self) -> String {
+        format!("NARF_{}", self.key.replace('-', "_").to_ascii_uppercase())
+    }
+}
+
+/// The row of this name, key or alias, in any case.
+pub fn find(word: &str) -> Option<&'static Setting> {
+    let is = |name: &str| name.eq_ignore_ascii_case(word);
+    SETTINGS.iter().find(|row| is(row.name) || is(row.key) || row.aliases.iter().any(|alias| is(alias)))
+}
+
+/// The key that `word` was probably meant to be.
+pub fn nearest_key(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase().replace('_', "-");
+    let visible = SETTINGS.iter().filter(|row| !row.hidden && !row.is_fact());
+    let spellings = visible.flat_map(|row| {
+        [row.key, row.name].into_iter().chain(row.aliases.iter().copied()).map(|name| (row.key, name))
+    });
+    let (distance, key) = spellings.map(|(key, name)| (distance(&word, name), key)).min()?;
+    // More than a third wrong is another word, not a slip.
+    (distance * 3 <= word.len().max(3)).then_some(key)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) that lead from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let width = to.len() + 1;
+    let mut table = vec![0; (from.len() + 1) * width];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            table[i * width + j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let at = |i: usize, j: usize| table[i * width + j];
+                let replaced = at(i - 1, j - 1) + usize::from(from[i - 1] != to[j - 1]);
+                let mut best = replaced.min(at(i - 1, j) + 1).min(at(i, j - 1) + 1);
+                if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                    best = best.min(at(i - 2, j - 2) + 1);
+                }
+                best
+            };
+        }
+    }
+    table[from.len() * width + to.len()]
+}
+
+macro_rules! field {
+    ($($name:ident).+) => { Access { read: |s| &s.$($name).+, write: |s| &mut s.$($name).+ } };
+}
+
+macro_rules! integer {
+    ($field:ident: $type:ty, $low:expr, $high:expr) => {{
+        const _: () = assert!($low >= <$type>::MIN as i128 && $high <= <$type>::MAX as i128);
+        const LOW: i64 = $low as i64;
+        const HIGH: i64 = $high as i64;
+        Kind::Integer {
+            range: LOW..=HIGH,
+            // A field of 64 unsigned bits never holds more than HIGH.
+            read: |s| s.$field as i64,
+            write: |s, value| s.$field = value as $type,
+        }
+    }};
+}
+
+macro_rules! word {
+    ($field:ident: $type:ty, $words:expr) => {
+        Kind::Word {
+            words: $words,
+            read: |s| s.$field.name(),
+            write: |s, word| <$type>::from_name(word.as_ref()).map(|value| s.$field = value).is_some(),
+        }
+    };
+}
+
+const KB: u64 = 1 << 10;
+const MB: u64 = 1 << 20;
+const TB: u64 = 1 << 40;
+const SECONDS_MAX: i64 = i32::MAX as i64;
+const ACK_WORDS: &[&str] = &["local", "quorum", "durable", "all"];
+
+/// Every setting there is, by chapter.
+pub static SETTINGS: &[Setting] = &[
+    // Network.
+    Setting::new(
+        "port",
+        integer!(port: u16, 0, 65535),
+        "6379",
+        "TCP port for clients; 0 is no TCP at all. Unless one is asked for, the next free port \
+             is taken.",
+    ),
+    Setting::new(
+        "bind",
+        Kind::List(field!(bind)),
+        "127.0.0.1",
+        "Addresses to listen on. Any but this machine's own needs a password or `insecure`.",
+    ),
+    Setting::new(
+        "unixsocket",
+        Kind::OptionalPath(field!(unixsocket)),
+        "",
+        "Path of a unix socket to listen on as well.",
+    )
+    .key("unix"),
+    Setting::new(
+        "unixsocketperm",
+        Kind::Mode(field!(unixsocketperm)),
+        "600",
+        "File mode of the unix socket.",
+    )
+    .key("unix-mode"),
+    Setting::new(
+        "tcp-backlog",
+        integer!(tcp_backlog: u32, 0, SECONDS_MAX as i128),
+        "511",
+        "Connections that may wait to be accepted.",
+    ),
+    Setting::new(
+        "tcp-keepalive",
+        Kind::Seconds { range: 0..=SECONDS_MAX, field: field!(tcp_keepalive) },
+        "300",
+        "Silence after which the kernel probes whether a client is still there; 0 is never.",
+    )
+    .running(),
+    Setting::new(
+        "timeout",
+        Kind::Seconds { range: 0..=SECONDS_MAX, field: field!(timeout) },
+        "0",
+        "Idle time after which a client is disconnected; 0 is never. Subscribers are left \
+             alone.",
+    )
+    .running(),
+    Setting::new(
+        "maxclients",
+        integer!(maxclients: u32, 1, 4294967295),
+        "10000",
+        "Connections at once; one more is answered with an error and closed.",
+    )
+    .running(),
+    // Security.
+    Setting::new(
+        "requirepass",
+        Kind::Secret(field!(requirepass)),
+        "",
+        "Password of the user `default`; empty is none. From the file, NARF_REQUIREPASS or \
+             `--password-file` only, as command lines are seen by every user of a machine. CONFIG \
+             GET shows `(redacted)`.",
+    )
+    .running()
+    .within(Section::Security),
+    Setting::new(
+        "insecure",
+        Kind::Bool(field!(insecure)),
+        "no",
+        "Serve other machines without a password. They can read and erase everything.",
+    )
+    .within(Section::Security),
+    Setting::new(
+        "auth-timeout",
+        Kind::Span {
+            range: Duration::from_millis(100)..=Duration::from_secs(3600),
+            field: field!(auth_timeout),
+        },
+        "10s",
+        "Time in which a client must authenticate where that is required.",
+    )
+    .running()
+    .within(Section::Security),
+    Setting::new(
+        "enable-debug-command",
+        word!(enable_debug_command: DebugCommand, DebugCommand::WORDS),
+        "local",
+        "Who may use DEBUG: nobody, anybody, or connections from this machine.",
+    )
+    .within(Section::Security),
+    // Node.
+    Setting::new(
+        "name",
+        Kind::Text(field!(name)),
+        "",
+        "Name of the node in logs and listings; empty takes the one that was minted with the \
+             data folder.",
+    )
+    .within(Section::Node),
+    Setting::new(
+        "workers",
+        integer!(workers: u16, 0, 1024),
+        "0",
+        "Threads that own partitions and connections; 0 is one a core.",
+    )
+    .within(Section::Node),
+    Setting::new(
+        "partitions",
+        integer!(partitions: u16, 1, 4096),
+        "64",
+        "Runs of slots that the keys are cut into.",
+    )
+    .first_start()
+    .within(Section::Node),
+    Setting::new(
+        "databases",
+        Kind::Fact { value: |_| base::DbIndex::COUNT.to_string(), why: "narf has 16 databases" },
+        "16",
+        "Databases of SELECT.",
+    )
+    .within(Section::Node),
+    Setting::new(
+        "pidfile",
+        Kind::OptionalPath(field!(pidfile)),
+        "",
+        "File that holds the process id while the node runs; `narf stop --pidfile` reads it.",
+    )
+    .within(Section::Node),
+    Setting::new(
+        "daemonize",
+        Kind::Bool(field!(daemonize)),
+        "no",
+        "Run in the background; the command returns when the node is ready.",
+    )
+    .key("daemon")
+    .within(Section::Node),
+    Setting::new(
+        "cluster-enabled",
+        Kind::Fact {
+            value: |_| "no".to_owned(),
+            why: "this node stands alone; clustering is not part of this version",
+        },
+        "no",
+        "Whether clients should speak the cluster protocol.",
+    )
+    .within(Section::Node),
+    Setting::new(
+        "replica-read-only",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "replicas never take writes of their own" },
+        "yes",
+        "Whether replicas refuse writes.",
+    )
+    .aliases(&["slave-read-only"])
+    .within(Section::Node),
+    // Data.
+    Setting::new("dir", Kind::Path(field!(dir)), "narf-data", "Data folder.")
+        .key("data")
+        .within(Section::Data),
+    Setting::new(
+        "no-data",
+        Kind::Bool(field!(no_data)),
+        "no",
+        "Keep everything in memory only and write no file; a restart begins empty.",
+    )
+    .within(Section::Data),
+    Setting::new(
+        "ack",
+        word!(ack: AckLevel, ACK_WORDS),
+        "quorum",
+        "When a write is answered: `local` once the leader has it in memory, `quorum` once a \
+             majority has written it to its log (survives kill -9), `durable` once a majority has \
+             it on disk (survives power loss), `all` once every live replica has applied it.",
+    )
+    .running()
+    .within(Section::Data),
+    Setting::new(
+        "fsync-interval",
+        Kind::Span {
+            range: Duration::from_millis(10)..=Duration::from_secs(60),
+            field: field!(fsync_interval),
+        },
+        "1s",
+        "How often the log is synced to disk behind the answers that did not wait for it.",
+    )
+    .running()
+    .within(Section::Data),
+    Setting::new(
+        "log-segment-size",
+        Kind::Bytes { range: MB..=16 * KB * MB, field: field!(log_segment_size) },
+        "64mb",
+        "Size at which a log file is closed and the next begun.",
+    )
+    .running()
+    .within(Section::Data),
+    Setting::new(
+        "checkpoint-log-size",
+        Kind::Bytes { range: MB..=TB, field: field!(checkpoint_log_size) },
+        "256mb",
+        "Log written since the last checkpoint at which the next begins. More is less work, \
+             and a longer start.",
+    )
+    .running()
+    .within(Section::Data),
+    Setting::new(
+        "save",
+        Kind::Fact {
+            value: |_| String::new(),
+            why: "narf logs every write instead of taking dumps at intervals; see ack and \
+             fsync-interval",
+        },
+        "",
+        "Redis's dumps at intervals; there are none.",
+    )
+    .within(Section::Data),
+    Setting::new(
+        "appendonly",
+        Kind::Fact {
+            value: |s| if s.no_data { "no" } else { "yes" }.to_owned(),
+            why: "writes are logged unless the node was started with no-data",
+        },
+        "yes",
+        "Whether writes are logged.",
+    )
+    .within(Section::Data),
+    Setting::new(
+        "appendfsync",
+        Kind::Fact {
+            value: |s| if s.ack == AckLevel::Durable { "always" } else { "everysec" }.to_owned(),
+            why: "set ack and fsync-interval instead",
+        },
+        "everysec",
+        "The nearest of Redis's words for ack.",
+    )
+    .within(Section::Data),
+    // Limits.
+    Setting::new(
+        "proto-max-bulk-len",
+        Kind::Bytes { range: MB..=512 * MB, field: field!(proto_max_bulk_len) },
+        "512mb",
+        "Longest argument a client may send.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "client-query-buffer-limit",
+        Kind::Bytes { range: MB..=i64::MAX.cast_unsigned(), field: field!(client_query_buffer_limit) },
+        "64mb",
+        "Bytes of requests that may wait in one connection; a single request is bounded by \
+             proto-max-bulk-len.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "client-output-buffer-limit",
+        Kind::OutputLimits(field!(output_limits)),
+        "normal 1gb 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
+        "Replies that may wait in a connection before it is closed: hard limit, soft limit, \
+             and seconds over the soft one, for each class of client; 0 is no limit.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "maxmemory",
+        Kind::Fact { value: |_| "0".to_owned(), why: "this version has no memory limit; only 0 is accepted" },
+        "0",
+        "Memory limit; there is none yet.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "maxmemory-policy",
+        Kind::Fact {
+            value: |_| "noeviction".to_owned(),
+            why: "this version never evicts; only noeviction is accepted",
+        },
+        "noeviction",
+        "What is evicted at the memory limit: nothing.",
+    )
+    .within(Section::Limits),
+    // Encoding.
+    Setting::new(
+        "hash-max-listpack-entries",
+        integer!(hash_max_listpack_entries: u64, 0, i64::MAX as i128),
+        "512",
+        "Fields up to which a hash is kept in its small form.",
+    )
+    .aliases(&["hash-max-ziplist-entries"])
+    .running()
+    .within(Section::Encoding),
+    Setting::new(
+        "hash-max-listpack-value",
+        Kind::Bytes { range: 0..=i64::MAX.cast_unsigned(), field: field!(hash_max_listpack_value) },
+        "64",
+        "Longest field or value of a hash in its small form.",
+    )
+    .aliases(&["hash-max-ziplist-value"])
+    .running()
+    .within(Section::Encoding),
+    // Logs and diagnosis.
+    Setting::new(
+        "loglevel",
+        word!(loglevel: LogLevel, LogLevel::WORDS),
+        "info",
+        "How much is logged. On a terminal it is `warn` unless asked for, to leave room for \
+             the banner.",
+    )
+    .key("log-level")
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
+        "logformat",
+        word!(logformat: LogFormat, LogFormat::WORDS),
+        "auto",
+        "Form of a log line; auto is pretty on a terminal and json elsewhere.",
+    )
+    .key("log-format")
+    .within(Section::Diagnosis),
+    Setting::new(
+        "logfile",
+        Kind::OptionalPath(field!(logfile)),
+        "",
+        "File to append logs to instead of standard error.",
+    )
+    .key("log-file")
+    .within(Section::Diagnosis),
+    Setting::new(
+        "slowlog-log-slower-than",
+        integer!(slowlog_log_slower_than: i64, -1, i64::MAX as i128),
+        "10000",
+        "Microseconds from which a command is put into the slow log; -1 is none, 0 is every \
+             command.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
+        "slowlog-max-len",
+        integer!(slowlog_max_len: u64, 0, i64::MAX as i128),
+        "128",
+        "Commands that the slow log holds.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
+        "active-expire",
+        Kind::Bool(field!(active_expire)),
+        "yes",
+        "Whether keys past their time are deleted before someone looks. For tests.",
+    )
+    .running()
+    .hidden()
+    .within(Section::Diagnosis),
+];
+
+impl Settings {
+    /// What every row calls default.
+    pub fn new() -> Settings {
+        let mut settings = Settings::blank();
+        for row in SETTINGS.iter().filter(|row| !row.is_fact()) {
+            let set = row.kind.set(&mut settings, row.default, super::Voice::Person);
+            debug_assert_eq!(set, Ok(()), "default of {}", row.name);
+        }
+        settings
+    }
+
+    /// Every field with something in it, for the table to overwrite.
+    fn blank() -> Settings {
+        use super::values::{OutputLimit, OutputLimits, Secret};
+        let limit = OutputLimit::new(0, 0, 0);
+        Settings {
+            port: 0,
+            bind: Vec::new(),
+            unixsocket: None,
+            unixsocketperm: 0,
+            tcp_backlog: 0,
+            tcp_keepalive: Duration::ZERO,
+            timeout: Duration::ZERO,
+            maxclients: 0,
+            requirepass: Secret::default(),
+            insecure: false,
+            auth_timeout: Duration::ZERO,
+            enable_debug_command: DebugCommand::No,
+            name: String::new(),
+            workers: 0,
+            partitions: 0,
+            pidfile: None,
+            daemonize: false,
+            dir: PathBuf::new(),
+            no_data: false,
+            ack: AckLevel::Quorum,
+            fsync_interval: Duration::ZERO,
+            log_segment_size: 0,
+            checkpoint_log_size: 0,
+            proto_max_bulk_len: 0,
+            client_query_buffer_limit: 0,
+            output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },
+            hash_max_listpack_entries: 0,
+            hash_max_listpack_value: 0,
+            loglevel: LogLevel::Info,
+            logformat: LogFormat::Auto,
+            logfile: None,
+            slowlog_log_slower_than: 0,
+            slowlog_max_len: 0,
+            active_expire: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_rows_share_a_word() {
+        let mut words: Vec<&str> = SETTINGS
+            .iter()
+            .flat_map(|row| {
+                let key = (row.key != row.name).then_some(row.key);
+                [row.name].into_iter().chain(key).chain(row.aliases.iter().copied())
+            })
+            .collect();
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_finds_its_key() {
+        assert_eq!(nearest_key("prot"), Some("port"));
+        assert_eq!(nearest_key("max-clients"), Some("maxclients"));
+        assert_eq!(nearest_key("tcp_keepalive"), Some("tcp-keepalive"));
+        assert_eq!(nearest_key("log_levle"), Some("log-level"));
+        assert_eq!(nearest_key("zzzzz"), None);
+    }
+}

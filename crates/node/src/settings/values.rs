@@ -1,0 +1,133 @@
+//! The types that settings have beyond numbers and text. Each is made only by parsing, so any value of it is valid.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A password. It never shows itself: not in `Debug`, not in `CONFIG GET`, not in an error.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// What `CONFIG GET` answers for a secret that is set. Setting a secret to this is refused, so that a tool
+    /// which copies settings around cannot make it the password.
+    pub const REDACTED: &'static str = "(redacted)";
+
+    /// Keeps `text`; empty means that there is none.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The password itself. Call this where it is compared or written to the operator's own file, nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether none is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "Secret(none)" } else { "Secret(redacted)" })
+    }
+}
+
+/// When a connection that does not read its replies fast enough is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Bytes waiting at which it is closed at once; zero is no limit.
+    pub hard_bytes: u64,
+    /// Bytes waiting that are tolerated for `soft_time`; zero is no limit.
+    pub soft_bytes: u64,
+    /// How long more than `soft_bytes` may wait.
+    pub soft_time: Duration,
+}
+
+impl OutputLimit {
+    /// A limit in bytes, bytes and seconds, the order of `client-output-buffer-limit`.
+    pub const fn new(hard_bytes: u64, soft_bytes: u64, soft_seconds: u64) -> OutputLimit {
+        OutputLimit { hard_bytes, soft_bytes, soft_time: Duration::from_secs(soft_seconds) }
+    }
+}
+
+/// The output limit of each class of connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// Connections that send commands.
+    pub normal: OutputLimit,
+    /// Connections that copy a whole data set.
+    pub replica: OutputLimit,
+    /// Connections with at least one subscription.
+    pub pubsub: OutputLimit,
+}
+
+/// Declares a closed set of words as an enum with its spellings.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal $(| $other:literal)*),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            /// Its word in settings.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+
+            /// The value of this word or one of its synonyms, in any case.
+            pub fn from_name(word: &str) -> Option<$name> {
+                $(if [$word $(, $other)*].iter().any(|known| known.eq_ignore_ascii_case(word)) {
+                    return Some($name::$variant);
+                })+
+                None
+            }
+
+            /// Every word, synonyms left out.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+    };
+}
+
+words! {
+    /// How much is logged. Redis's words are synonyms.
+    LogLevel {
+        /// Nothing at all.
+        Off = "off" | "nothing",
+        /// What someone must look at.
+        Error = "error",
+        /// The unexpected that was coped with.
+        Warn = "warn" | "warning",
+        /// Changes of state.
+        Info = "info" | "notice",
+        /// For those who work on narf.
+        Debug = "debug" | "verbose",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// What a log line looks like.
+    LogFormat {
+        /// `Pretty` on a terminal, `Json` elsewhere.
+        Auto = "auto",
+        /// For people.
+        Pretty = "pretty",
+        /// One object a line, for machines.
+        Json = "json",
+    }
+}
+
+words! {
+    /// Who may use `DEBUG`.
+    DebugCommand {
+        /// Nobody.
+        No = "no",
+        /// Anybody.
+        Yes = "yes",
+        /// Connections from this machine.
+        Local = "local",
+    }
+}
