@@ -11,6 +11,7 @@ mod id;
 mod keys;
 mod lookup;
 mod spec;
+pub mod syntax;
 mod table;
 
 pub use id::{DataCommand, NodeCommand};

@@ -18,7 +18,7 @@ pub(super) static ROWS: &[Spec] = &[
             .cost("O(1)")
             .summary(
                 "Returns or sets what must have happened before a write of this connection is \
-answered.",
+                 answered.",
             ),
         node(ClientCaching, "client|caching", 3, NOSCRIPT | LOADING | STALE)
             .since("6.0.0")
@@ -49,8 +49,8 @@ answered.",
         node(ClientKill, "client|kill", -3, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("2.4.0")
             .syntax(
-                "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | \
-[USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] [...]>>",
+                "<ip:port | ID client-id | TYPE <NORMAL | MASTER | REPLICA | PUBSUB> | USER username | \
+                 ADDR ip:port | LADDR ip:port | SKIPME <YES | NO>> [...]",
             )
             .cost("O(N), N the number of connections")
             .summary("Closes connections that match."),
@@ -71,7 +71,7 @@ answered.",
             .cost("O(1)")
             .summary("Says whether commands of the connection mark keys as used."),
         node(ClientPause, "client|pause", -3, ADMIN | NOSCRIPT | LOADING | STALE)
-            .since("2.9.50")
+            .since("3.0.0")
             .syntax("timeout [WRITE | ALL]")
             .cost("O(1)")
             .summary("Holds back the commands of all connections for so many milliseconds."),
@@ -94,7 +94,7 @@ answered.",
             .since("6.0.0")
             .syntax(
                 "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] \
-[OPTOUT] [NOLOOP]",
+                 [OPTOUT] [NOLOOP]",
             )
             .cost("O(1)")
             .summary("Switches messages about changed keys on or off, for caches in clients."),

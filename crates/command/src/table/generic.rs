@@ -192,7 +192,7 @@ pub(super) static ROWS: &[Spec] = &[
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .summary(
             "Waits until the writes of this connection are on the disks of this node and of so \
-many replicas.",
+                 many replicas.",
         ),
     data(NarfExpire, "narf.expire", -2, WRITE | INTERNAL | FAST)
         .since("0.1.0")

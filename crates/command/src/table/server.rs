@@ -35,13 +35,13 @@ pub(super) static ROWS: &[Spec] = &[
                 .categories(&[Category::Connection])
                 .tips(&["nondeterministic_output_order"])
                 .summary("Returns the documentation of commands."),
-            node(CommandGetKeys, "command|getkeys", -4, LOADING | STALE)
+            node(CommandGetKeys, "command|getkeys", -3, LOADING | STALE)
                 .since("2.8.13")
                 .syntax("command [arg [arg ...]]")
                 .cost("O(N), N the number of arguments")
                 .categories(&[Category::Connection])
                 .summary("Returns which arguments of a command are keys."),
-            node(CommandGetKeysAndFlags, "command|getkeysandflags", -4, LOADING | STALE)
+            node(CommandGetKeysAndFlags, "command|getkeysandflags", -3, LOADING | STALE)
                 .since("7.0.0")
                 .syntax("command [arg [arg ...]]")
                 .cost("O(N), N the number of arguments")
@@ -103,7 +103,7 @@ pub(super) static ROWS: &[Spec] = &[
             .since("1.0.0")
             .cost("O(N), N the number of keys")
             .summary("Returns a digest of all data."),
-        data(DebugDigestValue, "debug|digest-value", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+        data(DebugDigestValue, "debug|digest-value", -3, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("1.0.0")
             .keys(&[key(2, -1, 1, RO)])
             .syntax("key [key ...]")
@@ -116,11 +116,12 @@ pub(super) static ROWS: &[Spec] = &[
         data(DebugObject, "debug|object", -3, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("1.0.0")
             .keys(&[key(2, 2, 1, RO)])
-            .syntax("key")
+            .syntax("key [FAST]")
             .cost("O(N), N the size of the value")
             .summary("Describes how a value is stored."),
         node(DebugReload, "debug|reload", -2, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("1.0.0")
+            .syntax("[NOSAVE] [NOFLUSH] [MERGE]")
             .cost("O(N), N the number of keys")
             .summary("Writes the data to disk and reads it back."),
         node(DebugSetActiveExpire, "debug|set-active-expire", 3, ADMIN | NOSCRIPT | LOADING | STALE)

@@ -41,7 +41,7 @@ pub(super) static ROWS: &[Spec] = &[
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
         .syntax(
             "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT \
-unix-time-milliseconds | PERSIST]",
+                 unix-time-milliseconds | PERSIST]",
         )
         .cost("O(1)")
         .summary("Returns the string at a key and sets or removes its deadline."),
@@ -117,12 +117,12 @@ unix-time-milliseconds | PERSIST]",
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE | VARIABLE_FLAGS)])
         .syntax(
             "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-PXAT unix-time-milliseconds | KEEPTTL]",
+                 PXAT unix-time-milliseconds | KEEPTTL]",
         )
         .cost("O(1)")
         .summary(
             "Sets a string, whatever was there, and its deadline; with NX or XX only if the key \
-is absent or present.",
+                 is absent or present.",
         ),
     data(SetEx, "setex", 4, WRITE | DENYOOM)
         .since("2.0.0")
