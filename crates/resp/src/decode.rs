@@ -108,7 +108,8 @@ pub struct Decoder {
     in_scratch: bool,
     /// Bytes of the request that are done with; zero between requests.
     pos: usize,
-    /// Bytes known to hold no line end, for a line that is not whole yet.
+    /// Bytes known to hold no line end, for a line that is not whole yet. A stale value is harmless as long as
+    /// the request goes on, since its lines only come later; it must not reach the next request.
     scanned: usize,
     /// Arguments still to come.
     missing: usize,
@@ -189,6 +190,7 @@ impl Decoder {
                 ProtocolError::InvalidMultibulkLength
             });
         }
+        self.scanned = 0;
         if count == 0 {
             return Ok(Decoded::Request { len: next });
         }
@@ -228,6 +230,7 @@ impl Decoder {
             self.missing -= 1;
             if self.missing == 0 {
                 self.pos = 0;
+                self.scanned = 0;
                 self.bulk = NO_BULK;
                 return Ok(Decoded::Request { len: pos });
             }

@@ -1,0 +1,7 @@
+//! Any bytes to the decoders of requests and replies. The properties are those of the crate's own tests.
+#![no_main]
+
+#[path = "../../crates/resp/tests/checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::check_bytes(data));
