@@ -1,0 +1,24 @@
+//! What the operator said, resolved once: flags over environment over file over default.
+//!
+//! [`resolve`] gives a [`Resolved`], a valid [`node::settings::Settings`] with the origin of every value, or every
+//! problem there is, each shown where it was written. Everything is read here and nothing later: the rest of the
+//! server sees no file and no environment. The names and kinds are the table's (`node::settings`); this module only
+//! knows where text comes from.
+
+mod file;
+mod origin;
+mod problem;
+mod raw;
+mod resolved;
+mod rewrite;
+mod show;
+
+pub use origin::{Origin, Origins};
+pub use problem::{ConfigError, Place, Problem};
+pub use raw::{Environment, FlagValue, Flags};
+pub use resolved::{Resolved, resolve, resolve_in};
+pub use rewrite::{rewrite, rewrite_file};
+pub use show::{check, show, template, write_template};
+
+#[cfg(test)]
+mod tests;
