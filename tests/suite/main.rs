@@ -1,10 +1,15 @@
-//! The black-box suite: one file a topic.
+//! The black-box suite: one file a topic. See the harness in `src/lib.rs` for how servers are started.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::unwrap_used,
-    reason = "tests wait for real servers and may fail loudly"
+    clippy::panic,
+    reason = "tests wait for real servers, measure time and fail loudly"
 )]
 
+mod expiry;
+mod generic;
+mod hash;
+mod scan;
 mod strings;
