@@ -17,6 +17,11 @@ impl KeyRange {
     /// No keys.
     pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 1 };
 
+    /// The last index as Redis writes it in key specs: counted from the first key, or negative from the end.
+    pub fn last_from_first(self) -> i64 {
+        if self.last < 0 { i64::from(self.last) } else { i64::from(self.last) - i64::from(self.first) }
+    }
+
     /// The keys of a request with `len` arguments.
     #[inline]
     pub fn of(self, len: usize) -> KeysOf {

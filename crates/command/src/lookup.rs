@@ -6,7 +6,7 @@
 use base::Args;
 
 use crate::Spec;
-use crate::table::{GROUPS, Walk};
+use crate::table::TABLE;
 
 /// What a request's first words name.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub enum Lookup<'a> {
 #[inline]
 pub fn lookup(args: Args<'_>) -> Lookup<'static> {
     let Some(spec) = top_level(args.at(0)) else { return Lookup::Unknown };
-    if spec.subcommands.is_empty() {
+    if !spec.has_subcommands() {
         return Lookup::Found(spec);
     }
     subcommand_of(spec, args)
@@ -48,32 +48,31 @@ pub fn lookup_name(name: impl AsRef<[u8]>) -> Option<&'static Spec> {
 
 /// Every row, parents before their subcommands, group by group. Internal ones are among them.
 pub fn all() -> impl Iterator<Item = &'static Spec> {
-    let mut walk = Walk::new();
-    std::iter::from_fn(move || walk.next())
+    TABLE.iter()
 }
 
 /// Every row but those of subcommands.
 pub fn top_levels() -> impl Iterator<Item = &'static Spec> {
-    GROUPS.iter().flat_map(|rows| rows.iter())
+    TABLE.iter().filter(|spec| spec.parent_name().is_none())
 }
 
 #[inline]
 fn top_level(name: &[u8]) -> Option<&'static Spec> {
     let packed = Packed::of(name)?;
     let mut at = packed.place();
-    while let Some(entry) = &TABLE[at] {
+    while let Some(entry) = &INDEX[at] {
         if entry.name == packed {
             return Some(entry.spec);
         }
-        at = (at + 1) % TABLE_LEN;
+        at = (at + 1) % INDEX_LEN;
     }
     None
 }
 
 /// Longest name; a longer word is unknown.
 const NAME_MAX: usize = 16;
-const TABLE_BITS: u32 = 9;
-const TABLE_LEN: usize = 1 << TABLE_BITS;
+const INDEX_BITS: u32 = 9;
+const INDEX_LEN: usize = 1 << INDEX_BITS;
 
 struct Entry {
     name: Packed,
@@ -81,21 +80,23 @@ struct Entry {
 }
 
 /// Open addressing, one step at a time; at most a third is full, so that unknown words end soon.
-static TABLE: [Option<Entry>; TABLE_LEN] = {
-    let mut table = [const { None }; TABLE_LEN];
-    let mut walk = Walk::new();
+static INDEX: [Option<Entry>; INDEX_LEN] = {
+    let mut index = [const { None }; INDEX_LEN];
+    let mut row = 0;
     let mut count = 0;
-    while let Some(spec) = walk.next() {
-        let Some(name) = Packed::of_top_level(spec.name) else { continue };
-        let mut at = name.place();
-        while table[at].is_some() {
-            at = (at + 1) % TABLE_LEN;
+    while row < TABLE.len() {
+        if let Some(name) = Packed::of_top_level(TABLE[row].name) {
+            let mut at = name.place();
+            while index[at].is_some() {
+                at = (at + 1) % INDEX_LEN;
+            }
+            index[at] = Some(Entry { name, spec: &TABLE[row] });
+            count += 1;
         }
-        table[at] = Some(Entry { name, spec });
-        count += 1;
+        row += 1;
     }
-    assert!(count * 3 <= TABLE_LEN, "grow TABLE_BITS");
-    table
+    assert!(count * 3 <= INDEX_LEN, "grow INDEX_BITS");
+    index
 };
 
 /// A name in lower case as two numbers and its length. Equal names have equal numbers and no others do: up to 8
@@ -149,7 +150,7 @@ impl Packed {
     #[inline]
     const fn place(self) -> usize {
         let mixed = (self.low ^ self.high.rotate_left(29)).wrapping_add(self.len as u64);
-        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - TABLE_BITS)) as usize
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - INDEX_BITS)) as usize
     }
 }
 

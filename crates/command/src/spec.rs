@@ -6,6 +6,7 @@
 use base::Args;
 
 use crate::keys::{KeyRange, KeySpec, KeysOf};
+use crate::table::TABLE;
 use crate::{DataCommand, NodeCommand};
 
 /// Who runs a command.
@@ -48,8 +49,7 @@ pub struct Spec {
     pub flags: Flags,
     /// Lower case; `parent|sub` for a subcommand.
     pub name: &'static str,
-    /// Rows of its subcommands.
-    pub subcommands: &'static [Spec],
+    pub(crate) subcommands: Subcommands,
     /// The family it is documented with.
     pub group: Group,
     /// ACL categories.
@@ -68,6 +68,17 @@ pub struct Spec {
     pub tips: &'static [&'static str],
     /// Set on commands that are kept for old clients.
     pub deprecated: Option<Deprecated>,
+}
+
+/// Which rows of the table are the subcommands of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subcommands {
+    pub(crate) first: u16,
+    pub(crate) len: u16,
+}
+
+impl Subcommands {
+    pub(crate) const NONE: Subcommands = Subcommands { first: 0, len: 0 };
 }
 
 /// Since when a command should not be used, and what to use.
@@ -121,9 +132,21 @@ impl Spec {
         self.name.split_once('|').map_or(self.name, |(_, own)| own)
     }
 
+    /// The rows of its subcommands.
+    pub fn subcommands(&self) -> &'static [Spec] {
+        let first = usize::from(self.subcommands.first);
+        &TABLE[first..first + usize::from(self.subcommands.len)]
+    }
+
+    /// Whether a subcommand may or must follow the name.
+    #[inline]
+    pub fn has_subcommands(&self) -> bool {
+        self.subcommands.len > 0
+    }
+
     /// The subcommand called `name`, in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Spec> {
-        self.subcommands.iter().find(|sub| sub.own_name().as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands().iter().find(|sub| sub.own_name().as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The name as people type it: `CONFIG GET`.

@@ -13,10 +13,12 @@ mod server;
 mod string;
 mod transactions;
 
+use crate::spec::Subcommands;
 use crate::{DataCommand, NodeCommand, Run, Spec};
+use prelude::Row;
 
-/// The rows of every group, in the order of [`crate::Group::ALL`]. Subcommands are in the rows of their parents.
-pub(crate) static GROUPS: [&[Spec]; 8] = [
+/// In the order of [`crate::Group::ALL`].
+const GROUPS: [&[Row]; 8] = [
     string::ROWS,
     hash::ROWS,
     generic::ROWS,
@@ -27,14 +29,54 @@ pub(crate) static GROUPS: [&[Spec]; 8] = [
     cluster::ROWS,
 ];
 
+const LEN: usize = {
+    let mut len = 0;
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let mut row = 0;
+        while row < GROUPS[group].len() {
+            len += 1 + GROUPS[group][row].subcommands.len();
+            row += 1;
+        }
+        group += 1;
+    }
+    len
+};
+
+/// All rows, group by group, subcommands behind their parents. One array, so that a row has one address.
+pub(crate) static TABLE: [Spec; LEN] = {
+    let mut table = [string::ROWS[0].spec; LEN];
+    let mut len = 0;
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let mut row = 0;
+        while row < GROUPS[group].len() {
+            let Row { mut spec, subcommands } = GROUPS[group][row];
+            spec.subcommands = Subcommands { first: len as u16 + 1, len: subcommands.len() as u16 };
+            table[len] = spec;
+            len += 1;
+            let mut sub = 0;
+            while sub < subcommands.len() {
+                table[len] = subcommands[sub].spec;
+                len += 1;
+                sub += 1;
+            }
+            row += 1;
+        }
+        group += 1;
+    }
+    table
+};
+
 /// Rows by the number of a [`DataCommand`].
 pub(crate) static DATA: [&Spec; DataCommand::ALL.len()] = {
     let mut index = [None; DataCommand::ALL.len()];
-    let mut walk = Walk::new();
-    while let Some(spec) = walk.next() {
-        if let Run::Data(command) = spec.run {
-            put(&mut index, command as usize, spec);
+    let mut at = 0;
+    while at < LEN {
+        if let Run::Data(command) = TABLE[at].run {
+            put(&mut index, command as usize, &TABLE[at]);
         }
+        at += 1;
     }
     all_present(index)
 };
@@ -42,69 +84,35 @@ pub(crate) static DATA: [&Spec; DataCommand::ALL.len()] = {
 /// Rows by the number of a [`NodeCommand`].
 pub(crate) static NODE: [&Spec; NodeCommand::ALL.len()] = {
     let mut index = [None; NodeCommand::ALL.len()];
-    let mut walk = Walk::new();
-    while let Some(spec) = walk.next() {
-        if let Run::Node(command) = spec.run {
-            put(&mut index, command as usize, spec);
+    let mut at = 0;
+    while at < LEN {
+        if let Run::Node(command) = TABLE[at].run {
+            put(&mut index, command as usize, &TABLE[at]);
         }
+        at += 1;
     }
     all_present(index)
 };
 
 const fn put(index: &mut [Option<&'static Spec>], at: usize, spec: &'static Spec) {
     if index[at].is_some() {
-        // The row's name shows in the compiler's message.
-        panic_with(spec.name);
+        stop(spec.name);
     }
     index[at] = Some(spec);
 }
 
+/// Stops the compiler with the name of the row that is one too many for its variant.
 #[expect(clippy::panic, reason = "runs while compiling only")]
-const fn panic_with(name: &'static str) {
+const fn stop(name: &'static str) {
     panic!("{}", name)
 }
 
 const fn all_present<const N: usize>(index: [Option<&'static Spec>; N]) -> [&'static Spec; N] {
-    let mut rows = [&string::ROWS[0]; N];
+    let mut rows = [&TABLE[0]; N];
     let mut at = 0;
     while at < N {
         rows[at] = index[at].expect("every variant has a row");
         at += 1;
     }
     rows
-}
-
-/// Goes over all rows, each parent before its subcommands. An iterator that also works while compiling.
-pub(crate) struct Walk {
-    group: usize,
-    row: usize,
-    /// 0 is the row itself.
-    sub: usize,
-}
-
-impl Walk {
-    pub(crate) const fn new() -> Walk {
-        Walk { group: 0, row: 0, sub: 0 }
-    }
-
-    pub(crate) const fn next(&mut self) -> Option<&'static Spec> {
-        while self.group < GROUPS.len() {
-            let rows = GROUPS[self.group];
-            if self.row == rows.len() {
-                self.group += 1;
-                self.row = 0;
-                continue;
-            }
-            let row = &rows[self.row];
-            let sub = self.sub;
-            if sub == row.subcommands.len() {
-                self.row += 1;
-                self.sub = 0;
-            } else {
-                self.sub += 1;
-            }
-            return Some(if sub == 0 { row } else { &row.subcommands[sub - 1] });
-        }
-        None
-    }
 }

@@ -5,7 +5,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Cluster; node container);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     node(Asking, "asking", 1, FAST)
         .since("3.0.0")
         .cost("O(1)")

@@ -5,7 +5,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Connection; node container);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     node(Auth, "auth", -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)
         .since("1.0.0")
         .syntax("[username] password")

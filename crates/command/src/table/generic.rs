@@ -6,7 +6,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Generic; data node container);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     data(Copy, "copy", -3, WRITE | DENYOOM)
         .since("6.2.0")
         .keys(&[key(1, 1, 1, RO | ACCESS), key(2, 2, 1, OW | UPDATE)])

@@ -5,7 +5,7 @@ use crate::DataCommand::*;
 
 rows_of!(Group::Hash; data);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     data(HDel, "hdel", -3, WRITE | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | DELETE)])

@@ -4,12 +4,12 @@
 
 pub(super) use crate::Category;
 pub(super) use crate::keys::KeySpec;
-pub(super) use crate::spec::{Group, Spec, Split};
+pub(super) use crate::spec::{Group, Split};
 pub(super) use access::*;
 pub(super) use flag::*;
 
 use crate::keys::{KeyAccess, KeyRange};
-use crate::spec::{Categories, Deprecated, Flags, Run};
+use crate::spec::{Categories, Deprecated, Flags, Run, Spec, Subcommands};
 
 /// Flags, to be joined with `|`.
 #[expect(unused, reason = "no command of today has each flag")]
@@ -59,18 +59,18 @@ macro_rules! rows_of {
         $(rows_of!(@ $group; $kind);)*
     };
     (@ $group:expr; data) => {
-        const fn data(command: crate::DataCommand, name: &'static str, arity: i8, flags: u32) -> Spec {
-            Spec::row($group, crate::Run::Data(command), name, arity, flags)
+        const fn data(command: crate::DataCommand, name: &'static str, arity: i8, flags: u32) -> Row {
+            Row::new($group, crate::Run::Data(command), name, arity, flags)
         }
     };
     (@ $group:expr; node) => {
-        const fn node(command: crate::NodeCommand, name: &'static str, arity: i8, flags: u32) -> Spec {
-            Spec::row($group, crate::Run::Node(command), name, arity, flags)
+        const fn node(command: crate::NodeCommand, name: &'static str, arity: i8, flags: u32) -> Row {
+            Row::new($group, crate::Run::Node(command), name, arity, flags)
         }
     };
     (@ $group:expr; container) => {
-        const fn container(name: &'static str) -> Spec {
-            Spec::row($group, crate::Run::Container, name, -2, NONE)
+        const fn container(name: &'static str) -> Row {
+            Row::new($group, crate::Run::Container, name, -2, NONE)
         }
     };
 }
@@ -81,17 +81,24 @@ pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
     KeySpec { range: KeyRange { first, last, step }, access: KeyAccess::from_bits(access) }
 }
 
-impl Spec {
-    pub(super) const fn row(group: Group, run: Run, name: &'static str, arity: i8, flags: u32) -> Spec {
+/// A row as it is written. The table copies the specs and puts subcommands behind their parents.
+#[derive(Clone, Copy)]
+pub(in crate::table) struct Row {
+    pub(in crate::table) spec: Spec,
+    pub(in crate::table) subcommands: &'static [Row],
+}
+
+impl Row {
+    pub(super) const fn new(group: Group, run: Run, name: &'static str, arity: i8, flags: u32) -> Row {
         let flags = Flags::from_bits(flags);
-        Spec {
+        let spec = Spec {
             run,
             arity,
             keys: KeyRange::NONE,
             split: None,
             flags,
             name,
-            subcommands: &[],
+            subcommands: Subcommands::NONE,
             group,
             categories: categories_of_flags(flags, categories_of_group(group, run)),
             key_specs: &[],
@@ -101,69 +108,70 @@ impl Spec {
             syntax: "",
             tips: &[],
             deprecated: None,
-        }
+        };
+        Row { spec, subcommands: &[] }
     }
 
     /// Where the keys are. Channels among them count for `COMMAND INFO` only.
-    pub(super) const fn keys(mut self, specs: &'static [KeySpec]) -> Spec {
-        self.key_specs = specs;
+    pub(super) const fn keys(mut self, specs: &'static [KeySpec]) -> Row {
+        self.spec.key_specs = specs;
         let first = specs[0];
         if !first.access.contains(KeyAccess::NOT_KEY) {
             let last = specs[specs.len() - 1].range;
-            self.keys = KeyRange { first: first.range.first, last: last.last, step: first.range.step };
+            self.spec.keys = KeyRange { first: first.range.first, last: last.last, step: first.range.step };
         }
         self
     }
 
-    pub(super) const fn split(mut self, split: Split) -> Spec {
-        self.split = Some(split);
+    pub(super) const fn split(mut self, split: Split) -> Row {
+        self.spec.split = Some(split);
         self
     }
 
-    pub(super) const fn since(mut self, version: &'static str) -> Spec {
-        self.since = version;
+    pub(super) const fn since(mut self, version: &'static str) -> Row {
+        self.spec.since = version;
         self
     }
 
-    pub(super) const fn syntax(mut self, syntax: &'static str) -> Spec {
-        self.syntax = syntax;
+    pub(super) const fn syntax(mut self, syntax: &'static str) -> Row {
+        self.spec.syntax = syntax;
         self
     }
 
-    pub(super) const fn cost(mut self, complexity: &'static str) -> Spec {
-        self.complexity = complexity;
+    pub(super) const fn cost(mut self, complexity: &'static str) -> Row {
+        self.spec.complexity = complexity;
         self
     }
 
-    pub(super) const fn summary(mut self, summary: &'static str) -> Spec {
-        self.summary = summary;
+    pub(super) const fn summary(mut self, summary: &'static str) -> Row {
+        self.spec.summary = summary;
         self
     }
 
-    pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Spec {
-        self.tips = tips;
+    pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Row {
+        self.spec.tips = tips;
         self
     }
 
-    pub(super) const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Spec {
-        self.deprecated = Some(Deprecated { since, replaced_by });
+    pub(super) const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Row {
+        self.spec.deprecated = Some(Deprecated { since, replaced_by });
         self
     }
 
-    pub(super) const fn subcommands(mut self, rows: &'static [Spec]) -> Spec {
+    pub(super) const fn subcommands(mut self, rows: &'static [Row]) -> Row {
         self.subcommands = rows;
         self
     }
 
     /// Takes these categories instead of the group's. Those that follow from flags stay.
-    pub(super) const fn categories(mut self, categories: &[Category]) -> Spec {
+    pub(super) const fn categories(mut self, categories: &[Category]) -> Row {
         let mut set = Categories::NONE;
         let mut at = 0;
         while at < categories.len() {
             set = set.with(categories[at]);
             at += 1;
         }
-        self.categories = categories_of_flags(self.flags, set);
+        self.spec.categories = categories_of_flags(self.spec.flags, set);
         self
     }
 }

@@ -5,7 +5,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::PubSub; node container);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     node(PSubscribe, "psubscribe", -2, PUBSUB | NOSCRIPT | LOADING | STALE)
         .since("2.0.0")
         .syntax("pattern [pattern ...]")

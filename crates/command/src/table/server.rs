@@ -6,7 +6,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Server; data node container);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     node(BgRewriteAof, "bgrewriteaof", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
         .since("1.0.0")
         .cost("O(1)")

@@ -5,7 +5,7 @@ use crate::DataCommand::*;
 
 rows_of!(Group::String; data);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     data(Append, "append", 3, WRITE | DENYOOM | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | INSERT)])

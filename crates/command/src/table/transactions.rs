@@ -5,7 +5,7 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Transactions; node);
 
-pub(super) static ROWS: &[Spec] = &[
+pub(super) const ROWS: &[Row] = &[
     node(Discard, "discard", 1, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
         .since("2.0.0")
         .cost("O(N), N the number of queued commands")
