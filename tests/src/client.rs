@@ -73,6 +73,14 @@ impl Client {
         }
     }
 
+    /// A second handle of the connection, for a thread that only sends.
+    pub fn sender(&self) -> impl Write + Send + use<> {
+        match &self.stream {
+            Stream::Tcp(stream) => Box::new(stream.try_clone().unwrap()) as Box<dyn Write + Send>,
+            Stream::Unix(stream) => Box::new(stream.try_clone().unwrap()),
+        }
+    }
+
     /// How long a send may stand still before it fails.
     pub fn set_send_limit(&mut self, limit: Duration) {
         match &self.stream {
@@ -140,13 +148,14 @@ impl Client {
         assert_eq!(reply.to_string(), expect, "reply to: {line}");
     }
 
-    /// As [`Client::check`] for many, one line each: the command, ` => `, the reply's text.
+    /// As [`Client::check`] for many, one line each: the command, ` => `, the reply's text. A text that ends in blanks
+    /// is followed by `|`.
     #[track_caller]
     pub fn check_all(&mut self, table: &str) {
         for line in table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")) {
             let (command, expect) =
                 line.split_once(" => ").unwrap_or_else(|| panic!("a line without ` => `: {line}"));
-            self.check(command.trim(), expect.trim());
+            self.check(command.trim(), expect.strip_suffix('|').unwrap_or(expect));
         }
     }
 

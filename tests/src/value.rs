@@ -110,6 +110,15 @@ impl Value {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
+    /// The text of a string-like reply, or `absent` for any kind of nothing.
+    #[track_caller]
+    pub fn text_or(&self, absent: &str) -> String {
+        match self {
+            Value::NullBulk | Value::Null => absent.to_owned(),
+            other => other.text(),
+        }
+    }
+
     /// The integer; fails the test for any other reply.
     #[track_caller]
     pub fn int(&self) -> i64 {

@@ -11,5 +11,8 @@
 mod expiry;
 mod generic;
 mod hash;
+mod protocol;
+mod pubsub;
 mod scan;
 mod strings;
+mod transactions;
