@@ -1,0 +1,244 @@
+//! What `narf serve` prints when it is ready: where to connect, where the data is, who can get in, what to try.
+//!
+//! Says only what is so. Standard output carries this and nothing else.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the banner tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    /// Version of narf.
+    pub version: &'static str,
+    /// Name of the node.
+    pub name: String,
+    /// Time from start to ready.
+    pub ready_in: Duration,
+    /// Addresses of the TCP listeners.
+    pub addresses: Vec<SocketAddr>,
+    /// From [`crate::ports::Chosen`], if the port is not the usual one.
+    pub port_note: Option<String>,
+    /// Path of the unix socket.
+    pub unix: Option<PathBuf>,
+    /// The data folder, or none if nothing is kept.
+    pub data: Option<PathBuf>,
+    /// Keys found there.
+    pub keys: u64,
+    /// Whether a password is needed.
+    pub has_password: bool,
+    /// Whether only this machine can connect.
+    pub local_only: bool,
+    /// Whether it runs in the background, with this process id.
+    pub background_pid: Option<u32>,
+}
+
+impl Banner {
+    /// The text, with colours if wanted.
+    pub fn text(&self, colour: bool) -> String {
+        let paint = Paint { colour };
+        let mut out = String::new();
+        let title =
+            format!("{}  node {}", paint.bold(&format!("narf {}", self.version)), paint.bold(&self.name));
+        line(&mut out, &format!("{title}  ready in {} ms", self.ready_in.as_millis()));
+        out.push('\n');
+        if let Some(note) = &self.port_note {
+            row(&mut out, "Port", &paint.yellow(note));
+        }
+        self.connect_rows(&mut out, paint);
+        let data = match &self.data {
+            Some(folder) => format!("{}  ({})", folder.display(), self.kept()),
+            None => "in memory only; a restart begins empty".to_owned(),
+        };
+        row(&mut out, "Data", &data);
+        row(&mut out, "Security", &self.security(paint));
+        out.push('\n');
+        line(
+            &mut out,
+            &format!(
+                "Try   {}      {}      {}",
+                self.command("set hello world"),
+                self.command("cli"),
+                self.command("bench")
+            ),
+        );
+        match self.background_pid {
+            Some(pid) => {
+                line(&mut out, &format!("In the background as process {pid}; stop it with  narf stop"))
+            }
+            None => line(&mut out, "Ctrl-C stops."),
+        }
+        out
+    }
+
+    fn connect_rows(&self, out: &mut String, paint: Paint) {
+        let mut label = "Redis protocol";
+        for (index, address) in self.addresses.iter().enumerate() {
+            let hint = if index == 0 { "   (redis-cli, redis-py, any Redis client)" } else { "" };
+            row(out, label, &format!("{}{hint}", paint.cyan(&format!("redis://{}", reachable(*address)))));
+            label = "";
+        }
+        if let Some(path) = &self.unix {
+            row(out, "Unix socket", &paint.cyan(&path.display().to_string()));
+        }
+    }
+
+    fn kept(&self) -> String {
+        match self.keys {
+            0 => "what is answered survives a crash".to_owned(),
+            1 => "1 key found".to_owned(),
+            keys => format!("{} keys found", thousands(keys)),
+        }
+    }
+
+    fn security(&self, paint: Paint) -> String {
+        match (self.local_only, self.has_password) {
+            (true, true) => "this machine only, password needed".to_owned(),
+            (true, false) => "this machine only, no password".to_owned(),
+            (false, true) => "open to other machines, password needed".to_owned(),
+            (false, false) => paint.yellow("open to other machines WITHOUT a password (--insecure)"),
+        }
+    }
+
+    /// A command that reaches this node as it is typed: with the port if it is not the usual one.
+    fn command(&self, words: &str) -> String {
+        let usual = self.addresses.iter().any(|address| address.port() == 6379);
+        match (self.addresses.first(), usual) {
+            (Some(address), false) => match words.split_once(' ') {
+                // The short forms take the node from the environment or the usual port only.
+                Some(_) => format!("narf cli -p {} {words}", address.port()),
+                None => format!("narf {words} -p {}", address.port()),
+            },
+            _ => format!("narf {words}"),
+        }
+    }
+}
+
+/// An address as someone on this machine can use it: an unspecified one is reached by loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "  {text}");
+}
+
+fn row(out: &mut String, label: &str, text: &str) {
+    line(out, &format!("{label:<15}  {text}"));
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    fn cyan(self, text: &str) -> String {
+        self.wrap("36", text)
+    }
+
+    fn yellow(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner() -> Banner {
+        Banner {
+            version: "0.1.0",
+            name: "quiet-otter".to_owned(),
+            ready_in: Duration::from_millis(31),
+            addresses: vec!["127.0.0.1:6379".parse().unwrap()],
+            port_note: None,
+            unix: None,
+            data: Some("./narf-data".into()),
+            keys: 0,
+            has_password: false,
+            local_only: true,
+            background_pid: None,
+        }
+    }
+
+    #[test]
+    fn a_first_start_fits_on_a_small_screen() {
+        assert_eq!(
+            banner().text(false),
+            "  narf 0.1.0  node quiet-otter  ready in 31 ms
+
+  Redis protocol   redis://127.0.0.1:6379   (redis-cli, redis-py, any Redis client)
+  Data             ./narf-data  (what is answered survives a crash)
+  Security         this machine only, no password
+
+  Try   narf set hello world      narf cli      narf bench
+  Ctrl-C stops.
+"
+        );
+    }
+
+    #[test]
+    fn everything_else_is_said_too() {
+        let full = Banner {
+            addresses: vec!["0.0.0.0:6380".parse().unwrap(), "[::1]:6380".parse().unwrap()],
+            port_note: Some("6379 is used by redis-server (pid 1195), using 6380".to_owned()),
+            unix: Some("/run/narf.sock".into()),
+            keys: 1_234_567,
+            has_password: true,
+            local_only: false,
+            background_pid: Some(7),
+            ..banner()
+        };
+        assert_eq!(
+            full.text(false),
+            "  narf 0.1.0  node quiet-otter  ready in 31 ms
+
+  Port             6379 is used by redis-server (pid 1195), using 6380
+  Redis protocol   redis://127.0.0.1:6380   (redis-cli, redis-py, any Redis client)
+                   redis://[::1]:6380
+  Unix socket      /run/narf.sock
+  Data             ./narf-data  (1,234,567 keys found)
+  Security         open to other machines, password needed
+
+  Try   narf cli -p 6380 set hello world      narf cli -p 6380      narf bench -p 6380
+  In the background as process 7; stop it with  narf stop
+"
+        );
+        assert!(full.text(true).lines().count() <= 12);
+    }
+
+    #[test]
+    fn colours_come_only_when_wanted() {
+        assert!(!banner().text(false).contains('\x1b'));
+        assert!(banner().text(true).contains("\x1b[36mredis://127.0.0.1:6379\x1b[0m"));
+    }
+}
