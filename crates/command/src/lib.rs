@@ -7,14 +7,19 @@
 //! Invariants: names are unique and lower case; every variant of [`DataCommand`] and [`NodeCommand`] has exactly one
 //! row, which is checked while compiling. Knows no data, no connection, no reply.
 
+pub mod help;
+mod hint;
 mod id;
 mod keys;
 mod lookup;
+mod reference;
 mod spec;
 pub mod syntax;
 mod table;
 
+pub use hint::hint;
 pub use id::{DataCommand, NodeCommand};
 pub use keys::{KeyAccess, KeyRange, KeySpec, KeysOf};
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
+pub use reference::reference_markdown;
 pub use spec::{Categories, Category, Deprecated, Flags, Group, Run, Spec, Split};

@@ -47,12 +47,12 @@ pub fn lookup_name(name: impl AsRef<[u8]>) -> Option<&'static Spec> {
 }
 
 /// Every row, parents before their subcommands, group by group. Internal ones are among them.
-pub fn all() -> impl Iterator<Item = &'static Spec> {
+pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
     TABLE.iter()
 }
 
 /// Every row but those of subcommands.
-pub fn top_levels() -> impl Iterator<Item = &'static Spec> {
+pub fn top_levels() -> impl Iterator<Item = &'static Spec> + Clone {
     TABLE.iter().filter(|spec| spec.parent_name().is_none())
 }
 

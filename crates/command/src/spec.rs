@@ -285,6 +285,11 @@ impl Group {
         Group::Cluster,
     ];
 
+    /// The group called `name`, in any case.
+    pub fn by_name(name: &str) -> Option<Group> {
+        Group::ALL.into_iter().find(|group| group.name().eq_ignore_ascii_case(name))
+    }
+
     /// The word of `COMMAND DOCS`.
     pub fn name(self) -> &'static str {
         match self {

@@ -169,4 +169,11 @@ proptest! {
             last = index;
         }
     }
+
+    #[test]
+    fn hints_and_help_take_any_words(spec in any_spec(), words in proptest::collection::vec("[A-Za-z0-9 ]{0,9}", 0..8)) {
+        let typed: Vec<&str> = words.iter().map(String::as_str).collect();
+        command::hint(spec, &typed);
+        command::help::topic(&words.join(" "));
+    }
 }

@@ -1,0 +1,193 @@
+//! Texts about commands for people: a command, a group, a family of subcommands, and what somebody may have meant.
+
+use std::fmt::Write;
+
+use crate::{Group, Run, Spec, all, lookup_name, top_levels};
+
+/// What the words after `help` name.
+#[derive(Clone, Debug)]
+pub enum Topic {
+    /// A command or subcommand.
+    Command(&'static Spec),
+    /// `@string` and the like.
+    Group(Group),
+    /// Nothing; these are close, the closest first.
+    Unknown(Vec<&'static Spec>),
+}
+
+/// Finds what `words` name: `set`, `config get`, `@hash`.
+pub fn topic(words: &str) -> Topic {
+    let words = words.trim();
+    if let Some(group) = words.strip_prefix('@').and_then(Group::by_name) {
+        return Topic::Group(group);
+    }
+    match lookup_name(words).filter(|spec| !spec.is_internal()) {
+        Some(spec) => Topic::Command(spec),
+        None => Topic::Unknown(similar(words)),
+    }
+}
+
+/// A command on one screen: usage, summary, facts, and its subcommands if it has any.
+pub fn describe(spec: &Spec) -> String {
+    let mut text = format!("{}\n\n{}\n\n", spec.usage(), spec.summary);
+    let mut fact = |name: &str, value: String| {
+        if !value.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {name:<12}{value}");
+        }
+    };
+    fact("group", spec.group.name().into());
+    fact("since", spec.since.into());
+    fact("cost", spec.complexity.into());
+    fact("keys", keys(spec));
+    fact("flags", spec.flags.names().collect::<Vec<_>>().join(" "));
+    fact("categories", spec.categories.names().collect::<Vec<_>>().join(" "));
+    if let Some(deprecated) = spec.deprecated {
+        fact("deprecated", format!("since {}; use {}", deprecated.since, deprecated.replaced_by));
+    }
+    if spec.has_subcommands() {
+        text.push_str("\nSubcommands:\n");
+        text.push_str(&list(spec.subcommands().iter()));
+    }
+    text
+}
+
+/// The commands of a group, one a line.
+pub fn describe_group(group: Group) -> String {
+    list(top_levels().filter(|spec| spec.group == group && !spec.is_internal()))
+}
+
+fn list<'a>(specs: impl Iterator<Item = &'a Spec> + Clone) -> String {
+    let width = specs.clone().map(|spec| spec.display_name().len()).max().unwrap_or(0);
+    let line = |spec: &Spec| format!("  {:<width$}  {}\n", spec.display_name(), spec.summary);
+    specs.map(line).collect()
+}
+
+/// Where the keys are, in words.
+pub(crate) fn keys(spec: &Spec) -> String {
+    let range = spec.keys;
+    let last = i16::from(range.last);
+    match (range.first, last, range.step) {
+        (0, ..) => String::new(),
+        (first, last, _) if last == i16::from(first) => format!("argument {first}"),
+        (first, -1, 1) => format!("arguments from {first} on"),
+        (first, -1, step) => format!("every {step}nd argument from {first} on").replace("3nd", "3rd"),
+        (first, last, _) => format!("arguments {first} to {last}"),
+    }
+}
+
+/// The lines that `CONFIG HELP` and its like answer, laid out as Redis does: a head, then for each subcommand its
+/// usage and, indented, what it does.
+pub fn subcommand_lines(parent: &Spec) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", parent.display_name())];
+    let mut entry = |usage: String, summary: &str| {
+        lines.push(usage);
+        lines.push(format!("    {summary}"));
+    };
+    if parent.run != Run::Container {
+        entry("(no subcommand)".into(), parent.summary);
+    }
+    for spec in parent.subcommands().iter().filter(|spec| spec.own_name() != "help") {
+        let usage = format!("{} {}", spec.own_name().to_ascii_uppercase(), spec.syntax);
+        entry(usage.trim_end().into(), spec.summary);
+    }
+    entry("HELP".into(), "Prints this help.");
+    lines
+}
+
+/// Longer ones resemble nothing, and comparing costs the product of the lengths.
+const WORDS_MAX: usize = 64;
+
+/// At most three commands with names like `words`, the most alike first. Empty if none is near.
+pub fn similar(words: &str) -> Vec<&'static Spec> {
+    if words.len() > WORDS_MAX {
+        return Vec::new();
+    }
+    let wanted = words.trim().to_ascii_lowercase().replace(' ', "|");
+    // A third of the letters may differ, so that short words do not match everything.
+    let far = wanted.len() / 3 + 1;
+    let mut near: Vec<(usize, &Spec)> = all()
+        .filter(|spec| !spec.is_internal())
+        .map(|spec| (edits(wanted.as_bytes(), spec.name.as_bytes()), spec))
+        .filter(|&(distance, _)| distance <= far)
+        .collect();
+    near.sort_by_key(|&(distance, spec)| (distance, spec.name));
+    near.truncate(3);
+    near.into_iter().map(|(_, spec)| spec).collect()
+}
+
+/// The least number of letters to insert, remove, replace or swap with a neighbour to get from one word to another.
+fn edits(from: &[u8], to: &[u8]) -> usize {
+    // The table's rows for two letters ago, one letter ago, and now.
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (i, &a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &b) in to.iter().enumerate() {
+            let replaced = last[j] + usize::from(a != b);
+            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            let swapped = i > 0 && j > 0 && a == to[j - 1] && b == from[i - 1];
+            if swapped {
+                least = least.min(before_last[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_fits_on_a_screen() {
+        let text = describe(lookup_name("mset").unwrap());
+        assert_eq!(
+            text,
+            "MSET key value [key value ...]\n\n\
+             Sets several strings.\n\n  \
+             group       string\n  \
+             since       1.0.1\n  \
+             cost        O(N), N the number of keys\n  \
+             keys        every 2nd argument from 1 on\n  \
+             flags       write denyoom\n  \
+             categories  @write @string @slow\n"
+        );
+        assert!(describe(lookup_name("object").unwrap()).contains("\n  OBJECT FREQ      Returns how often"));
+    }
+
+    #[test]
+    fn help_subcommands_answer_in_the_layout_of_redis() {
+        let lines = subcommand_lines(lookup_name("config").unwrap());
+        assert_eq!(lines[0], "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+        assert_eq!(lines[1], "GET parameter [parameter ...]");
+        assert_eq!(lines[2], "    Returns settings whose names match patterns.");
+        assert_eq!(lines[lines.len() - 2..], ["HELP", "    Prints this help."]);
+        assert_eq!(subcommand_lines(lookup_name("command").unwrap())[1], "(no subcommand)");
+        let one_line = |line: &String| !line.contains(['\r', '\n']);
+        assert!(all().all(|spec| subcommand_lines(spec).iter().all(one_line)));
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_command() {
+        let names = |words| similar(words).iter().map(|spec| spec.name).collect::<Vec<_>>();
+        assert_eq!(names("gte")[0], "get");
+        assert_eq!(names("HINCRBYFLAOT")[0], "hincrbyfloat");
+        assert_eq!(names("confg get")[0], "config|get");
+        assert!(names("frobnicate-the-server").is_empty());
+        assert!(names("narf.flush").is_empty());
+    }
+
+    #[test]
+    fn words_name_commands_groups_or_nothing() {
+        assert!(
+            matches!(topic(" Config  get ".replace("  ", " ").as_str()), Topic::Command(spec) if spec.name == "config|get")
+        );
+        assert!(matches!(topic("@HASH"), Topic::Group(Group::Hash)));
+        assert!(matches!(topic("narf.flush"), Topic::Unknown(_)));
+        assert!(describe_group(Group::Hash).lines().count() >= 16);
+    }
+}
