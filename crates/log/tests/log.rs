@@ -1,0 +1,242 @@
+//! The log as its callers see it, on a disk that behaves.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use common::{SALT, open, options, payload};
+use log::{Disk, Fault, LogError, LogOptions, MemoryDisk, Operation, Position};
+
+#[test]
+fn frames_come_back_in_order_with_the_positions_they_were_given() {
+    let disk = MemoryDisk::new();
+    let (mut log, recovered, frames) = open(&disk, options(1)).unwrap();
+    assert!(frames.is_empty());
+    assert_eq!((recovered.start, recovered.end), (Position(0), Position(0)));
+    let written: Vec<_> = (0..300).map(|n| (log.append(&payload(n)).unwrap(), payload(n))).collect();
+    drop(log);
+    let (log, recovered, frames) = open(&disk, options(1)).unwrap();
+    assert_eq!(frames, written);
+    assert_eq!(log.position(), written.last().unwrap().0);
+    assert_eq!(recovered.frames, 300);
+    assert!(recovered.same_boot && recovered.cut.is_none() && recovered.lost.is_none());
+}
+
+#[test]
+fn an_append_is_one_write_and_a_sync_without_news_is_none() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, LogOptions::new(SALT)).unwrap();
+    let before = disk.calls();
+    log.append(&[7; 5000]).unwrap();
+    assert_eq!(disk.calls() - before, 1);
+    let handle = log.sync_handle();
+    assert_eq!(handle.sync().unwrap(), log.position());
+    assert_eq!(handle.sync().unwrap(), log.position());
+    assert_eq!(disk.calls() - before, 2);
+    handle.mark_durable().unwrap();
+    handle.mark_durable().unwrap();
+    assert_eq!(disk.calls() - before, 4);
+}
+
+#[test]
+fn one_sync_covers_every_segment_since_the_last() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    let handle = log.sync_handle();
+    for n in 0..100 {
+        log.append(&payload(n)).unwrap();
+    }
+    let end = handle.sync().unwrap();
+    assert_eq!(end, log.position());
+    disk.crash(log::Crash::Power { seed: 0 });
+    let (_, recovered, frames) = open(&disk, options(2)).unwrap();
+    assert_eq!((frames.len(), recovered.end), (100, end));
+}
+
+#[test]
+fn a_frame_may_be_larger_than_a_segment() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    let big: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
+    log.append(b"small").unwrap();
+    log.append(&big).unwrap();
+    log.append(b"small again").unwrap();
+    let (.., frames) = open(&disk, options(1)).unwrap();
+    assert_eq!(frames.len(), 3);
+    assert!(frames[1].1 == big);
+    assert_eq!(frames[2].1, b"small again");
+}
+
+#[test]
+fn what_is_reserved_is_there_when_the_disk_is_full() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    for wanted in [100, 4000, 50_000] {
+        log.reserve(wanted).unwrap();
+        assert!(log.headroom() >= wanted);
+        disk.set_capacity(0);
+        let mut left = wanted;
+        while left > 300 {
+            log.append(&[1; 200]).unwrap();
+            left -= 240;
+        }
+        assert!(log.reserve(1 << 20).unwrap_err().is_full());
+        disk.set_capacity(1 << 40);
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_before_anything_is_written_and_recovers_by_itself() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    disk.set_capacity(disk.used());
+    let mut written = 0;
+    while log.reserve(240).is_ok() {
+        log.append(&[1; 200]).unwrap();
+        written += 1;
+    }
+    let end = log.position();
+    for _ in 0..3 {
+        assert!(matches!(log.append(&[1; 200]), Err(LogError::Full { .. })));
+        assert!(log.sync_handle().maintain().unwrap_err().is_full());
+    }
+    assert_eq!(log.position(), end);
+    assert_eq!(log.sync_handle().sync().unwrap(), end);
+    disk.set_capacity(1 << 40);
+    log.reserve(240).unwrap();
+    log.append(&[1; 200]).unwrap();
+    assert_eq!(open(&disk, options(1)).unwrap().2.len(), written + 1);
+}
+
+#[test]
+fn room_is_left_for_a_checkpoint_and_small_disks_get_small_segments() {
+    let disk = MemoryDisk::new();
+    disk.set_capacity(64 << 20);
+    let (mut log, ..) = open(&disk, LogOptions::new(SALT)).unwrap();
+    let mut mebibytes = 0;
+    while log.append(&vec![1; 1 << 20]).is_ok() {
+        mebibytes += 1;
+    }
+    let free = disk.space().unwrap().free;
+    assert!((8 << 20..12 << 20).contains(&free), "{free} bytes are left free");
+    assert!(mebibytes >= 40, "{mebibytes} MiB fit");
+}
+
+#[test]
+fn nothing_is_taken_after_a_failed_write_or_sync() {
+    for operation in [Operation::Write, Operation::SyncData] {
+        for fault in [Fault::Io, Fault::Full] {
+            let disk = MemoryDisk::new();
+            let (mut log, ..) = open(&disk, options(1)).unwrap();
+            let handle = log.sync_handle();
+            log.append(b"one").unwrap();
+            disk.fail_after(0, Some(operation), fault);
+            let failed = match operation {
+                Operation::Write => log.append(b"two").map(|_| ()),
+                _ => handle.sync().map(|_| ()),
+            };
+            assert!(matches!(failed, Err(LogError::WriteFailed { .. } | LogError::SyncFailed { .. })));
+            assert!(handle.is_poisoned());
+            assert!(matches!(log.append(b"three"), Err(LogError::Poisoned)));
+            assert!(matches!(log.reserve(1), Err(LogError::Poisoned)));
+            assert!(matches!(handle.sync(), Err(LogError::Poisoned)));
+            assert!(matches!(handle.mark_durable(), Err(LogError::Poisoned)));
+        }
+    }
+}
+
+#[test]
+fn opening_writes_again_what_a_failed_sync_left_in_the_page_cache() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    let handle = log.sync_handle();
+    log.append(b"answered").unwrap();
+    disk.fail_after(0, Some(Operation::SyncData), Fault::Io);
+    handle.sync().unwrap_err();
+    disk.crash(log::Crash::Process);
+    assert_eq!(open(&disk, options(1)).unwrap().2.len(), 1);
+    disk.crash(log::Crash::Power { seed: 1 });
+    assert_eq!(open(&disk, options(2)).unwrap().2.len(), 1);
+}
+
+#[test]
+fn retention_removes_whole_segments_behind_a_position_and_never_the_active_one() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    let handle = log.sync_handle();
+    let ends: Vec<Position> = (0..200).map(|n| log.append(&payload(n)).unwrap()).collect();
+    assert_eq!(handle.cut_before(ends[150]).unwrap(), 0, "nothing is synced yet");
+    handle.sync().unwrap();
+    assert!(handle.cut_before(ends[150]).unwrap() > 5);
+    assert!(handle.start() > Position(0) && handle.start() <= ends[150]);
+    let needed = options(1);
+    let refused = open(&disk, needed.clone());
+    assert!(matches!(refused, Err(LogError::Damaged { .. })), "the log is needed from its beginning");
+    let (log, recovered, frames) = open(&disk, LogOptions { needed_from: ends[150], ..needed }).unwrap();
+    assert_eq!(recovered.start, handle.start());
+    assert!(frames.iter().any(|(end, bytes)| *end == ends[151] && *bytes == payload(151)));
+    let handle = log.sync_handle();
+    handle.cut_before(Position(u64::MAX)).unwrap();
+    let (_, recovered, _) =
+        open(&disk, LogOptions { needed_from: log.position(), ..options(1) }).unwrap();
+    assert_eq!(recovered.end, log.position());
+}
+
+#[test]
+fn a_spare_is_made_ahead_and_filled_with_zeros_where_syncs_are_frequent() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, LogOptions { segment_bytes: 1 << 20, ..options(1) }).unwrap();
+    let handle = log.sync_handle();
+    assert!(handle.maintain().unwrap());
+    assert!(!handle.maintain().unwrap());
+    for _ in 0..3000 {
+        log.append(b"x").unwrap();
+        handle.sync().unwrap();
+    }
+    let mut slices = 1;
+    while handle.maintain().unwrap() {
+        slices += 1;
+    }
+    assert_eq!(slices, 4);
+    let before = disk.calls();
+    for _ in 0..2000 {
+        log.append(&[3; 500]).unwrap();
+    }
+    assert_eq!(disk.calls() - before, 2001, "a rotation costs one write");
+    assert_eq!(open(&disk, options(1)).unwrap().2.len(), 5000);
+}
+
+#[test]
+fn another_logs_folder_is_refused() {
+    let disk = MemoryDisk::new();
+    open(&disk, options(1)).unwrap();
+    let foreign = LogOptions { salt: SALT + 1, ..options(1) };
+    assert!(matches!(open(&disk, foreign), Err(LogError::Foreign { .. })));
+}
+
+#[test]
+fn a_frame_that_its_reader_refuses_is_named() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    log.append(b"one").unwrap();
+    log.append(b"two").unwrap();
+    let mut visit =
+        |_, payload: &[u8]| if payload == b"two" { Err("unknown entry version 9".into()) } else { Ok(()) };
+    let refused =
+        log::Log::open(std::sync::Arc::new(disk), options(1), &mut visit, &mut |_, _| {}).map(|_| ());
+    let text = refused.unwrap_err().to_string();
+    assert!(text.starts_with("the frame in log-000000000001.seg at offset 104 cannot be applied: unknown"));
+}
+
+#[test]
+fn progress_ends_at_its_total() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, LogOptions { segment_bytes: 4 << 20, ..options(1) }).unwrap();
+    for _ in 0..100 {
+        log.append(&[1; 100_000]).unwrap();
+    }
+    let mut told = Vec::new();
+    let mut progress = |done, total| told.push((done, total));
+    log::Log::open(std::sync::Arc::new(disk), options(1), &mut |_, _| Ok(()), &mut progress).unwrap();
+    assert!(told.len() > 5 && told.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+    assert_eq!(told.last().unwrap().0, told.last().unwrap().1);
+}
