@@ -1,9 +1,6 @@
 //! The log as its callers see it, on a disk that behaves.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod common;
-
-use common::{SALT, open, options, payload};
+use crate::common::{SALT, open, options, payload};
 use log::{Disk, Fault, LogError, LogOptions, MemoryDisk, Operation, Position};
 
 #[test]

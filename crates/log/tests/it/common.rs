@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use log::{Log, LogError, LogOptions, MemoryDisk, Position, Recovered};
 
-pub const SALT: u64 = 0x5EED;
+pub(crate) const SALT: u64 = 0x5EED;
 
 /// Small segments, so that short tests rotate often.
-pub fn options(boot: u8) -> LogOptions {
+pub(crate) fn options(boot: u8) -> LogOptions {
     LogOptions { boot_id: [boot; 16], segment_bytes: 4096, free_bytes_min: 0, ..LogOptions::new(SALT) }
 }
 
 /// Opens the log and collects its frames.
-pub fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Recovered, Frames), LogError> {
+pub(crate) fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Recovered, Frames), LogError> {
     let mut frames = Vec::new();
     let mut visit = |end: Position, payload: &[u8]| {
         frames.push((end, payload.to_vec()));
@@ -22,10 +22,10 @@ pub fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Recovered, F
     Ok((log, recovered, frames))
 }
 
-pub type Frames = Vec<(Position, Vec<u8>)>;
+pub(crate) type Frames = Vec<(Position, Vec<u8>)>;
 
 /// A payload that tells its number, of a length that varies from nothing to more than a segment.
-pub fn payload(number: u64) -> Vec<u8> {
+pub(crate) fn payload(number: u64) -> Vec<u8> {
     let mut random = base::Random::new(number);
     let len = match random.below(12) {
         0 => 0,
