@@ -186,11 +186,18 @@ impl Client {
     /// The next reply, or that the server closed; fails the test after `limit`.
     #[track_caller]
     pub fn try_reply(&mut self, limit: Duration) -> Result<Value, Closed> {
+        match self.next_reply(limit)? {
+            Some(value) => Ok(value),
+            None => panic!("no reply within {limit:?}"),
+        }
+    }
+
+    /// As [`Client::try_reply`], but silence is an answer.
+    pub fn next_reply(&mut self, limit: Duration) -> Result<Option<Value>, Closed> {
         loop {
             match self.next(limit)? {
                 Some(push @ Value::Push(_)) => self.pushes.push_back(push),
-                Some(value) => return Ok(value),
-                None => panic!("no reply within {limit:?}"),
+                other => return Ok(other),
             }
         }
     }

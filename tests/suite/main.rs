@@ -8,6 +8,7 @@
     reason = "tests wait for real servers, measure time and fail loudly"
 )]
 
+mod differential;
 mod expiry;
 mod generic;
 mod hash;

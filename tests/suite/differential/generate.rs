@@ -1,0 +1,712 @@
+//! Random commands: mostly sensible, some of them wrong.
+//!
+//! Every data command of the table must be generated: [`data`] matches them to the end, so a new row does not compile
+//! without a generator here. Deadlines lie in the far future or in the past; what would depend on the moment at which
+//! a command arrives is not generated.
+
+use base::Random;
+use command::DataCommand;
+
+use super::Step;
+use super::pair::{CONNECTIONS, Shadow, is_subscription};
+
+/// Commands of the node that are generated.
+pub(crate) const NODE_COMMANDS: &[&str] = &[
+    "client|getname",
+    "client|id",
+    "client|setname",
+    "command|getkeys",
+    "command|getkeysandflags",
+    "dbsize",
+    "discard",
+    "echo",
+    "exec",
+    "flushall",
+    "flushdb",
+    "hello",
+    "keys",
+    "multi",
+    "ping",
+    "psubscribe",
+    "publish",
+    "pubsub|channels",
+    "pubsub|numpat",
+    "pubsub|numsub",
+    "pubsub|shardchannels",
+    "pubsub|shardnumsub",
+    "punsubscribe",
+    "randomkey",
+    "reset",
+    "scan",
+    "select",
+    "spublish",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "swapdb",
+    "time",
+    "unsubscribe",
+    "unwatch",
+    "wait",
+    "watch",
+    "cluster|keyslot",
+    "client|trackinginfo",
+    "client|getredir",
+    "client|no-evict",
+    "lastsave",
+    "readonly",
+    "readwrite",
+    "asking",
+];
+
+/// Commands of the node that are not, and why.
+pub(crate) const EXCLUDED: &[(&str, &str)] = &[
+    ("auth", "suite/auth.rs: no password here"),
+    ("bgrewriteaof", "answers depend on work under way"),
+    ("bgsave", "answers depend on work under way"),
+    ("client|ack", "only Narf has it"),
+    ("client|caching", "needs tracking, suite/clients.rs"),
+    ("client|help", "text of our own"),
+    ("client|info", "ids, addresses, sizes: suite/clients.rs"),
+    ("client|kill", "would end the compared connections: suite/clients.rs"),
+    ("client|list", "ids, addresses, sizes: suite/clients.rs"),
+    ("client|no-touch", "newer than Redis 7.0"),
+    ("client|pause", "stops the clock of the comparison: suite/clients.rs"),
+    ("client|reply", "replies are what is compared: suite/clients.rs"),
+    ("client|setinfo", "newer than Redis 7.0"),
+    ("client|tracking", "suite/clients.rs"),
+    ("client|unblock", "nothing blocks: suite/clients.rs"),
+    ("client|unpause", "see client|pause"),
+    ("cluster|help", "text of our own"),
+    ("cluster|info", "Redis runs without cluster support"),
+    ("cluster|myid", "Redis runs without cluster support"),
+    ("cluster|nodes", "Redis runs without cluster support"),
+    ("cluster|shards", "Redis runs without cluster support"),
+    ("cluster|slots", "Redis runs without cluster support"),
+    ("cluster|keyslot", "Redis runs without cluster support"),
+    ("asking", "Redis runs without cluster support"),
+    ("readonly", "Redis runs without cluster support"),
+    ("readwrite", "Redis runs without cluster support"),
+    ("command", "the tables differ: suite/introspection.rs"),
+    ("command|count", "the tables differ"),
+    ("command|docs", "texts of our own"),
+    ("command|help", "text of our own"),
+    ("command|info", "suite/introspection.rs compares it row by row"),
+    ("command|list", "the tables differ"),
+    ("config|get", "settings differ: suite/config.rs"),
+    ("config|help", "text of our own"),
+    ("config|resetstat", "suite/config.rs"),
+    ("config|rewrite", "suite/config.rs"),
+    ("config|set", "settings differ: suite/config.rs"),
+    ("debug|digest", "another digest"),
+    ("debug|help", "text of our own"),
+    ("debug|reload", "slow; suite/durability.rs"),
+    ("debug|set-active-expire", "state of the whole node"),
+    ("debug|sleep", "takes time"),
+    ("info", "suite/introspection.rs"),
+    ("lolwut", "art"),
+    ("memory|doctor", "about the machine"),
+    ("memory|help", "text of our own"),
+    ("memory|malloc-stats", "about the allocator"),
+    ("memory|purge", "about the allocator"),
+    ("memory|stats", "about the allocator"),
+    ("module|list", "suite/introspection.rs"),
+    ("monitor", "turns the connection into a stream: suite/introspection.rs"),
+    ("object|help", "text of our own"),
+    ("pubsub|help", "text of our own"),
+    ("quit", "ends the connection: suite/protocol.rs"),
+    ("role", "suite/introspection.rs"),
+    ("save", "writes files"),
+    ("shutdown", "suite/lifecycle.rs"),
+    ("slowlog|get", "about time spent"),
+    ("slowlog|help", "text of our own"),
+    ("slowlog|len", "about time spent"),
+    ("slowlog|reset", "suite/introspection.rs"),
+    ("waitaof", "newer than Redis 7.0"),
+];
+
+type Args = Vec<Vec<u8>>;
+
+/// Makes batches of commands.
+pub(crate) struct Generator {
+    random: Random,
+    commands: Vec<DataCommand>,
+}
+
+impl Generator {
+    pub(crate) fn new(random: Random) -> Generator {
+        let commands =
+            DataCommand::ALL.iter().copied().filter(|command| !command.spec().is_internal()).collect();
+        Generator { random, commands }
+    }
+
+    /// Commands for one connection.
+    pub(crate) fn batch(&mut self, shadows: &[Shadow]) -> Vec<Step> {
+        let connection = self.random.below(CONNECTIONS as u64) as usize;
+        let shadow = &shadows[connection];
+        if shadow.is_restricted() {
+            return vec![Step { connection, args: self.restricted() }];
+        }
+        let mut in_transaction = shadow.queued.is_some();
+        let len = 1 + self.random.below(24);
+        (0..len)
+            .map(|_| {
+                let args = loop {
+                    let args = self.command(in_transaction);
+                    let step = Step { connection, args };
+                    let name = String::from_utf8_lossy(&step.args[0]).to_ascii_uppercase();
+                    // Subscribed connections do not go into transactions, nor subscriptions: their replies would
+                    // come where another reply is expected.
+                    let apart = (in_transaction && is_subscription(&step))
+                        || (shadow.is_subscribed() && name == "MULTI");
+                    if !apart {
+                        match name.as_str() {
+                            "MULTI" => in_transaction = true,
+                            "EXEC" | "DISCARD" | "RESET" => in_transaction = false,
+                            _ => {}
+                        }
+                        break step.args;
+                    }
+                };
+                Step { connection, args }
+            })
+            .collect()
+    }
+
+    fn command(&mut self, in_transaction: bool) -> Args {
+        let roll = self.random.below(1000);
+        if in_transaction && roll < 150 {
+            return self.line(&["EXEC", "EXEC", "EXEC", "EXEC", "DISCARD", "MULTI", "EXEC extra"]);
+        }
+        match roll {
+            0..=780 => {
+                let command = self.commands[self.random.below(self.commands.len() as u64) as usize];
+                let args = data(command, self);
+                self.mutated(args)
+            }
+            781..=899 => {
+                let args = self.connection_command();
+                self.mutated(args)
+            }
+            900..=939 => self.pubsub_command(),
+            940..=964 => self.line(&["MULTI", "MULTI", "MULTI", "EXEC", "DISCARD"]),
+            965..=989 => match self.random.below(4) {
+                0 => self.line(&["UNWATCH"]),
+                1 => vec![b"WATCH".to_vec(), self.key(), self.key()],
+                _ => vec![b"WATCH".to_vec(), self.key()],
+            },
+            _ => self.whole_database_command(),
+        }
+    }
+
+    fn restricted(&mut self) -> Args {
+        match self.random.below(10) {
+            0..=5 => self.pubsub_command(),
+            6 => self.line(&["PING", "PING hello", "ping a b"]),
+            7 => self.line(&[
+                "RESET",
+                "GET k1",
+                "MULTI",
+                "SET k1 v",
+                "PUBLISH ch1 x",
+                "BANANA",
+                "CLIENT ID",
+                "WATCH k1",
+            ]),
+            _ => self.line(&["UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"]),
+        }
+    }
+
+    fn connection_command(&mut self) -> Args {
+        match self.random.below(20) {
+            0..=5 => self.line(&[
+                "SELECT 0",
+                "SELECT 0",
+                "SELECT 0",
+                "SELECT 1",
+                "SELECT 2",
+                "SELECT 9",
+                "SELECT 16",
+                "SELECT x",
+                "SELECT -1",
+            ]),
+            6 => self.line(&[
+                "HELLO 2",
+                "HELLO 3",
+                "HELLO 3",
+                "HELLO 9",
+                "HELLO x",
+                "HELLO",
+                "HELLO 3 SETNAME you",
+            ]),
+            7 => self.line(&["PING", "PING hi", "PING a b"]),
+            8 => vec![b"ECHO".to_vec(), self.value()],
+            9 => self.line(&[
+                "CLIENT SETNAME me",
+                "CLIENT SETNAME ''",
+                "CLIENT GETNAME",
+                "CLIENT ID",
+                "CLIENT SETNAME 'a b'",
+                "CLIENT GETREDIR",
+                "CLIENT TRACKINGINFO",
+                "CLIENT NO-EVICT on",
+                "CLIENT NO-EVICT maybe",
+            ]),
+            10 => self.line(&[
+                "BANANA",
+                "banana split",
+                "CLIENT BANANA",
+                "GETX k1",
+                "OBJECT BANANA k1",
+                "CONFIG",
+                "COMMAND BANANA",
+            ]),
+            11 | 12 => {
+                let command = self.commands[self.random.below(self.commands.len() as u64) as usize];
+                let mut args = self.line(&["COMMAND GETKEYS", "COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS"]);
+                args.extend(data(command, self));
+                args
+            }
+            13 => self.line(&["RESET", "PING", "PING", "PING", "PING", "PING"]),
+            14 => self.line(&["DBSIZE", "RANDOMKEY", "TIME", "LASTSAVE", "WAIT 0 0"]),
+            15 => self.line(&[
+                "KEYS *",
+                "KEYS k*",
+                "KEYS *5",
+                "KEYS k[0-3]",
+                "KEYS k[^0-3]",
+                "KEYS ?1",
+                "KEYS none",
+                "KEYS",
+            ]),
+            16 => self.line(&[
+                "SCAN 0",
+                "SCAN 0 COUNT 3",
+                "SCAN 0 MATCH k[0-5]",
+                "SCAN 0 TYPE hash",
+                "SCAN 0 TYPE string COUNT 1",
+                "SCAN 0 COUNT 0",
+                "SCAN x",
+                "SCAN 0 MATCH",
+            ]),
+            17 => self.line(&["DBSIZE", "DBSIZE extra"]),
+            _ => self.line(&["TIME", "PING", "DBSIZE"]),
+        }
+    }
+
+    fn pubsub_command(&mut self) -> Args {
+        match self.random.below(12) {
+            0..=2 => {
+                let name = self.pick(&["PUBLISH", "PUBLISH", "SPUBLISH"]);
+                vec![name, self.channel(), self.value()]
+            }
+            3 => self.several("SUBSCRIBE", 3, Generator::channel),
+            4 => self.several("PSUBSCRIBE", 2, |g| g.pick(&["ch*", "ch?", "*", "ch[1-2]", "other"])),
+            5 => self.several("SSUBSCRIBE", 1, Generator::channel),
+            6 => self.several("UNSUBSCRIBE", 2, Generator::channel),
+            7 => self.line(&["UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"]),
+            8 => self.several("PUNSUBSCRIBE", 1, |g| g.pick(&["ch*", "ch?", "*", "ch[1-2]", "other"])),
+            9 => self.several("SUNSUBSCRIBE", 1, Generator::channel),
+            _ => self.line(&[
+                "PUBSUB CHANNELS",
+                "PUBSUB CHANNELS ch1*",
+                "PUBSUB NUMSUB ch1 ch2 ch3",
+                "PUBSUB NUMPAT",
+                "PUBSUB NUMSUB",
+                "PUBSUB SHARDCHANNELS",
+                "PUBSUB SHARDNUMSUB ch1 ch2",
+                "PUBSUB BANANA",
+                "PUBLISH ch1",
+                "SUBSCRIBE",
+            ]),
+        }
+    }
+
+    fn whole_database_command(&mut self) -> Args {
+        match self.random.below(40) {
+            0 => self.line(&["FLUSHALL", "FLUSHALL ASYNC", "FLUSHALL BANANA"]),
+            1..=3 => self.line(&["FLUSHDB", "FLUSHDB SYNC", "FLUSHDB BANANA x"]),
+            4..=8 => self.line(&[
+                "SWAPDB 0 1",
+                "SWAPDB 1 2",
+                "SWAPDB 0 0",
+                "SWAPDB 0 99",
+                "SWAPDB a 1",
+                "SWAPDB 1 a",
+            ]),
+            _ => self.line(&["DBSIZE", "RANDOMKEY", "KEYS *", "SCAN 0"]),
+        }
+    }
+
+    /// Now and then with a mistake in it.
+    fn mutated(&mut self, mut args: Args) -> Args {
+        const ODD: &[&[u8]] = &[
+            b"",
+            b"abc",
+            b"-1",
+            b"0",
+            b"9223372036854775807",
+            b"-9223372036854775808",
+            b"9223372036854775808",
+            b"1.5",
+            b" 1",
+            b"+1",
+            b"0x10",
+            b"nan",
+            b"inf",
+            b"1e400",
+            b"\xff\x00",
+            b"NX",
+            b"XX",
+            b"GET",
+            b"KEEPTTL",
+            b"COUNT",
+            b"PERSIST",
+            b"EX",
+        ];
+        if self.random.chance(92, 100) {
+            return args;
+        }
+        let odd = ODD[self.random.below(ODD.len() as u64) as usize].to_vec();
+        match self.random.below(4) {
+            0 if args.len() > 1 => {
+                args.pop();
+            }
+            1 => args.push(odd),
+            2 => args[0].make_ascii_lowercase(),
+            _ => {
+                // Not the name: an unknown command is generated elsewhere.
+                let at = 1 + self.random.below(args.len() as u64) as usize;
+                if let Some(arg) = args.get_mut(at) {
+                    *arg = odd;
+                }
+            }
+        }
+        args
+    }
+
+    fn pick(&mut self, from: &[&str]) -> Vec<u8> {
+        from[self.random.below(from.len() as u64) as usize].as_bytes().to_vec()
+    }
+
+    fn line(&mut self, from: &[&str]) -> Args {
+        narf_tests::words(from[self.random.below(from.len() as u64) as usize])
+    }
+
+    fn several(&mut self, name: &str, most: u64, one: impl Fn(&mut Generator) -> Vec<u8>) -> Args {
+        let mut args = vec![name.as_bytes().to_vec()];
+        for _ in 0..=self.random.below(most) {
+            args.push(one(self));
+        }
+        args
+    }
+
+    fn key(&mut self) -> Vec<u8> {
+        self.pick(&["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "{tag}k8", "{tag}k9"])
+    }
+
+    fn channel(&mut self) -> Vec<u8> {
+        self.pick(&["ch1", "ch2", "ch3"])
+    }
+
+    fn field(&mut self) -> Vec<u8> {
+        self.pick(&["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "", "a longer field with blanks"])
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        match self.random.below(12) {
+            0 => Vec::new(),
+            1..=3 => self.int(),
+            4 => self.float(),
+            5 => vec![b'x'; self.random.below(80) as usize],
+            6 => vec![b'y'; self.random.below(2000) as usize],
+            7 => b"\x00\xff\r\n".to_vec(),
+            8 => b"00012".to_vec(),
+            _ => {
+                let number = self.random.below(100_000);
+                format!("value-{number}").into_bytes()
+            }
+        }
+    }
+
+    fn int(&mut self) -> Vec<u8> {
+        match self.random.below(12) {
+            0 => b"9223372036854775807".to_vec(),
+            1 => b"-9223372036854775808".to_vec(),
+            2 => b"0".to_vec(),
+            3 => b"1.0".to_vec(),
+            _ => (self.random.below(2000) as i64 - 1000).to_string().into_bytes(),
+        }
+    }
+
+    fn float(&mut self) -> Vec<u8> {
+        self.pick(&[
+            "0.1",
+            "0.2",
+            "1.5",
+            "-3",
+            "1e3",
+            "3.0e2",
+            "0.0000001",
+            "-0.3",
+            "100",
+            "3.14159",
+            "1e-10",
+            "1e17",
+            "-2.5e-3",
+            "12345678.9",
+        ])
+    }
+
+    /// A position within or a little outside of a short string.
+    fn index(&mut self) -> Vec<u8> {
+        (self.random.below(40) as i64 - 20).to_string().into_bytes()
+    }
+
+    /// Seconds from now: far enough that nothing expires, all different, so that `GT` and `LT` have one answer.
+    fn far_seconds(&mut self) -> i64 {
+        100_000 + self.random.below(900_000_000) as i64
+    }
+
+    fn absolute_seconds(&mut self) -> i64 {
+        33_000_000_000 + self.random.below(100) as i64 * 1000
+    }
+
+    /// Options that set a deadline. None in the past: whether such a key still counts in `DBSIZE` depends on when it
+    /// is deleted.
+    fn deadline_option(&mut self) -> Args {
+        let (word, value) = match self.random.below(5) {
+            0 => ("EX", self.far_seconds()),
+            1 => ("PX", self.far_seconds() * 1000),
+            2 => ("EXAT", self.absolute_seconds()),
+            3 => ("PXAT", self.absolute_seconds() * 1000),
+            _ => ("ex", -5),
+        };
+        vec![word.as_bytes().to_vec(), value.to_string().into_bytes()]
+    }
+}
+
+fn args(name: &str, rest: impl IntoIterator<Item = Vec<u8>>) -> Args {
+    let mut all = vec![name.as_bytes().to_vec()];
+    all.extend(rest);
+    all
+}
+
+/// A request of this command with arguments that mostly make sense.
+fn data(command: DataCommand, g: &mut Generator) -> Args {
+    let owned = |text: &str| text.as_bytes().to_vec();
+    match command {
+        // String.
+        DataCommand::Append => args("APPEND", [g.key(), g.value()]),
+        DataCommand::Decr => args("DECR", [g.key()]),
+        DataCommand::DecrBy => args("DECRBY", [g.key(), g.int()]),
+        DataCommand::Get => args("GET", [g.key()]),
+        DataCommand::GetDel => args("GETDEL", [g.key()]),
+        DataCommand::GetEx => {
+            let mut all = args("GETEX", [g.key()]);
+            match g.random.below(4) {
+                0 => all.push(owned("PERSIST")),
+                1 => all.extend(g.deadline_option()),
+                // A deadline that has passed deletes at once.
+                2 => all.extend([owned("PXAT"), owned("1000")]),
+                _ => {}
+            }
+            all
+        }
+        DataCommand::GetRange => args("GETRANGE", [g.key(), g.index(), g.index()]),
+        DataCommand::GetSet => args("GETSET", [g.key(), g.value()]),
+        DataCommand::Incr => args("INCR", [g.key()]),
+        DataCommand::IncrBy => args("INCRBY", [g.key(), g.int()]),
+        DataCommand::IncrByFloat => args("INCRBYFLOAT", [g.key(), g.float()]),
+        DataCommand::Lcs => {
+            let mut all = args("LCS", [g.key(), g.key()]);
+            all.extend(g.line(&[
+                "",
+                "",
+                "LEN",
+                "IDX",
+                "IDX WITHMATCHLEN",
+                "IDX MINMATCHLEN 3",
+                "LEN IDX",
+                "IDX MINMATCHLEN 2 WITHMATCHLEN",
+                "BANANA",
+            ]));
+            all
+        }
+        DataCommand::MGet => g.several("MGET", 5, Generator::key),
+        DataCommand::MSet => pairs("MSET", g, Generator::key),
+        DataCommand::MSetNx => pairs("MSETNX", g, Generator::key),
+        DataCommand::PSetEx => {
+            let deadline = g.far_seconds() * 1000;
+            args("PSETEX", [g.key(), deadline.to_string().into_bytes(), g.value()])
+        }
+        DataCommand::Set => {
+            let mut all = args("SET", [g.key(), g.value()]);
+            if g.random.chance(1, 4) {
+                all.push(g.pick(&["NX", "XX", "nx", "xX"]));
+            }
+            if g.random.chance(1, 4) {
+                all.extend(if g.random.chance(1, 4) { vec![owned("KEEPTTL")] } else { g.deadline_option() });
+            }
+            if g.random.chance(1, 4) {
+                all.push(owned("GET"));
+            }
+            all
+        }
+        DataCommand::SetEx => {
+            let deadline = g.far_seconds();
+            args("SETEX", [g.key(), deadline.to_string().into_bytes(), g.value()])
+        }
+        DataCommand::SetNx => args("SETNX", [g.key(), g.value()]),
+        DataCommand::SetRange => {
+            let offset = g.random.below(30).to_string().into_bytes();
+            args("SETRANGE", [g.key(), offset, g.value()])
+        }
+        DataCommand::StrLen => args("STRLEN", [g.key()]),
+        DataCommand::Substr => args("SUBSTR", [g.key(), g.index(), g.index()]),
+        // Hash.
+        DataCommand::HDel => {
+            let mut all = g.several("HDEL", 4, Generator::field);
+            all.insert(1, g.key());
+            all
+        }
+        DataCommand::HExists => args("HEXISTS", [g.key(), g.field()]),
+        DataCommand::HGet => args("HGET", [g.key(), g.field()]),
+        DataCommand::HGetAll => args("HGETALL", [g.key()]),
+        DataCommand::HIncrBy => args("HINCRBY", [g.key(), g.field(), g.int()]),
+        DataCommand::HIncrByFloat => args("HINCRBYFLOAT", [g.key(), g.field(), g.float()]),
+        DataCommand::HKeys => args("HKEYS", [g.key()]),
+        DataCommand::HLen => args("HLEN", [g.key()]),
+        DataCommand::HMGet => {
+            let mut all = g.several("HMGET", 4, Generator::field);
+            all.insert(1, g.key());
+            all
+        }
+        DataCommand::HMSet => hash_pairs("HMSET", g),
+        DataCommand::HRandField => {
+            let mut all = args("HRANDFIELD", [g.key()]);
+            all.extend(g.line(&[
+                "",
+                "0",
+                "1",
+                "3",
+                "-5",
+                "100",
+                "2 WITHVALUES",
+                "-3 WITHVALUES",
+                "100 WITHVALUES",
+                "2 BANANA",
+                "x",
+            ]));
+            all
+        }
+        DataCommand::HScan => {
+            let mut all = args("HSCAN", [g.key(), owned("0")]);
+            all.extend(g.line(&[
+                "",
+                "COUNT 2",
+                "MATCH f*",
+                "MATCH f[1-3] COUNT 1",
+                "COUNT 0",
+                "COUNT x",
+                "BANANA 1",
+            ]));
+            all
+        }
+        DataCommand::HSet => {
+            // Seldom so many fields that the small encoding no longer holds them.
+            if g.random.chance(1, 100) {
+                let fields = (0..513).flat_map(|i| [format!("many{i}").into_bytes(), b"v".to_vec()]);
+                let key = g.key();
+                args("HSET", [key].into_iter().chain(fields))
+            } else {
+                hash_pairs("HSET", g)
+            }
+        }
+        DataCommand::HSetNx => args("HSETNX", [g.key(), g.field(), g.value()]),
+        DataCommand::HStrLen => args("HSTRLEN", [g.key(), g.field()]),
+        DataCommand::HVals => args("HVALS", [g.key()]),
+        // Generic.
+        DataCommand::Copy => {
+            let mut all = args("COPY", [g.key(), g.key()]);
+            all.extend(g.line(&[
+                "",
+                "",
+                "REPLACE",
+                "DB 0",
+                "DB 1",
+                "DB 2 REPLACE",
+                "DB 77",
+                "DB x",
+                "REPLACE BANANA",
+            ]));
+            all
+        }
+        DataCommand::Del => g.several("DEL", 2, Generator::key),
+        DataCommand::Exists => g.several("EXISTS", 4, Generator::key),
+        DataCommand::Expire => deadline("EXPIRE", g, Generator::far_seconds),
+        DataCommand::ExpireAt => deadline("EXPIREAT", g, Generator::absolute_seconds),
+        DataCommand::ExpireTime => args("EXPIRETIME", [g.key()]),
+        DataCommand::Move => {
+            let mut all = args("MOVE", [g.key()]);
+            all.extend(g.line(&["0", "1", "2", "9", "16", "x"]));
+            all
+        }
+        DataCommand::ObjectEncoding => args("OBJECT", [owned("ENCODING"), g.key()]),
+        DataCommand::ObjectFreq => args("OBJECT", [owned("FREQ"), g.key()]),
+        DataCommand::ObjectIdleTime => args("OBJECT", [owned("IDLETIME"), g.key()]),
+        DataCommand::ObjectRefCount => args("OBJECT", [owned("REFCOUNT"), g.key()]),
+        DataCommand::Persist => args("PERSIST", [g.key()]),
+        DataCommand::PExpire => deadline("PEXPIRE", g, |g| g.far_seconds() * 1000),
+        DataCommand::PExpireAt => deadline("PEXPIREAT", g, |g| g.absolute_seconds() * 1000),
+        DataCommand::PExpireTime => args("PEXPIRETIME", [g.key()]),
+        DataCommand::PTtl => args("PTTL", [g.key()]),
+        DataCommand::Rename => args("RENAME", [g.key(), g.key()]),
+        DataCommand::RenameNx => args("RENAMENX", [g.key(), g.key()]),
+        DataCommand::Touch => g.several("TOUCH", 4, Generator::key),
+        DataCommand::Ttl => args("TTL", [g.key()]),
+        DataCommand::Type => args("TYPE", [g.key()]),
+        DataCommand::Unlink => g.several("UNLINK", 2, Generator::key),
+        DataCommand::MemoryUsage => {
+            let mut all = args("MEMORY", [owned("USAGE"), g.key()]);
+            all.extend(g.line(&["", "", "SAMPLES 0", "SAMPLES 5", "SAMPLES x", "SAMPLES -1", "BANANA"]));
+            all
+        }
+        DataCommand::DebugObject => args("DEBUG", [owned("OBJECT"), g.key()]),
+        DataCommand::DebugDigestValue => args("DEBUG", [owned("DIGEST-VALUE"), g.key()]),
+        // Unknown to clients, on both sides.
+        DataCommand::NarfExpire => args("narf.expire", [g.key()]),
+        DataCommand::NarfPut => args("narf.put", [g.key(), owned("0"), g.value()]),
+        DataCommand::NarfFlush => args("narf.flush", []),
+    }
+}
+
+fn pairs(name: &str, g: &mut Generator, key: impl Fn(&mut Generator) -> Vec<u8>) -> Args {
+    let mut all = args(name, []);
+    for _ in 0..=g.random.below(3) {
+        all.push(key(g));
+        all.push(g.value());
+    }
+    all
+}
+
+fn hash_pairs(name: &str, g: &mut Generator) -> Args {
+    let mut all = pairs(name, g, Generator::field);
+    all.insert(1, g.key());
+    all
+}
+
+fn deadline(name: &str, g: &mut Generator, far: impl Fn(&mut Generator) -> i64) -> Args {
+    let time = match g.random.below(10) {
+        0 => -1,
+        1 => 0,
+        2 => i64::MAX,
+        3 => i64::MIN,
+        _ => far(g),
+    };
+    let mut all = args(name, [g.key(), time.to_string().into_bytes()]);
+    all.extend(
+        g.line(&["", "", "", "NX", "XX", "GT", "LT", "XX GT", "XX LT", "NX GT", "GT LT", "BANANA", "nx xx"]),
+    );
+    all
+}

@@ -1,0 +1,121 @@
+//! The same random commands to `redis-server` and to the server under test; replies must be equal.
+//!
+//! Three connections (RESP2 and RESP3, which they change on the way), four databases, ten keys, right and wrong
+//! arguments, transactions, publishing and subscribing. Both servers get one pipelined batch of one connection at a
+//! time, so the order of everything is known. What may differ is listed in [`compare`], with reasons.
+//!
+//! A difference is cut down to the few commands that show it before it is printed. `NARF_TEST_SEED` repeats a run,
+//! `NARF_TEST_COMMANDS` changes its length.
+
+mod compare;
+mod generate;
+mod pair;
+mod shrink;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::Random;
+use narf_tests::{Kind, Options, Server, env_number};
+
+use generate::Generator;
+use pair::{Mismatch, Pair};
+
+/// One command of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) connection: usize,
+    pub(crate) args: Vec<Vec<u8>>,
+}
+
+impl Step {
+    /// As a person would type it.
+    fn text(&self) -> String {
+        let word = |arg: &Vec<u8>| {
+            let plain =
+                !arg.is_empty() && arg.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte));
+            if plain {
+                String::from_utf8_lossy(arg).into_owned()
+            } else {
+                format!("\"{}\"", arg.escape_ascii())
+            }
+        };
+        format!("[{}] {}", self.connection, self.args.iter().map(word).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Commands kept to search the cause of a difference in.
+const HISTORY: usize = 2_000;
+/// Differences after which a run has told enough.
+const DIFFERENCES_MAX: usize = 15;
+
+#[test]
+fn replies_equal_those_of_redis_with_one_worker() {
+    compare_with_redis(1, env_number("NARF_TEST_SEED", 1));
+}
+
+#[test]
+fn replies_equal_those_of_redis_with_two_workers() {
+    compare_with_redis(2, env_number("NARF_TEST_SEED", 2));
+}
+
+fn compare_with_redis(workers: usize, seed: u64) {
+    let total: usize = env_number("NARF_TEST_COMMANDS", 100_000);
+    let reference = Server::start(Options::new().kind(Kind::Redis));
+    let subject = Server::start(Options::new().workers(workers));
+    let mut pair = Pair::new(&reference, &subject);
+    let mut generator = Generator::new(Random::new(seed));
+    let mut history: VecDeque<Step> = VecDeque::new();
+    let mut differences: BTreeMap<String, String> = BTreeMap::new();
+    let mut sent = 0;
+    while sent < total && differences.len() < DIFFERENCES_MAX {
+        let batch = generator.batch(pair.shadows());
+        sent += batch.len();
+        history.extend(batch.iter().cloned());
+        history.drain(..history.len().saturating_sub(HISTORY));
+        if let Err(mismatch) = pair.run(&batch) {
+            let steps: Vec<Step> = history.iter().cloned().collect();
+            // One of a kind is enough; the others would mostly be the same mistake.
+            let kind = mismatch.kind();
+            if !differences.contains_key(&kind) {
+                let report = explain(&reference, &subject, mismatch, &steps);
+                differences.insert(kind, report);
+            }
+            // From here on the servers may hold different data: both start again from nothing.
+            pair = Pair::new(&reference, &subject);
+            history.clear();
+        }
+    }
+    let count = differences.len();
+    let report: Vec<String> = differences.into_values().collect();
+    assert!(
+        count == 0,
+        "{count} kinds of difference within {sent} commands; repeat with NARF_TEST_SEED={seed} cargo nextest run -p narf-tests differential\n\n{}",
+        report.join("\n\n")
+    );
+}
+
+fn explain(reference: &Server, subject: &Server, mismatch: Mismatch, steps: &[Step]) -> String {
+    let (mismatch, steps, note) = match shrink::shrink(reference, subject, &mismatch, steps) {
+        Some((mismatch, steps)) => (mismatch, steps, "the fewest commands that show it"),
+        None => (
+            mismatch,
+            steps[steps.len().saturating_sub(30)..].to_vec(),
+            "it does not show again; the last commands",
+        ),
+    };
+    let lines: Vec<String> = steps.iter().map(|step| format!("    {}", step.text())).collect();
+    format!("{mismatch}\n  {note} (connection 1 starts in RESP3):\n{}", lines.join("\n"))
+}
+
+#[test]
+fn every_node_command_is_generated_or_excluded_for_a_reason() {
+    let names: Vec<_> = command::all()
+        .filter(|spec| matches!(spec.run, command::Run::Node(_)))
+        .map(|spec| spec.name)
+        .collect();
+    for name in &names {
+        let generated = generate::NODE_COMMANDS.contains(name);
+        let excluded = generate::EXCLUDED.iter().any(|(other, _)| other == name);
+        assert!(generated != excluded, "`{name}` must be in exactly one of NODE_COMMANDS and EXCLUDED");
+    }
+}
