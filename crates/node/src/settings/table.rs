@@ -135,6 +135,24 @@ impl Setting {
         self.kind.describe()
     }
 
+    /// One word for its value in a usage line.
+    pub fn value_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Bool(_) => "yes|no",
+            Kind::Integer { .. } => "N",
+            Kind::Mode(_) => "MODE",
+            Kind::Bytes { .. } => "SIZE",
+            Kind::Seconds { .. } | Kind::Span { .. } => "TIME",
+            Kind::Word { .. } => "WORD",
+            Kind::Text(_) => "TEXT",
+            Kind::Path(_) | Kind::OptionalPath(_) => "PATH",
+            Kind::List(_) => "LIST",
+            Kind::Secret(_) => "SECRET",
+            Kind::OutputLimits(_) => "LIMITS",
+            Kind::Fact { .. } => "FACT",
+        }
+    }
+
     /// Whether it is a password or the like, which no listing and no command line may hold.
     pub fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret(_))

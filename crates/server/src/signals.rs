@@ -1,0 +1,112 @@
+//! Being asked to stop: by SIGTERM, SIGINT or SIGHUP, or from within (`SHUTDOWN`, a worker that failed).
+//!
+//! The first request is for an orderly stop. A second SIGINT or SIGTERM while that goes on ends the process at once:
+//! nothing that was answered is lost by it, as with kill -9, and a person who presses Ctrl-C twice means it.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Exit code of a process that was stopped a second time.
+const INTERRUPTED: i32 = 130;
+
+/// The place where requests to stop arrive.
+#[derive(Debug)]
+pub struct Signals {
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+/// Asks for an orderly stop from any thread.
+#[derive(Debug)]
+pub struct StopHandle {
+    writer: UnixStream,
+}
+
+impl Signals {
+    /// Takes over the signals of the process. They stay taken after this is dropped.
+    pub fn install() -> io::Result<Signals> {
+        let signals = Signals::without_signals()?;
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if signal != SIGHUP {
+                // Registered before the flag is set, so that the first signal finds it unset.
+                signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&asked))?;
+                signal_hook::flag::register(signal, Arc::clone(&asked))?;
+            }
+            signal_hook::low_level::pipe::register(signal, signals.writer.try_clone()?)?;
+        }
+        Ok(signals)
+    }
+
+    /// Only [`StopHandle`]s are heard: for a node inside another program, whose signals are not ours.
+    pub fn without_signals() -> io::Result<Signals> {
+        let (reader, writer) = UnixStream::pair()?;
+        // A handler must never wait; a full pipe already says what there is to say.
+        writer.set_nonblocking(true)?;
+        Ok(Signals { reader, writer })
+    }
+
+    /// A way to ask from within.
+    pub fn handle(&self) -> io::Result<StopHandle> {
+        Ok(StopHandle { writer: self.writer.try_clone()? })
+    }
+
+    /// Waits until someone asks.
+    pub fn wait(&self) -> io::Result<()> {
+        let mut byte = [0; 1];
+        loop {
+            match (&self.reader).read(&mut byte) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result.map(drop),
+            }
+        }
+    }
+}
+
+/// Readable once someone has asked; for event loops.
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.reader.as_raw_fd()
+    }
+}
+
+impl StopHandle {
+    /// Asks. Doing so twice is the same as once.
+    pub fn stop(&self) {
+        // Fails only if the pipe is full of requests already, or nobody listens any more.
+        let _ = (&self.writer).write(b"S");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_from_another_thread_is_heard() {
+        let signals = Signals::without_signals().unwrap();
+        let handle = signals.handle().unwrap();
+        std::thread::spawn(move || handle.stop()).join().unwrap();
+        signals.wait().unwrap();
+    }
+
+    #[test]
+    fn asking_often_never_blocks() {
+        let signals = Signals::without_signals().unwrap();
+        let handle = signals.handle().unwrap();
+        (0..100_000).for_each(|_| handle.stop());
+        signals.wait().unwrap();
+    }
+
+    #[test]
+    fn a_signal_is_heard() {
+        let signals = Signals::install().unwrap();
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+        signals.wait().unwrap();
+    }
+}
