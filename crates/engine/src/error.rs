@@ -1,0 +1,148 @@
+//! Why a request cannot be carried out, in Redis's words.
+//!
+//! A wrong request is a value: it is answered to the client and not logged. Whoever answers one has changed nothing.
+//! Clients match on these texts, so they are Redis 7.2's to the letter and are never reused.
+
+use std::borrow::Cow;
+
+use command::DataCommand;
+use resp::Reply;
+
+/// Why a request cannot be carried out. State is untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestError<'a> {
+    /// An option that is unknown, incomplete, or at odds with another.
+    Syntax,
+    /// Too many or too few arguments, beyond what the table's arity can say.
+    Arity(DataCommand),
+    /// The key holds another type.
+    WrongType,
+    /// An argument or a value is no 64-bit integer.
+    NotInteger,
+    /// An argument or a value is no number.
+    NotFloat,
+    /// The value of a hash field is no 64-bit integer.
+    HashNotInteger,
+    /// The value of a hash field is no number.
+    HashNotFloat,
+    /// An argument is a number that cannot be used here.
+    OutOfRange,
+    /// An argument does not fit a C `int`.
+    NotInt,
+    /// A count has no opposite.
+    NotCount,
+    /// The sum leaves 64 bits.
+    Overflow,
+    /// The negated decrement would leave 64 bits.
+    DecrementOverflow,
+    /// An increment that is infinite.
+    InfiniteIncrement,
+    /// The sum is no number, or infinite.
+    InfiniteSum,
+    /// A life time that is not positive, or ends beyond the end of time.
+    InvalidExpire(DataCommand),
+    /// `EXPIRE` with something that is no option.
+    UnsupportedOption(&'a [u8]),
+    /// `EXPIRE` with `NX` and another option.
+    NxWithOther,
+    /// `EXPIRE` with `GT` and `LT`.
+    GtWithLt,
+    /// A negative offset.
+    NegativeOffset,
+    /// A string would pass the longest allowed.
+    StringTooLong,
+    /// `LCS` of something that is no string.
+    LcsNotString,
+    /// `LCS` with `LEN` and `IDX`.
+    LcsLenWithIdx,
+    /// `LCS` of strings that are too long to be compared.
+    LcsTooLarge,
+    /// A cursor that is no number.
+    InvalidCursor,
+    /// The key is not there.
+    NoSuchKey,
+    /// Source and destination are one key.
+    SameObject,
+    /// There is no such database.
+    NoSuchDb,
+    /// Uses of keys are not counted.
+    FrequencyNotTracked,
+    /// Idle times are not kept.
+    IdleTimeNotTracked,
+    /// A key lies where this request cannot reach.
+    CrossSlot,
+    /// A record that a node wrote cannot be read.
+    BadRecord,
+}
+
+impl RequestError<'_> {
+    /// Answers the client.
+    #[cold]
+    pub fn write(self, reply: &mut Reply<'_>) {
+        reply.error(self.text());
+    }
+
+    /// Its text, code first, as it goes out after the `-`.
+    pub fn text(self) -> Cow<'static, [u8]> {
+        let fixed = match self {
+            RequestError::Arity(command) => {
+                let name = command.spec().name;
+                return format!("ERR wrong number of arguments for '{name}' command").into_bytes().into();
+            }
+            RequestError::InvalidExpire(command) => {
+                let name = command.spec().name;
+                return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
+            }
+            RequestError::UnsupportedOption(option) => {
+                // Redis prints a C string.
+                let shown = option.split(|&byte| byte == 0).next().unwrap_or_default();
+                return [b"ERR Unsupported option ".as_slice(), shown].concat().into();
+            }
+            RequestError::Syntax => "ERR syntax error",
+            RequestError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            RequestError::NotInteger => "ERR value is not an integer or out of range",
+            RequestError::NotFloat => "ERR value is not a valid float",
+            RequestError::HashNotInteger => "ERR hash value is not an integer",
+            RequestError::HashNotFloat => "ERR hash value is not a float",
+            RequestError::NotInt => {
+                "ERR value is out of range, value must between -2147483648 and 2147483647"
+            }
+            RequestError::OutOfRange => "ERR value is out of range",
+            RequestError::NotCount => {
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+            }
+            RequestError::Overflow => "ERR increment or decrement would overflow",
+            RequestError::DecrementOverflow => "ERR decrement would overflow",
+            RequestError::InfiniteIncrement => "ERR value is NaN or Infinity",
+            RequestError::InfiniteSum => "ERR increment would produce NaN or Infinity",
+            RequestError::NxWithOther => {
+                "ERR NX and XX, GT or LT options at the same time are not compatible"
+            }
+            RequestError::GtWithLt => "ERR GT and LT options at the same time are not compatible",
+            RequestError::NegativeOffset => "ERR offset is out of range",
+            RequestError::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            RequestError::LcsNotString => "ERR The specified keys must contain string values",
+            RequestError::LcsLenWithIdx => {
+                "ERR If you want both the length and indexes, please just use IDX."
+            }
+            RequestError::LcsTooLarge => {
+                "ERR Insufficient memory, failed allocating transient memory for LCS"
+            }
+            RequestError::InvalidCursor => "ERR invalid cursor",
+            RequestError::NoSuchKey => "ERR no such key",
+            RequestError::SameObject => "ERR source and destination objects are the same",
+            RequestError::NoSuchDb => "ERR DB index is out of range",
+            RequestError::FrequencyNotTracked => {
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+                 switching between policies at runtime LRU and LFU data will take some time to adjust."
+            }
+            RequestError::IdleTimeNotTracked => {
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+                 between policies at runtime LRU and LFU data will take some time to adjust."
+            }
+            RequestError::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
+            RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
+        };
+        fixed.as_bytes().into()
+    }
+}

@@ -1,0 +1,140 @@
+//! From a data command and its arguments to its effect and its reply.
+//!
+//! One table, matched to the end: a command without an operation does not compile. Every path is total: whatever
+//! the arguments are, the answer is a reply or a [`RequestError`], never a panic.
+
+use base::Args;
+use command::DataCommand;
+use resp::Reply;
+
+use crate::family::expire::{Expire, Persist, Told, Ttl};
+use crate::family::generic::{Copy, Count, Each, Move, Rename, Type};
+use crate::family::hash::{
+    HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
+};
+use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
+use crate::family::object::{Fact, MemoryUsage, Object};
+use crate::family::options::{Since, Unit};
+use crate::family::string::{
+    Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
+};
+use crate::family::{
+    Operation,
+    debug::{DebugDigestValue, DebugObject},
+    lcs::Lcs,
+};
+use crate::{RequestError, Store};
+
+/// Runs `$then` with the operation that `$args` says, of a type of its own for each kind of command.
+macro_rules! with_operation {
+    ($command:expr, $args:expr, $operation:ident => $then:expr) => {{
+        let (command, args) = ($command, $args);
+        macro_rules! run {
+            ($parsed:expr) => {{
+                let $operation = $parsed?;
+                $then
+            }};
+        }
+        match command {
+            DataCommand::Get => run!(Get::parse(args)),
+            DataCommand::Set => run!(Set::parse(args)),
+
+            DataCommand::Append => run!(Append::parse(args)),
+            DataCommand::Decr => run!(IncrBy::fixed(args, -1)),
+            DataCommand::DecrBy => run!(IncrBy::negated(args)),
+            DataCommand::GetDel => run!(GetDel::parse(args)),
+            DataCommand::GetEx => run!(GetEx::parse(args)),
+            DataCommand::GetRange | DataCommand::Substr => run!(GetRange::parse(args)),
+            DataCommand::GetSet => run!(Set::and_get(args)),
+            DataCommand::Incr => run!(IncrBy::fixed(args, 1)),
+            DataCommand::IncrBy => run!(IncrBy::parse(args)),
+            DataCommand::IncrByFloat => run!(IncrByFloat::parse(args)),
+            DataCommand::Lcs => run!(Lcs::parse(args)),
+            DataCommand::MGet => run!(MGet::parse(args)),
+            DataCommand::MSet => run!(MSet::parse(args)),
+            DataCommand::MSetNx => run!(MSet::if_absent(args)),
+            DataCommand::PSetEx => run!(Set::with_lifetime(args, Unit::Millis, command)),
+            DataCommand::SetEx => run!(Set::with_lifetime(args, Unit::Seconds, command)),
+            DataCommand::SetNx => run!(Set::if_absent(args)),
+            DataCommand::SetRange => run!(SetRange::parse(args)),
+            DataCommand::StrLen => run!(StrLen::parse(args)),
+
+            DataCommand::HDel => run!(HDel::parse(args)),
+            DataCommand::HExists => run!(HCount::exists(args)),
+            DataCommand::HGet => run!(HGet::parse(args)),
+            DataCommand::HGetAll => run!(HList::parse(args, Half::Both)),
+            DataCommand::HIncrBy => run!(HIncrBy::parse(args)),
+            DataCommand::HIncrByFloat => run!(HIncrByFloat::parse(args)),
+            DataCommand::HKeys => run!(HList::parse(args, Half::Fields)),
+            DataCommand::HLen => run!(HCount::fields(args)),
+            DataCommand::HMGet => run!(HMGet::parse(args)),
+            DataCommand::HMSet => run!(HSet::and_ok(args)),
+            DataCommand::HRandField => run!(HRandField::parse(args)),
+            DataCommand::HScan => run!(HScan::parse(args)),
+            DataCommand::HSet => run!(HSet::parse(args)),
+            DataCommand::HSetNx => run!(HSetNx::parse(args)),
+            DataCommand::HStrLen => run!(HCount::value_len(args)),
+            DataCommand::HVals => run!(HList::parse(args, Half::Values)),
+
+            DataCommand::Copy => run!(Copy::parse(args)),
+            DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),
+            DataCommand::Exists => run!(Count::parse(args, Each::Exists)),
+            DataCommand::Move => run!(Move::parse(args)),
+            DataCommand::Rename => run!(Rename::parse(args)),
+            DataCommand::RenameNx => run!(Rename::if_absent(args)),
+            DataCommand::Touch => run!(Count::parse(args, Each::Touch)),
+            DataCommand::Type => run!(Type::parse(args)),
+
+            DataCommand::Expire => run!(Expire::parse(args, Unit::Seconds, Since::Now, command)),
+            DataCommand::ExpireAt => run!(Expire::parse(args, Unit::Seconds, Since::Epoch, command)),
+            DataCommand::ExpireTime => run!(Ttl::parse(args, Unit::Seconds, Told::Moment)),
+            DataCommand::Persist => run!(Persist::parse(args)),
+            DataCommand::PExpire => run!(Expire::parse(args, Unit::Millis, Since::Now, command)),
+            DataCommand::PExpireAt => run!(Expire::parse(args, Unit::Millis, Since::Epoch, command)),
+            DataCommand::PExpireTime => run!(Ttl::parse(args, Unit::Millis, Told::Moment)),
+            DataCommand::PTtl => run!(Ttl::parse(args, Unit::Millis, Told::Remaining)),
+            DataCommand::Ttl => run!(Ttl::parse(args, Unit::Seconds, Told::Remaining)),
+
+            DataCommand::ObjectEncoding => run!(Object::parse(args, Fact::Encoding)),
+            DataCommand::ObjectFreq => run!(Object::parse(args, Fact::Frequency)),
+            DataCommand::ObjectIdleTime => run!(Object::parse(args, Fact::IdleTime)),
+            DataCommand::ObjectRefCount => run!(Object::parse(args, Fact::RefCount)),
+            DataCommand::MemoryUsage => run!(MemoryUsage::parse(args)),
+            DataCommand::DebugObject => run!(DebugObject::parse(args)),
+            DataCommand::DebugDigestValue => run!(DebugDigestValue::parse(args)),
+
+            DataCommand::NarfExpire => run!(NarfExpire::parse(args)),
+            DataCommand::NarfPut => run!(NarfPut::parse(args)),
+            DataCommand::NarfFlush => run!(NarfFlush::parse(args)),
+        }
+    }};
+}
+
+/// Carries out a request and writes its reply. A wrong request is answered and changes nothing.
+///
+/// The number of arguments was checked against the table before; if it was not, missing ones read as empty.
+#[inline]
+pub fn execute(command: DataCommand, args: Args<'_>, store: &mut Store<'_>, reply: &mut Reply<'_>) {
+    if let Err(error) = try_execute(command, args, store, reply) {
+        error.write(reply);
+    }
+}
+
+/// Whether a request is right as far as that can be told without looking at any key.
+pub fn check(command: DataCommand, args: Args<'_>) -> Result<(), RequestError<'_>> {
+    with_operation!(command, args, operation => {
+        // Only that it can be made was asked.
+        let _ = operation;
+        Ok(())
+    })
+}
+
+#[inline]
+fn try_execute<'a>(
+    command: DataCommand,
+    args: Args<'a>,
+    store: &mut Store<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), RequestError<'a>> {
+    with_operation!(command, args, operation => operation.apply(store, reply))
+}

@@ -1,0 +1,80 @@
+//! `DEBUG OBJECT` and `DEBUG DIGEST-VALUE`: for tests and for people in trouble.
+
+use base::{Args, Millis};
+use resp::Reply;
+
+use super::{Applied, Operation, Parsed};
+use crate::redis_digest::{Digest, value_digest};
+use crate::{Entry, RequestError, Store, ValueRef};
+
+/// `DEBUG OBJECT`.
+pub(crate) struct DebugObject<'a>(&'a [u8]);
+
+impl<'a> DebugObject<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, DebugObject<'a>> {
+        Ok(DebugObject(args.at(2)))
+    }
+}
+
+impl<'a> Operation<'a> for DebugObject<'a> {
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        let now = store.now;
+        let entry = store.peek(self.0).ok_or(RequestError::NoSuchKey)?;
+        reply.simple(&object_line(entry, now));
+        Ok(())
+    }
+}
+
+/// The line of Redis. There is no address to tell: replicas answer alike. The serialized length is that of an
+/// uncompressed RDB file, near enough.
+fn object_line(entry: &Entry, now: Millis) -> String {
+    let idle = entry.idle_seconds(now);
+    let clock = (now.0 / 1000).wrapping_sub(idle) & 0xFF_FFFF;
+    format!(
+        "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{clock} lru_seconds_idle:{idle}",
+        entry.encoding().name(),
+        serialized_len(entry),
+    )
+}
+
+fn serialized_len(entry: &Entry) -> usize {
+    let text_len = |len: usize| {
+        len + if len < 1 << 6 {
+            1
+        } else if len < 1 << 14 {
+            2
+        } else {
+            5
+        }
+    };
+    match entry.value() {
+        ValueRef::Text(text) => text_len(text.len()),
+        ValueRef::Int(number) if i8::try_from(number).is_ok() => 2,
+        ValueRef::Int(number) if i16::try_from(number).is_ok() => 3,
+        ValueRef::Int(number) if i32::try_from(number).is_ok() => 5,
+        ValueRef::Int(number) => text_len(number.to_string().len()),
+        ValueRef::Hash(hash) => {
+            text_len(hash.iter().map(|(field, value)| text_len(field.len()) + text_len(value.len())).sum())
+        }
+    }
+}
+
+/// `DEBUG DIGEST-VALUE`.
+pub(crate) struct DebugDigestValue<'a>(Args<'a>);
+
+impl<'a> DebugDigestValue<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, DebugDigestValue<'a>> {
+        Ok(DebugDigestValue(args.tail(2)))
+    }
+}
+
+impl<'a> Operation<'a> for DebugDigestValue<'a> {
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        reply.array(self.0.len());
+        for key in self.0.iter() {
+            let digest = store.peek(key).map_or(Digest::ZERO, value_digest);
+            reply.simple(&digest.to_string());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,334 @@
+//! Random requests for every data command: right ones, slightly wrong ones, and noise.
+//!
+//! Few keys and few fields, so that requests meet; numbers at the edges of their ranges, so that checks are hit.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use base::{Random, Request};
+use command::DataCommand;
+
+/// How right the requests are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Mostly right, sometimes with a wrong word or number.
+    Plausible,
+    /// Any bytes, any number of arguments.
+    Noise,
+}
+
+/// Draws requests from a seed.
+pub(crate) struct Requests {
+    pub(crate) random: Random,
+    pub(crate) shape: Shape,
+    /// The clock's reading, for options that name a moment.
+    pub(crate) now: u64,
+}
+
+impl Requests {
+    pub(crate) fn new(seed: u64, shape: Shape) -> Requests {
+        Requests { random: Random::new(seed), shape, now: 1_700_000_000_000 }
+    }
+
+    /// A request of any command but the internal ones.
+    pub(crate) fn draw(&mut self) -> (DataCommand, Request) {
+        loop {
+            let command = self.pick(DataCommand::ALL);
+            if !command.spec().is_internal() {
+                return (command, self.draw_for(command));
+            }
+        }
+    }
+
+    /// A request of this command.
+    pub(crate) fn draw_for(&mut self, command: DataCommand) -> Request {
+        let mut request = Request::new();
+        command.spec().name.split('|').for_each(|name| request.push(name.as_bytes()));
+        match self.shape {
+            Shape::Plausible => self.plausible(command, &mut request),
+            Shape::Noise => {
+                for _ in 0..self.random.below(9) {
+                    let argument = self.noise();
+                    request.push(&argument);
+                }
+            }
+        }
+        request
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.random.below(from.len() as u64) as usize]
+    }
+
+    pub(crate) fn key(&mut self) -> Vec<u8> {
+        format!("{{k}}{}", self.random.below(10)).into_bytes()
+    }
+
+    fn field(&mut self) -> Vec<u8> {
+        // Mostly few, sometimes enough of them that a hash outgrows its small form.
+        let count = self.pick(&[5, 5, 5, 300]);
+        format!("f{}", self.random.below(count)).into_bytes()
+    }
+
+    fn integer(&mut self) -> Vec<u8> {
+        let edges: &[i64] =
+            &[0, 1, -1, 2, 3, 10, 100, -5, 9999, 10000, i64::MAX, i64::MIN, i64::MAX - 1, 1 << 31, 1 << 53];
+        match self.random.below(20) {
+            0 => self.pick(&["", "abc", "1.5", " 1", "01", "-0", "+1", "9223372036854775808"]).into(),
+            1..=3 => self.pick(edges).to_string().into_bytes(),
+            _ => (self.random.below(40) as i64 - 10).to_string().into_bytes(),
+        }
+    }
+
+    fn float(&mut self) -> Vec<u8> {
+        let odd: &[&str] = &[
+            "",
+            "abc",
+            "inf",
+            "-inf",
+            "nan",
+            " 1",
+            "1e",
+            "1e400",
+            "1e4932",
+            "-1e4932",
+            "1e-4950",
+            "1e5000",
+            "0x1p3",
+            "0x.8",
+            "+1.5",
+            ".5",
+            "5.",
+            "1e-17",
+            "5e-18",
+            "-0.0",
+            "3.0e3",
+            "18446744073709551615",
+            "1e30",
+            "infinity",
+        ];
+        match self.random.below(8) {
+            0 => self.pick(odd).into(),
+            1 => format!("{}e{}", self.random.next_u64() as i64, self.random.below(60) as i64 - 40)
+                .into_bytes(),
+            2 => format!("{}.{}", self.random.below(1000), self.random.next_u64()).into_bytes(),
+            3 => self.integer(),
+            _ => {
+                let number = self.random.below(20_000) as i64 - 10_000;
+                let scale = self.pick(&[1.0, 10.0, 100.0, 1000.0, 1e6]);
+                format!("{}", number as f64 / scale).into_bytes()
+            }
+        }
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        match self.random.below(12) {
+            0..=3 => self.integer(),
+            4 | 5 => self.float(),
+            6 => Vec::new(),
+            7 => b"x".repeat(self.random.below(200) as usize),
+            8 => b"a\r\nb\0c\xff".to_vec(),
+            _ => {
+                let len = self.random.below(12);
+                (0..len).map(|_| self.pick(b"abc")).collect()
+            }
+        }
+    }
+
+    /// An amount that a life time or a moment is made of.
+    fn amount(&mut self, seconds: bool, moment: bool) -> Vec<u8> {
+        if self.random.chance(1, 6) {
+            return self.integer();
+        }
+        // Far enough from now that a slow test run does not see them come.
+        let from_now = self.pick(&[-100_000i64, -1, 100, 1000, 5000, 100_000]);
+        let amount = if moment { (self.now / 1000) as i64 + from_now } else { from_now };
+        let amount = if seconds { amount } else { amount * 1000 + 7 };
+        amount.to_string().into_bytes()
+    }
+
+    /// The word itself, in some case, or rarely another.
+    fn word(&mut self, word: &str) -> Vec<u8> {
+        match self.random.below(12) {
+            0 => self.pick(&["FOO", "", "EX", "NX", "GET", "COUNT", "XX", "KEEPTTL"]).into(),
+            1..=6 => word.to_ascii_lowercase().into_bytes(),
+            _ => word.into(),
+        }
+    }
+
+    fn lifetime(&mut self, request: &mut Request) {
+        let word = self.pick(&["EX", "PX", "EXAT", "PXAT"]);
+        let amount = self.amount(word.starts_with('E'), word.ends_with("AT"));
+        let word = self.word(word);
+        request.push(&word);
+        if !self.random.chance(1, 30) {
+            request.push(&amount);
+        }
+    }
+
+    fn push_each(&mut self, request: &mut Request, parts: &str) {
+        for part in parts.split(' ') {
+            let argument = match part {
+                "key" => self.key(),
+                "field" => self.field(),
+                "value" => self.value(),
+                "integer" => self.integer(),
+                "float" => self.float(),
+                word => self.word(word),
+            };
+            request.push(&argument);
+        }
+    }
+
+    fn some(&mut self, request: &mut Request, parts: &str) {
+        for _ in 0..=self.random.below(4) {
+            self.push_each(request, parts);
+        }
+        // Sometimes one too many, so that pairs do not pair up.
+        if self.random.chance(1, 30) {
+            self.push_each(request, "key");
+        }
+    }
+
+    fn options(&mut self, request: &mut Request, words: &[&str]) {
+        while self.random.chance(1, 3) {
+            let parts = self.pick(words);
+            self.push_each(request, parts);
+        }
+    }
+
+    fn plausible(&mut self, command: DataCommand, request: &mut Request) {
+        use DataCommand::*;
+        match command {
+            Get | GetDel | StrLen | Incr | Decr | HGetAll | HKeys | HVals | HLen | ExpireTime
+            | PExpireTime | Persist | Ttl | PTtl | Type | ObjectEncoding | ObjectFreq | ObjectIdleTime
+            | ObjectRefCount | DebugObject => {
+                self.push_each(request, "key");
+            }
+            Append | SetNx | GetSet => self.push_each(request, "key value"),
+            IncrBy | DecrBy => self.push_each(request, "key integer"),
+            IncrByFloat => self.push_each(request, "key float"),
+            GetRange | Substr => self.push_each(request, "key integer integer"),
+            SetRange => {
+                self.push_each(request, "key");
+                let offset = self.pick(&["0", "1", "5", "20", "-1", "536870912", "9223372036854775807", "x"]);
+                request.push(offset.as_bytes());
+                self.push_each(request, "value");
+            }
+            Set => {
+                self.push_each(request, "key value");
+                self.options(request, &["NX", "XX", "GET", "KEEPTTL"]);
+                if self.random.chance(1, 3) {
+                    self.lifetime(request);
+                }
+                self.options(request, &["GET", "KEEPTTL"]);
+            }
+            GetEx => {
+                self.push_each(request, "key");
+                if self.random.chance(1, 2) {
+                    self.lifetime(request);
+                }
+                self.options(request, &["PERSIST"]);
+            }
+            SetEx | PSetEx => {
+                self.push_each(request, "key");
+                let amount = self.amount(command == SetEx, false);
+                request.push(&amount);
+                self.push_each(request, "value");
+            }
+            MGet | Del | Unlink | Exists | Touch | DebugDigestValue => self.some(request, "key"),
+            MSet | MSetNx => self.some(request, "key value"),
+            Lcs => {
+                self.push_each(request, "key key");
+                self.options(
+                    request,
+                    &["LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN integer", "IDX WITHMATCHLEN"],
+                );
+            }
+            HDel | HMGet => {
+                self.push_each(request, "key");
+                self.some(request, "field");
+            }
+            HSet | HMSet => {
+                self.push_each(request, "key");
+                self.some(request, "field value");
+            }
+            HGet | HExists | HStrLen => self.push_each(request, "key field"),
+            HSetNx => self.push_each(request, "key field value"),
+            HIncrBy => self.push_each(request, "key field integer"),
+            HIncrByFloat => self.push_each(request, "key field float"),
+            HRandField => {
+                self.push_each(request, "key");
+                self.options(request, &["integer", "integer WITHVALUES"]);
+            }
+            HScan => {
+                self.push_each(request, "key");
+                let cursor = self.pick(&["0", "0", "0", "x", "", "-1", "99999999999999999999"]);
+                request.push(cursor.as_bytes());
+                self.options(
+                    request,
+                    &["MATCH f*", "MATCH f[1-3]", "COUNT integer", "COUNT 1000", "NOVALUES"],
+                );
+            }
+            Copy => {
+                self.push_each(request, "key key");
+                self.options(request, &["REPLACE", "DB 0", "DB integer", "DB 99"]);
+            }
+            Move => self.push_each(request, "key integer"),
+            Rename | RenameNx => self.push_each(request, "key key"),
+            Expire | PExpire | ExpireAt | PExpireAt => {
+                self.push_each(request, "key");
+                let amount = self
+                    .amount(matches!(command, Expire | ExpireAt), matches!(command, ExpireAt | PExpireAt));
+                request.push(&amount);
+                self.options(request, &["NX", "XX", "GT", "LT"]);
+            }
+            MemoryUsage => {
+                self.push_each(request, "key");
+                self.options(request, &["SAMPLES integer", "SAMPLES"]);
+            }
+            NarfExpire => self.some(request, "key"),
+            NarfPut => self.push_each(request, "key integer value"),
+            NarfFlush => {}
+        }
+    }
+
+    fn noise(&mut self) -> Vec<u8> {
+        match self.random.below(8) {
+            0 => self.key(),
+            1 => self.integer(),
+            2 => self.float(),
+            3 => {
+                let words = [
+                    "EX",
+                    "PX",
+                    "EXAT",
+                    "PXAT",
+                    "NX",
+                    "XX",
+                    "GT",
+                    "LT",
+                    "GET",
+                    "KEEPTTL",
+                    "PERSIST",
+                    "MATCH",
+                    "COUNT",
+                    "DB",
+                    "REPLACE",
+                    "IDX",
+                    "LEN",
+                    "MINMATCHLEN",
+                    "WITHMATCHLEN",
+                    "WITHVALUES",
+                    "SAMPLES",
+                    "*",
+                ];
+                self.pick(&words).into()
+            }
+            4 => self.value(),
+            _ => {
+                let len = self.random.below(24);
+                (0..len).map(|_| self.random.next_u64() as u8).collect()
+            }
+        }
+    }
+}
