@@ -46,9 +46,7 @@ pub use error::LogError;
 pub use memory::{Crash, Fault, MemoryDisk, Operation};
 pub use meta::NodeMeta;
 pub use recovery::{Cut, Recovered};
-pub use snapshot_file::{
-    CheckpointHeader, CheckpointInfo, CheckpointReader, CheckpointWriter, Checkpoints,
-};
+pub use snapshot_file::{CheckpointHeader, CheckpointInfo, CheckpointReader, CheckpointWriter, Checkpoints};
 pub use writer::{Log, SyncHandle};
 
 /// A place in the log: bytes since its beginning, over all segments there ever were.

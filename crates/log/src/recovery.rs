@@ -192,7 +192,8 @@ impl Recovery {
         };
         match first.head {
             Head::Valid(head) if head.base > self.options.needed_from && refuse => {
-                let what = "the log begins here but older parts of it are needed; a segment before it is gone";
+                let what =
+                    "the log begins here but older parts of it are needed; a segment before it is gone";
                 Err(damaged(first.name.clone(), what))
             }
             Head::Valid(_) | Head::Blank | Head::Bad => Ok(()),
@@ -260,8 +261,7 @@ impl Recovery {
 
     /// Looks at everything behind the stop.
     fn examine(&self, stop: &Stop) -> Result<Behind, LogError> {
-        let mut behind =
-            Behind { first: None, synced: Position(0), bytes: 0, next_is_blank: false };
+        let mut behind = Behind { first: None, synced: Position(0), bytes: 0, next_is_blank: false };
         for (index, segment) in self.found.iter().enumerate().skip(stop.index) {
             let from = if index == stop.index { stop.offset } else { 0 };
             let base = match segment.head {
@@ -399,9 +399,7 @@ impl Recovery {
                     .map_err(LogError::io("set aside", segment.name.as_str()))?;
                 self.set_aside.push(aside);
             } else {
-                self.disk
-                    .remove(&segment.name)
-                    .map_err(LogError::io("remove", segment.name.as_str()))?;
+                self.disk.remove(&segment.name).map_err(LogError::io("remove", segment.name.as_str()))?;
             }
         }
         self.sync_dir()?;
@@ -435,10 +433,10 @@ impl Recovery {
             }
             reader::rewrite(&*segment.file, from, until.min(segment.len))
                 .map_err(LogError::io("rewrite the tail of", segment.name.as_str()))?;
-            segment.file.sync_data().map_err(|source| LogError::SyncFailed {
-                file: segment.name.clone(),
-                source,
-            })?;
+            segment
+                .file
+                .sync_data()
+                .map_err(|source| LogError::SyncFailed { file: segment.name.clone(), source })?;
         }
         Ok(())
     }

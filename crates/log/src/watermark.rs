@@ -85,9 +85,7 @@ impl WatermarkFile {
             offset,
             source,
         })?;
-        self.file
-            .sync_data()
-            .map_err(|source| LogError::SyncFailed { file: NAME.to_owned(), source })?;
+        self.file.sync_data().map_err(|source| LogError::SyncFailed { file: NAME.to_owned(), source })?;
         self.generation = generation;
         self.last = Some(mark);
         Ok(())
@@ -112,11 +110,7 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<Option<(u64, Mark)>, LogError> {
     }
     let (version, features) = (read_u32(bytes, 8), read_u32(bytes, 12));
     if version > VERSION || features != 0 {
-        return Err(LogError::Newer {
-            file: NAME.to_owned(),
-            found: version.max(features),
-            known: VERSION,
-        });
+        return Err(LogError::Newer { file: NAME.to_owned(), found: version.max(features), known: VERSION });
     }
     let boot_id = *bytes[32..].first_chunk().expect("sixteen bytes follow offset 32 of 64");
     Ok(Some((read_u64(bytes, 16), Mark { position: Position(read_u64(bytes, 24)), boot_id })))

@@ -94,12 +94,7 @@ pub(crate) struct Tail {
 
 impl Log {
     /// A log that goes on at `tail`, everything before which is synced.
-    pub(crate) fn at(
-        disk: Arc<dyn Disk>,
-        options: LogOptions,
-        watermark: WatermarkFile,
-        tail: Tail,
-    ) -> Log {
+    pub(crate) fn at(disk: Arc<dyn Disk>, options: LogOptions, watermark: WatermarkFile, tail: Tail) -> Log {
         let Tail { files, offset, capacity, end } = tail;
         let OpenSegment { seq, file } = files.active.clone();
         let spare_room = files.spare.as_ref().map_or(0, Spare::room);
@@ -403,7 +398,8 @@ pub(crate) fn grow_spare(
     // A small disk would never pass a reserve made for large ones.
     let kept = options.free_bytes_min.min(space.total / 8);
     let usable = space.free.saturating_sub(kept);
-    let least = (SEGMENT_HEADER as u64).saturating_add(bytes).max(SEGMENT_BYTES_MIN.min(options.segment_bytes));
+    let least =
+        (SEGMENT_HEADER as u64).saturating_add(bytes).max(SEGMENT_BYTES_MIN.min(options.segment_bytes));
     // With little room left the segments shrink, so that the log does not take it all at once.
     let len = options.segment_bytes.min(usable / 4).max(least).next_multiple_of(4096);
     let needed = len.saturating_sub(has);

@@ -71,8 +71,8 @@ impl<'a> Reader<'a> {
                 for offset in (0..fresh).step_by(ALIGN as usize) {
                     let Some(header) = FrameHeader::decode(&bytes[offset..], salt) else { continue };
                     let place = at + offset as u64;
-                    let expected = base
-                        .and_then(|base| Some(base.0 + place.checked_sub(SEGMENT_HEADER as u64)?));
+                    let expected =
+                        base.and_then(|base| Some(base.0 + place.checked_sub(SEGMENT_HEADER as u64)?));
                     let in_place = base.is_none() || expected == Some(header.position.0);
                     if place == from || !in_place {
                         continue;

@@ -56,9 +56,9 @@ impl Checkpoints {
     /// many went.
     pub fn remove_unfinished(disk: &dyn Disk) -> Result<usize, LogError> {
         let all = disk.list().map_err(LogError::io("list", "the data folder"))?;
-        let unfinished = all.into_iter().filter(|name| {
-            name.strip_suffix(".tmp").is_some_and(|name| parse_name(name).is_some())
-        });
+        let unfinished = all
+            .into_iter()
+            .filter(|name| name.strip_suffix(".tmp").is_some_and(|name| parse_name(name).is_some()));
         remove(disk, unfinished.collect())
     }
 }

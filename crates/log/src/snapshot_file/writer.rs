@@ -52,9 +52,11 @@ impl CheckpointWriter {
             return Err(LogError::TooLarge { len: payload.len() as u64, limit: CHUNK_MAX as u64 });
         }
         let header = chunk_header(self.salt, self.chunks, payload);
-        self.file
-            .write_at(self.offset, &[IoSlice::new(&header), IoSlice::new(payload)])
-            .map_err(failed(&*self.disk, "write", &self.temporary))?;
+        self.file.write_at(self.offset, &[IoSlice::new(&header), IoSlice::new(payload)]).map_err(failed(
+            &*self.disk,
+            "write",
+            &self.temporary,
+        ))?;
         self.whole.update(payload);
         self.offset += (CHUNK_HEADER_LEN + payload.len()) as u64;
         self.chunks += 1;
@@ -77,13 +79,17 @@ impl CheckpointWriter {
     /// have been synced up to the header's position before.
     pub fn finish(self) -> Result<String, LogError> {
         let footer = footer(self.salt, self.chunks, self.bytes, self.whole.clone().finalize());
-        self.file
-            .write_at(self.offset, &[IoSlice::new(&footer)])
-            .map_err(failed(&*self.disk, "write", &self.temporary))?;
+        self.file.write_at(self.offset, &[IoSlice::new(&footer)]).map_err(failed(
+            &*self.disk,
+            "write",
+            &self.temporary,
+        ))?;
         self.sync()?;
-        self.disk
-            .rename(&self.temporary, &self.name)
-            .map_err(failed(&*self.disk, "rename", &self.temporary))?;
+        self.disk.rename(&self.temporary, &self.name).map_err(failed(
+            &*self.disk,
+            "rename",
+            &self.temporary,
+        ))?;
         self.disk.sync_dir().map_err(failed(&*self.disk, "sync the folder of", &self.name))?;
         Ok(self.name)
     }

@@ -173,8 +173,7 @@ fn retention_removes_whole_segments_behind_a_position_and_never_the_active_one()
     assert!(frames.iter().any(|(end, bytes)| *end == ends[151] && *bytes == payload(151)));
     let handle = log.sync_handle();
     handle.cut_before(Position(u64::MAX)).unwrap();
-    let (_, recovered, _) =
-        open(&disk, LogOptions { needed_from: log.position(), ..options(1) }).unwrap();
+    let (_, recovered, _) = open(&disk, LogOptions { needed_from: log.position(), ..options(1) }).unwrap();
     assert_eq!(recovered.end, log.position());
 }
 

@@ -123,9 +123,8 @@ fn the_newest_of_each_partition_is_found_and_damaged_ones_are_told() {
     for (partition, index) in [(0, 5), (0, 9), (0, 10), (1, 4), (2, 1)] {
         write(&disk, &header(partition, index)).unwrap();
     }
-    let newest = |found: &Checkpoints| -> Vec<u64> {
-        found.newest.values().map(|info| info.header.index).collect()
-    };
+    let newest =
+        |found: &Checkpoints| -> Vec<u64> { found.newest.values().map(|info| info.header.index).collect() };
     assert_eq!(newest(&Checkpoints::find(&disk).unwrap()), [10, 4, 1]);
     let name = "checkpoint-00000-00000000000000000010.ckp";
     let mut bytes = disk.content(name).unwrap();

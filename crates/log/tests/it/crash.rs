@@ -46,9 +46,11 @@ impl World {
         let planned = self.disk.calls();
         let (log, recovered, found) = match open(&self.disk, self.options()) {
             Ok(opened) => opened,
-            Err(log::LogError::Io { .. } | log::LogError::WriteFailed { .. } | log::LogError::SyncFailed { .. })
-                if self.disk.calls() > planned =>
-            {
+            Err(
+                log::LogError::Io { .. }
+                | log::LogError::WriteFailed { .. }
+                | log::LogError::SyncFailed { .. },
+            ) if self.disk.calls() > planned => {
                 return None;
             }
             Err(error) => panic!("a crash was taken for damage: {error}"),
