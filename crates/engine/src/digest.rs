@@ -1,11 +1,54 @@
-//! Order-independent digest of content.
+//! A digest of content that does not depend on how it is laid out, in what order, or how it came about.
+//!
+//! A digest is the sum of its parts' 128-bit hashes, so order does not matter; a part is hashed with its lengths,
+//! so borders do. Access clocks and encodings are no content. Not for secrets: it guards against drift, not malice.
+
+use base::{I64_TEXT_MAX, KeyHasher};
 
 use crate::table::Entry;
+use crate::value::ValueRef;
 
-pub(crate) fn digest_entry(entry: &Entry) -> u128 {
-    let mut bytes = Vec::new();
-    crate::record::encode_entry(entry, &mut bytes);
-    let low = base::KeyHasher::new(1).hash(&bytes);
-    let high = base::KeyHasher::new(2).hash(&bytes);
-    u128::from(high) << 64 | u128::from(low)
+/// Hashes bytes to 128 bits under fixed seeds, equal on all machines.
+pub(crate) struct Digester {
+    low: KeyHasher,
+    high: KeyHasher,
+    buffer: Vec<u8>,
+}
+
+impl Digester {
+    pub(crate) fn new() -> Digester {
+        Digester { low: KeyHasher::new(0x6E61_7266), high: KeyHasher::new(0x6469_6765), buffer: Vec::new() }
+    }
+
+    fn hash(&mut self, kind: u8, pieces: &[&[u8]]) -> u128 {
+        self.buffer.clear();
+        self.buffer.push(kind);
+        for piece in pieces {
+            self.buffer.extend_from_slice(&(piece.len() as u64).to_le_bytes());
+            self.buffer.extend_from_slice(piece);
+        }
+        u128::from(self.high.hash(&self.buffer)) << 64 | u128::from(self.low.hash(&self.buffer))
+    }
+
+    /// The digest of a value alone.
+    pub(crate) fn value(&mut self, entry: &Entry) -> u128 {
+        match entry.value() {
+            value @ (ValueRef::Text(_) | ValueRef::Int(_)) => {
+                let mut buffer = [0; I64_TEXT_MAX];
+                self.hash(0, &[value.text(&mut buffer).unwrap_or_default()])
+            }
+            ValueRef::Hash(hash) => {
+                let fields = hash.iter().map(|(field, value)| self.hash(1, &[field, value]));
+                let sum = fields.fold(0u128, u128::wrapping_add);
+                self.hash(2, &[&sum.to_le_bytes()])
+            }
+        }
+    }
+
+    /// The digest of a key with its value and deadline.
+    pub(crate) fn entry(&mut self, entry: &Entry) -> u128 {
+        let value = self.value(entry).to_le_bytes();
+        let deadline = entry.deadline().map_or(u64::MAX, |deadline| deadline.0).to_le_bytes();
+        self.hash(3, &[entry.key(), &deadline, &value])
+    }
 }

@@ -1,20 +1,25 @@
 //! One live entry opened for change.
 //!
 //! Every changing method counts as a change of the key (log, WATCH, touched keys) by itself; a caller that finds
-//! nothing to do must simply not call one. Keeps the keyspace's bookkeeping (memory, deadlines) true.
+//! nothing to do must simply not call one. Keeps the keyspace's bookkeeping true: memory, deadlines, and the image
+//! that a walk under way needs of the entry as it was.
 
 use std::ops::Deref;
 
-use base::{Millis, parse_i64};
+use base::{I64_TEXT_MAX, Millis};
 
 use crate::keyspace::Book;
-use crate::table::{Entry, entry::Held};
-use crate::value::{HashMut, NewDeadline, NewValue, ValueRef};
+use crate::table::body_of;
+use crate::table::entry::{Body, Entry, Form, INLINE_MAX};
+use crate::value::{HashMut, NewDeadline, NewValue};
 
 /// A live entry opened for change; reads as the [`Entry`].
 pub struct EntryMut<'a> {
     pub(crate) entry: &'a mut Entry,
     pub(crate) book: &'a mut Book,
+    hash: u64,
+    /// A change was counted and the walk has its image.
+    begun: bool,
 }
 
 impl Deref for EntryMut<'_> {
@@ -26,92 +31,151 @@ impl Deref for EntryMut<'_> {
 }
 
 impl<'a> EntryMut<'a> {
+    #[inline]
+    pub(crate) fn new(entry: &'a mut Entry, book: &'a mut Book, hash: u64) -> EntryMut<'a> {
+        EntryMut { entry, book, hash, begun: false }
+    }
+
+    /// For an entry that was just put in: that was the change.
+    pub(crate) fn of_new(entry: &'a mut Entry, book: &'a mut Book, hash: u64) -> EntryMut<'a> {
+        EntryMut { entry, book, hash, begun: true }
+    }
+
     /// Ends the change and leaves the entry to be read.
     pub fn into_entry(self) -> &'a Entry {
         self.entry
     }
 
     /// Overwrites the value, of whatever type it was.
+    #[inline]
     pub fn set(&mut self, value: NewValue<'_>, deadline: NewDeadline) {
-        self.entry.value = Held::new(value);
-        match deadline {
-            NewDeadline::Clear => self.entry.deadline = None,
-            NewDeadline::Keep => {}
-            NewDeadline::At(at) => self.entry.deadline = Some(at),
+        self.begin();
+        if self.entry.form() == Form::Hash {
+            self.retire_hash();
         }
-        self.changed();
+        let before = self.entry.memory();
+        self.entry.set_body(body_of(value));
+        if matches!(value, NewValue::Raw(_)) {
+            self.entry.set_raw(true);
+        }
+        match deadline {
+            NewDeadline::Clear => self.move_deadline(None),
+            NewDeadline::Keep => {}
+            NewDeadline::At(at) => self.move_deadline(Some(at)),
+        }
+        self.finish(before);
     }
 
     /// Overwrites the value with a number and keeps the deadline: `INCR` and its kin.
+    #[inline]
     pub fn set_int(&mut self, number: i64) {
         self.set(NewValue::Int(number), NewDeadline::Keep);
     }
 
     /// Sets or removes the deadline.
     pub fn set_deadline(&mut self, deadline: Option<Millis>) {
-        self.entry.deadline = deadline;
-        self.changed();
+        self.begin();
+        let before = self.entry.memory();
+        self.move_deadline(deadline);
+        self.finish(before);
     }
 
     /// Appends to a string; the new length. Does nothing to another type. The caller has checked the length limit.
     pub fn append(&mut self, tail: &[u8]) -> usize {
-        self.edit_text(|text| text.extend_from_slice(tail))
+        let len = self.entry.value().text_len().unwrap_or_default();
+        self.edit_text(len, tail, len + tail.len())
     }
 
     /// Writes `patch` over a string from `offset` on, filling a gap with zero bytes; the new length. Does nothing
     /// to another type. The caller has checked the length limit.
     pub fn set_range(&mut self, offset: usize, patch: &[u8]) -> usize {
-        self.edit_text(|text| {
-            text.resize(text.len().max(offset + patch.len()), 0);
-            text[offset..offset + patch.len()].copy_from_slice(patch);
-        })
+        let len = self.entry.value().text_len().unwrap_or_default();
+        self.edit_text(offset, patch, len.max(offset + patch.len()))
     }
 
     /// The hash, if it is one, opened for change.
+    #[inline]
     pub fn hash(&mut self) -> Option<HashMut<'_, 'a>> {
-        match self.entry.value() {
-            ValueRef::Hash(_) => Some(HashMut { entry: self }),
-            ValueRef::Text(_) | ValueRef::Int(_) => None,
+        match self.entry.form() {
+            Form::SmallHash | Form::Hash => Some(HashMut { entry: self }),
+            Form::Text | Form::Int | Form::BigText => None,
         }
     }
 
-    fn edit_text(&mut self, edit: impl FnOnce(&mut Vec<u8>)) -> usize {
-        let mut buffer = [0; base::I64_TEXT_MAX];
-        let Some(text) = self.entry.text(&mut buffer) else { return 0 };
-        let mut bytes = text.to_vec();
-        edit(&mut bytes);
-        let len = bytes.len();
-        self.entry.value = Held::Text { bytes, raw: true };
-        self.changed();
+    /// Writes `patch` at `offset` of a string that has `len` bytes afterwards.
+    fn edit_text(&mut self, offset: usize, patch: &[u8], len: usize) -> usize {
+        if matches!(self.entry.form(), Form::SmallHash | Form::Hash) {
+            return 0;
+        }
+        self.begin();
+        let before = self.entry.memory();
+        if let Some(number) = self.entry.int() {
+            let text = base::format_i64(number, &mut [0; I64_TEXT_MAX]).to_vec();
+            self.entry.set_body(Body::Text(&text));
+        }
+        if self.entry.form() == Form::Text && len > INLINE_MAX {
+            // Twice the room, so that many appends copy little.
+            let mut text = Vec::with_capacity(len.max(2 * INLINE_MAX));
+            text.extend_from_slice(self.entry.inline());
+            self.entry.set_body(Body::BigText(text));
+        }
+        if let Some(text) = self.entry.big_text_mut() {
+            text.resize(text.len().max(len), 0);
+            text[offset..offset + patch.len()].copy_from_slice(patch);
+        } else {
+            self.edit_inline(offset, patch, len);
+            self.entry.set_raw(true);
+        }
+        self.finish(before);
         len
     }
 
-    pub(crate) fn hash_set(&mut self, field: &[u8], value: &[u8]) -> bool {
-        let Held::Hash(pairs) = &mut self.entry.value else { return false };
-        let created = match pairs.iter_mut().find(|(name, _)| name == field) {
-            Some(pair) => {
-                pair.1 = value.to_vec();
-                false
-            }
-            None => {
-                pairs.push((field.to_vec(), value.to_vec()));
-                true
-            }
-        };
-        self.changed();
-        created
+    fn edit_inline(&mut self, offset: usize, patch: &[u8], len: usize) {
+        let old = self.entry.inline().len();
+        if offset == old {
+            self.entry.splice(old, 0, &[patch]);
+            return;
+        }
+        if len > old {
+            self.entry.splice(old, 0, &[&[0; INLINE_MAX][..len - old]]);
+        }
+        self.entry.inline_mut()[offset..offset + patch.len()].copy_from_slice(patch);
     }
 
-    pub(crate) fn hash_remove(&mut self, field: &[u8]) -> bool {
-        let Held::Hash(pairs) = &mut self.entry.value else { return false };
-        let Some(at) = pairs.iter().position(|(name, _)| name == field) else { return false };
-        pairs.remove(at);
-        self.changed();
-        true
+    /// Must come before the first change.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.book.before_change(self.entry);
+            self.book.changed(self.entry.key());
+        }
     }
 
-    fn changed(&mut self) {
-        let _ = parse_i64;
-        self.book.changed(&self.entry.key);
+    /// Must come after each change, with the memory before it.
+    #[inline]
+    pub(crate) fn finish(&mut self, before: usize) {
+        self.book.memory = (self.book.memory + self.entry.memory()).saturating_sub(before);
+    }
+
+    #[inline]
+    fn move_deadline(&mut self, deadline: Option<Millis>) {
+        let old = self.entry.deadline();
+        if old != deadline {
+            self.entry.set_deadline(deadline);
+            self.book.deadline_moved(self.hash, old, deadline);
+        }
+    }
+
+    /// Puts a big hash aside, to be walked to its end if need be and freed in slices; a number stands in its place.
+    #[cold]
+    fn retire_hash(&mut self) {
+        let mut stand_in = Entry::build(self.entry.key(), self.entry.deadline(), Body::Int(0));
+        stand_in.set_clock(self.entry.clock());
+        stand_in.set_walk_bit(self.entry.walk_bit());
+        stand_in.set_fingerprint(self.entry.fingerprint());
+        self.book.memory = (self.book.memory + stand_in.memory()).saturating_sub(self.entry.memory());
+        let old = std::mem::replace(self.entry, stand_in);
+        self.book.retire(old);
     }
 }

@@ -1,38 +1,61 @@
 //! One database's part in one partition: the keys, and all that is kept about them.
 //!
-//! Invariants: `memory` is the sum over entries; every entry with a deadline is known to the expiry index; a lapsed
-//! entry stays until [`Keyspace::expire`] deletes it, which only a logged entry asks for.
+//! Invariants: `memory` is the sum over entries and slots; every entry with a deadline has an item in the wheel that
+//! comes no later; a lapsed entry stays until [`Keyspace::expire`] deletes it, which only a logged entry asks for.
 //! Does not know: the clock, replication, commands, replies.
 
-use std::collections::BTreeMap;
+use base::{KeyHasher, Millis, Random};
 
-use base::{KeyHasher, Millis};
-
+use crate::clock::{self, Access};
+use crate::digest::Digester;
 use crate::edit::EntryMut;
-use crate::record::RecordError;
-use crate::table::Entry;
-use crate::value::{Limits, NewValue, ValueRef};
+use crate::expire::Wheel;
+use crate::record::{self, Record, RecordError, RecordValue};
+use crate::table::entry::{Entry, Form};
+use crate::table::{Table, body_of};
+use crate::value::{Limits, NewDeadline, NewValue, hash_from_pairs};
+use crate::walk::{Grave, Walk};
 use crate::watch::{WatchStamp, Watches};
+
+/// Most keys that wait in the list of keys seen lapsed; the wheel finds the others by itself.
+const LAPSED_MAX: usize = 1024;
+
+/// After how long, at most, [`Keyspace::due`] names a key again that it named. At least half of it passes: the item
+/// lies in a slot of level 1, and comes when the slot begins.
+const RETRY_MS: u64 = 2000;
+
+/// Stale items that the wheel may hold, beside as many as there are keys with a deadline.
+const STALE_MAX: usize = 1024;
 
 /// One database's part in one partition.
 pub struct Keyspace {
-    table: BTreeMap<Vec<u8>, Entry>,
-    hasher: KeyHasher,
+    table: Table,
     pub(crate) book: Book,
-    walk: Option<Vec<Entry>>,
 }
 
 /// What is kept about the keys beside them.
-#[derive(Default)]
 pub(crate) struct Book {
+    pub(crate) hasher: KeyHasher,
+    pub(crate) limits: Limits,
+    /// Heap bytes of the entries.
+    pub(crate) memory: usize,
+    /// Keys with a deadline.
+    deadlines: usize,
+    wheel: Wheel,
+    /// A new wheel in the making, and how far the scan that fills it has come.
+    rebuild: Option<(Wheel, u64)>,
+    /// A wheel put aside, to be freed in slices.
+    old_wheel: Option<Wheel>,
     changes: u64,
     watches: Watches,
     touched: Option<Vec<Box<[u8]>>>,
     lapsed: Vec<Box<[u8]>>,
+    walk: Option<Box<Walk>>,
+    /// What the walk bit of an entry is that the walk has seen, or that came after it began.
+    seen: bool,
+    grave: Grave,
+    draws: Random,
 }
-
-/// Most keys that wait in the list of keys seen lapsed; the expiry index finds the others by itself.
-const LAPSED_MAX: usize = 1024;
 
 impl Book {
     #[inline]
@@ -50,12 +73,83 @@ impl Book {
             self.lapsed.push(key.into());
         }
     }
+
+    /// An entry is about to change: a walk under way wants it as it is.
+    #[inline]
+    pub(crate) fn before_change(&mut self, entry: &mut Entry) {
+        if let Some(walk) = &mut self.walk
+            && entry.walk_bit() != self.seen
+        {
+            walk.keep(entry, self.seen);
+        }
+    }
+
+    /// The same for one field of a big hash whose entry went through `before_change`.
+    #[inline]
+    pub(crate) fn before_field(&mut self, entry: &mut Entry, field: &[u8]) {
+        if let Some(walk) = &mut self.walk {
+            walk.keep_field(entry, field);
+        }
+    }
+
+    /// An entry left the table for good.
+    #[inline]
+    pub(crate) fn retire(&mut self, entry: Entry) {
+        let entry = match &mut self.walk {
+            Some(walk) => walk.retire(entry, self.seen),
+            None => Some(entry),
+        };
+        if let Some(entry) = entry
+            && entry.form() == Form::Hash
+        {
+            self.grave.bury(entry);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn deadline_moved(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>) {
+        match (old, new) {
+            (None, Some(_)) => self.deadlines += 1,
+            (Some(_), None) => self.deadlines -= 1,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        // An item that comes no later is there already if the old deadline was no later.
+        if let Some(new) = new
+            && old.is_none_or(|old| new < old)
+        {
+            self.schedule(hash, new);
+        }
+    }
+
+    fn schedule(&mut self, hash: u64, at: Millis) {
+        self.wheel.insert(hash, at);
+        if let Some((wheel, _)) = &mut self.rebuild {
+            wheel.insert(hash, at);
+        }
+    }
 }
 
 impl Keyspace {
     /// An empty keyspace. The hasher is the partition's, equal on all its replicas.
     pub fn new(hasher: KeyHasher) -> Keyspace {
-        Keyspace { table: BTreeMap::new(), hasher, book: Book::default(), walk: None }
+        let book = Book {
+            hasher,
+            limits: Limits::REDIS,
+            memory: 0,
+            deadlines: 0,
+            wheel: Wheel::default(),
+            rebuild: None,
+            old_wheel: None,
+            changes: 0,
+            watches: Watches::default(),
+            touched: None,
+            lapsed: Vec::new(),
+            walk: None,
+            seen: false,
+            grave: Grave::default(),
+            draws: Random::new(0),
+        };
+        Keyspace { table: Table::default(), book }
     }
 
     // -- size ---------------------------------------------------------------------------------------------------
@@ -67,49 +161,101 @@ impl Keyspace {
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.table.is_empty()
     }
 
-    /// Heap bytes of entries and table, estimated from the sizes asked of the allocator.
+    /// Heap bytes of entries, table and expiry index, estimated from the sizes asked of the allocator.
     pub fn memory(&self) -> usize {
-        self.table.values().map(Entry::memory).sum()
+        self.book.memory + self.table.memory() + self.book.wheel.memory()
     }
 
     /// Number of keys with a deadline.
     pub fn deadlines(&self) -> usize {
-        self.table.values().filter(|entry| entry.deadline().is_some()).count()
+        self.book.deadlines
     }
 
     /// Counts every change ever; the node logs a write only if this grew.
+    #[inline]
     pub fn changes(&self) -> u64 {
         self.book.changes
     }
 
+    /// Sets when small forms give way to tables; what is there stays as it is until it changes.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.book.limits = limits;
+    }
+
     // -- keys, as commands see them through `Store` ---------------------------------------------------------------
 
-    /// The entry of a key whose deadline has not come. A lapsed one is noted for deletion.
+    /// The entry of a key whose deadline has not come. A lapsed one is noted for deletion. The access clock stays.
+    #[inline]
     pub fn find(&mut self, key: &[u8], now: Millis) -> Option<&Entry> {
-        let entry = self.table.get(key)?;
+        self.find_as(key, now, Access::Untouched)
+    }
+
+    #[inline]
+    pub(crate) fn find_as(&mut self, key: &[u8], now: Millis, access: Access) -> Option<&Entry> {
+        let entry = self.table.find_mut(self.book.hasher.hash(key), key)?;
         if entry.is_lapsed(now) {
             self.book.seen_lapsed(key);
             return None;
         }
+        clock::touch(entry, access, now, &mut self.book.draws);
         Some(entry)
     }
 
     /// The same, opened for change.
+    #[inline]
     pub fn find_mut(&mut self, key: &[u8], now: Millis) -> Option<EntryMut<'_>> {
-        let entry = self.table.get_mut(key)?;
+        self.find_mut_as(key, now, Access::Untouched)
+    }
+
+    #[inline]
+    pub(crate) fn find_mut_as(&mut self, key: &[u8], now: Millis, access: Access) -> Option<EntryMut<'_>> {
+        let hash = self.book.hasher.hash(key);
+        let entry = self.table.find_mut(hash, key)?;
         if entry.is_lapsed(now) {
             self.book.seen_lapsed(key);
             return None;
         }
-        Some(EntryMut { entry, book: &mut self.book })
+        clock::touch(entry, access, now, &mut self.book.draws);
+        Some(EntryMut::new(entry, &mut self.book, hash))
     }
 
     /// The entry of a key, lapsed or not; notes nothing.
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
-        self.table.get(key)
+        self.table.find(self.book.hasher.hash(key), key)
+    }
+
+    /// Sets a key whatever it was: the hot path of `SET`, one search for a key that is there.
+    #[inline]
+    pub(crate) fn set_as(
+        &mut self,
+        key: &[u8],
+        value: NewValue<'_>,
+        deadline: NewDeadline,
+        now: Millis,
+        access: Access,
+    ) {
+        let hash = self.book.hasher.hash(key);
+        if let Some(entry) = self.table.find_mut(hash, key) {
+            let deadline = match deadline {
+                NewDeadline::Keep if entry.is_lapsed(now) => NewDeadline::Clear,
+                other => other,
+            };
+            clock::touch(entry, access, now, &mut self.book.draws);
+            EntryMut::new(entry, &mut self.book, hash).set(value, deadline);
+            return;
+        }
+        let deadline = match deadline {
+            NewDeadline::Clear | NewDeadline::Keep => None,
+            NewDeadline::At(at) => Some(at),
+        };
+        let mut entry = Entry::build(key, deadline, body_of(value));
+        entry.set_raw(matches!(value, NewValue::Raw(_)));
+        entry.set_clock(clock::fresh(access, now));
+        self.add(hash, entry);
+        self.book.changed(key);
     }
 
     /// Stores a value under a key, replacing what was there. Counts as a change.
@@ -117,35 +263,76 @@ impl Keyspace {
         self.put(key, Entry::new(key, deadline, value))
     }
 
-    /// Stores an entry under a key (its own key is not looked at), replacing what was there. Counts as a change.
+    /// Stores an entry under a key, replacing what was there. Counts as a change.
     pub fn put(&mut self, key: &[u8], entry: Entry) -> EntryMut<'_> {
+        let hash = self.book.hasher.hash(key);
+        let entry = if entry.key() == key { entry } else { entry.into_key(key) };
+        if let Some(old) = self.pull(hash, key) {
+            self.book.retire(old);
+        }
         self.book.changed(key);
-        let place = self.table.entry(key.to_vec());
-        let entry = place.insert_entry(entry.with_key(key)).into_mut();
-        EntryMut { entry, book: &mut self.book }
+        let Keyspace { table, book } = self;
+        let entry = Keyspace::add_to(table, book, hash, entry);
+        EntryMut::of_new(entry, book, hash)
     }
 
     /// Takes an entry out, if its deadline has not come. Counts as a change.
     pub fn take(&mut self, key: &[u8], now: Millis) -> Option<Entry> {
         self.find(key, now)?;
         self.book.changed(key);
-        self.table.remove(key)
+        let mut entry = self.pull(self.book.hasher.hash(key), key)?;
+        if let Some(walk) = &mut self.book.walk {
+            walk.finish_entry(&mut entry, self.book.seen);
+        }
+        Some(entry)
     }
 
     /// Deletes a key whose deadline has not come; whether there was one. Counts as a change.
     pub fn remove(&mut self, key: &[u8], now: Millis) -> bool {
-        self.take(key, now).is_some()
+        if self.find(key, now).is_none() {
+            return false;
+        }
+        self.book.changed(key);
+        self.delete(key)
     }
 
     /// Deletes a key whose deadline has come; whether there was one. Counts as a change. For `narf.expire`.
     pub fn expire(&mut self, key: &[u8], now: Millis) -> bool {
-        if !self.table.get(key).is_some_and(|entry| entry.is_lapsed(now)) {
+        if !self.peek(key).is_some_and(|entry| entry.is_lapsed(now)) {
             return false;
         }
-        self.table.remove(key);
         self.book.changes += 1;
         self.book.watches.expired(key);
+        if let Some(touched) = &mut self.book.touched {
+            touched.push(key.into());
+        }
+        self.delete(key)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> bool {
+        let Some(entry) = self.pull(self.book.hasher.hash(key), key) else { return false };
+        self.book.retire(entry);
         true
+    }
+
+    /// Takes an entry out of the table and the sums.
+    fn pull(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
+        let entry = self.table.remove(hash, key)?;
+        self.book.memory -= entry.memory();
+        self.book.deadline_moved(hash, entry.deadline(), None);
+        Some(entry)
+    }
+
+    fn add(&mut self, hash: u64, entry: Entry) {
+        Keyspace::add_to(&mut self.table, &mut self.book, hash, entry);
+    }
+
+    /// Puts an entry that is not there into the table and the sums.
+    fn add_to<'a>(table: &'a mut Table, book: &mut Book, hash: u64, mut entry: Entry) -> &'a mut Entry {
+        entry.set_walk_bit(book.seen);
+        book.memory += entry.memory();
+        book.deadline_moved(hash, None, entry.deadline());
+        table.insert(hash, entry, &book.hasher)
     }
 
     /// Deletes every key. Memory goes back in slices, by [`Keyspace::reclaim`]. Counts as one change if there were
@@ -154,17 +341,49 @@ impl Keyspace {
         if self.table.is_empty() {
             return;
         }
-        let table = std::mem::take(&mut self.table);
-        self.book.changes += 1;
-        let gone: Vec<Box<[u8]>> =
-            self.book.watches.keys().filter(|key| table.contains_key(*key)).map(Box::from).collect();
+        let Book { hasher, watches, .. } = &self.book;
+        let there = |key: &&[u8]| self.table.find(hasher.hash(key), key).is_some();
+        let gone: Vec<Box<[u8]>> = watches.keys().filter(there).map(Box::from).collect();
         gone.iter().for_each(|key| self.book.watches.expired(key));
+        let hasher = self.book.hasher;
+        let mut table = Some(std::mem::take(&mut self.table));
+        if let (Some(walk), Some(full)) = (&mut self.book.walk, table.take()) {
+            table = walk.retire_table(full, |key| hasher.hash(key));
+        }
+        if let Some(table) = table {
+            self.book.grave.bury_table(table);
+        }
+        self.book.changes += 1;
+        self.book.memory = 0;
+        self.book.deadlines = 0;
+        self.book.rebuild = None;
+        self.put_wheel_aside(Wheel::default());
     }
 
-    /// Frees memory of cleared tables and removed big values, about `budget` entries of it; whether all is freed.
-    /// Call once a turn while it says no.
-    pub fn reclaim(&mut self, _budget: usize) -> bool {
-        true
+    /// Puts a new wheel in place of the old one, which is freed in slices.
+    fn put_wheel_aside(&mut self, new: Wheel) {
+        let old = std::mem::replace(&mut self.book.wheel, new);
+        if old.len() > 0 {
+            // If one is being freed already it goes at once: rare, and its rest is small by now.
+            self.book.old_wheel = Some(old);
+        }
+    }
+
+    /// Frees memory of cleared tables and removed big values, about `budget` entries of it, and goes on giving up
+    /// an aborted walk; whether nothing is left to do. Call once a turn while it says no.
+    pub fn reclaim(&mut self, budget: usize) -> bool {
+        let mut done = self.book.grave.reclaim(budget);
+        if let Some(wheel) = &mut self.book.old_wheel {
+            if wheel.drain(budget / 8 + 1) {
+                self.book.old_wheel = None;
+            } else {
+                done = false;
+            }
+        }
+        if self.book.walk.as_ref().is_some_and(|walk| walk.is_discarding()) {
+            done &= self.slice(budget.saturating_mul(64), &mut Vec::new());
+        }
+        done && self.book.grave.is_empty()
     }
 
     // -- walking over keys ----------------------------------------------------------------------------------------
@@ -173,35 +392,71 @@ impl Keyspace {
     /// and 0 ends. A key that is there from start to end is visited at least once, whatever else comes and goes.
     /// Cursors stay below 2^48.
     pub fn scan(&self, cursor: u64, count: usize, visit: &mut dyn FnMut(&Entry)) -> u64 {
-        let from = cursor as usize;
-        self.table.values().skip(from).take(count.max(1)).for_each(visit);
-        let next = from + count.max(1);
-        if next >= self.table.len() { 0 } else { next as u64 }
+        self.table.scan(cursor, count, visit)
     }
 
     /// Some entry, chosen by `point`; lapsed ones included. `None` only if there is no key. For reads: which one
     /// depends on the layout.
     pub fn random(&self, point: u64) -> Option<&Entry> {
-        let at = (u128::from(point) * self.table.len() as u128) >> 64;
-        self.table.values().nth(at as usize)
+        self.table.random(point)
     }
 
-    /// Asks the processor to fetch what a lookup of `key` will need; call some requests ahead.
+    /// Asks the processor to fetch the slots that a lookup of `key` will read; call some requests ahead.
+    #[inline]
     pub fn prefetch(&self, key: &[u8]) {
-        let _ = self.hasher.hash(key);
+        self.table.prefetch(self.book.hasher.hash(key));
+    }
+
+    /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
+    #[inline]
+    pub fn prefetch_entry(&self, key: &[u8]) {
+        self.table.prefetch_entry(self.book.hasher.hash(key));
     }
 
     // -- expiry ---------------------------------------------------------------------------------------------------
 
-    /// When [`Keyspace::due`] may next have work: no key lapses before.
+    /// When [`Keyspace::due`] may next have work: no key lapses more than 4 ms before.
     pub fn next_due(&self) -> Option<Millis> {
-        self.table.values().filter_map(Entry::deadline).min()
+        self.book.wheel.next_due()
     }
 
-    /// Appends up to about `budget` keys whose deadline has come to `keys`, and does about that much work.
-    /// The keys stay until [`Keyspace::expire`]; a key named here is not named again for some seconds.
+    /// Appends keys whose deadline has come to `keys`, and does about `budget` keys' worth of work in all: call again
+    /// if [`Keyspace::next_due`] is still past. The keys stay until [`Keyspace::expire`]; a key named here is not
+    /// named again for two seconds.
     pub fn due(&mut self, now: Millis, budget: usize, keys: &mut Vec<Box<[u8]>>) {
-        keys.extend(self.table.values().filter(|e| e.is_lapsed(now)).take(budget).map(|e| e.key().into()));
+        for _ in 0..budget {
+            let Some(hash) = self.book.wheel.pop(now) else { break };
+            let found = self.table.find_hash(hash, &self.book.hasher, |entry| entry.deadline().is_some());
+            let Some(deadline) = found.as_deref().and_then(Entry::deadline) else { continue };
+            let again = if deadline <= now {
+                keys.extend(found.map(|entry| entry.key().into()));
+                Millis(now.0 + RETRY_MS)
+            } else {
+                deadline
+            };
+            self.book.schedule(hash, again);
+        }
+        self.rebuild_wheel(budget);
+    }
+
+    /// Items of keys that were deleted or lost their deadline stay until their time comes. When they are too many, a
+    /// new wheel is filled from the table, a slice a call.
+    fn rebuild_wheel(&mut self, budget: usize) {
+        let Keyspace { table, book } = self;
+        if book.rebuild.is_none() && book.wheel.len() > 2 * book.deadlines + STALE_MAX {
+            book.rebuild = Some((book.wheel.successor(), 0));
+        }
+        let Some((wheel, cursor)) = &mut book.rebuild else { return };
+        *cursor = table.scan(*cursor, budget, &mut |entry| {
+            if let Some(deadline) = entry.deadline() {
+                wheel.insert(book.hasher.hash(entry.key()), deadline);
+            }
+        });
+        if *cursor == 0
+            && let Some((wheel, _)) = book.rebuild.take()
+        {
+            self.put_wheel_aside(wheel);
+        }
     }
 
     /// Takes the keys that commands found lapsed since the last call; they may be gone or have come back.
@@ -210,6 +465,7 @@ impl Keyspace {
     }
 
     /// Whether [`Keyspace::take_lapsed`] has something to give.
+    #[inline]
     pub fn has_lapsed(&self) -> bool {
         !self.book.lapsed.is_empty()
     }
@@ -218,7 +474,7 @@ impl Keyspace {
 
     /// Registers interest in a key; pair with [`Keyspace::unwatch`].
     pub fn watch(&mut self, key: &[u8], now: Millis) -> WatchStamp {
-        let lapsed = self.table.get(key).is_some_and(|entry| entry.is_lapsed(now));
+        let lapsed = self.peek(key).is_some_and(|entry| entry.is_lapsed(now));
         self.book.watches.watch(key, lapsed)
     }
 
@@ -229,7 +485,7 @@ impl Keyspace {
 
     /// Whether a watched key was changed, deleted or has lapsed since `stamp` was handed out.
     pub fn changed_since(&self, key: &[u8], stamp: WatchStamp, now: Millis) -> bool {
-        let lapsed = self.table.get(key).is_some_and(|entry| entry.is_lapsed(now));
+        let lapsed = self.peek(key).is_some_and(|entry| entry.is_lapsed(now));
         self.book.watches.changed_since(key, stamp, lapsed)
     }
 
@@ -242,68 +498,135 @@ impl Keyspace {
         }
     }
 
-    /// Takes the keys changed since the last call, with repetitions; empty unless switched on.
+    /// Takes the keys changed since the last call, with repetitions; empty unless switched on. [`Keyspace::clear`]
+    /// names none.
     pub fn take_touched(&mut self) -> Vec<Box<[u8]>> {
         self.book.touched.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// When small forms give way to tables.
-    pub fn set_limits(&mut self, _limits: Limits) {}
-
     // -- checkpoint -------------------------------------------------------------------------------------------------
 
     /// Begins a point-in-time walk: what [`Keyspace::walk_slice`] gives from now on is the content of this moment,
-    /// whatever changes meanwhile. A walk that is under way is given up first.
-    pub fn begin_walk(&mut self) {
-        self.walk = Some(self.table.values().cloned().collect());
-    }
-
-    /// Appends records to `out`, about `budget` bytes of them; whether the walk is done. Done at once if none was begun.
-    pub fn walk_slice(&mut self, budget: usize, out: &mut Vec<u8>) -> bool {
-        let Some(rest) = &mut self.walk else { return true };
-        let start = out.len();
-        while out.len() - start < budget {
-            let Some(entry) = rest.pop() else {
-                self.walk = None;
-                return true;
-            };
-            crate::record::encode_entry(&entry, out);
+    /// whatever changes meanwhile. Says no, and does nothing, while one is under way or an aborted one is not yet
+    /// given up ([`Keyspace::reclaim`]).
+    pub fn begin_walk(&mut self) -> bool {
+        if self.book.walk.is_some() {
+            return false;
         }
-        false
+        self.book.seen = !self.book.seen;
+        self.book.walk = Some(Box::default());
+        true
     }
 
-    /// Gives a walk up; what it held goes back by [`Keyspace::reclaim`].
+    /// Appends records to `out`, about `budget` bytes of them; whether the walk is done. Done at once if none is
+    /// under way.
+    pub fn walk_slice(&mut self, budget: usize, out: &mut Vec<u8>) -> bool {
+        if !self.is_walking() {
+            return true;
+        }
+        self.slice(budget, out)
+    }
+
+    fn slice(&mut self, budget: usize, out: &mut Vec<u8>) -> bool {
+        let Book { hasher, walk, seen, grave, .. } = &mut self.book;
+        let Some(under_way) = walk else { return true };
+        let done = under_way.slice(&mut self.table, *seen, |key| hasher.hash(key), grave, budget, out);
+        if done {
+            *walk = None;
+        }
+        done
+    }
+
+    /// Gives a walk up; [`Keyspace::reclaim`] does the rest of it.
     pub fn abort_walk(&mut self) {
-        self.walk = None;
+        if let Some(walk) = &mut self.book.walk {
+            walk.discard();
+        }
     }
 
-    /// Whether a walk is under way.
+    /// Whether a walk is under way that was not aborted.
     pub fn is_walking(&self) -> bool {
-        self.walk.is_some()
+        self.book.walk.as_ref().is_some_and(|walk| !walk.is_discarding())
     }
 
-    /// Loads one record from the front of `bytes` and returns its length. The key is replaced, except that a part of a hash
-    /// joins the parts that came before. Nothing changes on an error. Counts as a change.
+    /// Loads one record from the front of `bytes` and returns its length. The key is replaced, except that a part of
+    /// a hash joins the hash that is there. Nothing changes on an error. Counts as a change.
     pub fn load(&mut self, bytes: &[u8]) -> Result<usize, RecordError> {
-        let (len, entry) = crate::record::decode_entry(bytes)?;
-        let key = entry.key().to_vec();
-        self.put(&key, entry);
+        let record = record::decode(bytes)?;
+        let len = record.len;
+        self.load_record(record);
         Ok(len)
     }
 
-    /// A digest of the live content at `now`: keys, types, values, deadlines. Independent of layout, order and history.
-    pub fn digest(&self, now: Millis) -> u128 {
-        self.table
-            .values()
-            .filter(|entry| !entry.is_lapsed(now))
-            .fold(0u128, |sum, entry| sum.wrapping_add(crate::digest::digest_entry(entry)))
+    fn load_record(&mut self, record: Record<'_>) {
+        let Record { key, deadline, value, .. } = record;
+        match value {
+            RecordValue::String(value) => {
+                self.insert(key, value, deadline);
+            }
+            RecordValue::Hash { pairs, part: true } if self.peek(key).is_some_and(is_hash) => {
+                let hash = self.book.hasher.hash(key);
+                let Some(entry) = self.table.find_mut(hash, key) else { return };
+                let mut entry = EntryMut::new(entry, &mut self.book, hash);
+                if let Some(mut hash) = entry.hash() {
+                    pairs.for_each(|(field, value)| {
+                        hash.set(field, value);
+                    });
+                }
+            }
+            RecordValue::Hash { pairs, .. } => {
+                let hash = hash_from_pairs(key, deadline, pairs, self.book.limits, self.book.hasher);
+                self.put(key, hash);
+            }
+        }
     }
 
-    /// The hash digest of one live key's value, for `DEBUG DIGEST-VALUE`.
+    /// Puts a record under `key` with `deadline`, replacing; whether it is a whole record and nothing more.
+    pub(crate) fn put_record(&mut self, key: &[u8], deadline: Option<Millis>, bytes: &[u8]) -> bool {
+        let Ok(record) = record::decode(bytes) else { return false };
+        if record.len != bytes.len() {
+            return false;
+        }
+        let value = match record.value {
+            RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
+            value @ RecordValue::String(_) => value,
+        };
+        self.load_record(Record { key, deadline, value, len: record.len });
+        true
+    }
+
+    /// A digest of the live content at `now`: keys, types, values, deadlines. Independent of layout, order and
+    /// history; digests of several keyspaces may be added, wrapping. Looks at every entry at once.
+    pub fn digest(&self, now: Millis) -> u128 {
+        let mut digester = Digester::new();
+        let live = self.table.iter().filter(|entry| !entry.is_lapsed(now));
+        live.fold(0, |sum, entry| sum.wrapping_add(digester.entry(entry)))
+    }
+
+    /// The digest of one live key's value alone, for `DEBUG DIGEST-VALUE`.
     pub fn digest_value(&self, key: &[u8], now: Millis) -> Option<u128> {
-        let entry = self.table.get(key).filter(|entry| !entry.is_lapsed(now))?;
-        Some(match entry.value() {
-            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Hash(_) => crate::digest::digest_entry(entry),
-        })
+        let entry = self.peek(key).filter(|entry| !entry.is_lapsed(now))?;
+        Some(Digester::new().value(entry))
+    }
+
+    /// Panics if the books do not match the entries. Looks at every entry: for tests and debug builds.
+    pub fn check_invariants(&self) {
+        let entries: usize = self.table.iter().map(Entry::memory).sum();
+        assert_eq!(self.book.memory, entries, "memory is the sum over entries");
+        let deadlines = self.table.iter().filter(|entry| entry.deadline().is_some()).count();
+        assert_eq!(self.book.deadlines, deadlines, "keys with a deadline are counted");
+        assert!(self.book.wheel.len() >= deadlines, "each has an item");
+        if self.book.walk.is_none() {
+            assert!(self.table.iter().all(|entry| entry.walk_bit() == self.book.seen), "all are seen");
+        }
+        #[cfg(test)]
+        self.table.check_invariants(&self.book.hasher);
     }
 }
+
+fn is_hash(entry: &Entry) -> bool {
+    matches!(entry.form(), Form::SmallHash | Form::Hash)
+}
+
+#[cfg(test)]
+mod tests;

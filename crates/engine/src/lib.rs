@@ -6,19 +6,34 @@
 //!
 //! Reading order: [`value`](ValueRef), [`Entry`], [`Keyspace`], [`Store`], [`EntryMut`].
 
+mod clock;
 mod digest;
 mod edit;
+mod error;
+mod execute;
+mod expire;
+mod extended;
+mod family;
+pub mod glob;
 mod keyspace;
+mod memory;
 mod record;
+mod redis_digest;
 mod store;
 mod table;
 mod value;
+mod walk;
 mod watch;
 
+pub use clock::Access;
 pub use edit::EntryMut;
+pub use error::RequestError;
+pub use execute::{check, execute};
+pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
 pub use keyspace::Keyspace;
 pub use record::{RecordError, encode_entry};
-pub use store::{Access, KeyspaceSet, Keyspaces, Store};
+pub use redis_digest::{Digest, key_digest};
+pub use store::{KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
 pub use value::{Encoding, HashIter, HashMut, HashRef, Kind, Limits, NewDeadline, NewValue, ValueRef};
 pub use watch::WatchStamp;

@@ -1,14 +1,29 @@
 //! One key as bytes: what checkpoints and `narf.put` carry. To the byte in docs/formats/record.md.
+//!
+//! Invariants: what [`encode_entry`] writes, `decode` reads; `decode` is total: any bytes give a record or an error, and
+//! it allocates nothing. Does not know where the bytes are kept; checksums are the carrier's.
 
 use base::Millis;
 
-use crate::table::{Entry, entry::Held};
+use crate::table::Entry;
+use crate::value::{NewValue, ValueRef};
+
+/// The version in the high half of the first byte.
+const VERSION: u8 = 1;
+const DEADLINE: u8 = 0x08;
+const KIND: u8 = 0x07;
+
+const TEXT: u8 = 0;
+const RAW: u8 = 1;
+const INT: u8 = 2;
+const HASH: u8 = 3;
+const HASH_PART: u8 = 4;
 
 /// Why bytes are not a record. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The bytes end before the record does.
-    #[error("record is cut short after {have} bytes; restore the file from a copy")]
+    #[error("record is cut short: it has {have} bytes and goes on; restore the file from a copy")]
     Short {
         /// Bytes that were there.
         have: usize,
@@ -22,7 +37,7 @@ pub enum RecordError {
         at: usize,
     },
     /// Written by a newer version.
-    #[error("record has version {version}, this program reads up to {newest}; use a newer one")]
+    #[error("record has version {version}, this program reads version {newest}; use a newer program")]
     Newer {
         /// The record's version.
         version: u8,
@@ -33,67 +48,260 @@ pub enum RecordError {
 
 /// Appends the record of an entry.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
-    fn put(bytes: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        out.extend_from_slice(bytes);
-    }
-    put(&entry.key, out);
-    out.extend_from_slice(&entry.deadline.unwrap_or_default().0.to_le_bytes());
-    match &entry.value {
-        Held::Text { bytes, raw } => {
-            out.push(u8::from(*raw));
-            put(bytes, out);
-        }
-        Held::Int(number) => {
-            out.push(2);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        Held::Hash(pairs) => {
-            out.push(3);
-            out.extend_from_slice(&(pairs.len() as u32).to_le_bytes());
-            pairs.iter().for_each(|(field, value)| {
-                put(field, out);
-                put(value, out);
-            });
+    let kind = match entry.value() {
+        ValueRef::Text(text) if text.len() <= crate::value::EMBSTR_MAX && entry.is_raw() => RAW,
+        ValueRef::Text(_) => TEXT,
+        ValueRef::Int(_) => INT,
+        ValueRef::Hash(_) => HASH,
+    };
+    put_head(kind, entry.key(), entry.deadline(), out);
+    match entry.value() {
+        ValueRef::Text(text) => put_piece(text, out),
+        ValueRef::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
+        ValueRef::Hash(hash) => {
+            put_length(hash.len(), out);
+            for (field, value) in hash.iter() {
+                put_piece(field, out);
+                put_piece(value, out);
+            }
         }
     }
 }
 
-pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(usize, Entry), RecordError> {
-    let short = RecordError::Short { have: bytes.len() };
-    let mut at = 0;
-    let mut next = |len: usize| {
-        let piece = bytes.get(at..at + len).ok_or(short)?;
-        at += len;
-        Ok(piece)
-    };
-    let word = |piece: &[u8]| {
-        let mut wide = [0u8; 8];
-        wide[..piece.len()].copy_from_slice(piece);
-        u64::from_le_bytes(wide)
-    };
-    let len = word(next(4)?) as usize;
-    let key = next(len)?.to_vec();
-    let deadline = word(next(8)?);
-    let value = match next(1)?[0] {
-        raw @ 0..=1 => {
-            let len = word(next(4)?) as usize;
-            Held::Text { bytes: next(len)?.to_vec(), raw: raw == 1 }
+/// Writes some fields of a hash: a record of its own, which joins the others of the same key when it is loaded.
+pub(crate) struct Part<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    count_at: usize,
+    count: u32,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn begin(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> Part<'a> {
+        let start = out.len();
+        put_head(HASH_PART, key, deadline, out);
+        let count_at = out.len();
+        out.extend_from_slice(&0u32.to_le_bytes());
+        Part { out, start, count_at, count: 0 }
+    }
+
+    pub(crate) fn push(&mut self, field: &[u8], value: &[u8]) {
+        put_piece(field, self.out);
+        put_piece(value, self.out);
+        self.count += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
+    /// Completes the record; a part without fields is taken back.
+    pub(crate) fn end(self) {
+        if self.count == 0 {
+            self.out.truncate(self.start);
+        } else {
+            self.out[self.count_at..self.count_at + 4].copy_from_slice(&self.count.to_le_bytes());
         }
-        2 => Held::Int(word(next(8)?) as i64),
-        3 => {
-            let count = word(next(4)?);
-            let mut pairs = Vec::new();
-            for _ in 0..count {
-                let len = word(next(4)?) as usize;
-                let field = next(len)?.to_vec();
-                let len = word(next(4)?) as usize;
-                pairs.push((field, next(len)?.to_vec()));
+    }
+}
+
+fn put_head(kind: u8, key: &[u8], deadline: Option<Millis>, out: &mut Vec<u8>) {
+    let flag = if deadline.is_some() { DEADLINE } else { 0 };
+    out.push(VERSION << 4 | flag | kind);
+    if let Some(deadline) = deadline {
+        out.extend_from_slice(&deadline.0.to_le_bytes());
+    }
+    put_piece(key, out);
+}
+
+fn put_piece(piece: &[u8], out: &mut Vec<u8>) {
+    put_length(piece.len(), out);
+    out.extend_from_slice(piece);
+}
+
+/// Seven bits a byte, low first, the top bit set on all but the last.
+fn put_length(mut length: usize, out: &mut Vec<u8>) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+/// A record, borrowed from its bytes.
+pub(crate) struct Record<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) deadline: Option<Millis>,
+    pub(crate) value: RecordValue<'a>,
+    /// Bytes of the whole record.
+    pub(crate) len: usize,
+}
+
+pub(crate) enum RecordValue<'a> {
+    String(NewValue<'a>),
+    /// Pairs that were checked to be whole; a field may come twice, then the later one holds.
+    Hash {
+        pairs: Pairs<'a>,
+        part: bool,
+    },
+}
+
+/// The pairs of a hash in a record.
+#[derive(Clone)]
+pub(crate) struct Pairs<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some((self.reader.piece().ok()?, self.reader.piece().ok()?))
+    }
+}
+
+/// Reads the record at the front of `bytes`.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
+    let mut reader = Reader { bytes, at: 0 };
+    let [head] = reader.array()?;
+    let version = head >> 4;
+    if version > VERSION {
+        return Err(RecordError::Newer { version, newest: VERSION });
+    }
+    if version != VERSION {
+        return Err(RecordError::Wrong { what: "version", at: 0 });
+    }
+    let deadline = match head & DEADLINE {
+        0 => None,
+        _ => Some(reader.deadline()?),
+    };
+    let key = reader.piece()?;
+    let value = match head & KIND {
+        TEXT => RecordValue::String(NewValue::Plain(reader.piece()?)),
+        RAW => RecordValue::String(NewValue::Raw(reader.piece()?)),
+        INT => RecordValue::String(NewValue::Int(i64::from_le_bytes(reader.array()?))),
+        kind @ (HASH | HASH_PART) => {
+            let part = kind == HASH_PART;
+            RecordValue::Hash { pairs: reader.pairs(part)?, part }
+        }
+        _ => return Err(RecordError::Wrong { what: "kind", at: 0 }),
+    };
+    Ok(Record { key, deadline, value, len: reader.at })
+}
+
+#[derive(Clone)]
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn short(&self) -> RecordError {
+        RecordError::Short { have: self.bytes.len() }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let array = self.bytes[self.at..].first_chunk().ok_or_else(|| self.short())?;
+        self.at += N;
+        Ok(*array)
+    }
+
+    fn deadline(&mut self) -> Result<Millis, RecordError> {
+        let at = self.at;
+        let deadline = Millis(u64::from_le_bytes(self.array()?));
+        if deadline == Millis::NEVER {
+            Err(RecordError::Wrong { what: "deadline", at })
+        } else {
+            Ok(deadline)
+        }
+    }
+
+    /// A length below 2^35; one has only one form.
+    fn length(&mut self) -> Result<usize, RecordError> {
+        let start = self.at;
+        let mut length = 0usize;
+        for shift in (0..35).step_by(7) {
+            let [byte] = self.array()?;
+            length |= usize::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                if byte == 0 && shift > 0 {
+                    break;
+                }
+                return Ok(length);
             }
-            Held::Hash(pairs)
         }
-        _ => return Err(RecordError::Wrong { what: "kind", at }),
-    };
-    let deadline = (deadline != 0).then_some(Millis(deadline));
-    Ok((at, Entry { key, deadline, clock: 0, value }))
+        Err(RecordError::Wrong { what: "length", at: start })
+    }
+
+    fn piece(&mut self) -> Result<&'a [u8], RecordError> {
+        let length = self.length()?;
+        let piece = self.bytes[self.at..].get(..length).ok_or_else(|| self.short())?;
+        self.at += length;
+        Ok(piece)
+    }
+
+    fn pairs(&mut self, part: bool) -> Result<Pairs<'a>, RecordError> {
+        let at = self.at;
+        let left = if part { u32::from_le_bytes(self.array()?) as usize } else { self.length()? };
+        if left == 0 {
+            return Err(RecordError::Wrong { what: "count of fields", at });
+        }
+        let pairs = Pairs { reader: self.clone(), left };
+        for _ in 0..left {
+            self.piece()?;
+            self.piece()?;
+        }
+        Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Random;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_to_the_byte_what_the_format_says() {
+        let mut out = Vec::new();
+        encode_entry(&Entry::new(b"key", None, NewValue::Text(b"text")), &mut out);
+        assert_eq!(out, b"\x10\x03key\x04text");
+        out.clear();
+        encode_entry(&Entry::new(b"k", Some(Millis(0x0102)), NewValue::Text(b"-2")), &mut out);
+        assert_eq!(out, b"\x1A\x02\x01\0\0\0\0\0\0\x01k\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+        out.clear();
+        encode_entry(&Entry::new(b"k", None, NewValue::Raw(b"12")), &mut out);
+        assert_eq!(out, b"\x11\x01k\x0212");
+        out.clear();
+        let mut part = Part::begin(b"h", None, &mut out);
+        part.push(b"f", &[7; 130]);
+        part.end();
+        assert_eq!(out[..12], *b"\x14\x01h\x01\0\0\0\x01f\x82\x01\x07");
+    }
+
+    #[test]
+    fn any_bytes_give_a_record_or_an_error() {
+        let mut random = Random::new(1);
+        let mut whole = Vec::new();
+        let mut part = Part::begin(b"some key", Some(Millis(99)), &mut whole);
+        part.push(b"field", b"value");
+        part.push(b"other", &[1; 300]);
+        part.end();
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len() as u64) as usize;
+                bytes[at] = random.next_u64() as u8;
+            }
+            bytes.truncate(random.below(bytes.len() as u64 + 1) as usize);
+            if let Ok(record) = decode(&bytes) {
+                assert!(record.len <= bytes.len());
+            }
+        }
+        for len in 0..whole.len() {
+            assert_eq!(decode(&whole[..len]).err(), Some(RecordError::Short { have: len }));
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 use base::{DbIndex, Millis};
 
+use crate::clock::{self, Access};
 use crate::edit::EntryMut;
 use crate::keyspace::Keyspace;
 use crate::table::Entry;
@@ -22,17 +23,6 @@ pub enum Keyspaces<'a> {
     One(&'a mut Keyspace),
     /// Each key is where the set says.
     Many(&'a mut dyn KeyspaceSet),
-}
-
-/// How reading or changing a key moves its access clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// It notes the time, for `OBJECT IDLETIME` and LRU eviction.
-    Recent,
-    /// It counts uses, for `OBJECT FREQ` and LFU eviction.
-    Frequent,
-    /// It leaves the clock alone: `CLIENT NO-TOUCH`.
-    Untouched,
 }
 
 /// What one command sees.
@@ -78,8 +68,8 @@ impl<'a> Store<'a> {
     /// The live entry of a key; notes the use.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Option<&Entry> {
-        let now = self.now;
-        self.keyspace(key)?.find(key, now)
+        let (now, access) = (self.now, self.access);
+        self.keyspace(key)?.find_as(key, now, access)
     }
 
     /// The live entry of a key without noting the use: `OBJECT`, `TYPE`, `TTL`, `DEBUG`.
@@ -97,24 +87,17 @@ impl<'a> Store<'a> {
     /// The live entry of a key, opened for change; notes the use.
     #[inline]
     pub fn find_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let now = self.now;
-        self.keyspace(key)?.find_mut(key, now)
+        let (now, access) = (self.now, self.access);
+        self.keyspace(key)?.find_mut_as(key, now, access)
     }
 
     /// Sets a key to a value, whatever it was: the one-probe path of `SET`.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: NewValue<'_>, deadline: NewDeadline) {
-        let now = self.now;
-        let Some(keyspace) = self.keyspace(key) else { return };
-        if let Some(mut entry) = keyspace.find_mut(key, now) {
-            entry.set(value, deadline);
-            return;
+        let (now, access) = (self.now, self.access);
+        if let Some(keyspace) = self.keyspace(key) {
+            keyspace.set_as(key, value, deadline, now, access);
         }
-        let deadline = match deadline {
-            NewDeadline::Clear | NewDeadline::Keep => None,
-            NewDeadline::At(at) => Some(at),
-        };
-        keyspace.insert(key, value, deadline);
     }
 
     /// Stores a new value under a key, replacing what was there, and opens it for change. `None` only where
@@ -125,7 +108,10 @@ impl<'a> Store<'a> {
         value: NewValue<'_>,
         deadline: Option<Millis>,
     ) -> Option<EntryMut<'_>> {
-        Some(self.keyspace(key)?.insert(key, value, deadline))
+        let clock = clock::fresh(self.access, self.now);
+        let entry = self.keyspace(key)?.insert(key, value, deadline);
+        entry.entry.set_clock(clock);
+        Some(entry)
     }
 
     /// Deletes a live key; whether there was one.
@@ -175,11 +161,6 @@ impl<'a> Store<'a> {
     /// Puts the record of one key ([`crate::encode_entry`]) under `key` with `deadline`, replacing: `narf.put`.
     /// Returns false, and changes nothing, if the record is not one.
     pub fn put_record(&mut self, key: &[u8], deadline: Option<Millis>, record: &[u8]) -> bool {
-        let Ok((len, mut entry)) = crate::record::decode_entry(record) else { return false };
-        if len != record.len() {
-            return false;
-        }
-        entry.deadline = deadline;
-        self.put(self.db, key, entry)
+        self.keyspace(key).is_some_and(|keyspace| keyspace.put_record(key, deadline, record))
     }
 }

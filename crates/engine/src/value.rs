@@ -5,8 +5,15 @@
 use base::{I64_TEXT_MAX, format_i64};
 
 mod hash;
+pub(crate) mod small_hash;
 
+pub(crate) use hash::{Hash, field_value as hash_field_value, from_pairs as hash_from_pairs};
 pub use hash::{HashIter, HashMut, HashRef};
+
+use crate::table::entry::{Body, INLINE_MAX};
+
+/// Longest string whose encoding is `embstr`.
+pub(crate) const EMBSTR_MAX: usize = 44;
 
 /// The type of a value, as `TYPE` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,4 +144,10 @@ pub struct Limits {
 impl Limits {
     /// Redis 7.2's.
     pub const REDIS: Limits = Limits { hash_entries: 128, hash_value: 64 };
+}
+
+/// The body of a string of bytes.
+#[inline]
+pub(crate) fn text_body(text: &[u8]) -> Body<'_> {
+    if text.len() <= INLINE_MAX { Body::Text(text) } else { Body::BigText(text.to_vec()) }
 }

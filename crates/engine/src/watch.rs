@@ -30,10 +30,6 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     pub(crate) fn watch(&mut self, key: &[u8], lapsed: bool) -> WatchStamp {
         self.sequence += 1;
         let fresh = Watched { watchers: 0, changes: self.sequence, expiries: self.sequence };

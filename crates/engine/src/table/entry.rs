@@ -1,115 +1,545 @@
-//! One key with its value, deadline and access clock.
+//! One key with its value, deadline and access clock, behind one pointer and in one allocation.
+//!
+//! ```text
+//! pointer   16 bits of the key's hash | 48 bits of address
+//! block     header 8 | deadline 8, if any | payload 8, if any | key length 8, if long | key | inline value | to 8
+//! header    form 1 | access clock 3 | key length 2 | inline length 2
+//! ```
+//!
+//! A string up to [`INLINE_MAX`] and a small hash lie inline; an integer is the payload; a longer string and a big
+//! hash are boxed behind the payload. So 16 bytes of key, 64 of value and a deadline take 96.
+//!
+//! Invariants: the header tells the block's size at all times ([`Shape::size`]), so no capacity is kept; the form
+//! tells what the payload is; every byte up to the end of the inline value is initialised. This is the only file of
+//! the crate with `unsafe`: the block cannot be said in safe Rust, and two boxes a key would cost 40 bytes each.
 
-use base::{I64_TEXT_MAX, Millis, parse_i64};
+#![expect(unsafe_code, reason = "a block whose parts depend on its header; see the invariants above")]
 
-use crate::value::{Encoding, HashRef, Kind, NewValue, ValueRef};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::ptr::{self, NonNull};
 
-/// One key with its value, deadline and access clock.
-#[derive(Clone)]
-pub struct Entry {
-    pub(crate) key: Vec<u8>,
-    pub(crate) deadline: Option<Millis>,
-    pub(crate) clock: u32,
-    pub(crate) value: Held,
+use base::Millis;
+
+use crate::value::Hash;
+
+/// Longest string that lies in the entry's own block.
+pub(crate) const INLINE_MAX: usize = 4096;
+
+/// Longest inline value of any form: what two bytes can count, less some room.
+pub(crate) const INLINE_LIMIT: usize = 60_000;
+
+const FORM: u8 = 0x07;
+const LONG_KEY: u8 = 0x08;
+const HAS_DEADLINE: u8 = 0x10;
+const RAW: u8 = 0x20;
+const VISITED: u8 = 0x40;
+
+/// Bits of the pointer that are an address; the rest hold the fingerprint.
+const ADDRESS: usize = (1 << 48) - 1;
+const WORD: usize = 8;
+
+/// What the value is and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Form {
+    /// Inline bytes.
+    Text = 0,
+    /// The payload is an `i64`.
+    Int = 1,
+    /// The payload is a `Box<Vec<u8>>`.
+    BigText = 2,
+    /// Inline, as `value::small_hash` lays it out.
+    SmallHash = 3,
+    /// The payload is a `Box<Hash>`.
+    Hash = 4,
 }
 
-#[derive(Clone)]
-pub(crate) enum Held {
-    Text { bytes: Vec<u8>, raw: bool },
-    Int(i64),
-    Hash(Vec<(Vec<u8>, Vec<u8>)>),
-}
+impl Form {
+    const ALL: [Form; 5] = [Form::Text, Form::Int, Form::BigText, Form::SmallHash, Form::Hash];
 
-impl Held {
-    pub(crate) fn new(value: NewValue<'_>) -> Held {
-        match value {
-            NewValue::Text(text) => match parse_i64(text) {
-                Some(number) => Held::Int(number),
-                None => Held::new(NewValue::Plain(text)),
-            },
-            NewValue::Plain(text) => Held::Text { bytes: text.to_vec(), raw: text.len() > 44 },
-            NewValue::Raw(text) => Held::Text { bytes: text.to_vec(), raw: true },
-            NewValue::Int(number) => Held::Int(number),
-            NewValue::EmptyHash => Held::Hash(Vec::new()),
+    fn has_payload(self) -> bool {
+        match self {
+            Form::Text | Form::SmallHash => false,
+            Form::Int | Form::BigText | Form::Hash => true,
         }
     }
 }
 
-impl Entry {
-    /// A new entry.
-    pub fn new(key: &[u8], deadline: Option<Millis>, value: NewValue<'_>) -> Entry {
-        Entry { key: key.to_vec(), deadline, clock: 0, value: Held::new(value) }
+/// A value on its way into an entry.
+pub(crate) enum Body<'a> {
+    /// At most [`INLINE_MAX`] bytes.
+    Text(&'a [u8]),
+    Int(i64),
+    BigText(Vec<u8>),
+    /// At most [`INLINE_LIMIT`] bytes.
+    SmallHash(&'a [u8]),
+    Hash(Box<Hash>),
+}
+
+impl Body<'_> {
+    fn form(&self) -> Form {
+        match self {
+            Body::Text(_) => Form::Text,
+            Body::Int(_) => Form::Int,
+            Body::BigText(_) => Form::BigText,
+            Body::SmallHash(_) => Form::SmallHash,
+            Body::Hash(_) => Form::Hash,
+        }
     }
 
-    /// A copy of everything but the key: what `COPY` and `RENAME` put elsewhere.
-    pub fn with_key(&self, key: &[u8]) -> Entry {
-        Entry { key: key.to_vec(), ..self.clone() }
+    fn inline(&self) -> &[u8] {
+        match self {
+            Body::Text(bytes) | Body::SmallHash(bytes) => bytes,
+            Body::Int(_) | Body::BigText(_) | Body::Hash(_) => &[],
+        }
     }
+}
+
+/// The header, by value.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Header {
+    form: u8,
+    clock: [u8; 3],
+    key_len: u16,
+    value_len: u16,
+}
+
+/// Where the parts of a block lie.
+#[derive(Clone, Copy)]
+struct Shape {
+    deadline: bool,
+    payload: bool,
+    long_key: bool,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl Shape {
+    fn payload_at(self) -> usize {
+        WORD + WORD * usize::from(self.deadline)
+    }
+
+    fn long_key_at(self) -> usize {
+        self.payload_at() + WORD * usize::from(self.payload)
+    }
+
+    fn key_at(self) -> usize {
+        self.long_key_at() + WORD * usize::from(self.long_key)
+    }
+
+    fn value_at(self) -> usize {
+        self.key_at() + self.key_len
+    }
+
+    fn size(self) -> usize {
+        (self.value_at() + self.value_len).next_multiple_of(WORD)
+    }
+
+    fn layout(self) -> Layout {
+        Layout::from_size_align(self.size(), WORD).expect("a key and its inline value fit in memory")
+    }
+}
+
+/// One key with its value, deadline and access clock.
+#[repr(transparent)]
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns its block and what the payload points to (`Vec<u8>`, `Hash`), both `Send` and `Sync`; no
+// method changes anything through `&self`.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    // -- making and unmaking --------------------------------------------------------------------------------------
+
+    /// A new entry without fingerprint, its clock at zero.
+    pub(crate) fn build(key: &[u8], deadline: Option<Millis>, body: Body<'_>) -> Entry {
+        let form = body.form();
+        let inline = body.inline();
+        assert!(inline.len() <= INLINE_LIMIT, "long values are boxed");
+        let long_key = key.len() > usize::from(u16::MAX);
+        let shape = Shape {
+            deadline: deadline.is_some(),
+            payload: form.has_payload(),
+            long_key,
+            key_len: key.len(),
+            value_len: inline.len(),
+        };
+        let flags = if long_key { LONG_KEY } else { 0 } | if shape.deadline { HAS_DEADLINE } else { 0 };
+        let header = Header {
+            form: form as u8 | flags,
+            clock: [0; 3],
+            key_len: if long_key { 0 } else { key.len() as u16 },
+            value_len: inline.len() as u16,
+        };
+        let layout = shape.layout();
+        // SAFETY: the layout is never empty, it holds at least the header.
+        let block = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(block) else { handle_alloc_error(layout) };
+        assert!(start.as_ptr().addr() & !ADDRESS == 0, "user space addresses have 48 bits");
+        // SAFETY: the block was made of this shape's size and is ours alone, so each part lies within it and is
+        // aligned to a word where a word is written; `key` and `inline` are other memory.
+        unsafe {
+            let block = start.as_ptr();
+            block.cast::<Header>().write(header);
+            if let Some(deadline) = deadline {
+                block.add(WORD).cast::<u64>().write(deadline.0);
+            }
+            if long_key {
+                block.add(shape.long_key_at()).cast::<u64>().write(key.len() as u64);
+            }
+            ptr::copy_nonoverlapping(key.as_ptr(), block.add(shape.key_at()), key.len());
+            ptr::copy_nonoverlapping(inline.as_ptr(), block.add(shape.value_at()), inline.len());
+            let payload = block.add(shape.payload_at());
+            match body {
+                Body::Text(_) | Body::SmallHash(_) => {}
+                Body::Int(number) => payload.cast::<i64>().write(number),
+                Body::BigText(text) => payload.cast::<Box<Vec<u8>>>().write(Box::new(text)),
+                Body::Hash(hash) => payload.cast::<Box<Hash>>().write(hash),
+            }
+        }
+        Entry(start)
+    }
+
+    /// Takes this entry's place, but for the fingerprint, which belongs to the place.
+    pub(crate) fn replace(&mut self, mut other: Entry) {
+        other.set_fingerprint(self.fingerprint());
+        *self = other;
+    }
+
+    /// Splits a big hash off its entry, so that a caller can free it bit by bit.
+    pub(crate) fn into_hash(mut self) -> Option<Box<Hash>> {
+        if self.form() != Form::Hash {
+            return None;
+        }
+        let shape = self.shape();
+        // SAFETY: the form says that the payload is a `Box<Hash>`. It is read once: the form is changed to one
+        // without a boxed payload, of the same size, before the entry is dropped.
+        let hash = unsafe { self.block().add(shape.payload_at()).cast::<Box<Hash>>().read() };
+        let mut header = self.header();
+        header.form = (header.form & !FORM) | Form::Int as u8;
+        self.set_header(header);
+        Some(hash)
+    }
+
+    // -- the pointer ----------------------------------------------------------------------------------------------
+
+    /// Sixteen bits of the key's hash, kept in the pointer.
+    #[inline]
+    pub(crate) fn fingerprint(&self) -> u16 {
+        (self.0.as_ptr().addr() >> 48) as u16
+    }
+
+    #[inline]
+    pub(crate) fn set_fingerprint(&mut self, fingerprint: u16) {
+        let tag = usize::from(fingerprint) << 48;
+        let tagged = self.0.as_ptr().map_addr(|address| (address & ADDRESS) | tag);
+        self.0 = NonNull::new(tagged).expect("the address below the tag is not null");
+    }
+
+    #[inline]
+    fn block(&self) -> *mut u8 {
+        self.0.as_ptr().map_addr(|address| address & ADDRESS)
+    }
+
+    fn set_block(&mut self, block: *mut u8) {
+        assert!(block.addr() & !ADDRESS == 0, "user space addresses have 48 bits");
+        let tag = self.0.as_ptr().addr() & !ADDRESS;
+        let tagged = block.map_addr(|address| address | tag);
+        self.0 = NonNull::new(tagged).expect("a block is never at null");
+    }
+
+    /// Asks the processor to fetch the front of the block.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.block());
+    }
+
+    // -- the header -----------------------------------------------------------------------------------------------
+
+    #[inline]
+    fn header(&self) -> Header {
+        // SAFETY: every block starts with an initialised header, aligned to a word.
+        unsafe { self.block().cast::<Header>().read() }
+    }
+
+    #[inline]
+    fn set_header(&mut self, header: Header) {
+        // SAFETY: as in `header`, and `&mut self` makes the block ours.
+        unsafe { self.block().cast::<Header>().write(header) }
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        let mut shape = Shape {
+            deadline: header.form & HAS_DEADLINE != 0,
+            payload: Form::ALL[usize::from(header.form & FORM)].has_payload(),
+            long_key: header.form & LONG_KEY != 0,
+            key_len: usize::from(header.key_len),
+            value_len: usize::from(header.value_len),
+        };
+        if shape.long_key {
+            // SAFETY: the flag says that this word is there.
+            shape.key_len = unsafe { self.block().add(shape.long_key_at()).cast::<u64>().read() } as usize;
+        }
+        shape
+    }
+
+    /// What the value is and where it lies.
+    #[inline]
+    pub(crate) fn form(&self) -> Form {
+        Form::ALL[usize::from(self.header().form & FORM)]
+    }
+
+    /// The raw access clock: 24 bits that the keyspace gives meaning to.
+    #[inline]
+    pub(crate) fn clock(&self) -> u32 {
+        let [low, middle, high] = self.header().clock;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
+    #[inline]
+    pub(crate) fn set_clock(&mut self, clock: u32) {
+        let [low, middle, high, _] = clock.to_le_bytes();
+        let mut header = self.header();
+        header.clock = [low, middle, high];
+        self.set_header(header);
+    }
+
+    fn flag(&self, flag: u8) -> bool {
+        self.header().form & flag != 0
+    }
+
+    fn set_flag(&mut self, flag: u8, on: bool) {
+        let mut header = self.header();
+        header.form = if on { header.form | flag } else { header.form & !flag };
+        self.set_header(header);
+    }
+
+    /// Whether a string's encoding is `raw` at any length.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.flag(RAW)
+    }
+
+    pub(crate) fn set_raw(&mut self, raw: bool) {
+        self.set_flag(RAW, raw);
+    }
+
+    /// The bit by which a walk tells entries it has seen; see `walk`.
+    #[inline]
+    pub(crate) fn walk_bit(&self) -> bool {
+        self.flag(VISITED)
+    }
+
+    #[inline]
+    pub(crate) fn set_walk_bit(&mut self, on: bool) {
+        self.set_flag(VISITED, on);
+    }
+
+    // -- key and deadline -------------------------------------------------------------------------------------------
 
     /// Its key.
+    #[inline]
     pub fn key(&self) -> &[u8] {
-        &self.key
+        let shape = self.shape();
+        // SAFETY: the shape is that of this block, the key is initialised, and lives while the entry is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block().add(shape.key_at()), shape.key_len) }
     }
 
     /// When it lapses, if ever.
+    #[inline]
     pub fn deadline(&self) -> Option<Millis> {
-        self.deadline
-    }
-
-    /// Whether its deadline has come: it is then absent for every command.
-    pub fn is_lapsed(&self, now: Millis) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
-    }
-
-    /// The type of its value.
-    pub fn kind(&self) -> Kind {
-        self.value().kind()
-    }
-
-    /// Its value.
-    pub fn value(&self) -> ValueRef<'_> {
-        match &self.value {
-            Held::Text { bytes, .. } => ValueRef::Text(bytes),
-            Held::Int(number) => ValueRef::Int(*number),
-            Held::Hash(pairs) => ValueRef::Hash(HashRef { pairs }),
+        if !self.flag(HAS_DEADLINE) {
+            return None;
         }
+        // SAFETY: the flag says that the word after the header is the deadline.
+        let deadline = Millis(unsafe { self.block().add(WORD).cast::<u64>().read() });
+        (deadline != Millis::NEVER).then_some(deadline)
     }
 
-    /// The text of a string, with `buffer` for the text of a number; `None` for any other type.
-    pub fn text<'b>(&'b self, buffer: &'b mut [u8; I64_TEXT_MAX]) -> Option<&'b [u8]> {
-        self.value().text(buffer)
+    /// A deadline once given keeps its place in the block; without one it reads as never.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Millis>) {
+        if !self.flag(HAS_DEADLINE) {
+            if deadline.is_none() {
+                return;
+            }
+            self.insert_deadline_word();
+        }
+        let word = deadline.unwrap_or(Millis::NEVER).0;
+        // SAFETY: the flag is set, so the word after the header is the deadline's.
+        unsafe { self.block().add(WORD).cast::<u64>().write(word) }
     }
 
-    /// What `OBJECT ENCODING` answers.
-    pub fn encoding(&self) -> Encoding {
-        match &self.value {
-            Held::Text { raw: false, .. } => Encoding::Embstr,
-            Held::Text { raw: true, .. } => Encoding::Raw,
-            Held::Int(_) => Encoding::Int,
-            Held::Hash(pairs) => {
-                let small = pairs.len() <= 128 && pairs.iter().all(|(f, v)| f.len() <= 64 && v.len() <= 64);
-                if small { Encoding::Listpack } else { Encoding::HashTable }
+    /// Makes room for a deadline behind the header. The word's content is what stood there before.
+    fn insert_deadline_word(&mut self) {
+        let old = self.shape();
+        let new = Shape { deadline: true, ..old };
+        self.resize(old, new);
+        // SAFETY: the block now has `new`'s size, one word more; the used part moves up by that word, within it. The
+        // word left behind keeps its old, initialised bytes (key and value are at least a word here or the words
+        // copied over cover it: see the write below).
+        unsafe {
+            let block = self.block();
+            let used = old.value_at() + old.value_len - WORD;
+            ptr::copy(block.add(WORD), block.add(2 * WORD), used);
+            block.add(WORD).cast::<u64>().write(Millis::NEVER.0);
+        }
+        self.set_flag(HAS_DEADLINE, true);
+    }
+
+    /// Gives the block the size of another shape. The caller moves the parts and mends the header.
+    fn resize(&mut self, old: Shape, new: Shape) {
+        if old.size() == new.size() {
+            return;
+        }
+        // SAFETY: the block was made with `old`'s layout; the new size is not zero and within `isize`, as
+        // `new.layout()` checks.
+        let block = unsafe { realloc(self.block(), old.layout(), new.layout().size()) };
+        if block.is_null() {
+            handle_alloc_error(new.layout());
+        }
+        self.set_block(block);
+    }
+
+    // -- value ----------------------------------------------------------------------------------------------------
+
+    /// The inline value: a short string's bytes or a small hash; empty for other forms.
+    #[inline]
+    pub(crate) fn inline(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: the inline value of the block's shape is initialised and lives while the entry is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block().add(shape.value_at()), shape.value_len) }
+    }
+
+    #[inline]
+    pub(crate) fn inline_mut(&mut self) -> &mut [u8] {
+        let shape = self.shape();
+        // SAFETY: as in `inline`, and `&mut self` makes it ours.
+        unsafe { std::slice::from_raw_parts_mut(self.block().add(shape.value_at()), shape.value_len) }
+    }
+
+    /// Replaces `removed` bytes of the inline value from `at` on by `parts`. The result is at most [`INLINE_LIMIT`].
+    pub(crate) fn splice(&mut self, at: usize, removed: usize, parts: &[&[u8]]) {
+        let old = self.shape();
+        let inserted: usize = parts.iter().map(|part| part.len()).sum();
+        let tail = old.value_len.checked_sub(at + removed).expect("a splice lies within the value");
+        let new = Shape { value_len: at + inserted + tail, ..old };
+        assert!(new.value_len <= INLINE_LIMIT && !old.payload, "only inline values are spliced");
+        let (from, to) = (old.value_at() + at + removed, old.value_at() + at + inserted);
+        if inserted > removed {
+            self.resize(old, new);
+        }
+        // SAFETY: `from + tail` is the end of the old value and `to + tail` that of the new; the block now has room
+        // for the longer of the two. The parts are other memory, since the entry is borrowed mutably, and fill
+        // exactly the gap before `to`.
+        unsafe {
+            let block = self.block();
+            ptr::copy(block.add(from), block.add(to), tail);
+            let mut gap = old.value_at() + at;
+            for part in parts {
+                ptr::copy_nonoverlapping(part.as_ptr(), block.add(gap), part.len());
+                gap += part.len();
             }
         }
+        if inserted < removed {
+            self.resize(old, new);
+        }
+        let mut header = self.header();
+        header.value_len = new.value_len as u16;
+        self.set_header(header);
     }
 
-    /// Heap bytes of this entry, its share of the table excluded.
-    pub fn memory(&self) -> usize {
-        64 + self.key.len()
-            + match &self.value {
-                Held::Text { bytes, .. } => bytes.capacity(),
-                Held::Int(_) => 8,
-                Held::Hash(pairs) => pairs.iter().map(|(f, v)| 64 + f.len() + v.len()).sum(),
+    /// The number of an [`Form::Int`].
+    #[inline]
+    pub(crate) fn int(&self) -> Option<i64> {
+        let payload = self.payload(Form::Int)?.cast::<i64>();
+        // SAFETY: `payload` checked the form.
+        Some(unsafe { payload.read() })
+    }
+
+    /// Sets the number of an [`Form::Int`]; whether it is one.
+    #[inline]
+    pub(crate) fn set_int(&mut self, number: i64) -> bool {
+        let Some(payload) = self.payload(Form::Int) else { return false };
+        // SAFETY: `payload` checked the form, and the block is ours.
+        unsafe { payload.cast::<i64>().write(number) };
+        true
+    }
+
+    /// The bytes of a [`Form::BigText`].
+    pub(crate) fn big_text(&self) -> Option<&Vec<u8>> {
+        let payload = self.payload(Form::BigText)?.cast::<Box<Vec<u8>>>();
+        // SAFETY: `payload` checked the form; the box lives while the entry is borrowed.
+        Some(unsafe { &*payload })
+    }
+
+    pub(crate) fn big_text_mut(&mut self) -> Option<&mut Vec<u8>> {
+        let payload = self.payload(Form::BigText)?.cast::<Box<Vec<u8>>>();
+        // SAFETY: as in `big_text`, and the block is ours.
+        Some(unsafe { &mut *payload })
+    }
+
+    /// The table of a [`Form::Hash`].
+    #[inline]
+    pub(crate) fn big_hash(&self) -> Option<&Hash> {
+        let payload = self.payload(Form::Hash)?.cast::<Box<Hash>>();
+        // SAFETY: `payload` checked the form; the box lives while the entry is borrowed.
+        Some(unsafe { &*payload })
+    }
+
+    #[inline]
+    pub(crate) fn big_hash_mut(&mut self) -> Option<&mut Hash> {
+        let payload = self.payload(Form::Hash)?.cast::<Box<Hash>>();
+        // SAFETY: as in `big_hash`, and the block is ours.
+        Some(unsafe { &mut *payload })
+    }
+
+    /// Where the payload is, if the value has this form.
+    #[inline]
+    fn payload(&self, form: Form) -> Option<*mut u8> {
+        (self.form() == form).then(|| {
+            let at = WORD + if self.flag(HAS_DEADLINE) { WORD } else { 0 };
+            // SAFETY: a form with a payload has its word here, within the block.
+            unsafe { self.block().add(at) }
+        })
+    }
+
+    /// Bytes asked of the allocator for the block itself.
+    #[inline]
+    pub(crate) fn block_size(&self) -> usize {
+        self.shape().size()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let shape = self.shape();
+        // SAFETY: the form says what the payload is; it is dropped once, here. The block was made with the layout of
+        // its shape, which every change of shape keeps true.
+        unsafe {
+            let payload = self.block().add(shape.payload_at());
+            match self.form() {
+                Form::Text | Form::Int | Form::SmallHash => {}
+                Form::BigText => ptr::drop_in_place(payload.cast::<Box<Vec<u8>>>()),
+                Form::Hash => ptr::drop_in_place(payload.cast::<Box<Hash>>()),
             }
+            dealloc(self.block(), shape.layout());
+        }
     }
+}
 
-    /// Seconds since a command last looked at it, for `OBJECT IDLETIME`.
-    pub fn idle_seconds(&self, now: Millis) -> u64 {
-        (now.0 / 1000).wrapping_sub(u64::from(self.clock)) & 0xFF_FFFF
+/// Asks the processor to fetch the cache line at `address`, which need not be valid.
+#[inline]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch reads nothing that a program can see and does not fault.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>());
     }
-
-    /// The logarithmic access counter, for `OBJECT FREQ`; means something while the access clock counts uses.
-    pub fn frequency(&self) -> u8 {
-        self.clock as u8
-    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
 }

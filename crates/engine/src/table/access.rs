@@ -1,0 +1,174 @@
+//! What an entry means: its value, its encoding, its size. The safe half of [`Entry`].
+
+use base::{I64_TEXT_MAX, Millis, parse_i64};
+
+use super::entry::{Body, Entry, Form, INLINE_MAX};
+use crate::memory::allocated;
+use crate::value::{EMBSTR_MAX, Encoding, HashRef, Kind, NewValue, ValueRef, small_hash, text_body};
+
+impl Entry {
+    /// A new entry, to be put under its key.
+    pub fn new(key: &[u8], deadline: Option<Millis>, value: NewValue<'_>) -> Entry {
+        let mut entry = Entry::build(key, deadline, body_of(value));
+        if matches!(value, NewValue::Raw(_)) {
+            entry.set_raw(true);
+        }
+        entry
+    }
+
+    /// A copy of everything under another key: what `COPY` puts elsewhere.
+    pub fn with_key(&self, key: &[u8]) -> Entry {
+        let body = match self.form() {
+            Form::Text => Body::Text(self.inline()),
+            Form::SmallHash => Body::SmallHash(self.inline()),
+            Form::Int => Body::Int(self.int().unwrap_or_default()),
+            Form::BigText => Body::BigText(self.big_text().cloned().unwrap_or_default()),
+            Form::Hash => Body::Hash(Box::new(
+                self.big_hash().expect("the form says that the payload is a hash").duplicate(),
+            )),
+        };
+        self.sibling(key, body)
+    }
+
+    /// The same under another key, without copying what is boxed: what `RENAME` puts elsewhere.
+    pub(crate) fn into_key(mut self, key: &[u8]) -> Entry {
+        match self.form() {
+            Form::Text | Form::SmallHash | Form::Int => self.with_key(key),
+            Form::BigText => {
+                let text = self.big_text_mut().map(std::mem::take).unwrap_or_default();
+                self.sibling(key, Body::BigText(text))
+            }
+            Form::Hash => {
+                let mut new = self.sibling(key, Body::Int(0));
+                let hash = self.into_hash().expect("the form says that the payload is a hash");
+                new.set_body(Body::Hash(hash));
+                new
+            }
+        }
+    }
+
+    /// An entry like this one but for key and value.
+    fn sibling(&self, key: &[u8], body: Body<'_>) -> Entry {
+        let mut entry = Entry::build(key, self.deadline(), body);
+        entry.set_clock(self.clock());
+        entry.set_raw(self.is_raw());
+        entry.set_walk_bit(self.walk_bit());
+        entry
+    }
+
+    /// Overwrites the value; key, deadline, clock and walk bit stay. In place where the block's size allows.
+    #[inline]
+    pub(crate) fn set_body(&mut self, body: Body<'_>) {
+        match (self.form(), body) {
+            (Form::Text, Body::Text(bytes)) | (Form::SmallHash, Body::SmallHash(bytes)) => {
+                let len = self.inline().len();
+                self.splice(0, len, &[bytes]);
+            }
+            (Form::Int, Body::Int(number)) => {
+                self.set_int(number);
+            }
+            (_, body) => {
+                let mut new = Entry::build(self.key(), self.deadline(), body);
+                new.set_clock(self.clock());
+                new.set_walk_bit(self.walk_bit());
+                self.replace(new);
+            }
+        }
+        if self.is_raw() {
+            self.set_raw(false);
+        }
+    }
+
+    /// Whether its deadline has come: it is then absent for every command.
+    #[inline]
+    pub fn is_lapsed(&self, now: Millis) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The type of its value.
+    pub fn kind(&self) -> Kind {
+        match self.form() {
+            Form::Text | Form::Int | Form::BigText => Kind::String,
+            Form::SmallHash | Form::Hash => Kind::Hash,
+        }
+    }
+
+    /// Its value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'_> {
+        match self.form() {
+            Form::Text => ValueRef::Text(self.inline()),
+            Form::Int => ValueRef::Int(self.int().unwrap_or_default()),
+            Form::BigText => ValueRef::Text(self.big_text().map(Vec::as_slice).unwrap_or_default()),
+            Form::SmallHash | Form::Hash => {
+                ValueRef::Hash(HashRef::of(self).expect("the form says that it is a hash"))
+            }
+        }
+    }
+
+    /// The text of a string, with `buffer` for the text of a number; `None` for any other type.
+    pub fn text<'b>(&'b self, buffer: &'b mut [u8; I64_TEXT_MAX]) -> Option<&'b [u8]> {
+        self.value().text(buffer)
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> Encoding {
+        match self.form() {
+            Form::Text if self.is_raw() || self.inline().len() > EMBSTR_MAX => Encoding::Raw,
+            Form::Text => Encoding::Embstr,
+            Form::BigText => Encoding::Raw,
+            Form::Int => Encoding::Int,
+            Form::SmallHash => Encoding::Listpack,
+            Form::Hash => Encoding::HashTable,
+        }
+    }
+
+    /// Heap bytes of this entry, its share of the table excluded.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        allocated(self.block_size())
+            + match self.form() {
+                Form::Text | Form::Int | Form::SmallHash => 0,
+                Form::BigText => self
+                    .big_text()
+                    .map_or(0, |text| allocated(size_of::<Vec<u8>>()) + allocated(text.capacity())),
+                Form::Hash => self.big_hash().map_or(0, |hash| hash.memory()),
+            }
+    }
+
+    /// Seconds since a command last looked at it, for `OBJECT IDLETIME`; means something while clocks note the time.
+    pub fn idle_seconds(&self, now: Millis) -> u64 {
+        (now.0 / 1000).wrapping_sub(u64::from(self.clock())) & 0xFF_FFFF
+    }
+
+    /// The logarithmic access counter, for `OBJECT FREQ`; means something while clocks count uses.
+    pub fn frequency(&self, now: Millis) -> u8 {
+        crate::clock::frequency(self.clock(), now)
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &String::from_utf8_lossy(self.key()))
+            .field("deadline", &self.deadline())
+            .field("encoding", &self.encoding())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body that a new value takes.
+#[inline]
+pub(crate) fn body_of(value: NewValue<'_>) -> Body<'_> {
+    match value {
+        NewValue::Text(text) => match parse_i64(text) {
+            Some(number) => Body::Int(number),
+            None => text_body(text),
+        },
+        NewValue::Plain(text) | NewValue::Raw(text) => text_body(text),
+        NewValue::Int(number) => Body::Int(number),
+        NewValue::EmptyHash => Body::SmallHash(&small_hash::EMPTY),
+    }
+}
+
+const _: () = assert!(INLINE_MAX > EMBSTR_MAX, "an embstr lies inline");

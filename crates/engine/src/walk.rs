@@ -1,0 +1,317 @@
+//! A point-in-time image of a keyspace, taken in slices while commands go on (a checkpoint, without fork).
+//!
+//! ```text
+//! begin: every entry is unseen (the meaning of its walk bit is flipped)
+//!   slice   ── visits entries in order of their hashes, writes the unseen ones, marks them seen
+//!   change  ── of an unseen entry: its old image is written first, then it is seen
+//!   new     ── seen from the start: it was not there at `begin`
+//! ```
+//!
+//! A big hash is *opened* instead of written: its fields become unseen, it goes on a list, and the same three rules
+//! hold for its fields, which are written as parts of the key. If it is deleted or the keyspace cleared meanwhile, what
+//! is unseen of it is kept aside until it is written (an orphan), then freed in slices.
+//!
+//! Invariant: outside a walk all walk bits mean seen. Gaps: a string is written whole, however long; a big hash that
+//! is renamed while unseen is written whole at that moment.
+
+use base::Millis;
+
+use crate::record;
+use crate::table::entry::{Entry, Form};
+use crate::table::{Segment, Table};
+use crate::value::{Hash, hash_field_value};
+
+/// A hash with more fields than this is written in parts.
+const BIG_HASH: usize = 256;
+
+/// Bytes of a part, about.
+const PART_BYTES: usize = 16 * 1024;
+
+/// A big hash whose fields are being written.
+pub(crate) struct Open {
+    pub(crate) key: Box<[u8]>,
+    deadline: Option<Millis>,
+    cursor: u64,
+}
+
+/// What is no longer in the keyspace but was at the start of the walk.
+enum Orphan {
+    Table { table: Table, cursor: u64 },
+    Hash { open: Open, hash: Box<Hash> },
+}
+
+/// The state of a walk.
+#[derive(Default)]
+pub(crate) struct Walk {
+    cursor: u64,
+    table_done: bool,
+    /// Given up: marks go on, nothing is written.
+    discarding: bool,
+    /// Images of entries that changed before the walk came to them.
+    early: Vec<u8>,
+    open: Vec<Open>,
+    orphans: Vec<Orphan>,
+}
+
+/// What is left to free.
+#[derive(Default)]
+pub(crate) struct Grave {
+    segments: Vec<Segment>,
+}
+
+impl Grave {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    pub(crate) fn bury_table(&mut self, table: Table) {
+        self.segments.extend(table.into_segments());
+    }
+
+    /// Frees an entry: a big hash later, in slices; anything else now.
+    pub(crate) fn bury(&mut self, entry: Entry) {
+        if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
+            && let Some(hash) = entry.into_hash()
+        {
+            self.bury_table(hash.table);
+        }
+    }
+
+    /// Frees about `budget` entries; whether all are freed.
+    pub(crate) fn reclaim(&mut self, budget: usize) -> bool {
+        let mut freed = 0;
+        while freed < budget {
+            let Some(segment) = self.segments.pop() else { return true };
+            freed += segment.len() + 1;
+            segment.into_entries().for_each(|entry| self.bury(entry));
+        }
+        self.segments.is_empty()
+    }
+}
+
+/// Marks all fields unseen.
+fn open_hash(entry: &mut Entry) -> Option<Open> {
+    let (key, deadline) = (entry.key().into(), entry.deadline());
+    let hash = entry.big_hash_mut().filter(|hash| hash.table.len() > BIG_HASH)?;
+    hash.seen = !hash.seen;
+    Some(Open { key, deadline, cursor: 0 })
+}
+
+/// Writes unseen fields of an opened hash until `out` holds `limit` bytes; whether all are written.
+fn write_fields(open: &mut Open, hash: &mut Hash, limit: usize, out: &mut Vec<u8>) -> bool {
+    let seen = hash.seen;
+    while out.len() < limit {
+        let mut part = record::Part::begin(&open.key, open.deadline, out);
+        loop {
+            open.cursor = hash.table.scan_mut(open.cursor, 16, &mut |field| {
+                if field.walk_bit() != seen {
+                    field.set_walk_bit(seen);
+                    part.push(field.key(), hash_field_value(field));
+                }
+            });
+            if open.cursor == 0 || part.len() >= PART_BYTES {
+                break;
+            }
+        }
+        part.end();
+        if open.cursor == 0 {
+            return true;
+        }
+    }
+    false
+}
+
+impl Walk {
+    /// Keeps the image of an unseen entry that is about to change, and marks it seen.
+    #[cold]
+    pub(crate) fn keep(&mut self, entry: &mut Entry, seen: bool) {
+        entry.set_walk_bit(seen);
+        match open_hash(entry) {
+            Some(open) => self.open.push(open),
+            None if self.discarding => {}
+            None => record::encode_entry(entry, &mut self.early),
+        }
+    }
+
+    /// Keeps the image of one unseen field that is about to change, and marks it seen.
+    #[cold]
+    pub(crate) fn keep_field(&mut self, entry: &mut Entry, field: &[u8]) {
+        let at = self.open.iter().position(|open| *open.key == *entry.key());
+        let (Some(at), Some(hash)) = (at, entry.big_hash_mut()) else { return };
+        let seen = hash.seen;
+        let Some(held) = hash.field_mut(field).filter(|held| held.walk_bit() != seen) else { return };
+        held.set_walk_bit(seen);
+        if !self.discarding {
+            let open = &self.open[at];
+            let mut part = record::Part::begin(&open.key, open.deadline, &mut self.early);
+            part.push(held.key(), hash_field_value(held));
+            part.end();
+        }
+    }
+
+    /// Takes over an entry that leaves the keyspace; gives it back if the walk has no more use for it.
+    pub(crate) fn retire(&mut self, mut entry: Entry, seen: bool) -> Option<Entry> {
+        if entry.walk_bit() != seen {
+            self.keep(&mut entry, seen);
+        }
+        if entry.form() != Form::Hash {
+            return Some(entry);
+        }
+        let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else {
+            return Some(entry);
+        };
+        let open = self.open.swap_remove(at);
+        let hash = entry.into_hash()?;
+        self.orphans.push(Orphan::Hash { open, hash });
+        None
+    }
+
+    /// Writes what is unseen of an entry that moves to another key, at once, and marks it seen.
+    pub(crate) fn finish_entry(&mut self, entry: &mut Entry, seen: bool) {
+        if entry.walk_bit() != seen {
+            self.keep(entry, seen);
+        }
+        let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else { return };
+        let mut open = self.open.swap_remove(at);
+        let Some(hash) = entry.big_hash_mut() else { return };
+        let start = self.early.len();
+        write_fields(&mut open, hash, usize::MAX, &mut self.early);
+        if self.discarding {
+            self.early.truncate(start);
+        }
+    }
+
+    /// Takes over all entries of a keyspace that is cleared; gives the table back if the walk has no more use for it.
+    pub(crate) fn retire_table(&mut self, mut table: Table, hash_of: impl Fn(&[u8]) -> u64) -> Option<Table> {
+        for open in std::mem::take(&mut self.open) {
+            let entry = table.remove(hash_of(&open.key), &open.key);
+            if let Some(hash) = entry.and_then(Entry::into_hash) {
+                self.orphans.push(Orphan::Hash { open, hash });
+            }
+        }
+        if self.table_done {
+            return Some(table);
+        }
+        self.table_done = true;
+        self.orphans.push(Orphan::Table { table, cursor: self.cursor });
+        None
+    }
+
+    /// Gives the walk up: what is left is only marked.
+    pub(crate) fn discard(&mut self) {
+        self.discarding = true;
+        self.early = Vec::new();
+    }
+
+    pub(crate) fn is_discarding(&self) -> bool {
+        self.discarding
+    }
+
+    /// Writes about `budget` bytes; whether the walk is done.
+    pub(crate) fn slice(
+        &mut self,
+        table: &mut Table,
+        seen: bool,
+        hash_of: impl Fn(&[u8]) -> u64,
+        grave: &mut Grave,
+        budget: usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        let limit = start.saturating_add(budget.max(1));
+        out.append(&mut self.early);
+        while out.len() < limit {
+            let done = self.step(table, seen, &hash_of, grave, limit, out);
+            if done {
+                if self.discarding {
+                    out.truncate(start);
+                }
+                return true;
+            }
+        }
+        if self.discarding {
+            out.truncate(start);
+        }
+        false
+    }
+
+    /// One piece of work: orphans first, since they hold memory, then opened hashes, then the table.
+    fn step(
+        &mut self,
+        table: &mut Table,
+        seen: bool,
+        hash_of: &impl Fn(&[u8]) -> u64,
+        grave: &mut Grave,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if let Some(mut open) = self.open.pop() {
+            let hash = table.find_mut(hash_of(&open.key), &open.key).and_then(Entry::big_hash_mut);
+            if let Some(hash) = hash
+                && !write_fields(&mut open, hash, limit, out)
+            {
+                self.open.push(open);
+            }
+            return false;
+        }
+        match self.orphans.pop() {
+            Some(Orphan::Hash { mut open, mut hash }) => {
+                if write_fields(&mut open, &mut hash, limit, out) {
+                    grave.bury_table(hash.table);
+                } else {
+                    self.orphans.push(Orphan::Hash { open, hash });
+                }
+                return false;
+            }
+            Some(Orphan::Table { mut table, mut cursor }) => {
+                let mut opened = Vec::new();
+                cursor = write_entries(&mut table, cursor, seen, limit, out, &mut opened);
+                for open in opened {
+                    let hash = table.remove(hash_of(&open.key), &open.key).and_then(Entry::into_hash);
+                    if let Some(hash) = hash {
+                        self.orphans.push(Orphan::Hash { open, hash });
+                    }
+                }
+                if cursor == 0 {
+                    grave.bury_table(table);
+                } else {
+                    self.orphans.push(Orphan::Table { table, cursor });
+                }
+                return false;
+            }
+            None => {}
+        }
+        if self.table_done {
+            return true;
+        }
+        self.cursor = write_entries(table, self.cursor, seen, limit, out, &mut self.open);
+        self.table_done = self.cursor == 0;
+        false
+    }
+}
+
+/// Writes unseen entries until `out` holds `limit` bytes or a big hash was opened; the next cursor.
+fn write_entries(
+    table: &mut Table,
+    mut cursor: u64,
+    seen: bool,
+    limit: usize,
+    out: &mut Vec<u8>,
+    opened: &mut Vec<Open>,
+) -> u64 {
+    loop {
+        cursor = table.scan_mut(cursor, 8, &mut |entry| {
+            if entry.walk_bit() == seen {
+                return;
+            }
+            entry.set_walk_bit(seen);
+            match open_hash(entry) {
+                Some(open) => opened.push(open),
+                None => record::encode_entry(entry, out),
+            }
+        });
+        if cursor == 0 || out.len() >= limit || !opened.is_empty() {
+            return cursor;
+        }
+    }
+}
