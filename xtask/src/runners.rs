@@ -1,0 +1,35 @@
+//! Thin starts of longer work: simulator, benchmark, coverage.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{prepare, shell, workspace};
+
+/// The simulator's program, if the workspace has it.
+pub(crate) fn sim_command() -> Result<Option<Command>> {
+    let packages = workspace::packages()?;
+    let sim = packages.iter().find(|package| package.name == "narf-sim");
+    let Some(program) = sim.and_then(|package| package.programs.first()) else { return Ok(None) };
+    let arguments = ["run", "--quiet", "--release", "--package", "narf-sim", "--bin", program, "--"];
+    Ok(Some(shell::command("cargo", &arguments)))
+}
+
+pub(crate) fn sim(arguments: &[String]) -> Result<()> {
+    match sim_command()? {
+        Some(mut command) => shell::run_command(command.args(arguments)),
+        None => bail!("crates/sim has no program; its tests run with `cargo nextest run --package narf-sim`"),
+    }
+}
+
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    shell::run("cargo", &["build", "--release", "--package", "narf"])?;
+    let binary = workspace::root().join("target/release/narf");
+    shell::run_command(Command::new(binary).arg("bench").args(arguments))
+}
+
+pub(crate) fn coverage(arguments: &[String]) -> Result<()> {
+    prepare::coverage()?;
+    let (program, redirect) = ("cargo", ["llvm-cov", "nextest", "--workspace"]);
+    shell::run_command(shell::command(program, &redirect).args(arguments))
+}

@@ -1,0 +1,222 @@
+//! `cargo xtask test`: every check and every test, in the order of their cost, and one line at the end.
+//!
+//! A step that fails does not hide the next; the line at the end counts checks and tests alike. What could not
+//! be run is said, once where it happens and once before the end.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{docs, fuzz, layers, licences, prepare, report, runners, shell, tidy, workspace};
+
+/// How long each fuzz target runs here; `cargo xtask fuzz` runs longer.
+const FUZZ_SECONDS: u64 = 60;
+/// How many simulated histories run here; `cargo xtask sim --seeds N` runs more.
+const SIM_SEEDS: &str = "200";
+
+#[derive(Default)]
+struct Run {
+    passed: u64,
+    failed: u64,
+    failures: Vec<String>,
+    left_out: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let is_release = match arguments {
+        [] => false,
+        [flag] if flag == "--release" => true,
+        _ => bail!("test takes --release or nothing"),
+    };
+    let started = Instant::now();
+    let mut run = Run::default();
+
+    run.check("format", || shell::run("cargo", &["fmt", "--all", "--check"]));
+    run.check("layers", layers::run);
+    run.check("tidy", tidy::run);
+    run.check("generated docs", || report("docs", &docs::check()?));
+    run.check("licences", licences::run);
+    run.deny();
+    run.check("lints", || {
+        let clippy =
+            ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        shell::run("cargo", &clippy)
+    });
+    run.check("API docs", || {
+        let doc = ["doc", "--quiet", "--workspace", "--no-deps", "--locked"];
+        shell::run_command(shell::command("cargo", &doc).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    let profile: &[&str] = if is_release { &["--release"] } else { &[] };
+    run.check("binary", || {
+        shell::run("cargo", &[&["build", "--locked", "--package", "narf"], profile].concat())
+    });
+    run.tests(is_release);
+    run.counted(
+        "doc tests",
+        &mut shell::command("cargo", &["test", "--quiet", "--workspace", "--doc", "--locked"]),
+    );
+    run.sim();
+    run.fuzz();
+
+    run.finish(started)
+}
+
+impl Run {
+    /// One check, counted as one.
+    fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+        println!("\n== {name}");
+        match check() {
+            Ok(()) => self.passed += 1,
+            Err(error) => self.fail(name, &format!("{error:#}")),
+        }
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        eprintln!("FAILED {name}: {why}");
+        self.failed += 1;
+        self.failures.push(name.to_owned());
+    }
+
+    fn leave_out(&mut self, what: &str) {
+        println!("\n== left out: {what}");
+        self.left_out.push(what.to_owned());
+    }
+
+    fn deny(&mut self) {
+        if prepare::has_deny() {
+            self.check("cargo deny", || shell::run("cargo", &["deny", "--workspace", "check"]));
+        } else {
+            self.leave_out(
+                "cargo deny (not installed; licences were checked without it, advisories were not)",
+            );
+        }
+    }
+
+    fn tests(&mut self, is_release: bool) {
+        println!("\n== tests");
+        let profile = if is_release { "release" } else { "debug" };
+        let binary = workspace::root().join("target").join(profile).join("narf");
+        let mut environment: Vec<(&str, Box<Path>)> = vec![("NARF_BIN", binary.into())];
+        if let Err(error) = prepare::redis() {
+            self.fail("redis for the tests", &format!("{error:#}"));
+        }
+        match prepare::clients() {
+            Ok(clients) => {
+                environment.push(("NARF_TEST_PYTHON", clients.python.into()));
+                environment.push(("NODE_PATH", clients.node_modules.clone().into()));
+                environment.push(("NARF_TEST_NODE_MODULES", clients.node_modules.into()));
+            }
+            Err(error) => self.fail("clients for the tests", &format!("{error:#}")),
+        }
+        let arguments: &[&str] = match prepare::nextest() {
+            Ok(()) => &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"],
+            Err(error) => {
+                self.leave_out(&format!("cargo nextest ({error:#}); the tests run with `cargo test`"));
+                &["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]
+            }
+        };
+        let profile: &[&str] = if is_release { &["--release"] } else { &[] };
+        let mut command = shell::command("cargo", &[arguments, profile].concat());
+        command.envs(environment.iter().map(|(name, path)| (name, path.as_os_str() as &OsStr)));
+        self.counted("tests", &mut command);
+    }
+
+    /// Runs tests and takes their numbers from what the runner prints. No number at all counts as one failure:
+    /// the tests did not build.
+    fn counted(&mut self, name: &str, command: &mut Command) {
+        println!("\n== {name}");
+        let (is_content, text) = match shell::watch(command) {
+            Ok(result) => result,
+            Err(error) => return self.fail(name, &format!("{error:#}")),
+        };
+        let (passed, failed) = count_tests(&text);
+        self.passed += passed;
+        self.failed += failed;
+        if failed > 0 {
+            self.failures.push(format!("{failed} of {name}"));
+        } else if !is_content {
+            self.fail(name, "the run broke off; see above");
+        }
+    }
+
+    fn sim(&mut self) {
+        match runners::sim_command() {
+            Ok(Some(mut command)) => self.check("simulation", || {
+                let command = command.args(["--seeds", SIM_SEEDS]);
+                shell::run_command(command)
+            }),
+            Ok(None) => self.leave_out("simulation seeds (crates/sim has no program)"),
+            Err(error) => self.fail("simulation", &format!("{error:#}")),
+        }
+    }
+
+    fn fuzz(&mut self) {
+        match fuzz::targets() {
+            Ok(targets) => {
+                for target in targets {
+                    self.check(&format!("fuzz {target}"), || fuzz::run_target(&target, FUZZ_SECONDS));
+                }
+            }
+            Err(error) => self.fail("fuzz", &format!("{error:#}")),
+        }
+    }
+
+    fn finish(self, started: Instant) -> Result<()> {
+        println!("\n== done in {} s", started.elapsed().as_secs());
+        for what in &self.left_out {
+            println!("left out: {what}");
+        }
+        for name in &self.failures {
+            println!("failed: {name}");
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed > 0 {
+            // Said above; a second message would only push that line up.
+            std::process::exit(1);
+        }
+        Ok(())
+    }
+}
+
+/// Sums "12 passed" and "3 failed" over the summaries of nextest ("Summary [..] 15 tests run: 12 passed, 3 failed")
+/// and of the standard runner ("test result: FAILED. 12 passed; 3 failed; ..").
+fn count_tests(text: &str) -> (u64, u64) {
+    let mut counts = (0, 0);
+    for line in text.lines() {
+        let Some((_, numbers)) = line.split_once("tests run: ").or_else(|| {
+            let is_summary = line.trim_start().starts_with("test result: ");
+            line.split_once(". ").filter(|_| is_summary)
+        }) else {
+            continue;
+        };
+        for part in numbers.split([',', ';']) {
+            let mut words = part.split_whitespace();
+            let number: u64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+            match words.next() {
+                Some("passed") => counts.0 += number,
+                Some("failed" | "timed" | "exec") => counts.1 += number,
+                _ => {}
+            }
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_tests;
+
+    #[test]
+    fn summaries_of_both_runners_are_counted() {
+        let nextest =
+            "     Summary [   0.653s] 24 tests run: 21 passed (1 slow), 2 failed, 1 timed out, 3 skipped\n";
+        assert_eq!(count_tests(nextest), (21, 3));
+        let standard = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
+             test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+        assert_eq!(count_tests(standard), (5, 1));
+        assert_eq!(count_tests("error: could not compile `narf`"), (0, 0));
+    }
+}
