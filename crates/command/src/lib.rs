@@ -4,6 +4,15 @@
 //! it is documented. The parser, the router, access control, transactions, `COMMAND`, help texts, hints of the
 //! prompt and the reference page all read it here.
 //!
+//! ```
+//! let request = base::Request::from_parts(["config", "GET", "port"]);
+//! let command::Lookup::Found(spec) = command::lookup(request.args()) else { panic!("it is in the table") };
+//! assert_eq!(spec.run, command::Run::Node(command::NodeCommand::ConfigGet));
+//! assert!(spec.arity_ok(request.args().len()));
+//! ```
+//!
+//! Reading order: [`Spec`], one file of rows, [`lookup`], [`syntax`].
+//!
 //! Invariants: names are unique and lower case; every variant of [`DataCommand`] and [`NodeCommand`] has exactly one
 //! row, which is checked while compiling. Knows no data, no connection, no reply.
 

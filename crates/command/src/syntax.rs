@@ -141,12 +141,16 @@ impl Arg {
     }
 
     fn group(kind: Kind, args: Vec<Arg>) -> Arg {
-        Arg { args: args.clone(), ..Arg::new(group_name(&args), kind) }
+        let name = group_name(kind, &args);
+        Arg { args, ..Arg::new(name, kind) }
     }
 }
 
 /// Groups have no name in the text. Well-known ones get that of Redis, by their first part.
-fn group_name(parts: &[Arg]) -> String {
+fn group_name(kind: Kind, parts: &[Arg]) -> String {
+    if kind == Kind::Block {
+        return "data".into();
+    }
     let first = parts.first().map_or("", |part| part.token.as_deref().unwrap_or(&part.name));
     match first {
         "NX" => "condition".into(),
@@ -288,8 +292,8 @@ mod tests {
         check("get", "key:key");
         check("ping", "message:string?");
         check("mget", "key:key*");
-        check("mset", "key-value:block*(key:key value:string)");
-        check("hset", "key:key field-value:block*(field:string value:string)");
+        check("mset", "data:block*(key:key value:string)");
+        check("hset", "key:key data:block*(field:string value:string)");
         check("subscribe", "channel:string*");
         check("unsubscribe", "channel:string?*");
         check(
@@ -297,10 +301,7 @@ mod tests {
             "key:key seconds:integer condition:oneof?(NX=nx:pure-token XX=xx:pure-token GT=gt:pure-token LT=lt:pure-token)",
         );
         check("scan", "cursor:integer MATCH=pattern:pattern? COUNT=count:integer? TYPE=type:string?");
-        check(
-            "hrandfield",
-            "key:key count-withvalues:block?(count:integer WITHVALUES=withvalues:pure-token?)",
-        );
+        check("hrandfield", "key:key data:block?(count:integer WITHVALUES=withvalues:pure-token?)");
         check(
             "getex",
             "key:key expiration:oneof?(EX=seconds:integer PX=milliseconds:integer EXAT=unix-time-seconds:unix-time \
@@ -313,7 +314,7 @@ mod tests {
         );
         check(
             "hello",
-            "protover-auth-clientname:block?(protover:integer AUTH=auth:block?(username:string password:string) \
+            "data:block?(protover:integer AUTH=auth:block?(username:string password:string) \
              SETNAME=clientname:string?)",
         );
         check("incrbyfloat", "key:key increment:double");

@@ -194,6 +194,7 @@ pub(super) const ROWS: &[Row] = &[
             "Waits until the writes of this connection are on the disks of this node and of so \
                  many replicas.",
         ),
+    // What nodes write into the log where a client's request would not have the same effect later or elsewhere.
     data(NarfExpire, "narf.expire", -2, WRITE | INTERNAL | FAST)
         .since("0.1.0")
         .keys(&[key(1, -1, 1, RM | DELETE)])
