@@ -7,7 +7,6 @@
 
 mod error;
 mod kind;
-mod pattern;
 mod reference;
 mod table;
 mod text;
@@ -17,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::AckLevel;
+use engine::glob::{Case, matches_with};
 
 pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
@@ -82,7 +82,7 @@ impl Settings {
         for row in SETTINGS {
             for &name in [row.name].iter().chain(row.aliases) {
                 let asked = patterns.clone().any(|pattern| {
-                    pattern::matches(pattern, name.as_bytes()) && (!row.hidden || pattern::is_plain(pattern))
+                    matches_with(pattern, name.as_bytes(), Case::Ignore) && (!row.hidden || is_plain(pattern))
                 });
                 if asked {
                     found.push((name, row.format(self)));
@@ -130,6 +130,15 @@ impl Settings {
         Ok(changed)
     }
 
+    /// When small forms of values give way to tables.
+    pub(crate) fn engine_limits(&self) -> engine::Limits {
+        let small = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        engine::Limits {
+            hash_entries: small(self.hash_max_listpack_entries),
+            hash_value: small(self.hash_max_listpack_value),
+        }
+    }
+
     /// `CONFIG SET` of one pair, in place.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
         *self = self.with_changes(std::iter::once((name.as_bytes(), value.as_bytes())))?;
@@ -145,6 +154,11 @@ impl Settings {
 /// Clients know settings by Redis's names and ours, not by the keys of files.
 fn find_for_client(name: &str) -> Option<&'static Setting> {
     find(name).filter(|row| row.key == row.name || !row.key.eq_ignore_ascii_case(name))
+}
+
+/// Whether a pattern has anything but plain bytes.
+fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|byte| b"*?[".contains(byte))
 }
 
 #[cfg(test)]

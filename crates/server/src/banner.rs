@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the banner tells.
@@ -30,8 +30,17 @@ pub struct Banner {
     pub has_password: bool,
     /// Whether only this machine can connect.
     pub local_only: bool,
-    /// Whether it runs in the background, with this process id.
-    pub background_pid: Option<u32>,
+    /// Whether it runs in the background.
+    pub background: Option<Background>,
+}
+
+/// A node without a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Background {
+    /// Its process.
+    pub pid: u32,
+    /// What to type to stop it.
+    pub stop: String,
 }
 
 impl Banner {
@@ -48,7 +57,7 @@ impl Banner {
         }
         self.connect_rows(&mut out, paint);
         let data = match &self.data {
-            Some(folder) => format!("{}  ({})", folder.display(), self.kept()),
+            Some(folder) => format!("{}  ({})", with_dot(folder), self.kept()),
             None => "in memory only; a restart begins empty".to_owned(),
         };
         row(&mut out, "Data", &data);
@@ -58,14 +67,14 @@ impl Banner {
             &mut out,
             &format!(
                 "Try   {}      {}      {}",
-                self.command("set hello world"),
-                self.command("cli"),
-                self.command("bench")
+                self.command("set", "hello world"),
+                self.command("cli", ""),
+                self.command("bench", "")
             ),
         );
-        match self.background_pid {
-            Some(pid) => {
-                line(&mut out, &format!("In the background as process {pid}; stop it with  narf stop"))
+        match &self.background {
+            Some(Background { pid, stop }) => {
+                line(&mut out, &format!("In the background as process {pid}; stop it with  {stop}"))
             }
             None => line(&mut out, "Ctrl-C stops."),
         }
@@ -101,17 +110,18 @@ impl Banner {
         }
     }
 
-    /// A command that reaches this node as it is typed: with the port if it is not the usual one.
-    fn command(&self, words: &str) -> String {
-        let usual = self.addresses.iter().any(|address| address.port() == 6379);
-        match (self.addresses.first(), usual) {
-            (Some(address), false) => match words.split_once(' ') {
-                // The short forms take the node from the environment or the usual port only.
-                Some(_) => format!("narf cli -p {} {words}", address.port()),
-                None => format!("narf {words} -p {}", address.port()),
-            },
-            _ => format!("narf {words}"),
-        }
+    /// A command that reaches this node as it is typed: with its address if that is not the usual one.
+    fn command(&self, verb: &str, rest: &str) -> String {
+        let usual = SocketAddr::from(([127, 0, 0, 1], 6379));
+        let addresses: Vec<SocketAddr> = self.addresses.iter().map(|address| reachable(*address)).collect();
+        let target = match (addresses.first(), &self.unix) {
+            _ if addresses.contains(&usual) => String::new(),
+            (Some(address), _) => format!(" -u {address}"),
+            (None, Some(path)) => format!(" -u unix://{}", path.display()),
+            (None, None) => String::new(),
+        };
+        let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
+        format!("narf {verb}{target}{rest}")
     }
 }
 
@@ -131,6 +141,13 @@ fn line(out: &mut String, text: &str) {
 
 fn row(out: &mut String, label: &str, text: &str) {
     line(out, &format!("{label:<15}  {text}"));
+}
+
+/// A folder here is written so that it looks like one.
+fn with_dot(folder: &Path) -> String {
+    let dot =
+        if folder.is_absolute() || folder.starts_with(".") || folder.starts_with("..") { "" } else { "./" };
+    format!("{dot}{}", folder.display())
 }
 
 /// `1234567` as `1,234,567`.
@@ -182,11 +199,11 @@ mod tests {
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
             port_note: None,
             unix: None,
-            data: Some("./narf-data".into()),
+            data: Some("narf-data".into()),
             keys: 0,
             has_password: false,
             local_only: true,
-            background_pid: None,
+            background: None,
         }
     }
 
@@ -215,7 +232,7 @@ mod tests {
             keys: 1_234_567,
             has_password: true,
             local_only: false,
-            background_pid: Some(7),
+            background: Some(Background { pid: 7, stop: "narf stop".to_owned() }),
             ..banner()
         };
         assert_eq!(
@@ -229,7 +246,7 @@ mod tests {
   Data             ./narf-data  (1,234,567 keys found)
   Security         open to other machines, password needed
 
-  Try   narf cli -p 6380 set hello world      narf cli -p 6380      narf bench -p 6380
+  Try   narf set -u 127.0.0.1:6380 hello world      narf cli -u 127.0.0.1:6380      narf bench -u 127.0.0.1:6380
   In the background as process 7; stop it with  narf stop
 "
         );

@@ -13,6 +13,8 @@ mod resolved;
 mod rewrite;
 mod show;
 
+/// The table that every name here comes from.
+pub use node::settings;
 pub use origin::{Origin, Origins};
 pub use problem::{ConfigError, Place, Problem};
 pub use raw::{Environment, FlagValue, Flags};

@@ -48,6 +48,7 @@ pub fn detach(report: impl FnOnce(&Verdict)) -> io::Result<Daemon> {
         Side::Child => {
             drop(reader);
             system::new_session()?;
+            system::ignore_hang_up()?;
             match system::fork()? {
                 Side::Parent { .. } => system::exit_now(0),
                 Side::Child => Ok(Daemon { pipe: writer }),

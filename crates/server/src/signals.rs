@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::system;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Exit code of a process that was stopped a second time.
@@ -33,6 +34,10 @@ impl Signals {
         let signals = Signals::without_signals()?;
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // A daemon, or a node under nohup, outlives its terminal.
+            if signal == SIGHUP && system::ignores_hang_up() {
+                continue;
+            }
             if signal != SIGHUP {
                 // Registered before the flag is set, so that the first signal finds it unset.
                 signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&asked))?;

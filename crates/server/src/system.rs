@@ -1,5 +1,8 @@
 //! The few system calls that std lacks, each behind a safe function. All of this crate's `unsafe` for them is here.
-#![expect(unsafe_code, reason = "fork, setsid, dup2, kill, listen and waitpid have no safe form in std")]
+#![expect(
+    unsafe_code,
+    reason = "fork, setsid, dup2, signal, kill, listen and waitpid have no safe form in std"
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -59,6 +62,25 @@ pub(crate) fn redirect_standard(null: BorrowedFd<'_>) -> io::Result<()> {
         check(unsafe { libc::dup2(null.as_raw_fd(), standard) })?;
     }
     Ok(())
+}
+
+/// Makes this process deaf to the hang-up of a terminal, as something that left its terminal must be.
+pub(crate) fn ignore_hang_up() -> io::Result<()> {
+    // SAFETY: ignoring a signal installs no handler, so there is nothing that could run at a bad moment.
+    match unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this process was made deaf to the hang-up, by itself or by `nohup`.
+pub(crate) fn ignores_hang_up() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a null new action only asks; on success the old one has been written whole.
+    unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// Asks a process to end.

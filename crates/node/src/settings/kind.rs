@@ -175,13 +175,13 @@ impl Kind {
                 format!("[{}]", words.join(", "))
             }
             Kind::Secret(field) => quoted((field.read)(settings).expose()),
+            Kind::OutputLimits(field) => quoted(&show_output_limits((field.read)(settings))),
             Kind::Mode(_)
             | Kind::Span { .. }
             | Kind::Word { .. }
             | Kind::Text(_)
             | Kind::Path(_)
             | Kind::OptionalPath(_)
-            | Kind::OutputLimits(_)
             | Kind::Fact { .. } => quoted(&self.format(settings)),
         }
     }
@@ -300,7 +300,7 @@ fn parse_list(value: &str) -> Vec<String> {
 /// Reads `class hard soft seconds` groups over the present limits; classes that are not named stay.
 fn parse_output_limits(value: &str, present: OutputLimits) -> Result<OutputLimits, Invalid> {
     let words: Vec<&str> = value.split_ascii_whitespace().collect();
-    if words.len() % 4 != 0 {
+    if !words.len().is_multiple_of(4) {
         return Err(Invalid::OutputLimitWords);
     }
     let mut limits = present;
@@ -325,6 +325,15 @@ fn format_output_limits(limits: &OutputLimits) -> String {
         format!("{class} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_time.as_secs())
     };
     [one("normal", &limits.normal), one("slave", &limits.replica), one("pubsub", &limits.pubsub)].join(" ")
+}
+
+/// The same for people.
+fn show_output_limits(limits: &OutputLimits) -> String {
+    let one = |class: &str, limit: &OutputLimit| {
+        let (hard, soft) = (text::format_size(limit.hard_bytes), text::format_size(limit.soft_bytes));
+        format!("{class} {hard} {soft} {}", limit.soft_time.as_secs())
+    };
+    [one("normal", &limits.normal), one("replica", &limits.replica), one("pubsub", &limits.pubsub)].join(" ")
 }
 
 fn show_path(path: &Path) -> String {

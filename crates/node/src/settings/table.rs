@@ -256,8 +256,8 @@ pub static SETTINGS: &[Setting] = &[
         "port",
         integer!(port: u16, 0, 65535),
         "6379",
-        "TCP port for clients; 0 is no TCP at all. Unless one is asked for, the next free port \
-             is taken.",
+        "TCP port for clients. If none is asked for and 6379 is in use, the next free one is taken. 0 is \
+         any free port, or no TCP at all beside a unix socket.",
     ),
     Setting::new(
         "bind",
@@ -297,7 +297,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Seconds { range: 0..=SECONDS_MAX, field: field!(timeout) },
         "0",
         "Idle time after which a client is disconnected; 0 is never. Subscribers are left \
-             alone.",
+         alone.",
     )
     .running(),
     Setting::new(
@@ -313,8 +313,8 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Secret(field!(requirepass)),
         "",
         "Password of the user `default`; empty is none. From the file, NARF_REQUIREPASS or \
-             `--password-file` only, as command lines are seen by every user of a machine. CONFIG \
-             GET shows `(redacted)`.",
+         `--password-file` only, as command lines are seen by every user of a machine. CONFIG \
+         GET shows `(redacted)`.",
     )
     .running()
     .within(Section::Security),
@@ -349,7 +349,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Text(field!(name)),
         "",
         "Name of the node in logs and listings; empty takes the one that was minted with the \
-             data folder.",
+         data folder.",
     )
     .within(Section::Node),
     Setting::new(
@@ -423,8 +423,8 @@ pub static SETTINGS: &[Setting] = &[
         word!(ack: AckLevel, ACK_WORDS),
         "quorum",
         "When a write is answered: `local` once the leader has it in memory, `quorum` once a \
-             majority has written it to its log (survives kill -9), `durable` once a majority has \
-             it on disk (survives power loss), `all` once every live replica has applied it.",
+         majority has written it to its log (survives kill -9), `durable` once a majority has \
+         it on disk (survives power loss), `all` once every live replica has applied it.",
     )
     .running()
     .within(Section::Data),
@@ -452,7 +452,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Bytes { range: MB..=TB, field: field!(checkpoint_log_size) },
         "256mb",
         "Log written since the last checkpoint at which the next begins. More is less work, \
-             and a longer start.",
+         and a longer start.",
     )
     .running()
     .within(Section::Data),
@@ -461,7 +461,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Fact {
             value: |_| String::new(),
             why: "narf logs every write instead of taking dumps at intervals; see ack and \
-             fsync-interval",
+         fsync-interval",
         },
         "",
         "Redis's dumps at intervals; there are none.",
@@ -501,7 +501,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Bytes { range: MB..=i64::MAX.cast_unsigned(), field: field!(client_query_buffer_limit) },
         "64mb",
         "Bytes of requests that may wait in one connection; a single request is bounded by \
-             proto-max-bulk-len.",
+         proto-max-bulk-len.",
     )
     .running()
     .within(Section::Limits),
@@ -510,7 +510,7 @@ pub static SETTINGS: &[Setting] = &[
         Kind::OutputLimits(field!(output_limits)),
         "normal 1gb 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
         "Replies that may wait in a connection before it is closed: hard limit, soft limit, \
-             and seconds over the soft one, for each class of client; 0 is no limit.",
+         and seconds over the soft one, for each class of client; 0 is no limit.",
     )
     .running()
     .within(Section::Limits),
@@ -556,7 +556,7 @@ pub static SETTINGS: &[Setting] = &[
         word!(loglevel: LogLevel, LogLevel::WORDS),
         "info",
         "How much is logged. On a terminal it is `warn` unless asked for, to leave room for \
-             the banner.",
+         the banner.",
     )
     .key("log-level")
     .running()
@@ -582,7 +582,7 @@ pub static SETTINGS: &[Setting] = &[
         integer!(slowlog_log_slower_than: i64, -1, i64::MAX as i128),
         "10000",
         "Microseconds from which a command is put into the slow log; -1 is none, 0 is every \
-             command.",
+         command.",
     )
     .running()
     .within(Section::Diagnosis),

@@ -138,7 +138,7 @@ fn entry(
             .at(file.place(value.span()))
             .note(format!("takes {}", row.values()))
     };
-    let text = scalar(value.get_ref()).map_err(|what| wrong(what))?;
+    let text = scalar(value.get_ref()).map_err(wrong)?;
     Ok(Entry { row, text, span: value.span() })
 }
 

@@ -22,7 +22,8 @@ impl From<Problem> for ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     fact: String,
-    place: Option<Place>,
+    /// Boxed, as a problem is mostly an absent error.
+    place: Option<Box<Place>>,
     note: Option<String>,
     ways_out: Vec<String>,
 }
@@ -36,7 +37,7 @@ impl Problem {
     /// Says where.
     #[must_use]
     pub fn at(self, place: Place) -> Problem {
-        Problem { place: Some(place), ..self }
+        Problem { place: Some(Box::new(place)), ..self }
     }
 
     /// A few words behind the caret.
