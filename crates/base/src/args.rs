@@ -60,6 +60,16 @@ impl<'a> Args<'a> {
         (0..self.spans.len()).map(|index| self.at(index))
     }
 
+    /// The arguments as slices.
+    pub fn to_vec(&self) -> Vec<&'a [u8]> {
+        (0..self.spans.len()).map(|index| self.at(index)).collect()
+    }
+
+    /// Where the arguments lie in the buffer they are viewed over.
+    pub fn spans(&self) -> &'a [Span] {
+        self.spans
+    }
+
     /// Sum of the lengths of all arguments.
     pub fn bytes_len(&self) -> usize {
         self.spans.iter().map(|span| span.len as usize).sum()

@@ -5,7 +5,7 @@
 use std::hash::BuildHasherDefault;
 
 /// Deterministic hasher: same keys, same order, every run.
-pub type Hasher = rapidhash::fast::RapidHasher<'static>;
+pub(crate) type Hasher = rapidhash::fast::RapidHasher<'static>;
 
 /// A hash map with a fixed seed.
 #[expect(clippy::disallowed_types, reason = "this is the allowed form: the hasher is fixed")]

@@ -1,1 +1,53 @@
-//! To be written.
+//! A node as a value: sessions, routing, partitions, publish and subscribe, and everything a request passes
+//! between its bytes and its reply.
+//!
+//! A node is a number of [`Worker`]s. Each owns partitions and client sessions; they talk by [`Message`]s. A
+//! worker does no I/O, starts no thread, reads no clock and draws no randomness of its own: a shell gives it
+//! events and the time, and takes an [`Outbox`] of things to do. `server` is the shell of sockets and disks,
+//! `sim` the simulated one.
+//!
+//! Reading order: [`worker`](Worker) (the turn), `dispatch` (admission), `data` (requests for keys),
+//! [`partition`](Partition) (the one write path), `borrow` (several partitions at once), `output` (replies in
+//! order). Everything else is a family of commands.
+//!
+//! Does not know: sockets, files, the log's format on disk beyond the bytes of its [`entry`]s.
+
+mod admin;
+mod borrow;
+mod checkpoint;
+mod client;
+mod connection;
+mod data;
+mod dispatch;
+pub mod entry;
+mod expiry;
+mod gather;
+mod host;
+mod info;
+mod introspect;
+mod keyspace;
+mod message;
+mod monitor;
+mod node_command;
+mod outbox;
+mod output;
+mod partition;
+mod pause;
+mod pubsub;
+mod router;
+mod session;
+pub mod settings;
+mod slowlog;
+mod stats;
+mod timeouts;
+mod txn;
+mod wire;
+mod worker;
+
+pub use host::{Facts, Host};
+pub use message::Message;
+pub use outbox::{CheckpointWrite, Control, Outbox};
+pub use partition::{Partition, RecoveringPartition, ReplayError};
+pub use router::Router;
+pub use session::{Peer, SessionRef};
+pub use worker::{AfterSend, Worker, WorkerSetup};

@@ -1,0 +1,312 @@
+//! `CONFIG`, `SLOWLOG`, `MEMORY`, `DEBUG`, `SAVE`, `SHUTDOWN`, `WAIT`, and small facts about the node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Args, parse_i64, slot_of};
+use command::NodeCommand;
+use resp::Reply;
+
+use crate::gather::{Answer, Question, sum};
+use crate::outbox::Control;
+use crate::session::{Peer, Session};
+use crate::settings::DebugCommand;
+use crate::slowlog::{SlowEntry, write_entries};
+use crate::worker::Worker;
+
+impl Worker {
+    pub(crate) fn config_get(&mut self, session: &mut Session, args: Args<'_>) {
+        let found = self.settings.get_matching_any(args.tail(2).to_vec().iter().copied());
+        let mut reply = Reply::new(session.output.end(), session.version);
+        reply.map(found.len());
+        for (name, value) in found {
+            reply.bulk(name.as_bytes());
+            reply.bulk(value.as_bytes());
+        }
+    }
+
+    pub(crate) fn config_set(&mut self, session: &mut Session, args: Args<'_>) {
+        let words = args.tail(2).to_vec();
+        if words.is_empty() || words.len() % 2 != 0 {
+            let text = "ERR wrong number of arguments for 'config|set' command";
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
+        let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+        match self.settings.with_changes(pairs) {
+            Err(error) => Reply::new(session.output.end(), session.version).error(error.to_string()),
+            Ok(settings) => {
+                let settings = Arc::new(settings);
+                self.outbox.control.push(Control::SettingsChanged(Arc::clone(&settings)));
+                self.ask(session, Question::Settings(settings), Box::new(|_, _, reply| reply.ok()));
+            }
+        }
+    }
+
+    pub(crate) fn config_rewrite(&mut self, session: &mut Session) {
+        let result = self.host.rewrite_config(&self.settings);
+        let mut reply = Reply::new(session.output.end(), session.version);
+        match result {
+            Ok(()) => reply.ok(),
+            Err(text) => reply.error(format!("ERR {text}")),
+        }
+    }
+
+    pub(crate) fn run_slowlog(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>) {
+        match command {
+            NodeCommand::SlowlogGet => self.slowlog_get(session, args),
+            NodeCommand::SlowlogLen => {
+                let max = self.settings.slowlog_max_len;
+                let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+                    reply.int((slow_entries(answers, usize::MAX).len() as u64).min(max) as i64);
+                };
+                self.ask(session, Question::Slow(usize::MAX), Box::new(finish));
+            }
+            _ => self.ask(session, Question::ResetSlow, Box::new(|_, _, reply| reply.ok())),
+        }
+    }
+
+    fn slowlog_get(&mut self, session: &mut Session, args: Args<'_>) {
+        let count = match args.get(2).map(parse_i64) {
+            None => 10,
+            Some(Some(-1)) => usize::MAX,
+            Some(Some(count)) if count >= 0 => count as usize,
+            Some(Some(_)) => {
+                let text = "ERR count should be greater than or equal to -1";
+                return Reply::new(session.output.end(), session.version).error(text);
+            }
+            Some(None) => {
+                let text = "ERR value is not an integer or out of range";
+                return Reply::new(session.output.end(), session.version).error(text);
+            }
+        };
+        let count = count.min(self.settings.slowlog_max_len as usize);
+        let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            write_entries(&slow_entries(answers, count), reply);
+        };
+        self.ask(session, Question::Slow(count), Box::new(finish));
+    }
+
+    pub(crate) fn run_memory(&mut self, session: &mut Session, command: NodeCommand) {
+        match command {
+            NodeCommand::MemoryPurge => {
+                self.host.purge_memory();
+                Reply::new(session.output.end(), session.version).ok();
+            }
+            NodeCommand::MemoryMallocStats => {
+                let text = "Stats not supported for the current allocator";
+                Reply::new(session.output.end(), session.version).bulk(text.as_bytes());
+            }
+            NodeCommand::MemoryStats => self.memory_stats(session),
+            _ => self.memory_doctor(session),
+        }
+    }
+
+    fn memory_stats(&mut self, session: &mut Session) {
+        let finish = |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let total = crate::info::total(answers);
+            let (keys, data) = (total.keys(), total.data_bytes);
+            let resident = worker.host.facts().resident_bytes;
+            let rows: [(&str, u64); 8] = [
+                ("total.allocated", data + total.client_bytes),
+                ("clients.normal", total.client_bytes),
+                ("aof.buffer", 0),
+                ("overhead.total", total.client_bytes),
+                ("keys.count", keys),
+                ("keys.bytes-per-key", data.checked_div(keys).unwrap_or(0)),
+                ("dataset.bytes", data),
+                ("resident.bytes", resident),
+            ];
+            reply.map(rows.len());
+            for (name, value) in rows {
+                reply.bulk(name.as_bytes());
+                reply.int(value as i64);
+            }
+        };
+        self.ask(session, Question::Stats, Box::new(finish));
+    }
+
+    fn memory_doctor(&mut self, session: &mut Session) {
+        let finish = |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let total = crate::info::total(answers);
+            let resident = worker.host.facts().resident_bytes;
+            let (data, clients) = (total.data_bytes, total.client_bytes);
+            let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+            let mut text = format!(
+                "Data takes {:.1} MiB, client buffers {:.1} MiB, the process holds {:.1} MiB.\n",
+                mib(data),
+                mib(clients),
+                mib(resident)
+            );
+            if resident > 2 * (data + clients) + (64 << 20) {
+                text.push_str("More than twice what data needs is held: MEMORY PURGE gives free memory back to the system.\n");
+            }
+            if clients > data.max(64 << 20) {
+                text.push_str("Client buffers hold more than the data: look at CLIENT LIST for large omem and qbuf.\n");
+            }
+            reply.verbatim(text.as_bytes());
+        };
+        self.ask(session, Question::Stats, Box::new(finish));
+    }
+
+    /// Whether a session may use `DEBUG`; if not, it was answered.
+    fn may_debug(&self, session: &mut Session) -> bool {
+        let local = match &session.peer {
+            Peer::Tcp { remote, .. } => remote.ip().is_loopback(),
+            Peer::Unix(_) | Peer::InProcess => true,
+        };
+        let allowed = match self.settings.enable_debug_command {
+            DebugCommand::Yes => true,
+            DebugCommand::Local => local,
+            DebugCommand::No => false,
+        };
+        if !allowed {
+            let text = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+            Reply::new(session.output.end(), session.version).error(text);
+        }
+        allowed
+    }
+
+    pub(crate) fn debug_set_active_expire(&mut self, session: &mut Session, args: Args<'_>) {
+        if !self.may_debug(session) {
+            return;
+        }
+        match args.at(2) {
+            b"0" | b"1" => {
+                let on = args.at(2) == b"1";
+                self.ask(session, Question::ActiveExpire(on), Box::new(|_, _, reply| reply.ok()));
+            }
+            _ => Reply::new(session.output.end(), session.version)
+                .error("ERR value must be 0 or 1; DEBUG SET-ACTIVE-EXPIRE 1 switches active expiry on"),
+        }
+    }
+
+    pub(crate) fn debug_sleep(&mut self, session: &mut Session, args: Args<'_>) {
+        if !self.may_debug(session) {
+            return;
+        }
+        let seconds = std::str::from_utf8(args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let mut reply = Reply::new(session.output.end(), session.version);
+        match duration.filter(|duration| *duration <= Duration::from_secs(3600)) {
+            Some(duration) => {
+                self.outbox.sleep = Some(duration);
+                reply.ok();
+            }
+            None => reply.error("ERR value is not a valid float"),
+        }
+    }
+
+    pub(crate) fn run_save(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>) {
+        let now = self.now.wall_us / 1_000_000;
+        let mut reply = Reply::new(session.output.end(), session.version);
+        if command == NodeCommand::LastSave {
+            return reply.int(self.host.last_save().unwrap_or(now) as i64);
+        }
+        if command == NodeCommand::BgSave && args.get(1).is_some_and(|word| !word.eq_ignore_ascii_case(b"schedule")) {
+            return reply.error("ERR syntax error");
+        }
+        if !self.logging {
+            return reply.error("ERR this node keeps nothing on disk (no-data); start it with a data folder to save");
+        }
+        let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| match (sum(&answers), command) {
+            (0, _) => reply.error("ERR Background save already in progress"),
+            (_, NodeCommand::BgSave) => reply.simple("Background saving started"),
+            (_, NodeCommand::BgRewriteAof) => reply.simple("Background append only file rewriting started"),
+            _ => reply.ok(),
+        };
+        self.ask(session, Question::Checkpoint, Box::new(finish));
+    }
+
+    pub(crate) fn shutdown(&mut self, session: &mut Session, args: Args<'_>) {
+        let mut save = false;
+        for word in args.tail(1).iter() {
+            match word.to_ascii_lowercase().as_slice() {
+                b"save" => save = true,
+                b"nosave" | b"now" | b"force" => {}
+                b"abort" => {
+                    let text = "ERR No shutdown in progress.";
+                    return Reply::new(session.output.end(), session.version).error(text);
+                }
+                _ => return Reply::new(session.output.end(), session.version).error("ERR syntax error"),
+            }
+        }
+        self.outbox.control.push(Control::Shutdown { save });
+        session.closing = true;
+    }
+
+    pub(crate) fn wait(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>, out: &mut Vec<u8>) {
+        let mut reply = Reply::new(out, session.version);
+        let numbers: Vec<Option<i64>> = args.tail(1).iter().map(parse_i64).collect();
+        if numbers.iter().any(Option::is_none) {
+            return reply.error("ERR value is not an integer or out of range");
+        }
+        let timeout = numbers.last().copied().flatten().unwrap_or(0);
+        if timeout < 0 {
+            return reply.error("ERR timeout is negative");
+        }
+        if command == NodeCommand::Wait {
+            // A lone node has no replica to wait for.
+            return reply.int(0);
+        }
+        if numbers.first().copied().flatten().is_some_and(|local| local > 0) && !self.logging {
+            return reply.error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        }
+        // The local count speaks of stable storage, which CLIENT ACK DURABLE waits for; this does not wait.
+        let local = i64::from(self.logging && session.has_gate(crate::session::gate::DURABLE));
+        reply.array(2);
+        reply.int(local);
+        reply.int(0);
+    }
+
+    pub(crate) fn run_fact(&mut self, session: &mut Session, command: NodeCommand, out: &mut Vec<u8>) {
+        let mut reply = Reply::new(out, session.version);
+        match command {
+            NodeCommand::Time => {
+                reply.array(2);
+                reply.bulk((self.now.wall_us / 1_000_000).to_string().as_bytes());
+                reply.bulk((self.now.wall_us % 1_000_000).to_string().as_bytes());
+            }
+            NodeCommand::Role => {
+                reply.array(3);
+                reply.bulk(b"master");
+                reply.int(0);
+                reply.array(0);
+            }
+            NodeCommand::ModuleList => reply.array(0),
+            NodeCommand::Lolwut => {
+                let text = format!("An otter floats on its back.\nNarf ver. {}\n", crate::connection::NARF_VERSION);
+                reply.verbatim(text.as_bytes());
+            }
+            _ => reply.error("ERR This instance has cluster support disabled"),
+        }
+    }
+
+    pub(crate) fn run_cluster(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut reply = Reply::new(out, session.version);
+        match command {
+            NodeCommand::ClusterKeySlot => reply.int(i64::from(slot_of(args.at(2)).number())),
+            NodeCommand::ClusterMyId => reply.bulk(self.host.facts().node_id.as_bytes()),
+            _ => reply.error("ERR This instance has cluster support disabled"),
+        }
+    }
+}
+
+/// The newest slow requests of all workers.
+fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
+    let mut entries: Vec<SlowEntry> = answers
+        .into_iter()
+        .flat_map(|answer| match answer {
+            Answer::Slow(entries) => entries,
+            Answer::Done | Answer::Count(_) | Answer::Clients(_) | Answer::Stats(_) => Vec::new(),
+        })
+        .collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse((entry.time_us, entry.id)));
+    entries.truncate(count);
+    entries
+}

@@ -1,0 +1,285 @@
+//! Partitions at home, lent, and borrowed: how one request can touch several partitions at once.
+//!
+//! A task that needs partitions of other workers asks for them in ascending order, one owner after the other,
+//! and runs when it has all; then it gives them back. Ascending order over the whole node means that two tasks
+//! can wait for each other in one direction only. While a partition is away, requests for it queue here, in
+//! order.
+//!
+//! Invariant: outside the run of a task, a place holds a partition exactly if this worker owns it and it is at
+//! home. A partition leaves only with its entry closed into this turn's frame, so its entries reach the log in
+//! order whoever writes them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{DbIndex, PartitionId, WorkerId};
+use engine::{Keyspace, KeyspaceSet};
+
+use crate::message::{Borrow, CallHead, Calls, Message, TaskId};
+use crate::output::Ticket;
+use crate::partition::{Partition, Turn};
+use crate::router::Router;
+use crate::session::{Session, SessionRef, Stall};
+use crate::txn::Transaction;
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// Where a partition belongs on this worker.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) partition: Option<Box<Partition>>,
+    waiting: VecDeque<Waiting>,
+}
+
+impl Place {
+    pub(crate) fn holding(partition: Box<Partition>) -> Place {
+        Place { partition: Some(partition), waiting: VecDeque::new() }
+    }
+}
+
+/// What waits for a partition to come home.
+enum Waiting {
+    Call { from: WorkerId, head: CallHead, request: WireRequest },
+    Borrow(Borrow),
+}
+
+/// What a task does once it has its partitions.
+pub(crate) enum Work {
+    /// A request that needs several partitions, or a command over whole databases.
+    Request(WireRequest),
+    /// `EXEC`.
+    Exec(Box<Transaction>),
+    /// Ends the watches of a client that has gone.
+    Unwatch(Vec<crate::session::Watched>),
+}
+
+/// A task that waits for partitions.
+struct Task {
+    /// Not yet asked for, ascending.
+    wanted: VecDeque<PartitionId>,
+    got: Vec<Box<Partition>>,
+    client: Option<(SessionRef, Ticket)>,
+    work: Work,
+}
+
+/// The tasks of a worker.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    waiting: BTreeMap<u64, Task>,
+    next: u64,
+}
+
+/// The partitions at hand, as one set of keyspaces.
+pub(crate) struct AtHand<'a> {
+    pub(crate) places: &'a mut [Place],
+    pub(crate) router: Router,
+}
+
+impl KeyspaceSet for AtHand<'_> {
+    fn keyspace_of(&mut self, db: DbIndex, key: &[u8]) -> Option<&mut Keyspace> {
+        let place = usize::from(self.router.partition(db, key).0);
+        Some(self.places.get_mut(place)?.partition.as_mut()?.keyspace(db))
+    }
+}
+
+impl Worker {
+    /// The partition of this number, if it is at hand.
+    #[inline]
+    pub(crate) fn partition_mut(&mut self, id: PartitionId) -> Option<&mut Partition> {
+        self.places.get_mut(usize::from(id.0))?.partition.as_deref_mut()
+    }
+
+    /// Whether all of these are at hand.
+    pub(crate) fn all_here(&self, wanted: &[PartitionId]) -> bool {
+        wanted.iter().all(|id| self.places[usize::from(id.0)].partition.is_some())
+    }
+
+    /// A turn's context and the places, borrowed apart from each other.
+    #[inline]
+    pub(crate) fn turn_and_places(&mut self) -> (Turn<'_>, &mut [Place]) {
+        let turn = Turn { now: self.now.millis(), random: &mut self.random, logging: self.logging };
+        (turn, &mut self.places)
+    }
+
+    /// Runs `work` for a session over the partitions `wanted` (ascending): now if all are at hand, else when
+    /// they are. The session takes up nothing more until then.
+    pub(crate) fn start(&mut self, session: &mut Session, wanted: Vec<PartitionId>, work: Work) {
+        debug_assert!(wanted.is_sorted(), "partitions are borrowed in ascending order");
+        if self.all_here(&wanted) {
+            let mut out = Vec::new();
+            let changed = self.work(session, work, &mut out);
+            self.answer_late(session, changed, &out);
+            return;
+        }
+        let ticket = session.output.open();
+        session.stall = Some(Stall::Drain);
+        self.enqueue(wanted, Some((session.at, ticket)), work);
+    }
+
+    /// Runs `work` that no client waits for.
+    pub(crate) fn start_detached(&mut self, wanted: Vec<PartitionId>, work: Work) {
+        if self.all_here(&wanted) {
+            self.work_detached(work);
+        } else {
+            self.enqueue(wanted, None, work);
+        }
+    }
+
+    fn enqueue(&mut self, wanted: Vec<PartitionId>, client: Option<(SessionRef, Ticket)>, work: Work) {
+        let number = self.tasks.next;
+        self.tasks.next += 1;
+        let task = Task { wanted: wanted.into(), got: Vec::new(), client, work };
+        self.tasks.waiting.insert(number, task);
+        self.ask_next(number);
+    }
+
+    /// Asks the next owner for its partitions, all it has of those wanted.
+    fn ask_next(&mut self, number: u64) {
+        let router = self.router;
+        let Some(task) = self.tasks.waiting.get_mut(&number) else { return };
+        let Some(&first) = task.wanted.front() else { return self.run_task(number) };
+        let owner = router.owner(first);
+        let run = task.wanted.iter().take_while(|id| router.owner(**id) == owner).count();
+        let wanted = task.wanted.drain(..run).collect();
+        let borrow = Borrow { task: TaskId { worker: self.id, number }, wanted, got: Vec::new() };
+        if owner == self.id {
+            self.lend(borrow);
+        } else {
+            self.outbox.messages.push((owner, Message::Borrow(borrow)));
+        }
+    }
+
+    /// Gathers what a task wants of our partitions; hands it over when complete, or waits in line for the first
+    /// that is away.
+    pub(crate) fn lend(&mut self, mut borrow: Borrow) {
+        while let Some(&id) = borrow.wanted.first() {
+            let place = &mut self.places[usize::from(id.0)];
+            let Some(mut partition) = place.partition.take() else {
+                place.waiting.push_back(Waiting::Borrow(borrow));
+                return;
+            };
+            partition.close_entry(&mut self.outbox.frame, self.logging);
+            borrow.got.push(partition);
+            borrow.wanted.remove(0);
+        }
+        if borrow.task.worker == self.id {
+            self.borrowed(borrow.task, borrow.got);
+        } else {
+            self.outbox.messages.push((borrow.task.worker, Message::Lend(borrow.task, borrow.got)));
+        }
+    }
+
+    /// Partitions arrived for a task.
+    pub(crate) fn borrowed(&mut self, task: TaskId, partitions: Vec<Box<Partition>>) {
+        if let Some(waiting) = self.tasks.waiting.get_mut(&task.number) {
+            waiting.got.extend(partitions);
+        }
+        self.ask_next(task.number);
+    }
+
+    fn run_task(&mut self, number: u64) {
+        let Some(task) = self.tasks.waiting.remove(&number) else { return };
+        let ids: Vec<PartitionId> = task.got.iter().map(|partition| partition.id()).collect();
+        for partition in task.got {
+            let place = usize::from(partition.id().0);
+            self.places[place].partition = Some(partition);
+        }
+        match task.client {
+            None => self.work_detached(task.work),
+            Some((at, ticket)) => self.run_for_client(at, ticket, task.work),
+        }
+        self.give_back(&ids);
+    }
+
+    fn run_for_client(&mut self, at: SessionRef, ticket: Ticket, work: Work) {
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        if session.at.conn == at.conn {
+            let mut out = Vec::new();
+            let changed = self.work(&mut session, work, &mut out);
+            self.fill_late(&mut session, ticket, changed, &out);
+        }
+        self.queue_send(&mut session);
+        self.sessions.put_back(session);
+    }
+
+    /// After a task: guests go home with the turn's messages, our own take up what waited for them.
+    fn give_back(&mut self, ids: &[PartitionId]) {
+        let mut home = Vec::new();
+        let mut guests: BTreeMap<WorkerId, Vec<Box<Partition>>> = BTreeMap::new();
+        for id in ids {
+            let Some(mut partition) = self.places[usize::from(id.0)].partition.take() else { continue };
+            let owner = self.router.owner(*id);
+            if owner == self.id {
+                home.push(partition);
+            } else {
+                partition.close_entry(&mut self.outbox.frame, self.logging);
+                guests.entry(owner).or_default().push(partition);
+            }
+        }
+        for (owner, partitions) in guests {
+            self.outbox.messages.push((owner, Message::Return(partitions)));
+        }
+        self.take_back(home);
+    }
+
+    /// Our partitions came home: whoever waited gets its turn, in order.
+    pub(crate) fn take_back(&mut self, partitions: Vec<Box<Partition>>) {
+        let ids: Vec<PartitionId> = partitions.iter().map(|partition| partition.id()).collect();
+        for mut partition in partitions {
+            let place = usize::from(partition.id().0);
+            if partition.has_open_entry() {
+                self.dirty.push(partition.id());
+            }
+            partition.set_limits(self.settings.engine_limits());
+            self.places[place].partition = Some(partition);
+        }
+        for id in ids {
+            let place = usize::from(id.0);
+            while self.places[place].partition.is_some() {
+                match self.places[place].waiting.pop_front() {
+                    None => break,
+                    Some(Waiting::Borrow(borrow)) => self.lend(borrow),
+                    Some(Waiting::Call { from, head, request }) => {
+                        self.run_call(from, &head, request.args(), request.raw());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues a call for a partition of ours that is away, or behind those that wait for it.
+    pub(crate) fn wait_for_partition(&mut self, from: WorkerId, head: CallHead, request: WireRequest) {
+        let place = usize::from(head.partition.0);
+        self.places[place].waiting.push_back(Waiting::Call { from, head, request });
+    }
+
+    /// Runs the requests another worker's clients sent us.
+    pub(crate) fn run_calls(&mut self, calls: &Calls) {
+        for (head, args, raw) in calls.iter() {
+            if self.partition_mut(head.partition).is_some() {
+                self.run_call(calls.from, head, args, raw);
+            } else {
+                self.wait_for_partition(calls.from, *head, WireRequest::copy_of(args, raw));
+            }
+        }
+    }
+
+    fn work(&mut self, session: &mut Session, work: Work, out: &mut Vec<u8>) -> bool {
+        match work {
+            Work::Request(request) => self.run_request(session, request.args(), request.raw(), out),
+            Work::Exec(transaction) => self.run_transaction(session, *transaction, out),
+            Work::Unwatch(watched) => {
+                self.end_watches(&watched);
+                false
+            }
+        }
+    }
+
+    fn work_detached(&mut self, work: Work) {
+        match work {
+            Work::Unwatch(watched) => self.end_watches(&watched),
+            // Only clients have requests; one that has gone needs no answer.
+            Work::Request(_) | Work::Exec(_) => {}
+        }
+    }
+
+}

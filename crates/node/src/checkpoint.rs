@@ -1,0 +1,115 @@
+//! Checkpoints: the content of each partition as a file, in slices between requests, so that the log behind it
+//! can go.
+//!
+//! One partition at a time. Its walk starts at an entry's end and gives the content of that moment, whatever is
+//! written meanwhile; each turn serialises a bounded number of bytes. No fork, no pause.
+
+use base::{DbIndex, Millis, PartitionId};
+
+use crate::outbox::CheckpointWrite;
+use crate::worker::Worker;
+
+/// Bytes serialised in one turn: some tens of microseconds.
+const SLICE_BYTES: usize = 64 * 1024;
+
+/// Turns between slices rest this long, so that requests have the larger part of the processor.
+const REST_MS: u64 = 0;
+
+/// The checkpoint under way on one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoints {
+    /// Partitions still to be written, last first.
+    todo: Vec<PartitionId>,
+    /// Being written, and its databases still to be walked.
+    current: Option<(PartitionId, Vec<DbIndex>)>,
+    /// Written, and not yet confirmed by the shell.
+    unconfirmed: usize,
+    next_run: Option<Millis>,
+}
+
+impl Checkpoints {
+    pub(crate) fn next_run(&self) -> Millis {
+        self.next_run.unwrap_or(Millis::NEVER)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.current.is_some() || !self.todo.is_empty() || self.unconfirmed > 0
+    }
+}
+
+impl Worker {
+    /// Starts writing checkpoints of all partitions of this worker. False if that is under way already.
+    pub fn begin_checkpoint(&mut self) -> bool {
+        if self.checkpoints.is_running() || !self.logging {
+            return false;
+        }
+        self.checkpoints.todo =
+            self.router.all().filter(|id| self.router.owner(*id) == self.id).rev().collect();
+        self.checkpoints.next_run = Some(Millis::default());
+        true
+    }
+
+    /// Whether a checkpoint is being written here.
+    pub fn is_checkpointing(&self) -> bool {
+        self.checkpoints.is_running()
+    }
+
+    /// The shell has named and synced the file of a partition.
+    pub fn checkpoint_done(&mut self, _partition: PartitionId) {
+        self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
+    }
+
+    /// Writes the next slice.
+    pub(crate) fn run_checkpoint(&mut self) {
+        let now = self.now.mono_millis();
+        if self.checkpoints.next_run.is_none_or(|at| at > now) {
+            return;
+        }
+        self.checkpoints.next_run = Some(Millis(now.0 + REST_MS));
+        if self.checkpoints.current.is_none() && !self.begin_next() {
+            return;
+        }
+        let Some((id, mut dbs)) = self.checkpoints.current.take() else { return };
+        let Some(partition) = self.partition_mut(id) else {
+            // Lent for a moment: go on when it is back.
+            self.checkpoints.current = Some((id, dbs));
+            return;
+        };
+        let Some(&db) = dbs.last() else {
+            self.outbox.checkpoints.push(CheckpointWrite::End { partition: id });
+            self.checkpoints.unconfirmed += 1;
+            return;
+        };
+        let mut bytes = vec![db.number()];
+        if partition.keyspace(db).walk_slice(SLICE_BYTES, &mut bytes) {
+            dbs.pop();
+        }
+        if bytes.len() > 1 {
+            self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
+        }
+        self.checkpoints.current = Some((id, dbs));
+    }
+
+    /// Begins the next partition's walk; false if there is none or it is away.
+    fn begin_next(&mut self) -> bool {
+        let Some(&id) = self.checkpoints.todo.last() else {
+            self.checkpoints.next_run = None;
+            return false;
+        };
+        let logging = self.logging;
+        let place = usize::from(id.0);
+        let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
+        // The walk's moment must be an entry's end, and that entry must be in the log before the file counts.
+        partition.close_entry(&mut self.outbox.frame, logging);
+        let last = partition.last();
+        let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
+        for (_, keyspace) in partition.keyspaces_mut() {
+            let begun = keyspace.begin_walk();
+            debug_assert!(begun, "the last walk of a keyspace ended before the next begins");
+        }
+        self.checkpoints.todo.pop();
+        self.outbox.checkpoints.push(CheckpointWrite::Begin { partition: id, index: last.index, term: last.term });
+        self.checkpoints.current = Some((id, dbs));
+        true
+    }
+}

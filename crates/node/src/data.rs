@@ -1,0 +1,301 @@
+//! Requests for keys: to the partition that holds them, wherever it is.
+
+use base::{AckLevel, Args, DbIndex, PartitionId, WorkerId, parse_i64};
+use command::{DataCommand, Lookup, Run, Spec};
+use engine::{KeyspaceSet, Store};
+use resp::{Reply, Version};
+
+use crate::borrow::{AtHand, Work};
+use crate::dispatch::Taken;
+use crate::message::CallHead;
+use crate::output::Ticket;
+use crate::partition::Operation;
+use crate::session::{Session, Stall, gate};
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// Where the keys of a request are.
+enum Place {
+    One(PartitionId),
+    /// Ascending, without repetition.
+    Several(Vec<PartitionId>),
+}
+
+impl Worker {
+    /// Runs a request for keys, or sends it to where they are.
+    #[inline]
+    pub(crate) fn run_data(
+        &mut self,
+        session: &mut Session,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        if let Some(refusal) = self.write_refused(spec, raw.len()) {
+            self.stats.errors += 1;
+            Reply::new(session.output.end(), session.version).error(refusal);
+            return Taken::Done;
+        }
+        match self.place(session.db, command, spec, args) {
+            Place::One(id) => self.run_at(session, id, command, spec, args, raw),
+            Place::Several(_) if session.output.is_waiting() => {
+                session.stall = Some(Stall::Drain);
+                return Taken::Later;
+            }
+            Place::Several(ids) => {
+                if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
+                    let (db, version) = (session.db, session.version);
+                    let operation = Operation { spec, command, db, args, raw, version };
+                    self.run_over(&ids, operation, session.output.end());
+                } else {
+                    self.start(session, ids, Work::Request(WireRequest::copy_of(args, raw)));
+                }
+            }
+        }
+        Taken::Done
+    }
+
+    #[inline]
+    fn run_at(
+        &mut self,
+        session: &mut Session,
+        id: PartitionId,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) {
+        let operation = Operation { spec, command, db: session.db, args, raw, version: session.version };
+        if self.places[usize::from(id.0)].partition.is_none() {
+            self.send_call(session, id, operation);
+        } else if session.has_gate(gate::DURABLE) && spec.is_write() {
+            let mut out = Vec::new();
+            let changed = self.run_here(id, operation, &mut out);
+            self.answer_late(session, changed, &out);
+        } else {
+            self.run_here(id, operation, session.output.end());
+        }
+    }
+
+    /// Runs an operation on a partition that is at hand; whether it changed something.
+    #[inline]
+    pub(crate) fn run_here(&mut self, id: PartitionId, operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
+        let (mut turn, places) = self.turn_and_places();
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        let was_open = partition.has_open_entry();
+        let changed = partition.run(&mut turn, operation, out);
+        if !was_open && partition.has_open_entry() {
+            self.dirty.push(id);
+        }
+        if changed {
+            self.turn_bytes += operation.raw.len();
+            self.stats.changes += 1;
+        }
+        changed
+    }
+
+    /// Sends a request to the partition's owner, or lets it wait here for the partition to come home.
+    fn send_call(&mut self, session: &mut Session, id: PartitionId, operation: Operation<'_>) {
+        let Operation { spec, db, args, raw, version, .. } = operation;
+        let ticket = session.output.open();
+        let head = CallHead { session: session.at, ticket, partition: id, db, version, ack: session.ack, spec };
+        let owner = self.router.owner(id);
+        if owner == self.id {
+            self.wait_for_partition(self.id, head, WireRequest::copy_of(args, raw));
+        } else {
+            self.stats.calls_sent += 1;
+            self.calls[usize::from(owner.0)].push(head, args, raw);
+        }
+    }
+
+    /// Runs a request of a client of worker `from`, whose partition is at hand.
+    pub(crate) fn run_call(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
+        let Run::Data(command) = head.spec.run else { return };
+        let CallHead { spec, db, version, .. } = *head;
+        let refusal = self.write_refused(spec, raw.len());
+        let mut replies = std::mem::take(&mut self.replies[usize::from(from.0)]);
+        let start = replies.buffer().len();
+        let changed = match refusal {
+            Some(refusal) => {
+                Reply::new(replies.buffer(), version).error(refusal);
+                false
+            }
+            None => {
+                let operation = Operation { spec, command, db, args, raw, version };
+                self.run_here(head.partition, operation, replies.buffer())
+            }
+        };
+        if changed && head.ack == AckLevel::Durable {
+            let reply = replies.buffer().split_off(start);
+            self.durable[usize::from(from.0)].push(head.session, head.ticket, &reply);
+        } else {
+            replies.seal(head.session, head.ticket);
+        }
+        self.replies[usize::from(from.0)] = replies;
+    }
+
+    /// The partitions a request needs.
+    #[inline]
+    fn place(&self, db: DbIndex, command: DataCommand, spec: &Spec, args: Args<'_>) -> Place {
+        let mut keys = spec.keys_of(args);
+        let Some(first) = keys.next() else { return Place::One(PartitionId(0)) };
+        let one = self.router.partition(db, args.at(first));
+        if keys.len() == 0 && !matches!(command, DataCommand::Move) {
+            return Place::One(one);
+        }
+        let ids = self.partitions_for(db, command, spec, args);
+        if ids.len() == 1 && !crosses_databases(command) { Place::One(one) } else { Place::Several(ids) }
+    }
+
+    /// All partitions a data request touches, ascending.
+    pub(crate) fn partitions_for(
+        &self,
+        db: DbIndex,
+        command: DataCommand,
+        spec: &Spec,
+        args: Args<'_>,
+    ) -> Vec<PartitionId> {
+        let mut ids: Vec<PartitionId> =
+            spec.keys_of(args).map(|index| self.router.partition(db, args.at(index))).collect();
+        if let Some((other, key)) = other_database(command, args) {
+            ids.push(self.router.partition(other, key));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Runs one operation over several partitions, all at hand; whether it changed something. Its effects are
+    /// logged as what each touched key became, so that each partition's log stands alone.
+    pub(crate) fn run_over(&mut self, ids: &[PartitionId], operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
+        let Operation { spec, command, db, args, version, .. } = operation;
+        let now = ids.iter().filter_map(|id| Some(self.place_of(*id)?.time(self.now.millis()))).max();
+        let now = now.unwrap_or(self.now.millis());
+        let seed = self.random.next_u64();
+        if spec.is_write() {
+            self.collect_touched(ids, true);
+        }
+        let mut set = AtHand { places: &mut self.places, router: self.router };
+        let set: &mut dyn KeyspaceSet = &mut set;
+        let mut store = Store::over(set, db, now, seed);
+        engine::execute(command, args, &mut store, &mut Reply::new(out, version));
+        let mut changed = false;
+        for id in ids {
+            changed |= self.log_effects(*id, spec.is_write());
+        }
+        if spec.is_write() {
+            self.collect_touched(ids, false);
+        }
+        changed
+    }
+
+    fn place_of(&self, id: PartitionId) -> Option<&crate::partition::Partition> {
+        self.places.get(usize::from(id.0))?.partition.as_deref()
+    }
+
+    fn collect_touched(&mut self, ids: &[PartitionId], on: bool) {
+        for id in ids {
+            if let Some(partition) = self.partition_mut(*id) {
+                partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
+            }
+        }
+    }
+
+    fn log_effects(&mut self, id: PartitionId, is_write: bool) -> bool {
+        let (mut turn, places) = self.turn_and_places();
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        let was_open = partition.has_open_entry();
+        let logged = if is_write { partition.log_touched(&mut turn) } else { 0 };
+        partition.sweep_all(&mut turn);
+        if !was_open && partition.has_open_entry() {
+            self.dirty.push(id);
+        }
+        self.turn_bytes += logged;
+        self.stats.changes += u64::from(logged > 0);
+        logged > 0
+    }
+
+    /// Answers a request now, or, if the session wants its changes on stable storage first, then.
+    pub(crate) fn answer_late(&mut self, session: &mut Session, changed: bool, reply: &[u8]) {
+        if changed && session.has_gate(gate::DURABLE) && self.logging {
+            let ticket = session.output.open();
+            self.durable[usize::from(self.id.0)].push(session.at, ticket, reply);
+        } else {
+            session.output.end().extend_from_slice(reply);
+        }
+    }
+
+    /// The same for a request whose place in the output was kept.
+    pub(crate) fn fill_late(&mut self, session: &mut Session, ticket: Ticket, changed: bool, reply: &[u8]) {
+        if changed && session.has_gate(gate::DURABLE) && self.logging {
+            self.durable[usize::from(self.id.0)].push(session.at, ticket, reply);
+        } else {
+            session.output.fill(ticket, reply);
+            self.settle(session);
+        }
+    }
+
+    /// Ends a stall that waited for replies, if all are there.
+    pub(crate) fn settle(&mut self, session: &mut Session) {
+        if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
+            session.stall = None;
+            self.resumable.push(session.at);
+        }
+    }
+
+    /// Runs a request whose partitions are all at hand: inside `EXEC`, or as a task.
+    pub(crate) fn run_request(
+        &mut self,
+        session: &mut Session,
+        args: Args<'_>,
+        raw: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Lookup::Found(spec) = command::lookup(args) else { return false };
+        match spec.run {
+            Run::Data(command) => {
+                let (db, version) = (session.db, session.version);
+                let operation = Operation { spec, command, db, args, raw, version };
+                match self.place(db, command, spec, args) {
+                    Place::One(id) => self.run_here(id, operation, out),
+                    Place::Several(ids) => self.run_over(&ids, operation, out),
+                }
+            }
+            Run::Node(command) => self.run_keyspace_command(session, command, args, out),
+            Run::Container => false,
+        }
+    }
+
+    /// Runs an operation the node itself thought of on a partition at hand.
+    pub(crate) fn run_own(
+        &mut self,
+        id: PartitionId,
+        db: DbIndex,
+        command: DataCommand,
+        parts: &[&[u8]],
+    ) -> bool {
+        let request = WireRequest::encode(parts);
+        let (spec, args, raw) = (command.spec(), request.args(), request.raw());
+        let version = Version::Resp2;
+        self.run_here(id, Operation { spec, command, db, args, raw, version }, &mut Vec::new())
+    }
+}
+
+/// Whether a command may reach into another database than the selected one, so that it must see both.
+fn crosses_databases(command: DataCommand) -> bool {
+    matches!(command, DataCommand::Move | DataCommand::Copy)
+}
+
+/// The key that `MOVE` or `COPY … DB` writes in another database.
+fn other_database(command: DataCommand, args: Args<'_>) -> Option<(DbIndex, &[u8])> {
+    let index = |text: &[u8]| DbIndex::new(u8::try_from(parse_i64(text)?).ok()?);
+    match command {
+        DataCommand::Move => Some((index(args.at(2))?, args.at(1))),
+        DataCommand::Copy => {
+            let option = (3..args.len()).find(|&at| args.at(at).eq_ignore_ascii_case(b"db"))?;
+            Some((index(args.get(option + 1)?)?, args.at(2)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,261 @@
+//! Admission: from the words of a request to the code that runs it, or to the error it deserves.
+//!
+//! The common request passes one look-up, one arity check and one test of two bytes. Everything that is not
+//! common has set a gate, and only then is the long list of questions asked. The order of the questions is that
+//! of Redis, so that a request with two faults gets the same error.
+
+use base::Args;
+use command::{Flags, Lookup, NodeCommand, Run, Spec};
+use resp::Reply;
+
+use crate::session::{ReplyMode, Session, Stall, gate};
+use crate::txn::Transaction;
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// Whether a request was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Answered, or on its way to be.
+    Done,
+    /// Not yet: take it up again from the same bytes once the session's stall is over.
+    Later,
+}
+
+/// What admission decided.
+enum Admitted {
+    Run,
+    Answered,
+    Later,
+}
+
+impl Worker {
+    /// Takes up one request. `args` views `raw`, which is its wire form.
+    #[inline]
+    pub(crate) fn dispatch(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+        let spec = match command::lookup(args) {
+            Lookup::Found(spec) if spec.arity_ok(args.len()) && !spec.is_internal() => spec,
+            other => {
+                self.refuse_words(session, other, args);
+                return Taken::Done;
+            }
+        };
+        if (session.gate & !gate::DURABLE) != 0 || self.is_gated() {
+            match self.admit(session, spec, args, raw) {
+                Admitted::Run => {}
+                Admitted::Answered => return Taken::Done,
+                Admitted::Later => return Taken::Later,
+            }
+        }
+        let taken = if self.stats.times(spec) {
+            self.run_timed(session, spec, args, raw)
+        } else {
+            self.run(session, spec, args, raw)
+        };
+        if taken == Taken::Done {
+            session.commands += 1;
+            session.last_command = spec.name;
+            self.stats.count(spec);
+            if session.reply_mode == ReplyMode::Skip {
+                self.end_skip(session);
+            }
+        }
+        taken
+    }
+
+    #[inline]
+    fn run(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Taken {
+        match spec.run {
+            Run::Data(command) => self.run_data(session, command, spec, args, raw),
+            Run::Node(command) => self.run_node(session, command, spec, args, raw),
+            // A container without its subcommand: arity has refused it.
+            Run::Container => Taken::Done,
+        }
+    }
+
+    /// Runs a request with a stopwatch, for `SLOWLOG` and statistics.
+    #[cold]
+    fn run_timed(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Taken {
+        let start = self.host.stopwatch_us();
+        let taken = self.run(session, spec, args, raw);
+        if taken == Taken::Done {
+            let elapsed_us = self.host.stopwatch_us().saturating_sub(start);
+            self.note_time(session, spec, args, elapsed_us);
+        }
+        taken
+    }
+
+    /// Whether this worker looks at every request more closely.
+    #[inline]
+    fn is_gated(&self) -> bool {
+        self.monitors.any() || self.pause.is_on()
+    }
+
+    #[cold]
+    fn refuse_words(&mut self, session: &mut Session, lookup: Lookup<'static>, args: Args<'_>) {
+        let text = match lookup {
+            Lookup::Found(spec) if !spec.is_internal() => {
+                self.stats.count_rejected(spec);
+                format!("ERR wrong number of arguments for '{}' command", spec.name).into_bytes()
+            }
+            Lookup::UnknownSubcommand(parent) => unknown_subcommand(parent, args),
+            Lookup::Found(_) | Lookup::Unknown => unknown_command(args),
+        };
+        self.break_transaction(session);
+        self.stats.errors += 1;
+        Reply::new(session.output.end(), session.version).error(text);
+    }
+
+    fn break_transaction(&mut self, session: &mut Session) {
+        if let Some(transaction) = &mut session.transaction {
+            transaction.broken = true;
+        }
+    }
+
+    #[cold]
+    fn admit(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Admitted {
+        if session.has_gate(gate::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
+            return self.refuse(session, "NOAUTH Authentication required.");
+        }
+        if session.has_gate(gate::SUBSCRIBED) && !allowed_while_subscribed(spec) {
+            let name = spec.name.replace('|', " ");
+            let text = format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+            );
+            return self.refuse(session, &text);
+        }
+        if session.has_gate(gate::MONITOR) && !allowed_while_monitoring(spec) {
+            return self.refuse(session, "ERR Replica can't interact with the keyspace");
+        }
+        if self.pause.holds(spec, self.now.mono_millis()) {
+            session.stall = Some(Stall::Paused);
+            self.pause.park(session.at);
+            return Admitted::Later;
+        }
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skip;
+            session.output.set_muted(true);
+        }
+        if session.transaction.is_some() && !runs_inside_multi(spec) {
+            self.queue(session, spec, args, raw);
+            return Admitted::Answered;
+        }
+        if self.monitors.any() && !spec.flags.contains(Flags::SKIP_MONITOR) {
+            self.show_request(session, args, spec);
+        }
+        Admitted::Run
+    }
+
+    fn refuse(&mut self, session: &mut Session, text: &str) -> Admitted {
+        self.break_transaction(session);
+        self.stats.errors += 1;
+        Reply::new(session.output.end(), session.version).error(text);
+        Admitted::Answered
+    }
+
+    /// Adds a request to the transaction of a session.
+    fn queue(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) {
+        if spec.flags.contains(Flags::NO_MULTI) {
+            self.refuse(session, "ERR Command not allowed inside a transaction");
+            return;
+        }
+        if self.monitors.any() && !spec.flags.contains(Flags::SKIP_MONITOR) {
+            self.show_request(session, args, spec);
+        }
+        if let Some(refusal) = self.write_refused(spec, raw.len()) {
+            self.refuse(session, &refusal);
+            return;
+        }
+        let limit = self.settings.client_query_buffer_limit as usize;
+        let transaction: &mut Transaction = session.transaction.get_or_insert_default();
+        if transaction.bytes + raw.len() > limit {
+            transaction.broken = true;
+            let text = "ERR transaction exceeds client-query-buffer-limit; send it in parts";
+            Reply::new(session.output.end(), session.version).error(text);
+            return;
+        }
+        transaction.bytes += raw.len();
+        transaction.requests.push(WireRequest::copy_of(args, raw));
+        Reply::new(session.output.end(), session.version).simple("QUEUED");
+    }
+
+    /// Why a write must not be run now, in the client's words.
+    #[inline]
+    pub(crate) fn write_refused(&self, spec: &Spec, len: usize) -> Option<String> {
+        if !spec.is_write() || !self.logging {
+            return None;
+        }
+        let refused = self.write_refusal.is_some() && spec.flags.contains(Flags::DENYOOM);
+        if refused || self.turn_bytes + len + ENTRY_ROOM > self.log_room {
+            return Some(self.refusal_text());
+        }
+        None
+    }
+
+    #[cold]
+    fn refusal_text(&self) -> String {
+        let reason = self.write_refusal.as_deref().unwrap_or("the log has no room for this request");
+        format!("MISCONF {reason}; write not applied")
+    }
+}
+
+/// Bytes an entry may take beside its requests.
+const ENTRY_ROOM: usize = 256;
+
+/// These act on the transaction itself, or on the connection's life.
+fn runs_inside_multi(spec: &Spec) -> bool {
+    use NodeCommand as N;
+    matches!(spec.run, Run::Node(N::Exec | N::Discard | N::Multi | N::Watch | N::Quit | N::Reset))
+}
+
+fn allowed_while_subscribed(spec: &Spec) -> bool {
+    use NodeCommand as N;
+    let Run::Node(command) = spec.run else { return false };
+    matches!(
+        command,
+        N::Subscribe
+            | N::PSubscribe
+            | N::SSubscribe
+            | N::Unsubscribe
+            | N::PUnsubscribe
+            | N::SUnsubscribe
+            | N::Ping
+            | N::Quit
+            | N::Reset
+    )
+}
+
+fn allowed_while_monitoring(spec: &Spec) -> bool {
+    use NodeCommand as N;
+    match spec.run {
+        Run::Data(_) => false,
+        Run::Node(N::DbSize | N::Keys | N::Scan | N::RandomKey | N::FlushAll | N::FlushDb) => false,
+        Run::Node(_) | Run::Container => true,
+    }
+}
+
+fn unknown_command(args: Args<'_>) -> Vec<u8> {
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(&args.at(0)[..args.at(0).len().min(128)]);
+    text.extend_from_slice(b"', with args beginning with: ");
+    let start = text.len();
+    for arg in args.iter().skip(1) {
+        let room = 128usize.saturating_sub(text.len() - start);
+        if room == 0 {
+            break;
+        }
+        text.push(b'\'');
+        text.extend_from_slice(&arg[..arg.len().min(room)]);
+        text.extend_from_slice(b"' ");
+    }
+    text
+}
+
+fn unknown_subcommand(parent: &Spec, args: Args<'_>) -> Vec<u8> {
+    let mut text = b"ERR unknown subcommand '".to_vec();
+    text.extend_from_slice(&args.at(1)[..args.at(1).len().min(128)]);
+    text.extend_from_slice(b"'. Try ");
+    text.extend_from_slice(parent.name.to_ascii_uppercase().as_bytes());
+    text.extend_from_slice(b" HELP.");
+    text
+}

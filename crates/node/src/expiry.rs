@@ -1,0 +1,94 @@
+//! Active expiry: keys past their deadline are deleted through the log, a bounded number a turn.
+//!
+//! Commands hide lapsed keys by themselves; this gives their memory back. The expiry index of each keyspace
+//! says when there is work, so an idle node wakes up for nothing.
+
+use base::{DbIndex, Millis};
+
+use crate::partition::Turn;
+use crate::worker::Worker;
+
+/// Most keys deleted of one keyspace in one turn: well below a millisecond.
+const KEYS_A_TURN: usize = 200;
+
+/// How long to wait before looking again after there was nothing due; deadlines are met to within this.
+const REST_MS: u64 = 10;
+
+/// Active expiry of one worker.
+#[derive(Debug)]
+pub(crate) struct Expiry {
+    /// Steady clock.
+    next_run: Millis,
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    on: bool,
+}
+
+impl Default for Expiry {
+    fn default() -> Expiry {
+        Expiry { next_run: Millis::default(), on: true }
+    }
+}
+
+impl Expiry {
+    pub(crate) fn next_run(&self) -> Millis {
+        if self.on { self.next_run } else { Millis::NEVER }
+    }
+
+    pub(crate) fn set(&mut self, on: bool) {
+        self.on = on;
+        self.next_run = Millis::default();
+    }
+
+    /// A deadline was set: it may be nearer than what the next run waits for.
+    #[inline]
+    pub(crate) fn wake(&mut self, now: Millis) {
+        let soon = Millis(now.0 + REST_MS);
+        if self.next_run > soon {
+            self.next_run = soon;
+        }
+    }
+}
+
+impl Worker {
+    /// Deletes some of the keys that are due, and decides when to look again.
+    pub(crate) fn run_expiry(&mut self) {
+        let (now, wall) = (self.now.mono_millis(), self.now.millis());
+        if !self.expiry.on || now < self.expiry.next_run {
+            return;
+        }
+        let mut next_due: Option<Millis> = None;
+        let mut expired = 0;
+        for place in 0..self.places.len() {
+            let (mut turn, places) = self.turn_and_places();
+            let Some(partition) = places[place].partition.as_deref_mut() else { continue };
+            let was_open = partition.has_open_entry();
+            expired += expire_partition(partition, &mut turn);
+            let due = partition.keyspaces().filter_map(|(_, keyspace)| keyspace.next_due()).min();
+            next_due = [next_due, due].into_iter().flatten().min();
+            if !was_open && partition.has_open_entry() {
+                let id = partition.id();
+                self.dirty.push(id);
+            }
+        }
+        self.stats.expired_keys += expired as u64;
+        let wait = next_due.map_or(u64::MAX, |due| due.since(wall).max(if expired > 0 { 0 } else { REST_MS }));
+        // A minute at most, in case the wall clock is set forward.
+        self.expiry.next_run = Millis(now.0 + wait.min(60_000));
+    }
+}
+
+fn expire_partition(partition: &mut crate::partition::Partition, turn: &mut Turn<'_>) -> usize {
+    let now = partition.time(turn.now);
+    let due: Vec<DbIndex> = partition
+        .keyspaces()
+        .filter(|(_, keyspace)| keyspace.next_due().is_some_and(|due| due <= now))
+        .map(|(db, _)| db)
+        .collect();
+    let mut expired = 0;
+    for db in due {
+        let mut keys = Vec::new();
+        partition.keyspace(db).due(now, KEYS_A_TURN, &mut keys);
+        expired += partition.expire(turn, db, &keys);
+    }
+    expired
+}

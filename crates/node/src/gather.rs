@@ -1,0 +1,184 @@
+//! Questions to every worker of the node, and what is made of the answers: `CLIENT LIST`, `INFO`, `CONFIG SET`, …
+//!
+//! The asking worker answers first, the others by message; when all have, the reply is made and put where the
+//! client waits for it. With one worker there is no waiting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{ConnId, Millis, WorkerId};
+use resp::{Reply, Version};
+
+use crate::client::{ClientLine, ClientQuery};
+use crate::message::Message;
+use crate::output::Ticket;
+use crate::pause::PauseMode;
+use crate::session::{Session, SessionRef, Stall};
+use crate::settings::Settings;
+use crate::slowlog::SlowEntry;
+use crate::stats::Snapshot;
+use crate::worker::Worker;
+
+/// A question to every worker.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// Nothing: the answer says that all messages before it were seen.
+    Barrier,
+    /// The clients that match.
+    Clients(ClientQuery),
+    /// Close the clients that match; the answer counts them.
+    Kill(ClientQuery),
+    /// Counters for `INFO`.
+    Stats,
+    /// Start counting anew.
+    ResetStats,
+    /// Use these settings from now on.
+    Settings(Arc<Settings>),
+    /// Hold requests until a moment of the steady clock.
+    Pause(PauseMode, Millis),
+    /// Stop holding them.
+    Unpause,
+    /// The newest entries of the slow log, at most so many.
+    Slow(usize),
+    /// Forget the slow log.
+    ResetSlow,
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    ActiveExpire(bool),
+    /// A worker gained or lost `MONITOR` clients.
+    Monitors(WorkerId, bool),
+    /// Start writing checkpoints.
+    Checkpoint,
+    /// Whether a client of this id is here.
+    Unblock(ConnId),
+}
+
+/// One worker's answer.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// A number.
+    Count(u64),
+    /// Clients.
+    Clients(Vec<ClientLine>),
+    /// Counters.
+    Stats(Box<Snapshot>),
+    /// Slow requests.
+    Slow(Vec<SlowEntry>),
+}
+
+/// Makes the reply once all have answered.
+pub(crate) type Finish = Box<dyn FnOnce(&mut Worker, Vec<Answer>, &mut Reply<'_>) + Send>;
+
+struct Gather {
+    missing: usize,
+    answers: Vec<Answer>,
+    client: (SessionRef, Ticket, Version),
+    finish: Finish,
+}
+
+/// The questions of a worker that are not wholly answered.
+#[derive(Default)]
+pub(crate) struct Gathers {
+    open: BTreeMap<u64, Gather>,
+    next: u64,
+}
+
+impl Worker {
+    /// Asks all workers and lets `finish` write the reply. The session takes up nothing more until then.
+    pub(crate) fn ask(&mut self, session: &mut Session, question: Question, finish: Finish) {
+        let mine = self.answer(&question, Some(session));
+        let others = usize::from(self.router.workers()) - 1;
+        if others == 0 {
+            let version = session.version;
+            let mut out = Vec::new();
+            finish(self, vec![mine], &mut Reply::new(&mut out, version));
+            session.output.end().extend_from_slice(&out);
+            return;
+        }
+        let (ticket, number) = (session.output.open(), self.gathers.next);
+        self.gathers.next += 1;
+        session.stall = Some(Stall::Drain);
+        let client = (session.at, ticket, session.version);
+        self.gathers.open.insert(number, Gather { missing: others, answers: vec![mine], client, finish });
+        let question = Arc::new(question);
+        for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
+            let question = Arc::clone(&question);
+            self.outbox.messages.push((worker, Message::Ask { from: self.id, gather: number, question }));
+        }
+    }
+
+    /// Another worker answered.
+    pub(crate) fn answered(&mut self, number: u64, answer: Answer) {
+        let Some(gather) = self.gathers.open.get_mut(&number) else { return };
+        gather.answers.push(answer);
+        gather.missing -= 1;
+        if gather.missing > 0 {
+            return;
+        }
+        let Some(gather) = self.gathers.open.remove(&number) else { return };
+        let (at, ticket, version) = gather.client;
+        let mut out = Vec::new();
+        (gather.finish)(self, gather.answers, &mut Reply::new(&mut out, version));
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        if session.at.conn == at.conn {
+            session.output.fill(ticket, &out);
+            self.settle(&mut session);
+            self.queue_send(&mut session);
+        }
+        self.sessions.put_back(session);
+    }
+
+    /// This worker's answer. `asker` is the session that is taken out, if it is ours.
+    pub(crate) fn answer(&mut self, question: &Question, asker: Option<&mut Session>) -> Answer {
+        match question {
+            Question::Barrier => Answer::Done,
+            Question::Clients(query) => Answer::Clients(self.list_clients(query, asker)),
+            Question::Kill(query) => Answer::Count(self.kill_clients(query, asker)),
+            Question::Stats => Answer::Stats(Box::new(self.snapshot())),
+            Question::ResetStats => {
+                self.stats.reset();
+                Answer::Done
+            }
+            Question::Settings(settings) => {
+                self.use_settings(Arc::clone(settings));
+                Answer::Done
+            }
+            Question::Pause(mode, end) => {
+                self.pause.begin(*mode, *end);
+                Answer::Done
+            }
+            Question::Unpause => {
+                self.end_pause();
+                Answer::Done
+            }
+            Question::Slow(count) => Answer::Slow(self.slowlog.newest(*count)),
+            Question::ResetSlow => {
+                self.slowlog.clear();
+                Answer::Done
+            }
+            Question::ActiveExpire(on) => {
+                self.expiry.set(*on);
+                Answer::Done
+            }
+            Question::Monitors(worker, on) => {
+                self.monitors.note(*worker, *on);
+                Answer::Done
+            }
+            Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
+            Question::Unblock(conn) => {
+                let here = self.sessions.iter().any(|session| session.at.conn == *conn);
+                Answer::Count(u64::from(here))
+            }
+        }
+    }
+}
+
+/// The sum of the counts.
+pub(crate) fn sum(answers: &[Answer]) -> u64 {
+    let count = |answer: &Answer| match answer {
+        Answer::Count(count) => *count,
+        Answer::Done | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) => 0,
+    };
+    answers.iter().map(count).sum()
+}

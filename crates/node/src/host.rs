@@ -1,0 +1,46 @@
+//! What a node may ask of its surroundings: facts for `INFO`, and a stopwatch.
+//!
+//! Nothing that decides what happens to data may come from here; a simulated host answers with constants.
+
+/// Facts about the process that only its shell knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Process id.
+    pub process_id: u32,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// User and system CPU seconds of the whole process.
+    pub cpu_seconds: (f64, f64),
+    /// Port of the TCP listener; zero if there is none.
+    pub tcp_port: u16,
+    /// The configuration file; empty if there is none.
+    pub config_file: String,
+    /// Path of the executable.
+    pub executable: String,
+    /// Operating system, release and machine.
+    pub os: String,
+    /// Node id, forty hexadecimal digits.
+    pub node_id: String,
+    /// Forty hexadecimal digits, new with each start.
+    pub run_id: String,
+    /// Bytes of log on disk.
+    pub log_bytes: u64,
+    /// Seconds since the log was last on stable storage; none without a log.
+    pub log_synced_ago: Option<f64>,
+    /// Total memory of the machine in bytes.
+    pub system_memory: u64,
+}
+
+/// The surroundings of one worker.
+pub trait Host: Send {
+    /// Facts of this moment. May be slow: it reads files.
+    fn facts(&self) -> Facts;
+    /// When a checkpoint of the whole node was last complete, in seconds since the Unix epoch.
+    fn last_save(&self) -> Option<u64>;
+    /// Writes the settings that differ from their defaults to the configuration file, or says why it cannot.
+    fn rewrite_config(&self, settings: &crate::settings::Settings) -> Result<(), String>;
+    /// Gives memory that is free inside the process back to the system.
+    fn purge_memory(&self);
+    /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
+    fn stopwatch_us(&self) -> u64;
+}

@@ -1,0 +1,356 @@
+//! `INFO`: what a node says about itself, in the sections and field names that tools of Redis look for.
+
+use std::fmt::Write as _;
+
+use base::{Args, DbIndex, HashMap};
+use resp::Reply;
+
+use crate::connection::{NARF_VERSION, REDIS_VERSION};
+use crate::gather::{Answer, Question};
+use crate::host::Facts;
+use crate::session::Session;
+use crate::stats::{DbCount, Snapshot};
+use crate::worker::Worker;
+
+/// Sections in the order they are shown, and whether plain `INFO` shows them.
+const SECTIONS: [(&str, bool); 11] = [
+    ("server", true),
+    ("clients", true),
+    ("memory", true),
+    ("persistence", true),
+    ("stats", true),
+    ("replication", true),
+    ("cpu", true),
+    ("modules", true),
+    ("commandstats", false),
+    ("cluster", true),
+    ("keyspace", true),
+];
+
+impl Snapshot {
+    /// Keys of all databases.
+    pub(crate) fn keys(&self) -> u64 {
+        self.dbs.values().map(|count| count.keys).sum()
+    }
+
+    fn add(&mut self, other: &Snapshot) {
+        self.stats.add(&other.stats);
+        self.clients += other.clients;
+        self.pubsub_clients += other.pubsub_clients;
+        self.watching_clients += other.watching_clients;
+        self.largest_buffers.0 = self.largest_buffers.0.max(other.largest_buffers.0);
+        self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
+        self.client_bytes += other.client_bytes;
+        self.data_bytes += other.data_bytes;
+        self.slow += other.slow;
+        self.partitions += other.partitions;
+        self.checkpointing |= other.checkpointing;
+        self.entries += other.entries;
+        for (db, count) in &other.dbs {
+            let mine: &mut DbCount = self.dbs.entry(*db).or_default();
+            mine.keys += count.keys;
+            mine.deadlines += count.deadlines;
+        }
+    }
+}
+
+/// All workers' counters in one.
+pub(crate) fn total(answers: Vec<Answer>) -> Snapshot {
+    let mut total = Snapshot::default();
+    for answer in answers {
+        if let Answer::Stats(snapshot) = answer {
+            total.add(&snapshot);
+        }
+    }
+    total
+}
+
+impl Worker {
+    pub(crate) fn info(&mut self, session: &mut Session, args: Args<'_>) {
+        let wanted = wanted_sections(args);
+        let (channels, patterns) = (self.pubsub.channels(), self.pubsub.patterns());
+        let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let context = Context {
+                facts: worker.host.facts(),
+                total: total(answers),
+                worker,
+                channels,
+                patterns,
+            };
+            let mut text = String::new();
+            for (section, _) in SECTIONS.iter().filter(|(section, _)| wanted.contains(section)) {
+                if !text.is_empty() {
+                    text.push_str("\r\n");
+                }
+                context.write(section, &mut text);
+            }
+            reply.verbatim(text.as_bytes());
+        };
+        self.ask(session, Question::Stats, Box::new(finish));
+    }
+
+    /// What this worker contributes.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let mut dbs: HashMap<u8, DbCount> = HashMap::default();
+        let (mut data_bytes, mut partitions, mut entries) = (0, 0, 0);
+        for place in &self.places {
+            let Some(partition) = &place.partition else { continue };
+            partitions += 1;
+            entries += partition.last().index;
+            for (db, keyspace) in partition.keyspaces() {
+                data_bytes += keyspace.memory() as u64;
+                if !keyspace.is_empty() {
+                    let count = dbs.entry(db.number()).or_default();
+                    count.keys += keyspace.len() as u64;
+                    count.deadlines += keyspace.deadlines() as u64;
+                }
+            }
+        }
+        let sessions = || self.sessions.iter();
+        Snapshot {
+            stats: self.stats.clone(),
+            clients: self.sessions.len() as u64,
+            pubsub_clients: sessions().filter(|session| session.subscriptions.count() > 0).count() as u64,
+            watching_clients: sessions().filter(|session| !session.watched.is_empty()).count() as u64,
+            largest_buffers: (
+                sessions().map(|session| session.input.capacity() as u64).max().unwrap_or(0),
+                sessions().map(|session| session.output.memory() as u64).max().unwrap_or(0),
+            ),
+            client_bytes: sessions().map(|session| session.memory() as u64).sum(),
+            data_bytes,
+            dbs,
+            slow: self.slowlog.len() as u64,
+            partitions,
+            checkpointing: self.is_checkpointing(),
+            entries,
+        }
+    }
+}
+
+/// The sections asked for; the usual ones if none is named.
+fn wanted_sections(args: Args<'_>) -> Vec<&'static str> {
+    let words: Vec<String> =
+        args.iter().skip(1).map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
+    let wants = |section: &str, usual: bool| {
+        words.iter().any(|word| match word.as_str() {
+            "all" | "everything" => true,
+            "default" => usual,
+            word => word == section,
+        }) || (words.is_empty() && usual)
+    };
+    SECTIONS.iter().filter(|(section, usual)| wants(section, *usual)).map(|(section, _)| *section).collect()
+}
+
+struct Context<'a> {
+    facts: Facts,
+    total: Snapshot,
+    worker: &'a Worker,
+    channels: (usize, usize),
+    patterns: usize,
+}
+
+/// Writes `name:value` lines.
+struct Lines<'a>(&'a mut String);
+
+impl Lines<'_> {
+    fn title(&mut self, title: &str) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "# {title}\r\n");
+    }
+
+    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+}
+
+impl Context<'_> {
+    fn write(&self, section: &str, text: &mut String) {
+        let mut lines = Lines(text);
+        match section {
+            "server" => self.server(&mut lines),
+            "clients" => self.clients(&mut lines),
+            "memory" => self.memory(&mut lines),
+            "persistence" => self.persistence(&mut lines),
+            "stats" => self.stats(&mut lines),
+            "replication" => self.replication(&mut lines),
+            "cpu" => self.cpu(&mut lines),
+            "modules" => lines.title("Modules"),
+            "commandstats" => self.commandstats(&mut lines),
+            "cluster" => {
+                lines.title("Cluster");
+                lines.add("cluster_enabled", 0);
+            }
+            _ => self.keyspace(&mut lines),
+        }
+    }
+
+    fn server(&self, lines: &mut Lines<'_>) {
+        let facts = &self.facts;
+        let now = self.worker.now;
+        let uptime = now.mono_us / 1_000_000;
+        lines.title("Server");
+        lines.add("redis_version", REDIS_VERSION);
+        lines.add("redis_git_sha1", "00000000");
+        lines.add("redis_git_dirty", 0);
+        lines.add("redis_mode", "standalone");
+        lines.add("narf_version", NARF_VERSION);
+        lines.add("narf_node_id", &facts.node_id);
+        lines.add("narf_node_name", &self.worker.settings.name);
+        lines.add("narf_workers", self.worker.router.workers());
+        lines.add("narf_partitions", self.worker.router.partitions());
+        lines.add("os", &facts.os);
+        lines.add("arch_bits", usize::BITS);
+        lines.add("multiplexing_api", "epoll");
+        lines.add("process_id", facts.process_id);
+        lines.add("run_id", &facts.run_id);
+        lines.add("tcp_port", facts.tcp_port);
+        lines.add("server_time_usec", now.wall_us);
+        lines.add("uptime_in_seconds", uptime);
+        lines.add("uptime_in_days", uptime / 86_400);
+        lines.add("hz", 10);
+        lines.add("configured_hz", 10);
+        lines.add("executable", &facts.executable);
+        lines.add("config_file", &facts.config_file);
+    }
+
+    fn clients(&self, lines: &mut Lines<'_>) {
+        let total = &self.total;
+        lines.title("Clients");
+        lines.add("connected_clients", total.clients);
+        lines.add("cluster_connections", 0);
+        lines.add("maxclients", self.worker.settings.maxclients);
+        lines.add("client_recent_max_input_buffer", total.largest_buffers.0);
+        lines.add("client_recent_max_output_buffer", total.largest_buffers.1);
+        lines.add("blocked_clients", 0);
+        lines.add("tracking_clients", 0);
+        lines.add("pubsub_clients", total.pubsub_clients);
+        lines.add("watching_clients", total.watching_clients);
+        lines.add("clients_in_timeout_table", 0);
+    }
+
+    fn memory(&self, lines: &mut Lines<'_>) {
+        let (total, facts) = (&self.total, &self.facts);
+        let used = total.data_bytes + total.client_bytes;
+        lines.title("Memory");
+        lines.add("used_memory", used);
+        lines.add("used_memory_human", human(used));
+        lines.add("used_memory_rss", facts.resident_bytes);
+        lines.add("used_memory_rss_human", human(facts.resident_bytes));
+        lines.add("used_memory_dataset", total.data_bytes);
+        lines.add("used_memory_overhead", total.client_bytes);
+        lines.add("mem_clients_normal", total.client_bytes);
+        lines.add("total_system_memory", facts.system_memory);
+        lines.add("total_system_memory_human", human(facts.system_memory));
+        lines.add("maxmemory", 0);
+        lines.add("maxmemory_human", "0B");
+        lines.add("maxmemory_policy", "noeviction");
+        let ratio = facts.resident_bytes as f64 / used.max(1) as f64;
+        lines.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+        lines.add("mem_allocator", "mimalloc");
+        lines.add("active_defrag_running", 0);
+        lines.add("lazyfree_pending_objects", 0);
+    }
+
+    fn persistence(&self, lines: &mut Lines<'_>) {
+        let (total, facts, worker) = (&self.total, &self.facts, self.worker);
+        let logging = worker.logging;
+        lines.title("Persistence");
+        lines.add("loading", 0);
+        lines.add("async_loading", 0);
+        lines.add("rdb_changes_since_last_save", total.stats.changes);
+        lines.add("rdb_bgsave_in_progress", u8::from(total.checkpointing));
+        lines.add("rdb_last_save_time", worker.host.last_save().unwrap_or(0));
+        lines.add("rdb_last_bgsave_status", "ok");
+        lines.add("aof_enabled", u8::from(logging));
+        lines.add("aof_rewrite_in_progress", 0);
+        lines.add("aof_last_bgrewrite_status", "ok");
+        lines.add("aof_last_write_status", if worker.write_refusal.is_some() { "err" } else { "ok" });
+        lines.add("log_enabled", u8::from(logging));
+        lines.add("log_bytes", facts.log_bytes);
+        lines.add("log_entries", total.entries);
+        if let Some(ago) = facts.log_synced_ago {
+            lines.add("log_synced_seconds_ago", format_args!("{ago:.3}"));
+        }
+        lines.add("log_ack_default", worker.settings.ack.name());
+        if let Some(reason) = &worker.write_refusal {
+            lines.add("log_writes_refused", reason);
+        }
+    }
+
+    fn stats(&self, lines: &mut Lines<'_>) {
+        let stats = &self.total.stats;
+        lines.title("Stats");
+        lines.add("total_connections_received", stats.connections);
+        lines.add("total_commands_processed", stats.commands);
+        lines.add("instantaneous_ops_per_sec", stats.commands_a_second);
+        lines.add("total_net_input_bytes", stats.net_input_bytes);
+        lines.add("total_net_output_bytes", stats.net_output_bytes);
+        lines.add("rejected_connections", stats.rejected_connections);
+        lines.add("expired_keys", stats.expired_keys);
+        lines.add("evicted_keys", 0);
+        lines.add("evicted_clients", 0);
+        lines.add("total_error_replies", stats.errors);
+        lines.add("acl_access_denied_auth", stats.failed_auth);
+        lines.add("pubsub_channels", self.channels.0);
+        lines.add("pubsub_patterns", self.patterns);
+        lines.add("pubsubshard_channels", self.channels.1);
+        lines.add("pubsub_delivered_messages", stats.delivered_messages);
+        lines.add("client_query_buffer_limit_disconnections", stats.query_buffer_disconnections);
+        lines.add("client_output_buffer_limit_disconnections", stats.output_disconnections);
+        lines.add("cross_protocol_disconnections", stats.cross_protocol);
+        lines.add("calls_between_workers", stats.calls_sent);
+        lines.add("slowlog_entries", self.total.slow);
+    }
+
+    fn replication(&self, lines: &mut Lines<'_>) {
+        lines.title("Replication");
+        lines.add("role", "master");
+        lines.add("connected_slaves", 0);
+        lines.add("master_failover_state", "no-failover");
+        lines.add("master_replid", &self.facts.run_id);
+        lines.add("master_replid2", "0".repeat(40));
+        lines.add("master_repl_offset", 0);
+        lines.add("second_repl_offset", -1);
+        lines.add("repl_backlog_active", 0);
+    }
+
+    fn cpu(&self, lines: &mut Lines<'_>) {
+        let (user, system) = self.facts.cpu_seconds;
+        lines.title("CPU");
+        lines.add("used_cpu_sys", format_args!("{system:.6}"));
+        lines.add("used_cpu_user", format_args!("{user:.6}"));
+    }
+
+    fn commandstats(&self, lines: &mut Lines<'_>) {
+        lines.title("Commandstats");
+        for (name, calls) in self.total.stats.by_command() {
+            let each = calls.micros as f64 / calls.timed.max(1) as f64;
+            let row = format!(
+                "calls={},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls=0",
+                calls.calls, calls.micros, calls.rejected
+            );
+            lines.add(&format!("cmdstat_{name}"), row);
+        }
+    }
+
+    fn keyspace(&self, lines: &mut Lines<'_>) {
+        lines.title("Keyspace");
+        for db in (0..DbIndex::COUNT).filter(|db| self.total.dbs.contains_key(db)) {
+            let count = self.total.dbs[&db];
+            let row = format!("keys={},expires={},avg_ttl=0", count.keys, count.deadlines);
+            lines.add(&format!("db{db}"), row);
+        }
+    }
+}
+
+/// Bytes as people read them, in the manner of Redis: `1.50M`.
+fn human(bytes: u64) -> String {
+    let units = ["B", "K", "M", "G", "T", "P"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes}B") } else { format!("{value:.2}{}", units[unit]) }
+}

@@ -1,0 +1,3 @@
+//! Commands that describe commands.
+
+pub(crate) mod command;

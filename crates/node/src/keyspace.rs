@@ -1,0 +1,269 @@
+//! Commands over whole databases: `DBSIZE`, `KEYS`, `SCAN`, `RANDOMKEY`, `FLUSHDB`, `FLUSHALL`, `SWAPDB`, and the
+//! `DEBUG` commands that look at everything.
+//!
+//! They run with all the partitions they need at hand, borrowed if need be, so each sees one moment.
+
+use base::{Args, DbIndex, PartitionId, parse_i64};
+use command::{DataCommand, NodeCommand};
+use engine::{Digest, Entry, ScanOptions, ScanOver, glob, key_digest, parse_cursor};
+use resp::Reply;
+
+use crate::borrow::Work;
+use crate::session::Session;
+use crate::txn::db_of;
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// A cursor of `SCAN` names a partition and a place in its keyspace, which stays below this.
+const PLACE_BITS: u32 = 48;
+
+impl Worker {
+    /// Runs a command of this file for a session, once its partitions are at hand.
+    pub(crate) fn start_keyspace_command(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        args: Args<'_>,
+        raw: &[u8],
+    ) {
+        let wanted = self.partitions_of_keyspace_command(session.db, command, args);
+        self.start(session, wanted, Work::Request(WireRequest::copy_of(args, raw)));
+    }
+
+    /// The partitions such a command needs, ascending; none for any other command.
+    pub(crate) fn partitions_of_keyspace_command(
+        &self,
+        db: DbIndex,
+        command: NodeCommand,
+        args: Args<'_>,
+    ) -> Vec<PartitionId> {
+        use NodeCommand as N;
+        match command {
+            N::DbSize | N::FlushDb | N::Keys | N::RandomKey => self.router.partitions_of(db).collect(),
+            N::Scan => {
+                let from = parse_cursor(args.at(1)).map_or(0, |cursor| cursor >> PLACE_BITS);
+                self.router.partitions_of(db).filter(|id| u64::from(id.0) >= from).collect()
+            }
+            N::FlushAll | N::DebugDigest | N::DebugReload | N::SwapDb => self.router.all().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Runs such a command; whether it changed something.
+    pub(crate) fn run_keyspace_command(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        use NodeCommand as N;
+        let (db, version) = (session.db, session.version);
+        let mut reply = Reply::new(out, version);
+        match command {
+            N::Watch => self.begin_watches(session, args, out),
+            N::DbSize => {
+                let len: usize = self.router.partitions_of(db).map(|id| self.count(id, db)).sum();
+                reply.len_int(len);
+            }
+            N::Keys => self.keys(db, args.at(1), &mut reply),
+            N::RandomKey => self.random_key(db, &mut reply),
+            N::Scan => self.scan(db, args, &mut reply),
+            N::FlushDb | N::FlushAll => return self.flush(db, command, args, &mut reply),
+            N::SwapDb => swap_db(args, &mut reply),
+            N::DebugDigest => reply.simple(&self.digest().to_string()),
+            N::DebugReload => self.reload(&mut reply),
+            _ => {}
+        }
+        false
+    }
+
+    fn count(&mut self, id: PartitionId, db: DbIndex) -> usize {
+        self.partition_mut(id).and_then(|partition| Some(partition.existing(db)?.len())).unwrap_or(0)
+    }
+
+    /// Visits every live entry of a database.
+    fn each_entry(&mut self, db: DbIndex, visit: &mut dyn FnMut(&Entry)) {
+        let now = self.now.millis();
+        for id in self.router.partitions_of(db) {
+            let Some(partition) = self.partition_mut(id) else { continue };
+            let now = partition.time(now);
+            let Some(keyspace) = partition.existing(db) else { continue };
+            let mut cursor = 0;
+            loop {
+                cursor = keyspace.scan(cursor, 1024, &mut |entry| {
+                    if !entry.is_lapsed(now) {
+                        visit(entry);
+                    }
+                });
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn keys(&mut self, db: DbIndex, pattern: &[u8], reply: &mut Reply<'_>) {
+        let mut found = Vec::new();
+        self.each_entry(db, &mut |entry| {
+            if pattern == b"*" || glob::matches(pattern, entry.key()) {
+                found.push(Box::<[u8]>::from(entry.key()));
+            }
+        });
+        reply.array(found.len());
+        found.iter().for_each(|key| reply.bulk(key));
+    }
+
+    /// A partition is chosen by how many keys it has, a key within it by a random point.
+    fn random_key(&mut self, db: DbIndex, reply: &mut Reply<'_>) {
+        let ids: Vec<PartitionId> = self.router.partitions_of(db).collect();
+        let counts: Vec<usize> = ids.iter().map(|id| self.count(*id, db)).collect();
+        let total: usize = counts.iter().sum();
+        // Lapsed keys are drawn again, so often that giving up means there is hardly anything else.
+        for _ in 0..100 {
+            let mut pick = self.random.below(total as u64) as usize;
+            let Some(at) = counts.iter().position(|&count| {
+                let here = pick < count;
+                pick = pick.saturating_sub(count);
+                here
+            }) else {
+                break;
+            };
+            let (now, point) = (self.now.millis(), self.random.next_u64());
+            let Some(partition) = self.partition_mut(ids[at]) else { break };
+            let now = partition.time(now);
+            if let Some(entry) = partition.keyspace(db).random(point).filter(|entry| !entry.is_lapsed(now)) {
+                return reply.bulk(entry.key());
+            }
+        }
+        reply.null();
+    }
+
+    fn scan(&mut self, db: DbIndex, args: Args<'_>, reply: &mut Reply<'_>) {
+        let asked = parse_cursor(args.at(1))
+            .and_then(|cursor| Ok((cursor, ScanOptions::parse(args.tail(2), ScanOver::Keys)?)));
+        let (cursor, filter) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return error.write(reply),
+        };
+        let (mut found, mut visited) = (Vec::new(), 0);
+        let next = self.scan_from(db, cursor, &filter, &mut found, &mut visited);
+        reply.array(2);
+        reply.bulk(next.to_string().as_bytes());
+        reply.array(found.len());
+        found.iter().for_each(|key| reply.bulk(key));
+    }
+
+    /// Scans partition after partition until enough was visited; the cursor to go on from, 0 at the end.
+    fn scan_from(
+        &mut self,
+        db: DbIndex,
+        cursor: u64,
+        filter: &ScanOptions<'_>,
+        found: &mut Vec<Box<[u8]>>,
+        visited: &mut usize,
+    ) -> u64 {
+        let now = self.now.millis();
+        let mut place = cursor & ((1 << PLACE_BITS) - 1);
+        let ids: Vec<PartitionId> = self.router.partitions_of(db).collect();
+        // A fresh scan starts at the database's first partition, whichever that is.
+        let first = if cursor == 0 { ids[0].0 } else { (cursor >> PLACE_BITS) as u16 };
+        for id in ids.into_iter().filter(|id| id.0 >= first) {
+            let Some(partition) = self.partition_mut(id) else { return 0 };
+            let now = partition.time(now);
+            loop {
+                if *visited >= filter.count {
+                    return cursor_of(id, place);
+                }
+                let Some(keyspace) = partition.existing(db) else { break };
+                place = keyspace.scan(place, filter.count - *visited, &mut |entry| {
+                    *visited += 1;
+                    if !entry.is_lapsed(now) && wants(filter, entry) {
+                        found.push(entry.key().into());
+                    }
+                });
+                if place == 0 {
+                    break;
+                }
+            }
+            place = 0;
+        }
+        0
+    }
+
+    fn flush(&mut self, db: DbIndex, command: NodeCommand, args: Args<'_>, reply: &mut Reply<'_>) -> bool {
+        let known = |word: &[u8]| word.eq_ignore_ascii_case(b"async") || word.eq_ignore_ascii_case(b"sync");
+        if args.len() > 2 || args.get(1).is_some_and(|word| !known(word)) {
+            reply.error("ERR syntax error");
+            return false;
+        }
+        if let Some(reason) = &self.write_refusal {
+            let text = format!("MISCONF {reason}; write not applied");
+            reply.error(text);
+            return false;
+        }
+        let mut changed = false;
+        for id in self.router.all() {
+            let Some(partition) = self.partition_mut(id) else { continue };
+            let wanted = |other: DbIndex| command == NodeCommand::FlushAll || other == db;
+            let dbs: Vec<DbIndex> =
+                partition.keyspaces().filter(|(other, k)| wanted(*other) && !k.is_empty()).map(|(other, _)| other).collect();
+            for other in dbs {
+                changed |= self.run_own(id, other, DataCommand::NarfFlush, &[b"narf.flush"]);
+            }
+        }
+        reply.ok();
+        changed
+    }
+
+    /// The digest of all databases as Redis computes it, the same for the same content on any number of partitions.
+    fn digest(&mut self) -> Digest {
+        let mut digest = Digest::ZERO;
+        for db in (0..DbIndex::COUNT).filter_map(DbIndex::new) {
+            let mut keys: Option<Digest> = None;
+            self.each_entry(db, &mut |entry| keys.get_or_insert(Digest::ZERO).join(key_digest(entry)));
+            if let Some(keys) = keys {
+                digest.begin_db(db);
+                digest.join(keys);
+            }
+        }
+        digest
+    }
+
+    /// `DEBUG RELOAD`: everything to records and back, as a checkpoint and a restart would.
+    fn reload(&mut self, reply: &mut Reply<'_>) {
+        for id in self.router.all() {
+            let Some(partition) = self.partition_mut(id) else { continue };
+            if let Err(error) = partition.reload() {
+                return reply.error(format!("ERR partition {}: {error}", id.0));
+            }
+        }
+        reply.ok();
+    }
+}
+
+fn swap_db(args: Args<'_>, reply: &mut Reply<'_>) {
+    if parse_i64(args.at(1)).is_none() {
+        return reply.error("ERR invalid first DB index");
+    }
+    if parse_i64(args.at(2)).is_none() {
+        return reply.error("ERR invalid second DB index");
+    }
+    match (db_of(args.at(1)), db_of(args.at(2))) {
+        (Some(a), Some(b)) if a == b => reply.ok(),
+        (Some(_), Some(_)) => reply.error("ERR SWAPDB is not available in this version; RENAME or MOVE the keys"),
+        (None, _) | (_, None) => reply.error("ERR DB index is out of range"),
+    }
+}
+
+/// Never 0, which would read as the end: a scan stops in a partition only after it has visited something there,
+/// or before the second partition at the earliest.
+fn cursor_of(id: PartitionId, place: u64) -> u64 {
+    debug_assert!(place < 1 << PLACE_BITS, "the place leaves room for the partition");
+    (u64::from(id.0) << PLACE_BITS) | place
+}
+
+fn wants(options: &ScanOptions<'_>, entry: &Entry) -> bool {
+    let kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes());
+    options.takes(entry.key()) && options.kind.is_none_or(kind)
+}

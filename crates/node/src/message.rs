@@ -1,0 +1,187 @@
+//! What workers of one node say to each other. One message carries all that a turn has for one worker.
+//!
+//! Messages between two workers arrive in the order they were sent; nothing else is assumed.
+
+use std::sync::Arc;
+
+use base::{AckLevel, Args, ConnId, DbIndex, PartitionId, Span, WorkerId};
+use command::Spec;
+use resp::Version;
+
+use crate::gather::{Answer, Question};
+use crate::output::Ticket;
+use crate::partition::Partition;
+use crate::pubsub::{Channel, Delivery};
+use crate::session::SessionRef;
+
+/// A message from one worker of a node to another.
+pub enum Message {
+    /// Requests for partitions of the receiver.
+    Calls(Calls),
+    /// Answers to requests of the receiver's clients.
+    Replies(Replies),
+    /// Asks for the loan of partitions, ascending.
+    Borrow(Borrow),
+    /// Partitions lent to a task of the receiver.
+    Lend(TaskId, Vec<Box<Partition>>),
+    /// Partitions the receiver had lent, given back.
+    Return(Vec<Box<Partition>>),
+    /// Messages of channels that the receiver's clients listen to.
+    Publish(Delivery),
+    /// The sender's clients began (`+1`) or ceased (`-1`) to listen.
+    Interest {
+        /// To what.
+        channel: Channel,
+        /// By how many.
+        change: i32,
+    },
+    /// A question to every worker.
+    Ask {
+        /// Who asks, and which gathering the answer belongs to.
+        from: WorkerId,
+        /// The gathering.
+        gather: u64,
+        /// The question.
+        question: Arc<Question>,
+    },
+    /// The answer.
+    Answer {
+        /// The gathering.
+        gather: u64,
+        /// One worker's part.
+        answer: Answer,
+    },
+    /// A line for the receiver's `MONITOR` clients.
+    MonitorLine(Arc<[u8]>),
+}
+
+/// A task of one worker that needs partitions of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskId {
+    /// Whose task.
+    pub worker: WorkerId,
+    /// Which one.
+    pub number: u64,
+}
+
+/// A request for partitions of the receiver, in the order in which they must be taken.
+pub struct Borrow {
+    /// For which task.
+    pub task: TaskId,
+    /// Which, ascending, all owned by the receiver.
+    pub wanted: Vec<PartitionId>,
+    /// Those it has got so far; filled by the receiver while it waits for others.
+    pub got: Vec<Box<Partition>>,
+}
+
+/// What a request needs to run away from its session.
+#[derive(Clone, Copy)]
+pub(crate) struct CallHead {
+    pub(crate) session: SessionRef,
+    pub(crate) ticket: Ticket,
+    pub(crate) partition: PartitionId,
+    pub(crate) db: DbIndex,
+    pub(crate) version: Version,
+    pub(crate) ack: AckLevel,
+    pub(crate) spec: &'static Spec,
+}
+
+/// Requests of one turn for one worker: their bytes as one block.
+pub struct Calls {
+    pub(crate) from: WorkerId,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    heads: Vec<(CallHead, Block)>,
+}
+
+/// Where one request lies in its batch.
+#[derive(Clone, Copy)]
+struct Block {
+    bytes_start: u32,
+    bytes_len: u32,
+    spans_start: u32,
+    spans_len: u32,
+}
+
+impl Calls {
+    pub(crate) fn new(from: WorkerId) -> Calls {
+        Calls { from, bytes: Vec::new(), spans: Vec::new(), heads: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// Adds a request: `raw` is its wire form, and what `args` views.
+    pub(crate) fn push(&mut self, head: CallHead, args: Args<'_>, raw: &[u8]) {
+        let block = Block {
+            bytes_start: self.bytes.len() as u32,
+            bytes_len: raw.len() as u32,
+            spans_start: self.spans.len() as u32,
+            spans_len: args.len() as u32,
+        };
+        self.bytes.extend_from_slice(raw);
+        self.spans.extend_from_slice(args.spans());
+        self.heads.push((head, block));
+    }
+
+    /// The requests in order: head, arguments, wire form.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CallHead, Args<'_>, &[u8])> {
+        self.heads.iter().map(|(head, block)| {
+            let bytes = &self.bytes[block.bytes_start as usize..][..block.bytes_len as usize];
+            let spans = &self.spans[block.spans_start as usize..][..block.spans_len as usize];
+            (head, Args::new(bytes, spans), bytes)
+        })
+    }
+
+    /// Bytes of requests held.
+    pub(crate) fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Answers of one turn to one worker's clients.
+#[derive(Default)]
+pub struct Replies {
+    bytes: Vec<u8>,
+    heads: Vec<(SessionRef, Ticket, u32)>,
+}
+
+impl Replies {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The buffer to write the next reply to; [`Replies::seal`] ends it.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Says whose the bytes since the last seal are.
+    pub(crate) fn seal(&mut self, session: SessionRef, ticket: Ticket) {
+        self.heads.push((session, ticket, self.bytes.len() as u32));
+    }
+
+    pub(crate) fn push(&mut self, session: SessionRef, ticket: Ticket, reply: &[u8]) {
+        self.bytes.extend_from_slice(reply);
+        self.seal(session, ticket);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionRef, Ticket, &[u8])> {
+        let mut start = 0;
+        self.heads.iter().map(move |&(session, ticket, end)| {
+            let reply = &self.bytes[start..end as usize];
+            start = end as usize;
+            (session, ticket, reply)
+        })
+    }
+}
+
+/// A connection as other workers know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteSession {
+    /// The worker it lives on.
+    pub worker: WorkerId,
+    /// Its id.
+    pub conn: ConnId,
+}

@@ -1,0 +1,137 @@
+//! `MONITOR`: every request the node takes up, as a line, to clients that asked for it.
+//!
+//! Secrets are not shown: requests whose row says so are left out, by the table.
+
+use std::sync::Arc;
+
+use base::{Args, WorkerId};
+use command::Spec;
+use resp::Reply;
+
+use crate::gather::Question;
+use crate::message::Message;
+use crate::session::{Peer, Session, SessionRef, gate};
+use crate::worker::Worker;
+
+/// Who watches, on this worker and on others.
+#[derive(Default)]
+pub(crate) struct Monitors {
+    local: Vec<SessionRef>,
+    /// Other workers with watchers.
+    remote: Vec<WorkerId>,
+}
+
+impl Monitors {
+    /// Whether requests must be shown to someone.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        !self.local.is_empty() || !self.remote.is_empty()
+    }
+
+    /// Another worker gained its first watcher, or lost its last.
+    pub(crate) fn note(&mut self, worker: WorkerId, on: bool) {
+        self.remote.retain(|other| *other != worker);
+        if on {
+            self.remote.push(worker);
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn begin_monitor(&mut self, session: &mut Session) {
+        if session.has_gate(gate::MONITOR) {
+            Reply::new(session.output.end(), session.version).ok();
+            return;
+        }
+        session.set_gate(gate::MONITOR, true);
+        self.monitors.local.push(session.at);
+        if self.monitors.local.len() == 1 {
+            self.ask(session, Question::Monitors(self.id, true), Box::new(|_, _, reply| reply.ok()));
+            // Our own entry is in `local`; the answer to ourselves noted it among the others.
+            let id = self.id;
+            self.monitors.note(id, false);
+        } else {
+            Reply::new(session.output.end(), session.version).ok();
+        }
+    }
+
+    pub(crate) fn end_monitor(&mut self, session: &mut Session) {
+        if !session.has_gate(gate::MONITOR) {
+            return;
+        }
+        session.set_gate(gate::MONITOR, false);
+        self.monitors.local.retain(|other| *other != session.at);
+        if self.monitors.local.is_empty() {
+            let question = Arc::new(Question::Monitors(self.id, false));
+            for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
+                let question = Arc::clone(&question);
+                // Nobody waits for the answer: its number is never given out.
+                let ask = Message::Ask { from: self.id, gather: u64::MAX, question };
+                self.outbox.messages.push((worker, ask));
+            }
+        }
+    }
+
+    /// Shows a request to all who watch.
+    pub(crate) fn show_request(&mut self, session: &mut Session, args: Args<'_>, spec: &Spec) {
+        let line: Arc<[u8]> = self.line(session, args, spec).into();
+        for worker in self.monitors.remote.clone() {
+            self.outbox.messages.push((worker, Message::MonitorLine(Arc::clone(&line))));
+        }
+        if session.has_gate(gate::MONITOR) {
+            session.output.end().extend_from_slice(&line);
+        }
+        self.show_to_monitors(&line);
+    }
+
+    /// Sends a line to our own watchers.
+    pub(crate) fn show_to_monitors(&mut self, line: &[u8]) {
+        for at in self.monitors.local.clone() {
+            let Some(mut session) = self.sessions.take(at.token) else { continue };
+            if session.at == at {
+                session.output.end().extend_from_slice(line);
+                self.queue_send(&mut session);
+            }
+            self.sessions.put_back(session);
+        }
+    }
+
+    fn line(&self, session: &Session, args: Args<'_>, spec: &Spec) -> Vec<u8> {
+        let (seconds, micros) = (self.now.wall_us / 1_000_000, self.now.wall_us % 1_000_000);
+        let peer = match &session.peer {
+            Peer::Tcp { remote, .. } => remote.to_string(),
+            Peer::Unix(path) => format!("unix:{path}"),
+            Peer::InProcess => "in-process".to_owned(),
+        };
+        let mut line = format!("+{seconds}.{micros:06} [{} {peer}]", session.db.number()).into_bytes();
+        for (index, arg) in args.iter().enumerate() {
+            line.extend_from_slice(b" \"");
+            let hidden = index > 0 && hides_arguments(spec);
+            push_escaped(&mut line, if hidden { b"(redacted)" } else { arg });
+            line.push(b'"');
+        }
+        line.extend_from_slice(b"\r\n");
+        line
+    }
+}
+
+/// Requests that carry passwords.
+pub(crate) fn hides_arguments(spec: &Spec) -> bool {
+    matches!(spec.name, "auth" | "hello")
+}
+
+/// Text as in a double-quoted string: the escapes that `redis-cli` reads back.
+pub(crate) fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            7 => out.extend_from_slice(b"\\a"),
+            8 => out.extend_from_slice(b"\\b"),
+            0x20..=0x7e => out.push(byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+}

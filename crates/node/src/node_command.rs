@@ -1,0 +1,171 @@
+//! Commands that the node runs itself. The match has no default arm: a new row of the table is a compile error
+//! here until it does something.
+
+use base::Args;
+use command::{NodeCommand, Spec, help};
+use resp::Reply;
+
+use crate::dispatch::Taken;
+use crate::pubsub::ChannelKind;
+use crate::session::{Session, Stall};
+use crate::worker::Worker;
+
+impl Worker {
+    /// Runs a request that the node answers itself.
+    pub(crate) fn run_node(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        // What a client said before must have happened before this does: replies of requests sent elsewhere
+        // are awaited first. Only plain answers may stand in line without waiting.
+        if session.output.is_waiting() && !answers_from_the_session(command) {
+            session.stall = Some(Stall::Drain);
+            return Taken::Later;
+        }
+        use NodeCommand as N;
+        match command {
+            N::Ping => self.with_reply(session, |worker, session, out| worker.ping(session, args, out)),
+            N::Echo => self.with_reply(session, |_, session, out| {
+                Reply::new(out, session.version).bulk(args.at(1));
+            }),
+            N::Select => self.with_reply(session, |worker, session, out| worker.select(session, args, out)),
+            N::Auth => self.with_reply(session, |worker, session, out| worker.auth(session, args, out)),
+            N::Hello => self.with_reply(session, |worker, session, out| worker.hello(session, args, out)),
+            N::Quit => {
+                Reply::new(session.output.end(), session.version).ok();
+                session.closing = true;
+            }
+            N::Reset => self.reset(session),
+
+            N::ClientId
+            | N::ClientGetName
+            | N::ClientSetName
+            | N::ClientSetInfo
+            | N::ClientInfo
+            | N::ClientNoEvict
+            | N::ClientNoTouch
+            | N::ClientGetRedir
+            | N::ClientTracking
+            | N::ClientTrackingInfo
+            | N::ClientCaching
+            | N::ClientAck => self.run_client(session, command, args),
+            N::ClientList => self.client_list(session, args),
+            N::ClientKill => self.client_kill(session, args),
+            N::ClientPause => self.client_pause(session, args),
+            N::ClientUnpause => {
+                self.ask(session, crate::gather::Question::Unpause, Box::new(|_, _, reply| reply.ok()));
+            }
+            N::ClientReply => self.client_reply(session, args),
+            N::ClientUnblock => self.client_unblock(session, args),
+
+            N::Subscribe => self.subscribe(session, ChannelKind::Plain, args),
+            N::PSubscribe => self.subscribe(session, ChannelKind::Pattern, args),
+            N::SSubscribe => self.subscribe(session, ChannelKind::Shard, args),
+            N::Unsubscribe => self.unsubscribe(session, ChannelKind::Plain, args),
+            N::PUnsubscribe => self.unsubscribe(session, ChannelKind::Pattern, args),
+            N::SUnsubscribe => self.unsubscribe(session, ChannelKind::Shard, args),
+            N::Publish => self.publish(session, ChannelKind::Plain, args),
+            N::SPublish => self.publish(session, ChannelKind::Shard, args),
+            N::PubSubChannels | N::PubSubNumPat | N::PubSubNumSub | N::PubSubShardChannels | N::PubSubShardNumSub => {
+                self.with_reply(session, |worker, session, out| worker.run_pubsub(session, command, args, out));
+            }
+
+            N::Multi => self.multi(session),
+            N::Exec => self.exec(session),
+            N::Discard => self.discard(session),
+            N::Watch => self.watch(session, args, raw),
+            N::Unwatch => self.unwatch(session),
+
+            N::DbSize
+            | N::FlushAll
+            | N::FlushDb
+            | N::Keys
+            | N::RandomKey
+            | N::Scan
+            | N::SwapDb
+            | N::DebugDigest
+            | N::DebugReload => self.start_keyspace_command(session, command, args, raw),
+
+            N::Wait | N::WaitAof => self.with_reply(session, |worker, session, out| {
+                worker.wait(session, command, args, out);
+            }),
+            N::BgRewriteAof | N::BgSave | N::Save | N::LastSave => self.run_save(session, command, args),
+            N::ConfigGet => self.config_get(session, args),
+            N::ConfigSet => self.config_set(session, args),
+            N::ConfigResetStat => {
+                self.ask(session, crate::gather::Question::ResetStats, Box::new(|_, _, reply| reply.ok()));
+            }
+            N::ConfigRewrite => self.config_rewrite(session),
+            N::DebugSetActiveExpire => self.debug_set_active_expire(session, args),
+            N::DebugSleep => self.debug_sleep(session, args),
+            N::Info => self.info(session, args),
+            N::SlowlogGet | N::SlowlogLen | N::SlowlogReset => self.run_slowlog(session, command, args),
+            N::MemoryDoctor | N::MemoryMallocStats | N::MemoryPurge | N::MemoryStats => {
+                self.run_memory(session, command);
+            }
+            N::Monitor => self.begin_monitor(session),
+            N::Shutdown => self.shutdown(session, args),
+            N::Lolwut | N::ModuleList | N::Role | N::Time | N::Asking | N::ReadOnly | N::ReadWrite => {
+                self.with_reply(session, |worker, session, out| worker.run_fact(session, command, out));
+            }
+            N::ClusterInfo
+            | N::ClusterKeySlot
+            | N::ClusterMyId
+            | N::ClusterNodes
+            | N::ClusterShards
+            | N::ClusterSlots => self.with_reply(session, |worker, session, out| {
+                worker.run_cluster(session, command, args, out);
+            }),
+            N::Command
+            | N::CommandCount
+            | N::CommandDocs
+            | N::CommandGetKeys
+            | N::CommandGetKeysAndFlags
+            | N::CommandInfo
+            | N::CommandList => self.with_reply(session, |_, session, out| {
+                crate::introspect::command::reply(command, args, &mut Reply::new(out, session.version));
+            }),
+            N::ClientHelp
+            | N::PubSubHelp
+            | N::ObjectHelp
+            | N::CommandHelp
+            | N::ConfigHelp
+            | N::DebugHelp
+            | N::MemoryHelp
+            | N::SlowlogHelp
+            | N::ClusterHelp => write_help(session, spec),
+        }
+        Taken::Done
+    }
+
+    /// Runs something that writes to a buffer, and puts that where the session's next reply belongs.
+    pub(crate) fn with_reply(
+        &mut self,
+        session: &mut Session,
+        run: impl FnOnce(&mut Worker, &mut Session, &mut Vec<u8>),
+    ) {
+        let mut out = std::mem::take(&mut self.scratch);
+        run(self, session, &mut out);
+        session.output.end().extend_from_slice(&out);
+        out.clear();
+        self.scratch = out;
+    }
+}
+
+/// Commands whose answer depends on nothing that an earlier request could change elsewhere.
+fn answers_from_the_session(command: NodeCommand) -> bool {
+    use NodeCommand as N;
+    matches!(command, N::Ping | N::Echo | N::Select | N::ClientId | N::ClientGetName | N::ClientSetName | N::ClientSetInfo | N::Multi)
+}
+
+fn write_help(session: &mut Session, spec: &Spec) {
+    let parent = spec.parent_name().and_then(command::lookup_name);
+    let lines = parent.map(help::subcommand_lines).unwrap_or_default();
+    let mut reply = Reply::new(session.output.end(), session.version);
+    reply.array(lines.len());
+    lines.iter().for_each(|line| reply.simple(line));
+}

@@ -1,0 +1,73 @@
+//! What a turn wants done: the only way anything leaves a worker.
+//!
+//! The order is a promise. A shell first appends `frame` to the log and tells the worker where it ended
+//! ([`Worker::appended`](crate::Worker::appended)); then it passes on `messages`; then it sends. So nobody
+//! hears of a write that a kill of the process could take back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{PartitionId, WorkerId};
+
+use crate::message::Message;
+use crate::settings::Settings;
+
+/// What one turn left to be done.
+#[derive(Default)]
+pub struct Outbox {
+    /// Records for the log; one frame, all or nothing. Empty: nothing to append. The shell takes or clears it.
+    pub frame: Vec<u8>,
+    /// Some answer waits until the frame, and all before it, is on stable storage.
+    pub sync: bool,
+    /// For other workers of this node.
+    pub messages: Vec<(WorkerId, Message)>,
+    /// Sessions, by token, that have something to send.
+    pub send: Vec<u32>,
+    /// Sessions, by token, to be closed without sending more. Their sockets are gone after this turn.
+    pub close: Vec<u32>,
+    /// Writes to checkpoint files, in order.
+    pub checkpoints: Vec<CheckpointWrite>,
+    /// What concerns the whole node.
+    pub control: Vec<Control>,
+    /// Keep this worker busy for so long (`DEBUG SLEEP`).
+    pub sleep: Option<Duration>,
+}
+
+/// One step of writing a partition's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckpointWrite {
+    /// A new file; the state is that after entry `index`, and the log before this turn's frame is covered.
+    Begin {
+        /// Of which partition.
+        partition: PartitionId,
+        /// Last entry it includes.
+        index: u64,
+        /// The term of the group then.
+        term: u64,
+    },
+    /// Records of keys.
+    Chunk {
+        /// Of which partition.
+        partition: PartitionId,
+        /// The bytes: a database number, then records; see docs/formats/checkpoint.md.
+        bytes: Vec<u8>,
+    },
+    /// The file is whole. The shell syncs it, names it, and answers with
+    /// [`Worker::checkpoint_done`](crate::Worker::checkpoint_done).
+    End {
+        /// Of which partition.
+        partition: PartitionId,
+    },
+}
+
+/// Something the shell must do for the whole node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Control {
+    /// Stop, as by SIGTERM.
+    Shutdown {
+        /// Write a checkpoint first.
+        save: bool,
+    },
+    /// Settings changed at run time; the shell applies those that are its own.
+    SettingsChanged(Arc<Settings>),
+}

@@ -1,0 +1,473 @@
+//! One partition as a node holds it: its group's place in the log, its keyspaces, and the entry being filled.
+//!
+//! All writes go one way: the operation is applied and put into the open entry, the turn's end closes the entry,
+//! and the shell appends it before anyone hears of it. A lone voter may do it in that order because nothing
+//! leaves the node between the two; a group of several proposes first and applies what was committed.
+//!
+//! Invariants: an operation is in the log exactly if it changed something; the time of entries never goes back;
+//! replaying the log over the state it began with gives this state. Does not know: sessions, workers, files.
+
+use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
+use command::{DataCommand, Lookup, Run, Spec};
+use engine::{Keyspace, Store};
+use raft::{EntryId, Group, GroupConfig, HardState, RecoverError, Recovered};
+use resp::{Decoded, Decoder, Limits, Reply, Version};
+
+use crate::entry::{EntryError, EntryHeader, write_entry, write_term};
+use crate::wire::WireRequest;
+
+/// What every operation of a turn shares.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Millis,
+    pub(crate) random: &'a mut Random,
+    pub(crate) logging: bool,
+}
+
+/// A request about to run.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation<'a> {
+    pub(crate) spec: &'static Spec,
+    pub(crate) command: DataCommand,
+    pub(crate) db: DbIndex,
+    pub(crate) args: Args<'a>,
+    /// Wire form, for the log.
+    pub(crate) raw: &'a [u8],
+    pub(crate) version: Version,
+}
+
+/// The entry of this turn.
+#[derive(Default)]
+struct OpenEntry {
+    body: Vec<u8>,
+    operations: u32,
+    seed: u64,
+    time: Millis,
+    open: bool,
+}
+
+/// What recovery could not do with an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The bytes are not what was written.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// An entry is missing.
+    #[error("partition {partition}: entry {found} follows {last} in the log; entries between them are missing")]
+    Gap {
+        /// The partition's number.
+        partition: u16,
+        /// Last entry there was.
+        last: u64,
+        /// The one that came.
+        found: u64,
+    },
+    /// An operation is not a request this version knows.
+    #[error("partition {partition}: entry {index} holds an operation this version does not know; use the version that wrote it")]
+    Operation {
+        /// The partition's number.
+        partition: u16,
+        /// The entry.
+        index: u64,
+    },
+}
+
+/// One partition.
+pub struct Partition {
+    id: PartitionId,
+    group: Group,
+    hasher: KeyHasher,
+    main: Keyspace,
+    /// Databases 1 to 15 that live here and were ever used.
+    others: Vec<(DbIndex, Keyspace)>,
+    limits: engine::Limits,
+    entry: OpenEntry,
+    last_time: Millis,
+}
+
+impl Partition {
+    /// Which one.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// The last entry of its log.
+    pub fn last(&self) -> EntryId {
+        self.group.last()
+    }
+
+    /// The term it is led in.
+    pub fn term(&self) -> u64 {
+        self.group.hard_state().term
+    }
+
+    /// The keyspace of a database; made when first asked for.
+    #[inline]
+    pub(crate) fn keyspace(&mut self, db: DbIndex) -> &mut Keyspace {
+        if db == DbIndex::ZERO { &mut self.main } else { self.other(db) }
+    }
+
+    fn other(&mut self, db: DbIndex) -> &mut Keyspace {
+        let place = self.others.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
+            let mut keyspace = Keyspace::new(self.hasher);
+            keyspace.set_limits(self.limits);
+            self.others.push((db, keyspace));
+            self.others.len() - 1
+        });
+        &mut self.others[place].1
+    }
+
+    /// The keyspace of a database, if it was ever used.
+    pub(crate) fn existing(&self, db: DbIndex) -> Option<&Keyspace> {
+        match db {
+            DbIndex::ZERO => Some(&self.main),
+            _ => self.others.iter().find(|(other, _)| *other == db).map(|(_, keyspace)| keyspace),
+        }
+    }
+
+    /// All keyspaces in use.
+    pub(crate) fn keyspaces(&self) -> impl Iterator<Item = (DbIndex, &Keyspace)> {
+        std::iter::once((DbIndex::ZERO, &self.main)).chain(self.others.iter().map(|(db, k)| (*db, k)))
+    }
+
+    /// All keyspaces in use, to be changed.
+    pub(crate) fn keyspaces_mut(&mut self) -> impl Iterator<Item = (DbIndex, &mut Keyspace)> {
+        std::iter::once((DbIndex::ZERO, &mut self.main)).chain(self.others.iter_mut().map(|(db, k)| (*db, k)))
+    }
+
+    /// Thresholds of small forms, from the settings.
+    pub(crate) fn set_limits(&mut self, limits: engine::Limits) {
+        self.limits = limits;
+        self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.set_limits(limits));
+    }
+
+    /// The time of operations: the clock, but never before an entry that is in the log.
+    #[inline]
+    pub(crate) fn time(&self, now: Millis) -> Millis {
+        now.max(self.last_time)
+    }
+
+    /// Runs an operation on one keyspace and logs it if it changed something; whether it did. Keys it found
+    /// lapsed are deleted through the log in the same go.
+    #[inline]
+    pub(crate) fn run(&mut self, turn: &mut Turn<'_>, operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
+        let now = self.time(turn.now);
+        let is_write = operation.spec.is_write();
+        let seed = if is_write { self.operation_seed(turn) } else { turn.random.next_u64() };
+        let keyspace = self.keyspace(operation.db);
+        let before = keyspace.changes();
+        let mut store = Store::new(keyspace, operation.db, now, seed);
+        let mut reply = Reply::new(out, operation.version);
+        engine::execute(operation.command, operation.args, &mut store, &mut reply);
+        let changed = keyspace.changes() != before;
+        let lapsed = keyspace.has_lapsed();
+        if changed {
+            debug_assert!(is_write, "{} changes data but is not a write", operation.spec.name);
+            self.log(turn, operation.db, operation.raw);
+        }
+        if lapsed {
+            self.sweep(turn, operation.db);
+        }
+        changed
+    }
+
+    /// The seed of the next operation of the open entry, which is opened if need be.
+    #[inline]
+    fn operation_seed(&mut self, turn: &mut Turn<'_>) -> u64 {
+        if !self.entry.open {
+            self.entry.open = true;
+            self.entry.time = self.time(turn.now);
+            self.entry.seed = turn.random.next_u64();
+        }
+        seed_of(self.entry.seed, self.entry.operations)
+    }
+
+    /// Whether there is something to close at the turn's end.
+    #[inline]
+    pub(crate) fn has_open_entry(&self) -> bool {
+        self.entry.open
+    }
+
+    /// Puts an operation that was applied into the open entry.
+    #[inline]
+    pub(crate) fn log(&mut self, turn: &mut Turn<'_>, db: DbIndex, raw: &[u8]) {
+        if !self.entry.open {
+            self.operation_seed(turn);
+        }
+        self.entry.operations += 1;
+        if turn.logging {
+            self.entry.body.reserve(raw.len() + 1);
+            self.entry.body.push(db.number());
+            self.entry.body.extend_from_slice(raw);
+        }
+    }
+
+    /// Bytes the open entry will take in the log.
+    #[inline]
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.entry.body.len()
+    }
+
+    /// Deletes, through the log, the keys that were found past their deadline.
+    #[cold]
+    pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>, db: DbIndex) -> usize {
+        let keys = self.keyspace(db).take_lapsed();
+        self.expire(turn, db, &keys)
+    }
+
+    /// Deletes those of `keys` whose deadline has come, through the log; how many there were.
+    pub(crate) fn expire(&mut self, turn: &mut Turn<'_>, db: DbIndex, keys: &[Box<[u8]>]) -> usize {
+        if keys.is_empty() {
+            return 0;
+        }
+        let mut parts: Vec<&[u8]> = vec![b"narf.expire"];
+        parts.extend(keys.iter().map(|key| &**key));
+        let (before, mut out) = (self.keyspace(db).len(), Vec::new());
+        self.run_internal(turn, db, DataCommand::NarfExpire, &parts, &mut out);
+        before - self.keyspace(db).len()
+    }
+
+    /// Logs what each touched key became; the bytes this took. For operations over several partitions.
+    pub(crate) fn log_touched(&mut self, turn: &mut Turn<'_>) -> usize {
+        let dbs: Vec<DbIndex> = self.keyspaces().map(|(db, _)| db).collect();
+        let before = self.open_bytes();
+        let mut operations = 0;
+        for db in dbs {
+            let mut keys = self.keyspace(db).take_touched();
+            keys.sort_unstable();
+            keys.dedup();
+            operations += keys.len();
+            for key in keys {
+                let effect = self.effect_on(db, &key);
+                self.log(turn, db, effect.raw());
+            }
+        }
+        (self.open_bytes() - before).max(operations)
+    }
+
+    /// The request that makes a key what it is now.
+    fn effect_on(&mut self, db: DbIndex, key: &[u8]) -> WireRequest {
+        let Some(entry) = self.keyspace(db).peek(key) else { return WireRequest::encode(&[b"del", key]) };
+        let deadline = entry.deadline().map_or(0, |deadline| deadline.0).to_string();
+        let mut record = Vec::new();
+        engine::encode_entry(entry, &mut record);
+        WireRequest::encode(&[b"narf.put", key, deadline.as_bytes(), &record])
+    }
+
+    /// Deletes, through the log, what was found lapsed in any database.
+    pub(crate) fn sweep_all(&mut self, turn: &mut Turn<'_>) {
+        let dbs: Vec<DbIndex> =
+            self.keyspaces().filter(|(_, keyspace)| keyspace.has_lapsed()).map(|(db, _)| db).collect();
+        for db in dbs {
+            self.sweep(turn, db);
+        }
+    }
+
+    /// Runs an operation the node itself thought of.
+    pub(crate) fn run_internal(
+        &mut self,
+        turn: &mut Turn<'_>,
+        db: DbIndex,
+        command: DataCommand,
+        parts: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let request = WireRequest::encode(parts);
+        let (spec, args, raw) = (command.spec(), request.args(), request.raw());
+        self.run(turn, Operation { spec, command, db, args, raw, version: Version::Resp2 }, out)
+    }
+
+    /// Closes the open entry: gives it its index and appends its record to `frame`.
+    #[inline]
+    pub(crate) fn close_entry(&mut self, frame: &mut Vec<u8>, logging: bool) {
+        if !std::mem::take(&mut self.entry.open) || self.entry.operations == 0 {
+            return;
+        }
+        let id = self.group.commit_alone();
+        self.last_time = self.entry.time;
+        if logging {
+            let header = EntryHeader {
+                partition: self.id,
+                term: id.term,
+                index: id.index,
+                time: self.entry.time,
+                seed: self.entry.seed,
+                operations: self.entry.operations,
+            };
+            write_entry(frame, &header, &self.entry.body);
+            self.entry.body.clear();
+            // What one huge value needed is not kept for ever.
+            if self.entry.body.capacity() > 1 << 20 {
+                self.entry.body = Vec::new();
+            }
+        }
+        self.entry.operations = 0;
+    }
+
+    /// Everything to records and back, as through a checkpoint: `DEBUG RELOAD`.
+    pub(crate) fn reload(&mut self) -> Result<(), engine::RecordError> {
+        let dbs: Vec<DbIndex> = self.keyspaces().map(|(db, _)| db).collect();
+        for db in dbs {
+            let mut fresh = Keyspace::new(self.hasher);
+            fresh.set_limits(self.limits);
+            let keyspace = self.keyspace(db);
+            keyspace.begin_walk();
+            let mut done = false;
+            while !done {
+                let mut records = Vec::new();
+                done = keyspace.walk_slice(1 << 20, &mut records);
+                load(&mut fresh, &records)?;
+            }
+            *keyspace = fresh;
+        }
+        Ok(())
+    }
+}
+
+/// A partition at start-up: what checkpoint and log say of it so far.
+pub struct RecoveringPartition {
+    partition_id: PartitionId,
+    hasher: KeyHasher,
+    keyspaces: Vec<(DbIndex, Keyspace)>,
+    last: EntryId,
+    last_time: Millis,
+    hard: HardState,
+}
+
+impl RecoveringPartition {
+    /// A partition of which nothing is known yet.
+    pub fn new(id: PartitionId, hasher: KeyHasher) -> RecoveringPartition {
+        RecoveringPartition {
+            partition_id: id,
+            hasher,
+            keyspaces: vec![(DbIndex::ZERO, Keyspace::new(hasher))],
+            last: EntryId::FOUNDED,
+            last_time: Millis::default(),
+            hard: HardState::default(),
+        }
+    }
+
+    /// Index of the last entry whose effect is here.
+    pub fn last_index(&self) -> u64 {
+        self.last.index
+    }
+
+    fn keyspace(&mut self, db: DbIndex) -> &mut Keyspace {
+        let place = self.keyspaces.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
+            self.keyspaces.push((db, Keyspace::new(self.hasher)));
+            self.keyspaces.len() - 1
+        });
+        &mut self.keyspaces[place].1
+    }
+
+    /// Starts from a checkpoint: the state after entry `index`.
+    pub fn restore(&mut self, term: u64, index: u64) {
+        self.last = EntryId { term, index };
+    }
+
+    /// Loads records of a checkpoint into a database.
+    pub fn load(&mut self, db: DbIndex, records: &[u8]) -> Result<(), engine::RecordError> {
+        load(self.keyspace(db), records)
+    }
+
+    /// Applies an entry of the log. Entries that the checkpoint covers are passed over.
+    pub fn replay(&mut self, header: &EntryHeader, body: &[u8]) -> Result<(), ReplayError> {
+        let (partition, last) = (self.partition_id.0, self.last.index);
+        if header.index <= last {
+            return Ok(());
+        }
+        if header.index != last + 1 {
+            return Err(ReplayError::Gap { partition, last, found: header.index });
+        }
+        let unknown = || ReplayError::Operation { partition, index: header.index };
+        let mut operations = Operations::new(body);
+        let mut out = Vec::new();
+        for number in 0..header.operations {
+            let (db, len) = operations.next().ok_or_else(unknown)?;
+            let args = operations.args();
+            let Lookup::Found(Spec { run: Run::Data(command), .. }) = command::lookup(args) else {
+                return Err(unknown());
+            };
+            let keyspace = self.keyspace(db);
+            let mut store = Store::new(keyspace, db, header.time, seed_of(header.seed, number));
+            engine::execute(*command, args, &mut store, &mut Reply::new(&mut out, Version::Resp2));
+            // What lapsed is deleted by operations of the log, which follow.
+            drop(keyspace.take_lapsed());
+            out.clear();
+            operations.advance(len);
+        }
+        self.last = EntryId { term: header.term, index: header.index };
+        self.last_time = self.last_time.max(header.time);
+        Ok(())
+    }
+
+    /// Notes a term found in the log.
+    pub fn replay_term(&mut self, term: u64) {
+        self.hard.term = self.hard.term.max(term);
+    }
+
+    /// The partition, led by this node alone in a new term, whose record goes to `frame`.
+    pub fn lead_alone(self, node: u64, seed: u64, frame: &mut Vec<u8>) -> Result<Partition, RecoverError> {
+        let id = self.partition_id;
+        let config = GroupConfig::new(node, id.0, seed);
+        let mut group = Group::recover(config, Recovered::lone(node, self.hard, self.last))?;
+        let hard = group.open_alone();
+        write_term(frame, id, hard.term);
+        let mut keyspaces = self.keyspaces.into_iter();
+        let main = keyspaces.next().map_or_else(|| Keyspace::new(self.hasher), |(_, keyspace)| keyspace);
+        Ok(Partition {
+            id,
+            group,
+            hasher: self.hasher,
+            main,
+            others: keyspaces.collect(),
+            limits: engine::Limits::REDIS,
+            entry: OpenEntry::default(),
+            last_time: self.last_time,
+        })
+    }
+}
+
+fn load(keyspace: &mut Keyspace, records: &[u8]) -> Result<(), engine::RecordError> {
+    let mut at = 0;
+    while at < records.len() {
+        at += keyspace.load(&records[at..])?;
+    }
+    Ok(())
+}
+
+/// Operations draw from the entry's seed, each its own.
+#[inline]
+fn seed_of(entry_seed: u64, number: u32) -> u64 {
+    entry_seed ^ u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Reads the operations of an entry's body.
+struct Operations<'a> {
+    body: &'a [u8],
+    decoder: Decoder,
+}
+
+impl<'a> Operations<'a> {
+    fn new(body: &'a [u8]) -> Operations<'a> {
+        // The limits were kept when the entry was written, perhaps under wider settings.
+        let limits = Limits { bulk_max: 1 << 30, args_max: 1 << 24, request_max: usize::MAX, ..Limits::CLIENT };
+        Operations { body, decoder: Decoder::new(limits) }
+    }
+
+    /// The database and length of the operation at the front.
+    fn next(&mut self) -> Option<(DbIndex, usize)> {
+        let (&db, request) = self.body.split_first()?;
+        match self.decoder.decode(request) {
+            Ok(Decoded::Request { len }) => Some((DbIndex::new(db)?, len + 1)),
+            Ok(Decoded::Incomplete) | Err(_) => None,
+        }
+    }
+
+    fn args(&self) -> Args<'_> {
+        self.decoder.args(self.body.get(1..).unwrap_or_default())
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.body = self.body.get(len..).unwrap_or_default();
+    }
+}

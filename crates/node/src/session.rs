@@ -1,0 +1,256 @@
+//! One client connection: what it said about itself, what it waits for, what it will be sent.
+//!
+//! Invariants: a session lives on one worker; its requests are taken up in order; `gate` is non-zero exactly
+//! when a request must be looked at more closely than the fast path does. Does not know: sockets, data.
+
+use std::net::SocketAddr;
+
+use base::{AckLevel, ConnId, DbIndex, Millis, PartitionId};
+use resp::{Decoder, Limits, Version};
+
+use crate::output::Output;
+use crate::pubsub::Subscriptions;
+use crate::txn::Transaction;
+
+/// Where a client came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// TCP: the client's address and ours.
+    Tcp {
+        /// The client's end.
+        remote: SocketAddr,
+        /// Our end.
+        local: SocketAddr,
+    },
+    /// A unix socket at this path.
+    Unix(String),
+    /// The program that holds this node.
+    InProcess,
+}
+
+/// Names a session from outside: its place on the worker, and who it must be, so that an answer that comes
+/// late never reaches another client in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRef {
+    /// Place on the worker.
+    pub token: u32,
+    /// Whose.
+    pub conn: ConnId,
+}
+
+/// Reasons to leave the fast path, one bit each.
+pub(crate) mod gate {
+    pub(crate) const UNAUTHENTICATED: u8 = 1;
+    pub(crate) const IN_MULTI: u8 = 2;
+    /// Subscribed in RESP2, where only a few commands are allowed.
+    pub(crate) const SUBSCRIBED: u8 = 4;
+    /// `CLIENT REPLY OFF` or `SKIP`.
+    pub(crate) const MUTED: u8 = 8;
+    /// `MONITOR`.
+    pub(crate) const MONITOR: u8 = 16;
+    /// Answers wait for stable storage.
+    pub(crate) const DURABLE: u8 = 32;
+}
+
+/// Why no further request of a session is taken up at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stall {
+    /// The next request must not overtake those whose replies are still to come.
+    Drain,
+    /// `CLIENT PAUSE` holds it.
+    Paused,
+}
+
+/// What `CLIENT REPLY` asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// Leave out the reply of the next request.
+    SkipNext,
+    /// Leave out the reply of this request.
+    Skip,
+}
+
+/// A key being watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) partition: PartitionId,
+    pub(crate) db: DbIndex,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) stamp: engine::WatchStamp,
+}
+
+/// One client connection.
+pub(crate) struct Session {
+    pub(crate) at: SessionRef,
+    pub(crate) peer: Peer,
+    pub(crate) version: Version,
+    pub(crate) db: DbIndex,
+    pub(crate) gate: u8,
+    pub(crate) ack: AckLevel,
+    /// Taken out while requests are taken up.
+    pub(crate) decoder: Option<Decoder>,
+    /// Limits to decode with from the next request on.
+    pub(crate) new_limits: Option<Limits>,
+    /// Bytes of requests not yet taken up.
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Output,
+    /// In the worker's list of sessions with something to send.
+    pub(crate) queued_to_send: bool,
+    pub(crate) stall: Option<Stall>,
+    pub(crate) closing: bool,
+    pub(crate) transaction: Option<Box<Transaction>>,
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) reply_mode: ReplyMode,
+    pub(crate) name: Box<[u8]>,
+    pub(crate) lib_name: Box<[u8]>,
+    pub(crate) lib_version: Box<[u8]>,
+    pub(crate) no_evict: bool,
+    pub(crate) no_touch: bool,
+    /// Steady clock.
+    pub(crate) created: Millis,
+    /// Steady clock: last bytes from the client.
+    pub(crate) active: Millis,
+    /// Steady clock: since when the output is above its soft limit.
+    pub(crate) over_soft_limit: Option<Millis>,
+    pub(crate) last_command: &'static str,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) commands: u64,
+}
+
+impl Session {
+    pub(crate) fn new(at: SessionRef, peer: Peer, ack: AckLevel, limits: Limits, now: Millis) -> Session {
+        Session {
+            at,
+            peer,
+            version: Version::Resp2,
+            db: DbIndex::ZERO,
+            gate: 0,
+            ack,
+            decoder: Some(Decoder::new(limits)),
+            new_limits: None,
+            input: Vec::new(),
+            output: Output::default(),
+            queued_to_send: false,
+            stall: None,
+            closing: false,
+            transaction: None,
+            watched: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            reply_mode: ReplyMode::On,
+            name: Box::default(),
+            lib_name: Box::default(),
+            lib_version: Box::default(),
+            no_evict: false,
+            no_touch: false,
+            created: now,
+            active: now,
+            over_soft_limit: None,
+            last_command: "NULL",
+            bytes_in: 0,
+            bytes_out: 0,
+            commands: 0,
+        }
+    }
+
+    pub(crate) fn set_gate(&mut self, bit: u8, on: bool) {
+        self.gate = if on { self.gate | bit } else { self.gate & !bit };
+    }
+
+    pub(crate) fn has_gate(&self, bit: u8) -> bool {
+        self.gate & bit != 0
+    }
+
+    /// Subscribed mode narrows what RESP2 clients may say; call after either changes.
+    pub(crate) fn update_subscribed_gate(&mut self) {
+        let narrowed = self.version == Version::Resp2 && self.subscriptions.count() > 0;
+        self.set_gate(gate::SUBSCRIBED, narrowed);
+    }
+
+    pub(crate) fn set_ack(&mut self, ack: AckLevel) {
+        self.ack = ack;
+        self.set_gate(gate::DURABLE, ack == AckLevel::Durable);
+    }
+
+    /// Bytes the request under way is known to need in all; zero if unknown.
+    pub(crate) fn announced(&self) -> usize {
+        self.decoder.as_ref().map_or(0, Decoder::announced)
+    }
+
+    /// Heap bytes of this session, its struct included.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Session>() + self.input.capacity() + self.output.memory()
+    }
+}
+
+/// The sessions of one worker, by token. A session is taken out while one of its requests runs, so that the
+/// rest of the worker can be reached at the same time.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<u32>,
+    live: usize,
+}
+
+impl Sessions {
+    /// Adds what `make` makes of its token.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(u32) -> Session) -> u32 {
+        let token = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        self.slots[token as usize] = Some(Box::new(make(token)));
+        self.live += 1;
+        token
+    }
+
+    /// How many there are, one that is taken out included.
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, token: u32) -> Option<Box<Session>> {
+        self.slots.get_mut(token as usize)?.take()
+    }
+
+    #[inline]
+    pub(crate) fn put_back(&mut self, session: Box<Session>) {
+        let token = session.at.token as usize;
+        debug_assert!(self.slots[token].is_none(), "a session is put back where it was taken from");
+        self.slots[token] = Some(session);
+    }
+
+    /// Drops a session that was taken out.
+    pub(crate) fn remove(&mut self, session: Box<Session>) {
+        self.free.push(session.at.token);
+        self.live -= 1;
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, token: u32) -> Option<&Session> {
+        self.slots.get(token as usize)?.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, token: u32) -> Option<&mut Session> {
+        self.slots.get_mut(token as usize)?.as_deref_mut()
+    }
+
+    /// The session that `at` names, if it still lives and is not taken out.
+    pub(crate) fn find_mut(&mut self, at: SessionRef) -> Option<&mut Session> {
+        self.get_mut(at.token).filter(|session| session.at.conn == at.conn)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().filter_map(|slot| slot.as_deref())
+    }
+
+    /// Tokens of all live sessions that are not taken out.
+    pub(crate) fn tokens(&self) -> Vec<u32> {
+        self.iter().map(|session| session.at.token).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! Counters of one worker, and what they add up to for `INFO`.
+//!
+//! The hot path adds to plain fields; sums are made when someone asks.
+
+use base::{HashMap, Now};
+use command::{DataCommand, Flags, NodeCommand, Run, Spec};
+
+use crate::settings::Settings;
+
+/// Calls of one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// How often it ran.
+    pub calls: u64,
+    /// Microseconds it took, of those calls that were timed.
+    pub micros: u64,
+    /// How many were timed.
+    pub timed: u64,
+    /// How often it was refused before it ran.
+    pub rejected: u64,
+}
+
+/// Counters of one worker.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Requests taken up.
+    pub commands: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections refused because there were too many.
+    pub rejected_connections: u64,
+    /// Bytes from clients.
+    pub net_input_bytes: u64,
+    /// Bytes to clients.
+    pub net_output_bytes: u64,
+    /// Keys deleted because their deadline had passed.
+    pub expired_keys: u64,
+    /// Error replies made by the node.
+    pub errors: u64,
+    /// Operations that changed something.
+    pub changes: u64,
+    /// Requests sent to other workers.
+    pub calls_sent: u64,
+    /// Messages handed to subscribers.
+    pub delivered_messages: u64,
+    /// Connections closed because too much was waiting to be sent.
+    pub output_disconnections: u64,
+    /// Connections closed because a request was too large.
+    pub query_buffer_disconnections: u64,
+    /// Wrong passwords.
+    pub failed_auth: u64,
+    /// Connections closed because they spoke another protocol.
+    pub cross_protocol: u64,
+    /// Requests a second, of late.
+    pub commands_a_second: u64,
+    sampled: (u64, u64),
+    data: Vec<Calls>,
+    node: Vec<Calls>,
+    time_fast: bool,
+    time_slow: bool,
+}
+
+impl Default for Stats {
+    fn default() -> Stats {
+        Stats {
+            commands: 0,
+            connections: 0,
+            rejected_connections: 0,
+            net_input_bytes: 0,
+            net_output_bytes: 0,
+            expired_keys: 0,
+            errors: 0,
+            changes: 0,
+            calls_sent: 0,
+            delivered_messages: 0,
+            output_disconnections: 0,
+            query_buffer_disconnections: 0,
+            failed_auth: 0,
+            cross_protocol: 0,
+            commands_a_second: 0,
+            sampled: (0, 0),
+            data: vec![Calls::default(); DataCommand::ALL.len()],
+            node: vec![Calls::default(); NodeCommand::ALL.len()],
+            time_fast: false,
+            time_slow: true,
+        }
+    }
+}
+
+/// Below this threshold of the slow log every request is timed; above, only those that may take long, because
+/// reading a clock costs more than running a fast one.
+const TIME_ALL_BELOW_US: i64 = 1000;
+
+impl Stats {
+    pub(crate) fn set(&mut self, settings: &Settings) {
+        self.time_fast = (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than);
+        self.time_slow = settings.slowlog_log_slower_than >= 0;
+    }
+
+    /// Whether a request of this command is to be timed.
+    #[inline]
+    pub(crate) fn times(&self, spec: &Spec) -> bool {
+        if spec.flags.contains(Flags::FAST) { self.time_fast } else { self.time_slow }
+    }
+
+    fn of(&mut self, spec: &Spec) -> Option<&mut Calls> {
+        match spec.run {
+            Run::Data(command) => self.data.get_mut(command as usize),
+            Run::Node(command) => self.node.get_mut(command as usize),
+            Run::Container => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count(&mut self, spec: &Spec) {
+        self.commands += 1;
+        if let Some(calls) = self.of(spec) {
+            calls.calls += 1;
+        }
+    }
+
+    pub(crate) fn count_rejected(&mut self, spec: &Spec) {
+        if let Some(calls) = self.of(spec) {
+            calls.rejected += 1;
+        }
+    }
+
+    pub(crate) fn time(&mut self, spec: &Spec, micros: u64) {
+        if let Some(calls) = self.of(spec) {
+            calls.micros += micros;
+            calls.timed += 1;
+        }
+    }
+
+    /// Updates the rate of requests; call every tenth of a second or so.
+    pub(crate) fn sample(&mut self, now: Now) {
+        let (then, commands) = self.sampled;
+        let elapsed = now.mono_us.saturating_sub(then);
+        if elapsed >= 500_000 {
+            self.commands_a_second = (self.commands - commands) * 1_000_000 / elapsed.max(1);
+            self.sampled = (now.mono_us, self.commands);
+        }
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub(crate) fn reset(&mut self) {
+        let (time_fast, time_slow) = (self.time_fast, self.time_slow);
+        *self = Stats { time_fast, time_slow, ..Stats::default() };
+    }
+
+    /// Commands that were called or refused, by name.
+    pub(crate) fn by_command(&self) -> Vec<(&'static str, Calls)> {
+        let data = DataCommand::ALL.iter().map(|command| command.spec().name).zip(&self.data);
+        let node = NodeCommand::ALL.iter().map(|command| command.spec().name).zip(&self.node);
+        let used = data.chain(node).filter(|(_, calls)| **calls != Calls::default());
+        used.map(|(name, calls)| (name, *calls)).collect()
+    }
+
+    /// Adds another worker's counters.
+    pub(crate) fn add(&mut self, other: &Stats) {
+        self.commands += other.commands;
+        self.connections += other.connections;
+        self.rejected_connections += other.rejected_connections;
+        self.net_input_bytes += other.net_input_bytes;
+        self.net_output_bytes += other.net_output_bytes;
+        self.expired_keys += other.expired_keys;
+        self.errors += other.errors;
+        self.changes += other.changes;
+        self.calls_sent += other.calls_sent;
+        self.delivered_messages += other.delivered_messages;
+        self.output_disconnections += other.output_disconnections;
+        self.query_buffer_disconnections += other.query_buffer_disconnections;
+        self.failed_auth += other.failed_auth;
+        self.cross_protocol += other.cross_protocol;
+        self.commands_a_second += other.commands_a_second;
+        for (mine, theirs) in self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node)) {
+            mine.calls += theirs.calls;
+            mine.micros += theirs.micros;
+            mine.timed += theirs.timed;
+            mine.rejected += theirs.rejected;
+        }
+    }
+}
+
+/// Keys of one database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbCount {
+    /// How many keys.
+    pub keys: u64,
+    /// How many of them have a deadline.
+    pub deadlines: u64,
+}
+
+/// What one worker contributes to `INFO`.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Its counters.
+    pub stats: Stats,
+    /// Its clients.
+    pub clients: u64,
+    /// Of those, subscribed ones.
+    pub pubsub_clients: u64,
+    /// Of those, in a transaction that watches.
+    pub watching_clients: u64,
+    /// Largest input and output buffers.
+    pub largest_buffers: (u64, u64),
+    /// Bytes of all client buffers.
+    pub client_bytes: u64,
+    /// Bytes of keys and values.
+    pub data_bytes: u64,
+    /// Keys by database.
+    pub dbs: HashMap<u8, DbCount>,
+    /// Entries in the slow log.
+    pub slow: u64,
+    /// Partitions of its own.
+    pub partitions: u64,
+    /// Whether it writes a checkpoint.
+    pub checkpointing: bool,
+    /// Sum of the indexes of all its groups.
+    pub entries: u64,
+}

@@ -1,0 +1,229 @@
+//! `MULTI`, `EXEC`, `DISCARD`, `WATCH`, `UNWATCH`.
+//!
+//! A transaction is queued whole and run in one go over all the partitions its keys are in, borrowed if they
+//! live on other workers. Watches are registered in the partitions that hold the keys.
+
+use base::{Args, DbIndex, PartitionId};
+use command::{Lookup, NodeCommand, Run};
+use resp::Reply;
+
+use crate::borrow::Work;
+use crate::dispatch::Taken;
+use crate::session::{Session, Watched, gate};
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// A transaction being put together.
+#[derive(Default)]
+pub(crate) struct Transaction {
+    pub(crate) requests: Vec<WireRequest>,
+    /// A request was refused while queueing; `EXEC` will refuse all.
+    pub(crate) broken: bool,
+    pub(crate) bytes: usize,
+}
+
+impl Worker {
+    pub(crate) fn multi(&mut self, session: &mut Session) {
+        let mut reply = Reply::new(session.output.end(), session.version);
+        if session.transaction.is_some() {
+            reply.error("ERR MULTI calls can not be nested");
+            return;
+        }
+        reply.ok();
+        session.transaction = Some(Box::default());
+        session.set_gate(gate::IN_MULTI, true);
+    }
+
+    pub(crate) fn discard(&mut self, session: &mut Session) {
+        if session.transaction.is_none() {
+            Reply::new(session.output.end(), session.version).error("ERR DISCARD without MULTI");
+            return;
+        }
+        self.leave_transaction(session);
+        Reply::new(session.output.end(), session.version).ok();
+    }
+
+    /// Forgets transaction and watches.
+    pub(crate) fn leave_transaction(&mut self, session: &mut Session) {
+        session.transaction = None;
+        session.set_gate(gate::IN_MULTI, false);
+        self.unwatch_all(session);
+    }
+
+    pub(crate) fn exec(&mut self, session: &mut Session) {
+        let Some(transaction) = session.transaction.take() else {
+            Reply::new(session.output.end(), session.version).error("ERR EXEC without MULTI");
+            return;
+        };
+        session.set_gate(gate::IN_MULTI, false);
+        if transaction.broken {
+            self.unwatch_all(session);
+            self.stats.errors += 1;
+            Reply::new(session.output.end(), session.version)
+                .error("EXECABORT Transaction discarded because of previous errors.");
+            return;
+        }
+        let wanted = self.partitions_of_transaction(session, &transaction);
+        self.start(session, wanted, Work::Exec(transaction));
+    }
+
+    /// Everything the queued requests and the watches touch, ascending.
+    fn partitions_of_transaction(&self, session: &Session, transaction: &Transaction) -> Vec<PartitionId> {
+        let mut db = session.db;
+        let mut ids: Vec<PartitionId> = session.watched.iter().map(|watched| watched.partition).collect();
+        for request in &transaction.requests {
+            let args = request.args();
+            let Lookup::Found(spec) = command::lookup(args) else { continue };
+            match spec.run {
+                Run::Data(command) => ids.extend(self.partitions_for(db, command, spec, args)),
+                Run::Node(NodeCommand::Select) => db = db_of(args.at(1)).unwrap_or(db),
+                Run::Node(command) => ids.extend(self.partitions_of_keyspace_command(db, command, args)),
+                Run::Container => {}
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Runs a transaction; all its partitions are at hand. Whether it changed something.
+    pub(crate) fn run_transaction(
+        &mut self,
+        session: &mut Session,
+        transaction: Transaction,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let dirty = self.watches_are_broken(session);
+        let watched = std::mem::take(&mut session.watched);
+        self.end_watches(&watched);
+        if dirty {
+            Reply::new(out, session.version).null_array();
+            return false;
+        }
+        Reply::new(out, session.version).array(transaction.requests.len());
+        let mut changed = false;
+        for request in &transaction.requests {
+            changed |= self.run_queued(session, request, out);
+        }
+        changed
+    }
+
+    /// Runs one queued request. Commands of the node write to the session's output, which is swapped for `out`.
+    fn run_queued(&mut self, session: &mut Session, request: &WireRequest, out: &mut Vec<u8>) -> bool {
+        let args = request.args();
+        let Lookup::Found(spec) = command::lookup(args) else { return false };
+        self.stats.count(spec);
+        match spec.run {
+            Run::Data(_) => self.run_request(session, args, request.raw(), out),
+            Run::Node(command) if is_keyspace_command(command) => {
+                self.run_keyspace_command(session, command, args, out)
+            }
+            Run::Node(command) => {
+                let output = std::mem::take(&mut session.output);
+                self.run_node(session, command, spec, args, request.raw());
+                let inner = std::mem::replace(&mut session.output, output);
+                debug_assert!(!inner.is_waiting(), "{} cannot be answered inside EXEC", spec.name);
+                out.extend_from_slice(inner.sendable());
+                false
+            }
+            Run::Container => false,
+        }
+    }
+
+    pub(crate) fn watch(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) {
+        if session.transaction.is_some() {
+            let text = "ERR WATCH inside MULTI is not allowed";
+            Reply::new(session.output.end(), session.version).error(text);
+            return;
+        }
+        let mut wanted: Vec<PartitionId> =
+            args.iter().skip(1).map(|key| self.router.partition(session.db, key)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.start(session, wanted, Work::Request(WireRequest::copy_of(args, raw)));
+    }
+
+    /// Registers watches; the keys' partitions are at hand.
+    pub(crate) fn begin_watches(&mut self, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
+        let (db, now) = (session.db, self.now.millis());
+        for key in args.iter().skip(1) {
+            if session.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+                continue;
+            }
+            let id = self.router.partition(db, key);
+            let Some(partition) = self.partition_mut(id) else { continue };
+            let now = partition.time(now);
+            let stamp = partition.keyspace(db).watch(key, now);
+            session.watched.push(Watched { partition: id, db, key: key.into(), stamp });
+        }
+        Reply::new(out, session.version).ok();
+    }
+
+    fn watches_are_broken(&mut self, session: &Session) -> bool {
+        let now = self.now.millis();
+        session.watched.iter().any(|watched| {
+            self.partition_mut(watched.partition).is_none_or(|partition| {
+                let now = partition.time(now);
+                partition.keyspace(watched.db).changed_since(&watched.key, watched.stamp, now)
+            })
+        })
+    }
+
+    pub(crate) fn unwatch(&mut self, session: &mut Session) {
+        self.unwatch_all(session);
+        Reply::new(session.output.end(), session.version).ok();
+    }
+
+    /// Ends all watches of a session, wherever their partitions are.
+    pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
+        let watched = std::mem::take(&mut session.watched);
+        if watched.is_empty() {
+            return;
+        }
+        let mut wanted: Vec<PartitionId> = watched.iter().map(|watched| watched.partition).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.start_detached(wanted, Work::Unwatch(watched));
+    }
+
+    /// Ends watches whose partitions are at hand.
+    pub(crate) fn end_watches(&mut self, watched: &[Watched]) {
+        for Watched { partition, db, key, .. } in watched {
+            if let Some(partition) = self.partition_mut(*partition) {
+                partition.keyspace(*db).unwatch(key);
+            }
+        }
+    }
+
+    /// `WATCH`, `EXEC` and the rest of this file, by command.
+    pub(crate) fn run_transaction_command(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        match command {
+            NodeCommand::Multi => self.multi(session),
+            NodeCommand::Exec => self.exec(session),
+            NodeCommand::Discard => self.discard(session),
+            NodeCommand::Watch => self.watch(session, args, raw),
+            _ => self.unwatch(session),
+        }
+        Taken::Done
+    }
+}
+
+/// Commands over whole databases, which need partitions at hand.
+pub(crate) fn is_keyspace_command(command: NodeCommand) -> bool {
+    use NodeCommand as N;
+    matches!(
+        command,
+        N::DbSize | N::FlushAll | N::FlushDb | N::Keys | N::RandomKey | N::Scan | N::SwapDb | N::Watch | N::DebugDigest | N::DebugReload
+    )
+}
+
+/// The database of a `SELECT`-like argument.
+pub(crate) fn db_of(text: &[u8]) -> Option<DbIndex> {
+    DbIndex::new(u8::try_from(base::parse_i64(text)?).ok()?)
+}

@@ -1,0 +1,473 @@
+//! The loop body of one worker: events in, an outbox out.
+//!
+//! A turn is: [`Worker::begin_turn`], any number of events, [`Worker::end_turn`], and then what [`Outbox`]
+//! promises about its order. All decisions of a turn see the same time. Nothing here blocks.
+
+use std::sync::Arc;
+
+use base::{Args, ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use resp::{Decoded, Limits, ProtocolError, Reply};
+
+use crate::borrow::{Place, Tasks};
+use crate::checkpoint::Checkpoints;
+use crate::dispatch::Taken;
+use crate::expiry::Expiry;
+use crate::gather::Gathers;
+use crate::host::Host;
+use crate::message::{Calls, Message, Replies};
+use crate::monitor::Monitors;
+use crate::outbox::Outbox;
+use crate::partition::Partition;
+use crate::pause::Pause;
+use crate::pubsub::PubSub;
+use crate::router::Router;
+use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
+use crate::settings::Settings;
+use crate::slowlog::SlowLog;
+use crate::stats::Stats;
+use crate::wire::WireRequest;
+
+/// What a worker is made of.
+pub struct WorkerSetup {
+    /// Which worker of the node.
+    pub id: WorkerId,
+    /// The map of partitions and workers; the same on all workers of the node.
+    pub router: Router,
+    /// Settings at start.
+    pub settings: Arc<Settings>,
+    /// The partitions this worker owns, as recovery left them.
+    pub partitions: Vec<Box<Partition>>,
+    /// Whether there is a log to write to.
+    pub logging: bool,
+    /// Seed of all randomness of this worker.
+    pub seed: u64,
+    /// What the node may ask of its surroundings.
+    pub host: Box<dyn Host>,
+}
+
+/// One worker of a node, as a value.
+pub struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) router: Router,
+    pub(crate) now: Now,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) sessions: Sessions,
+    pub(crate) outbox: Outbox,
+    /// Partitions with an open entry.
+    pub(crate) dirty: Vec<PartitionId>,
+    pub(crate) logging: bool,
+    pub(crate) random: Random,
+    pub(crate) host: Box<dyn Host>,
+    pub(crate) stats: Stats,
+    pub(crate) pubsub: PubSub,
+    pub(crate) gathers: Gathers,
+    pub(crate) tasks: Tasks,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) monitors: Monitors,
+    pub(crate) pause: Pause,
+    pub(crate) expiry: Expiry,
+    pub(crate) checkpoints: Checkpoints,
+    /// Requests of this turn, by the worker they go to.
+    pub(crate) calls: Vec<Calls>,
+    /// Answers of this turn, by the worker they go to.
+    pub(crate) replies: Vec<Replies>,
+    /// Answers of this turn that wait for stable storage, by the worker they go to; our own among them.
+    pub(crate) durable: Vec<Replies>,
+    /// Answers of earlier turns that wait until the log is stable up to a position.
+    held: Vec<(u64, WorkerId, Replies)>,
+    /// Why writes are refused at the moment, in the words clients are told.
+    pub(crate) write_refusal: Option<Arc<str>>,
+    /// Bytes the log can surely take this turn.
+    pub(crate) log_room: usize,
+    /// Bytes this turn has put into its frame so far, about.
+    pub(crate) turn_bytes: usize,
+    /// Sessions whose stall ended this turn, to be taken up again.
+    pub(crate) resumable: Vec<SessionRef>,
+    /// Reused for replies that are made before their place is known.
+    pub(crate) scratch: Vec<u8>,
+    next_housekeeping: Millis,
+}
+
+/// What is to become of a connection after bytes were sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterSend {
+    /// All was sent; nothing more is due.
+    Idle,
+    /// More is to be sent when the socket takes it.
+    More,
+    /// All was sent and the connection is to be closed.
+    Close,
+}
+
+impl Worker {
+    /// A worker at the start of its life. Partitions must be those that `router` gives it.
+    pub fn new(setup: WorkerSetup) -> Worker {
+        let workers = usize::from(setup.router.workers());
+        let mut places: Vec<Place> = setup.router.all().map(|_| Place::default()).collect();
+        for mut partition in setup.partitions {
+            partition.set_limits(setup.settings.engine_limits());
+            let place = usize::from(partition.id().0);
+            places[place] = Place::holding(partition);
+        }
+        let mut worker = Worker {
+            id: setup.id,
+            router: setup.router,
+            now: Now::default(),
+            slowlog: SlowLog::new(&setup.settings),
+            settings: setup.settings,
+            places,
+            sessions: Sessions::default(),
+            outbox: Outbox::default(),
+            dirty: Vec::new(),
+            logging: setup.logging,
+            random: Random::new(setup.seed),
+            host: setup.host,
+            stats: Stats::default(),
+            pubsub: PubSub::new(setup.id, setup.router.workers()),
+            gathers: Gathers::default(),
+            tasks: Tasks::default(),
+            monitors: Monitors::default(),
+            pause: Pause::default(),
+            expiry: Expiry::default(),
+            checkpoints: Checkpoints::default(),
+            calls: (0..workers).map(|_| Calls::new(setup.id)).collect(),
+            replies: (0..workers).map(|_| Replies::default()).collect(),
+            durable: (0..workers).map(|_| Replies::default()).collect(),
+            held: Vec::new(),
+            write_refusal: None,
+            log_room: usize::MAX,
+            turn_bytes: 0,
+            resumable: Vec::new(),
+            scratch: Vec::new(),
+            next_housekeeping: Millis::default(),
+        };
+        worker.use_settings(Arc::clone(&worker.settings));
+        worker
+    }
+
+    /// Starts a turn. `log_room` is how many bytes the log can take without fail.
+    pub fn begin_turn(&mut self, now: Now, log_room: usize) {
+        self.now = now;
+        self.log_room = log_room;
+        self.turn_bytes = 0;
+    }
+
+    /// Says why writes must be refused from now on, or that they may go on.
+    pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
+        self.write_refusal = reason;
+    }
+
+    /// A client connected. Gives its token, or the line to answer it with before closing.
+    pub fn accept(&mut self, conn: ConnId, peer: Peer, connected: usize) -> Result<u32, &'static [u8]> {
+        if connected > self.settings.maxclients as usize {
+            self.stats.rejected_connections += 1;
+            return Err(b"-ERR max number of clients reached\r\n");
+        }
+        self.stats.connections += 1;
+        let open = self.settings.requirepass.is_empty() || peer == Peer::InProcess;
+        let limits = self.limits(open);
+        let (ack, now) = (self.settings.ack, self.now.mono_millis());
+        let token = self.sessions.insert(|token| {
+            let mut session = Session::new(SessionRef { token, conn }, peer, ack, limits, now);
+            session.set_gate(gate::UNAUTHENTICATED, !open);
+            session.set_ack(ack);
+            session
+        });
+        Ok(token)
+    }
+
+    /// The limits of a client that has authenticated, or has not.
+    pub(crate) fn limits(&self, authenticated: bool) -> Limits {
+        if authenticated {
+            let bulk_max = usize::try_from(self.settings.proto_max_bulk_len).unwrap_or(usize::MAX);
+            Limits { bulk_max, ..Limits::CLIENT }
+        } else {
+            Limits::BEFORE_AUTH
+        }
+    }
+
+    /// Bytes came from a client.
+    pub fn receive(&mut self, token: u32, bytes: &[u8]) {
+        let Some(mut session) = self.sessions.take(token) else { return };
+        session.active = self.now.mono_millis();
+        session.bytes_in += bytes.len() as u64;
+        self.stats.net_input_bytes += bytes.len() as u64;
+        if session.input.is_empty() && session.stall.is_none() {
+            let taken = self.take_requests(&mut session, bytes);
+            session.input.extend_from_slice(&bytes[taken..]);
+        } else {
+            session.input.extend_from_slice(bytes);
+            self.take_input(&mut session);
+        }
+        self.after_requests(session);
+    }
+
+    /// Takes up requests that wait in the session's own buffer.
+    fn take_input(&mut self, session: &mut Session) {
+        if session.stall.is_some() || session.closing {
+            return;
+        }
+        // The buffer is taken out, so that requests can borrow from it while the session changes.
+        let mut input = std::mem::take(&mut session.input);
+        let taken = self.take_requests(session, &input);
+        input.drain(..taken);
+        if input.is_empty() && input.capacity() > 64 * 1024 {
+            input = Vec::new();
+        }
+        session.input = input;
+    }
+
+    /// Takes up whole requests from the front of `bytes` and returns how many bytes they took.
+    fn take_requests(&mut self, session: &mut Session, bytes: &[u8]) -> usize {
+        // The decoder holds the spans of the arguments; it is taken out so that the session can change meanwhile.
+        let Some(mut decoder) = session.decoder.take() else { return 0 };
+        let mut taken = 0;
+        while taken < bytes.len() && session.stall.is_none() && !session.closing {
+            match decoder.decode(&bytes[taken..]) {
+                Ok(Decoded::Request { len }) => {
+                    let raw = &bytes[taken..taken + len];
+                    if self.take_request(session, decoder.args(raw), raw) == Taken::Later {
+                        break;
+                    }
+                    taken += len;
+                    if let Some(limits) = session.new_limits.take() {
+                        decoder.set_limits(limits);
+                    }
+                }
+                Ok(Decoded::Incomplete) => break,
+                Err(error) => {
+                    self.refuse_bytes(session, &error);
+                    taken = bytes.len();
+                }
+            }
+        }
+        session.decoder = Some(decoder);
+        if session.closing { bytes.len() } else { taken }
+    }
+
+    /// Runs one decoded request.
+    #[inline]
+    fn take_request(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+        if raw[0] == b'*' && !args.is_empty() {
+            return self.dispatch(session, args, raw);
+        }
+        self.take_inline(session, args)
+    }
+
+    /// An inline command is put into wire form first, for that is what the log holds.
+    #[cold]
+    fn take_inline(&mut self, session: &mut Session, args: Args<'_>) -> Taken {
+        if args.is_empty() {
+            return Taken::Done;
+        }
+        let parts: Vec<&[u8]> = args.iter().collect();
+        let request = WireRequest::encode(&parts);
+        self.dispatch(session, request.args(), request.raw())
+    }
+
+    #[cold]
+    fn refuse_bytes(&mut self, session: &mut Session, error: &ProtocolError) {
+        if let ProtocolError::CrossProtocol(_) = error {
+            self.stats.cross_protocol += 1;
+            self.outbox.close.push(session.at.token);
+        } else {
+            let text = format!("ERR {error}");
+            Reply::new(session.output.end(), session.version).error(text);
+        }
+        session.closing = true;
+    }
+
+    /// After requests of a session ran: limits, sending, and its place on the worker.
+    pub(crate) fn after_requests(&mut self, mut session: Box<Session>) {
+        if session.input.len() as u64 > self.settings.client_query_buffer_limit.max(session.announced() as u64) {
+            self.stats.query_buffer_disconnections += 1;
+            session.closing = true;
+            self.outbox.close.push(session.at.token);
+        }
+        self.queue_send(&mut session);
+        self.sessions.put_back(session);
+    }
+
+    /// Puts a session with output on the list of those to be sent to; closes one that lets too much pile up.
+    #[inline]
+    pub(crate) fn queue_send(&mut self, session: &mut Session) {
+        if !session.queued_to_send && (!session.output.sendable().is_empty() || session.closing) {
+            session.queued_to_send = true;
+            self.outbox.send.push(session.at.token);
+        }
+        if session.output.backlog() > 64 * 1024 {
+            self.check_output_limit(session);
+        }
+    }
+
+    /// The socket of a session is gone.
+    pub fn closed(&mut self, token: u32) {
+        let Some(mut session) = self.sessions.take(token) else { return };
+        self.forget_session(&mut session);
+        self.sessions.remove(session);
+    }
+
+    /// Bytes that may be sent to a client now.
+    #[inline]
+    pub fn sendable(&self, token: u32) -> &[u8] {
+        self.sessions.get(token).map_or(&[], |session| session.output.sendable())
+    }
+
+    /// Notes how many of the sendable bytes were sent.
+    #[inline]
+    pub fn sent(&mut self, token: u32, count: usize) -> AfterSend {
+        let Some(session) = self.sessions.get_mut(token) else { return AfterSend::Close };
+        self.stats.net_output_bytes += count as u64;
+        session.bytes_out += count as u64;
+        session.output.mark_sent(count);
+        session.queued_to_send = false;
+        if !session.output.sendable().is_empty() {
+            session.queued_to_send = true;
+            AfterSend::More
+        } else if session.closing && !session.output.is_waiting() {
+            AfterSend::Close
+        } else {
+            AfterSend::Idle
+        }
+    }
+
+    /// How many bytes of a request under way a session still waits for; the shell may read that much at once.
+    pub fn announced(&self, token: u32) -> usize {
+        self.sessions.get(token).map_or(0, |session| session.announced().saturating_sub(session.input.len()))
+    }
+
+    /// Largest request under way: the log must have room for it before it is taken up.
+    pub fn largest_announced(&self) -> usize {
+        self.sessions.iter().map(Session::announced).max().unwrap_or(0)
+    }
+
+    /// A message from another worker of the node.
+    pub fn deliver(&mut self, from: WorkerId, message: Message) {
+        match message {
+            Message::Calls(calls) => self.run_calls(&calls),
+            Message::Replies(replies) => self.fill(&replies),
+            Message::Borrow(borrow) => self.lend(borrow),
+            Message::Lend(task, partitions) => self.borrowed(task, partitions),
+            Message::Return(partitions) => self.take_back(partitions),
+            Message::Publish(delivery) => self.deliver_published(&delivery, None),
+            Message::Interest { channel, change } => self.pubsub.note_interest(from, channel, change),
+            Message::Ask { from, gather, question } => {
+                let answer = self.answer(&question, None);
+                self.outbox.messages.push((from, Message::Answer { gather, answer }));
+            }
+            Message::Answer { gather, answer } => self.answered(gather, answer),
+            Message::MonitorLine(line) => self.show_to_monitors(&line),
+        }
+        self.resume_sessions();
+    }
+
+    /// Puts answers into the output of the sessions they are for.
+    pub(crate) fn fill(&mut self, replies: &Replies) {
+        for (at, ticket, reply) in replies.iter() {
+            let Some(mut session) = self.sessions.take(at.token) else { continue };
+            if session.at.conn == at.conn {
+                session.output.fill(ticket, reply);
+                if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
+                    session.stall = None;
+                    self.resumable.push(at);
+                }
+                self.queue_send(&mut session);
+            }
+            self.sessions.put_back(session);
+        }
+    }
+
+    /// Takes up the requests of sessions whose stall is over.
+    pub(crate) fn resume_sessions(&mut self) {
+        while let Some(at) = self.resumable.pop() {
+            let Some(mut session) = self.sessions.take(at.token) else { continue };
+            if session.at.conn == at.conn {
+                self.take_input(&mut session);
+            }
+            self.after_requests(session);
+        }
+    }
+
+    /// Ends the turn: closes the open entries, batches what goes to other workers, and gives the outbox.
+    pub fn end_turn(&mut self) -> &mut Outbox {
+        self.resume_sessions();
+        self.close_entries();
+        for worker in 0..self.calls.len() {
+            let to = WorkerId(worker as u16);
+            if !self.calls[worker].is_empty() {
+                let calls = std::mem::replace(&mut self.calls[worker], Calls::new(self.id));
+                self.outbox.messages.push((to, Message::Calls(calls)));
+            }
+            if !self.replies[worker].is_empty() {
+                let replies = std::mem::take(&mut self.replies[worker]);
+                self.outbox.messages.push((to, Message::Replies(replies)));
+            }
+            if !self.durable[worker].is_empty() {
+                // The position is not known before the frame is appended.
+                self.held.push((u64::MAX, to, std::mem::take(&mut self.durable[worker])));
+                self.outbox.sync = true;
+            }
+        }
+        &mut self.outbox
+    }
+
+    /// The turn's frame was appended, or there was none; the log ends at `position`.
+    pub fn appended(&mut self, position: u64) {
+        for (at, _, _) in self.held.iter_mut().rev().take_while(|(at, _, _)| *at == u64::MAX) {
+            *at = position;
+        }
+    }
+
+    /// The log is on stable storage up to `position`.
+    pub fn synced(&mut self, position: u64) {
+        let ripe = self.held.iter().take_while(|(at, _, _)| *at <= position).count();
+        for (_, to, replies) in self.held.drain(..ripe).collect::<Vec<_>>() {
+            if to == self.id {
+                self.fill(&replies);
+            } else {
+                self.outbox.messages.push((to, Message::Replies(replies)));
+            }
+        }
+        self.resume_sessions();
+    }
+
+    /// When [`Worker::tick`] wants to be called, on the steady clock; at once if in the past.
+    pub fn next_tick(&self) -> Millis {
+        let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
+        work.min(self.next_housekeeping)
+    }
+
+    /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.
+    pub fn tick(&mut self) {
+        let now = self.now.mono_millis();
+        self.run_expiry();
+        self.run_checkpoint();
+        self.end_pause_if_due();
+        if now >= self.next_housekeeping {
+            self.next_housekeeping = Millis(now.0 + 100);
+            self.check_timeouts();
+            self.stats.sample(self.now);
+        }
+        self.resume_sessions();
+    }
+
+    /// Closes the open entries of the turn: each gets its index and goes into the frame.
+    fn close_entries(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        self.expiry.wake(self.now.mono_millis());
+        for id in std::mem::take(&mut self.dirty) {
+            // A partition that left meanwhile took its entry's closing with it.
+            if let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() {
+                partition.close_entry(&mut self.outbox.frame, self.logging);
+            }
+        }
+    }
+
+    /// How many clients are connected here.
+    pub fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+}
