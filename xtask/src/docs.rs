@@ -11,7 +11,10 @@ struct Page {
     write: fn() -> String,
 }
 
-const PAGES: &[Page] = &[Page { path: "docs/commands.md", write: command::reference_markdown }];
+const PAGES: &[Page] = &[
+    Page { path: "docs/commands.md", write: command::reference_markdown },
+    Page { path: "docs/settings.md", write: node::settings::reference_markdown },
+];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match arguments {
