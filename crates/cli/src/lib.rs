@@ -1,1 +1,30 @@
-//! To be written.
+//! What a person types: `narf cli` (one command, a file of commands, a prompt) and `narf bench` (a load tool).
+//!
+//! The binary embeds [`CliArgs`] and [`BenchArgs`] in its own command line and calls their `run`.
+//! Invariants: data goes to standard output, everything else to standard error; an exit code means what
+//! [`Exit`] says; nothing a server sends reaches a terminal with control characters in it; names, hints and
+//! help come from the `command` table and from nowhere else.
+//! Does not know how a server is started.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell: it measures time, waits between repetitions, reads the environment and starts load threads"
+)]
+
+mod bench;
+mod cli;
+mod connect;
+mod danger;
+mod exit;
+mod help;
+mod hint;
+mod pipe;
+mod prompt;
+mod render;
+mod stream;
+
+pub use bench::BenchArgs;
+pub use cli::CliArgs;
+pub use connect::ConnectArgs;
+pub use exit::{Exit, Failure};
+pub use render::Format;

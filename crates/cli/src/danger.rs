@@ -1,0 +1,88 @@
+//! What is asked before a command at the prompt that deletes or looks at a great deal.
+
+use client::{Connection, Value};
+
+/// From this many keys on, `KEYS` is asked about.
+const MANY_KEYS: i64 = 10_000;
+
+/// The question to ask before running `parts`, `None` if there is nothing to ask. Inside `MULTI` nothing can be
+/// counted.
+pub(crate) fn question(parts: &[Vec<u8>], connection: &mut Connection, in_multi: bool) -> Option<String> {
+    let name = parts.first()?.to_ascii_lowercase();
+    match name.as_slice() {
+        b"flushall" => {
+            let keys = if in_multi { None } else { keys_of_all(connection) };
+            Some(format!("FLUSHALL deletes {} of every database.", counted(keys)))
+        }
+        b"flushdb" => {
+            let keys = if in_multi { None } else { keys_of_one(connection) };
+            Some(format!("FLUSHDB deletes {} of this database.", counted(keys)))
+        }
+        b"keys" if !in_multi => {
+            let keys = keys_of_one(connection).filter(|&keys| keys >= MANY_KEYS)?;
+            Some(format!(
+                "KEYS looks at {} in one go and blocks meanwhile; SCAN goes in steps.",
+                counted(Some(keys))
+            ))
+        }
+        b"shutdown" => Some("SHUTDOWN stops the server.".into()),
+        _ => None,
+    }
+}
+
+fn keys_of_one(connection: &mut Connection) -> Option<i64> {
+    match connection.call(["DBSIZE"]) {
+        Ok(Value::Int(keys)) => Some(keys),
+        _ => None,
+    }
+}
+
+fn keys_of_all(connection: &mut Connection) -> Option<i64> {
+    keys_in(connection.call(["INFO", "keyspace"]).ok()?.as_text()?)
+}
+
+/// Adds up lines such as `db0:keys=12,expires=0`.
+fn keys_in(info: &str) -> Option<i64> {
+    let counts =
+        info.lines().filter_map(|line| line.strip_prefix("db")?.split_once(":keys=")?.1.split(',').next());
+    counts.map(|count| count.parse::<i64>().ok()).sum()
+}
+
+fn counted(keys: Option<i64>) -> String {
+    match keys {
+        None => "the keys".into(),
+        Some(1) => "the one key".into(),
+        Some(keys) => format!("all {} keys", grouped(keys.unsigned_abs())),
+    }
+}
+
+/// `1204` as `1,204`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        let texts: Vec<_> = [0, 12, 123, 1234, 123_456, 1_234_567].map(grouped).into();
+        assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
+    }
+
+    #[test]
+    fn keys_of_all_databases_are_added_up() {
+        let info = "# Keyspace\r\ndb0:keys=12,expires=0,avg_ttl=0\r\ndb3:keys=5,expires=1,avg_ttl=0\r\n";
+        assert_eq!(keys_in(info), Some(17));
+        assert_eq!(keys_in("# Keyspace\r\n"), Some(0));
+    }
+}

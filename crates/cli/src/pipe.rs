@@ -1,0 +1,122 @@
+//! Commands from a pipe or a file, one a line, in the quoting rules of inline commands.
+//!
+//! What is there is sent at once, so that a file runs pipelined; a program that writes a line and waits for its
+//! reply gets it. Replies stay in the order of lines. Invariant: requests without a reply are no more than the
+//! kernel's buffers hold.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+
+use client::{Connection, Value};
+use resp::split_line;
+
+use crate::cli::{exit_of, show};
+use crate::exit::say;
+use crate::render::Renderer;
+use crate::stream::{self, Interrupt};
+use crate::{Exit, Failure};
+
+const WINDOW_BYTES: usize = 32 << 10;
+
+/// Runs every line; the exit code is that of the first line that failed.
+pub(crate) fn run(
+    connection: &mut Connection,
+    input: impl Read,
+    out: impl Write,
+    renderer: Renderer,
+) -> Result<Exit, Failure> {
+    let mut input = BufReader::with_capacity(64 << 10, input);
+    let mut pipe = Pipe {
+        connection,
+        out: BufWriter::new(out),
+        renderer: renderer.lines(),
+        lines: VecDeque::new(),
+        unanswered: 0,
+        exit: Exit::Done,
+    };
+    let mut line = Vec::new();
+    for number in 1.. {
+        if !input.buffer().contains(&b'\n') {
+            pipe.settle()?;
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        match split_line(&line) {
+            Err(_) => pipe.fail(number, "unbalanced quotes", Exit::Usage),
+            Ok(parts) if parts.is_empty() => {}
+            Ok(parts) if is_farewell(&parts) => break,
+            Ok(parts) if stream::is_streaming(&parts) => {
+                pipe.settle()?;
+                let interrupt = Interrupt::new()?;
+                return stream::run(pipe.connection, &parts, pipe.renderer, &mut pipe.out, &interrupt);
+            }
+            Ok(parts) => pipe.send(number, &parts, line.len())?,
+        }
+    }
+    pipe.settle()?;
+    Ok(pipe.exit)
+}
+
+pub(crate) fn is_farewell(parts: &[Vec<u8>]) -> bool {
+    parts.len() == 1 && [b"quit".as_slice(), b"exit"].iter().any(|word| parts[0].eq_ignore_ascii_case(word))
+}
+
+struct Pipe<'a, W: Write> {
+    connection: &'a mut Connection,
+    out: BufWriter<W>,
+    renderer: Renderer,
+    /// Numbers of the lines whose replies are still to come.
+    lines: VecDeque<usize>,
+    /// Bytes of those lines.
+    unanswered: usize,
+    exit: Exit,
+}
+
+impl<W: Write> Pipe<'_, W> {
+    fn send(&mut self, number: usize, parts: &[Vec<u8>], len: usize) -> Result<(), Failure> {
+        if self.unanswered + len > WINDOW_BYTES {
+            self.settle()?;
+        }
+        self.connection.send(parts);
+        self.lines.push_back(number);
+        self.unanswered += len;
+        Ok(())
+    }
+
+    /// Sends what was collected and shows every reply.
+    fn settle(&mut self) -> Result<(), Failure> {
+        if !self.lines.is_empty() {
+            self.connection.flush()?;
+        }
+        while let Some(number) = self.lines.pop_front() {
+            let reply = self.connection.receive()?;
+            match &reply {
+                Value::Error(text) if !self.renderer.shows_errors() => {
+                    self.fail(number, text, Exit::of_error_reply(text));
+                }
+                // A missing key is an answer like any other here.
+                reply => {
+                    self.out.write_all(&self.renderer.render(reply))?;
+                    if reply.is_error() && self.exit == Exit::Done {
+                        self.exit = exit_of(reply);
+                    }
+                }
+            }
+        }
+        self.unanswered = 0;
+        while let Some(push) = self.connection.take_push() {
+            show(&mut self.out, &push, self.renderer)?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn fail(&mut self, number: usize, text: &str, exit: Exit) {
+        say(&format!("line {number}: {text}"));
+        if self.exit == Exit::Done {
+            self.exit = exit;
+        }
+    }
+}

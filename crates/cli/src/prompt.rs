@@ -1,0 +1,346 @@
+//! The prompt: reads a line, runs it, shows the reply and how long it took.
+//!
+//! Invariant: what the prompt shows of the connection (database, `MULTI`) follows from replies, not from what was
+//! typed. A lost connection is opened again before the next command.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use client::{Connection, Options, Target, Value};
+use resp::split_line;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::{Hint, Hinter};
+use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
+
+use crate::cli::{elapsed_text, show};
+use crate::exit::say;
+use crate::render::Renderer;
+use crate::stream::{self, Interrupt};
+use crate::{CliArgs, Exit, Failure, danger, help, hint, pipe};
+
+type LineEditor = Editor<TableHelper, FileHistory>;
+
+/// Runs until `quit` or Ctrl-D.
+pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
+    let mut prompt = Prompt {
+        target: args.connect.target()?,
+        options: args.connect.options(),
+        connection: None,
+        in_multi: false,
+        renderer: Renderer::for_stdout(args.output),
+        interrupt: Interrupt::new()?,
+        asks: !args.yes,
+    };
+    if let Err(failure) = prompt.connect() {
+        say(&failure.message());
+    }
+    let mut editor = editor()?;
+    let history = history_file();
+    if let Some(path) = &history {
+        // There is none the first time.
+        let _ = editor.load_history(path);
+    }
+    loop {
+        match editor.readline(&prompt.text()) {
+            Ok(line) => {
+                let words = split_line(line.as_bytes());
+                if !words.as_ref().is_ok_and(|words| holds_secret(words)) {
+                    let _ = editor.add_history_entry(line.trim());
+                }
+                match words {
+                    Ok(words) if pipe::is_farewell(&words) => break,
+                    Ok(words) => prompt.run_line(&words, &mut editor)?,
+                    Err(_) => say("a quote is not closed, or something follows it"),
+                }
+            }
+            Err(ReadlineError::Interrupted) => say("Ctrl-D or `quit` leaves"),
+            Err(_) => break,
+        }
+    }
+    if let Some(path) = &history {
+        let _ = editor.save_history(path);
+    }
+    Ok(Exit::Done)
+}
+
+struct Prompt {
+    target: Target,
+    options: Options,
+    connection: Option<Connection>,
+    in_multi: bool,
+    renderer: Renderer,
+    interrupt: Interrupt,
+    asks: bool,
+}
+
+impl Prompt {
+    fn text(&self) -> String {
+        if self.connection.is_none() {
+            return "not connected> ".into();
+        }
+        prompt_text(&self.target, self.in_multi)
+    }
+
+    fn connect(&mut self) -> Result<(), Failure> {
+        self.connection = None;
+        self.in_multi = false;
+        self.connection = Some(Connection::open(&self.target, &self.options)?);
+        Ok(())
+    }
+
+    /// Fails only if nothing can be shown any more.
+    fn run_line(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> Result<(), Failure> {
+        let Some(first) = words.first() else { return Ok(()) };
+        match first.to_ascii_lowercase().as_slice() {
+            b"help" | b"?" => {
+                let topic: Vec<_> = words[1..].iter().map(|word| String::from_utf8_lossy(word)).collect();
+                let topic: Vec<_> = topic.iter().map(Cow::as_ref).collect();
+                std::io::stdout().write_all(help::answer(&topic).as_bytes())?;
+                return Ok(());
+            }
+            b"clear" if words.len() == 1 => {
+                let _ = editor.clear_screen();
+                return Ok(());
+            }
+            _ => {}
+        }
+        let (rounds, words) = repetition(words);
+        for _ in 0..rounds {
+            match self.run_command(words, editor) {
+                Ok(()) => {}
+                Err(failure @ (Failure::Client(_) | Failure::Usage(_))) => {
+                    say(&failure.message());
+                    if self.connection.as_ref().is_none_or(Connection::is_broken) {
+                        self.connection = None;
+                        self.in_multi = false;
+                    }
+                    break;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    fn run_command(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> Result<(), Failure> {
+        if self.connection.is_none() {
+            self.connect()?;
+        }
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        if self.asks
+            && let Some(question) = danger::question(words, connection, self.in_multi)
+            && !confirmed(editor, &question)
+        {
+            say("not done");
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        if stream::is_streaming(words) {
+            say("Ctrl-C ends it");
+            let ended = stream::run(connection, words, self.renderer, &mut out, &self.interrupt);
+            // The quickest way out of a subscription is a new connection.
+            self.connection = None;
+            ended?;
+            return self.connect();
+        }
+        let start = Instant::now();
+        let reply = connection.call(words)?;
+        let elapsed = elapsed_text(start);
+        show(&mut out, &reply, self.renderer)?;
+        while let Some(push) = connection.take_push() {
+            show(&mut out, &push, self.renderer)?;
+        }
+        drop(out);
+        say(&dim(&elapsed));
+        self.follow(words, &reply);
+        Ok(())
+    }
+
+    /// Takes over what a reply says about the connection.
+    fn follow(&mut self, words: &[Vec<u8>], reply: &Value) {
+        let name = words[0].to_ascii_lowercase();
+        let argument = |index: usize| words.get(index).map(|word| String::from_utf8_lossy(word).into_owned());
+        match (name.as_slice(), reply.is_error()) {
+            // An aborted transaction is over, too; a misplaced EXEC changes nothing.
+            (b"exec" | b"discard", _) => self.in_multi = false,
+            (_, true) => {}
+            _ if self.in_multi => {}
+            (b"multi", _) => self.in_multi = true,
+            (b"select", _) => {
+                self.target.db = argument(1).and_then(|db| db.parse().ok()).unwrap_or(self.target.db);
+            }
+            (b"reset", _) => (self.target.db, self.target.user, self.target.password) = (0, None, None),
+            (b"auth", _) if words.len() == 2 => self.target.password = argument(1),
+            (b"auth", _) => (self.target.user, self.target.password) = (argument(1), argument(2)),
+            _ => {}
+        }
+        if name == b"reset" && !reply.is_error() {
+            self.in_multi = false;
+        }
+    }
+}
+
+fn prompt_text(target: &Target, in_multi: bool) -> String {
+    let db = if target.db > 0 { format!("[{}]", target.db) } else { String::new() };
+    let multi = if in_multi { "(TX)" } else { "" };
+    format!("{}{db}{multi}> ", target.endpoint)
+}
+
+/// `5 INCR n` is five times `INCR n`.
+fn repetition(words: &[Vec<u8>]) -> (u64, &[Vec<u8>]) {
+    match words {
+        [count, rest @ ..] if !rest.is_empty() => {
+            match std::str::from_utf8(count).unwrap_or_default().parse() {
+                Ok(count) => (count, rest),
+                Err(_) => (1, words),
+            }
+        }
+        _ => (1, words),
+    }
+}
+
+/// Whether the line should not be kept.
+fn holds_secret(words: &[Vec<u8>]) -> bool {
+    let is =
+        |index: usize, word: &str| words.get(index).is_some_and(|w| w.eq_ignore_ascii_case(word.as_bytes()));
+    is(0, "auth")
+        || (is(0, "hello") && words.iter().any(|word| word.eq_ignore_ascii_case(b"auth")))
+        || (is(0, "config")
+            && is(1, "set")
+            && words.iter().any(|word| word.to_ascii_lowercase().ends_with(b"pass")))
+        || (is(0, "acl") && is(1, "setuser"))
+}
+
+fn confirmed(editor: &mut LineEditor, question: &str) -> bool {
+    let answer = editor.readline(&format!("{question} Go on? [y/N] ")).unwrap_or_default();
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+fn dim(text: &str) -> String {
+    if std::env::var_os("NO_COLOR").is_some() {
+        format!("({text})")
+    } else {
+        format!("\x1b[2m({text})\x1b[0m")
+    }
+}
+
+/// `NARF_HISTORY` (empty: none), else a file in the user's state folder.
+fn history_file() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("NARF_HISTORY") {
+        return if path.is_empty() { None } else { Some(path.into()) };
+    }
+    let folder = match std::env::var_os("XDG_STATE_HOME") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => PathBuf::from(std::env::var_os("HOME")?).join(".local/state"),
+    };
+    let folder = folder.join("narf");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("cli_history"))
+}
+
+fn editor() -> Result<LineEditor, Failure> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .history_ignore_space(true)
+        .max_history_size(10_000)
+        .map_err(editor_failure)?
+        .build();
+    let mut editor = Editor::with_config(config).map_err(editor_failure)?;
+    editor.set_helper(Some(TableHelper));
+    Ok(editor)
+}
+
+fn editor_failure(error: ReadlineError) -> Failure {
+    match error {
+        ReadlineError::Io(error) => Failure::Io(error),
+        other => Failure::Usage(format!("the terminal cannot be used: {other}")),
+    }
+}
+
+/// Joins the line editor and [`crate::hint`].
+struct TableHelper;
+
+struct SyntaxHint(String);
+
+impl Hint for SyntaxHint {
+    fn display(&self) -> &str {
+        &self.0
+    }
+
+    /// A description of arguments is nothing to accept.
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Hinter for TableHelper {
+    type Hint = SyntaxHint;
+
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<SyntaxHint> {
+        let text = if pos == line.len() { hint::hint(line) } else { String::new() };
+        if text.is_empty() { None } else { Some(SyntaxHint(text)) }
+    }
+}
+
+impl Completer for TableHelper {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(hint::complete(&line[..pos]))
+    }
+}
+
+impl Highlighter for TableHelper {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if std::env::var_os("NO_COLOR").is_some() {
+            Cow::Borrowed(hint)
+        } else {
+            Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
+        }
+    }
+}
+
+impl Validator for TableHelper {}
+
+impl Helper for TableHelper {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<Vec<u8>> {
+        split_line(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_prompt_tells_database_and_transaction() {
+        let mut target = Target::tcp("h", 1);
+        assert_eq!(prompt_text(&target, false), "h:1> ");
+        target.db = 3;
+        assert_eq!(prompt_text(&target, true), "h:1[3](TX)> ");
+    }
+
+    #[test]
+    fn secrets_stay_out_of_the_history() {
+        for line in ["auth x", "AUTH u x", "hello 3 auth u x", "config set requirepass x", "acl setuser u >x"]
+        {
+            assert!(holds_secret(&words(line)), "{line}");
+        }
+        for line in ["get auth", "config get requirepass", "hello 3"] {
+            assert!(!holds_secret(&words(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_number_before_a_command_repeats_it() {
+        assert_eq!(repetition(&words("5 incr n")), (5, &words("incr n")[..]));
+        assert_eq!(repetition(&words("incr n")), (1, &words("incr n")[..]));
+        assert_eq!(repetition(&words("5")), (1, &words("5")[..]));
+    }
+}
