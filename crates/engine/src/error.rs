@@ -71,6 +71,8 @@ pub enum RequestError<'a> {
     IdleTimeNotTracked,
     /// A key lies where this request cannot reach.
     CrossSlot,
+    /// `DEBUG` with a subcommand that does not take so many arguments.
+    DebugArguments(&'a [u8]),
     /// A record that a node wrote cannot be read.
     BadRecord,
 }
@@ -94,9 +96,13 @@ impl RequestError<'_> {
                 return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
             }
             RequestError::UnsupportedOption(option) => {
-                // Redis prints a C string.
-                let shown = option.split(|&byte| byte == 0).next().unwrap_or_default();
+                let shown = c_string(option);
                 return [b"ERR Unsupported option ".as_slice(), shown].concat().into();
+            }
+            RequestError::DebugArguments(subcommand) => {
+                let before = b"ERR unknown subcommand or wrong number of arguments for '".as_slice();
+                let shown = c_string(subcommand);
+                return [before, &shown[..shown.len().min(128)], b"'. Try DEBUG HELP."].concat().into();
             }
             RequestError::Syntax => "ERR syntax error",
             RequestError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -145,4 +151,11 @@ impl RequestError<'_> {
         };
         fixed.as_bytes().into()
     }
+}
+
+/// What Redis prints of client's bytes in an error: a C string, without line ends behind it.
+fn c_string(bytes: &[u8]) -> &[u8] {
+    let shown = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    let end = shown.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    &shown[..end]
 }

@@ -50,7 +50,7 @@ pub fn key_digest(entry: &Entry) -> Digest {
     let mut digest = Digest::ZERO;
     digest.mix(entry.key());
     add_value(&mut digest, entry);
-    digest
+    sha1(&digest.0)
 }
 
 /// The digest of a value and its deadline, without the key.
@@ -76,7 +76,7 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
                 let mut pair = Digest::ZERO;
                 pair.mix(field);
                 pair.mix(value);
-                digest.join(pair);
+                digest.join_bytes(&pair.0);
             }
         }
     }

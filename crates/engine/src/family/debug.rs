@@ -3,37 +3,47 @@
 use base::{Args, Millis};
 use resp::Reply;
 
+use super::options::is_word;
 use super::{Applied, Operation, Parsed};
 use crate::redis_digest::{Digest, value_digest};
 use crate::{Entry, RequestError, Store, ValueRef};
 
-/// `DEBUG OBJECT`.
-pub(crate) struct DebugObject<'a>(&'a [u8]);
+/// `DEBUG OBJECT key [FAST]`.
+pub(crate) struct DebugObject<'a> {
+    key: &'a [u8],
+    /// Without the serialized length, which takes a look at every field.
+    fast: bool,
+}
 
 impl<'a> DebugObject<'a> {
     pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, DebugObject<'a>> {
-        Ok(DebugObject(args.at(2)))
+        match (args.len(), args.get(3)) {
+            (..=4, option) => {
+                Ok(DebugObject { key: args.at(2), fast: option.is_some_and(|word| is_word(word, "FAST")) })
+            }
+            _ => Err(RequestError::DebugArguments(args.at(1))),
+        }
     }
 }
 
 impl<'a> Operation<'a> for DebugObject<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let now = store.now;
-        let entry = store.peek(self.0).ok_or(RequestError::NoSuchKey)?;
-        reply.simple(&object_line(entry, now));
+        let entry = store.peek(self.key).ok_or(RequestError::NoSuchKey)?;
+        reply.simple(&object_line(entry, self.fast, now));
         Ok(())
     }
 }
 
 /// The line of Redis. There is no address to tell: replicas answer alike. The serialized length is that of an
 /// uncompressed RDB file, near enough.
-fn object_line(entry: &Entry, now: Millis) -> String {
+fn object_line(entry: &Entry, fast: bool, now: Millis) -> String {
+    let length = if fast { String::new() } else { format!(" serializedlength:{}", serialized_len(entry)) };
     let idle = entry.idle_seconds(now);
     let clock = (now.0 / 1000).wrapping_sub(idle) & 0xFF_FFFF;
     format!(
-        "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{clock} lru_seconds_idle:{idle}",
+        "Value at:0x0 refcount:1 encoding:{}{length} lru:{clock} lru_seconds_idle:{idle}",
         entry.encoding().name(),
-        serialized_len(entry),
     )
 }
 

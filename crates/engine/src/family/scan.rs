@@ -8,6 +8,8 @@ use crate::{RequestError, glob};
 /// The cursor of a scan, as C's `strtoul` reads it: a sign is allowed, a negative number wraps around, no digit at
 /// all in an empty argument is zero.
 pub fn parse_cursor<'a>(argument: &[u8]) -> Result<u64, RequestError<'a>> {
+    // A C string: it ends where a zero byte stands.
+    let argument = argument.split(|&byte| byte == 0).next().unwrap_or_default();
     let (negative, digits) = match argument {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
