@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! hash    [ top bits: directory ........................ | 16 low bits: fingerprint ]
-//! table   directory of 2^depth segment numbers -> segments of 8..768 slots, in buckets of 8 (one cache line)
+//! table   directory of 2^depth segment numbers -> segments of 8..632 slots, in buckets of 8 (one cache line)
 //! slot    a tagged pointer: fingerprint | address of the entry
 //! ```
 //!

@@ -9,11 +9,22 @@ use super::entry::{Entry, prefetch};
 
 const BUCKET: usize = 8;
 
+/// Sizes of a segment, in buckets. A block aligned to 64 bytes costs mimalloc 63 bytes more unless its size is a power
+/// of two; each size here fits a size class with that, so nothing is lost to rounding.
+///
+/// Segments fill evenly, so all step up at about the same number of keys, and the blocks they leave are idle for a
+/// while; the last two steps are placed so that this is far from where a segment stands at a round million keys in 2^n
+/// partitions.
+const LADDER: [usize; 12] = [1, 2, 4, 5, 8, 11, 16, 19, 27, 39, SPLIT_MIN, BUCKETS_MAX];
+
+/// Least buckets of a half after a split.
+const SPLIT_MIN: usize = 55;
+
 /// Most buckets of a segment: past this it splits.
-pub(super) const BUCKETS_MAX: usize = 96;
+pub(super) const BUCKETS_MAX: usize = 79;
 
 /// Two halves with at most this many entries together become one.
-pub(super) const MERGE_MAX: usize = 224;
+pub(super) const MERGE_MAX: usize = 208;
 
 /// One cache line of slots.
 #[derive(Default)]
@@ -250,8 +261,7 @@ impl Segment {
 
     /// The next larger size.
     pub(super) fn enlarge(&mut self) {
-        let buckets = self.buckets.len();
-        self.resize(buckets + larger_by(buckets));
+        self.resize(larger(self.buckets.len()));
     }
 
     /// A size that suits the number of entries.
@@ -335,21 +345,21 @@ fn limit(buckets: usize) -> usize {
     slots - slots.div_ceil(12)
 }
 
-/// Steps of a quarter to a half: 1 2 3 4 6 8 12 16 24 32 48 64 96.
-fn larger_by(buckets: usize) -> usize {
-    (buckets.next_power_of_two() / if buckets.is_power_of_two() { 2 } else { 4 }).max(1)
+/// The next size of the ladder.
+fn larger(buckets: usize) -> usize {
+    LADDER.into_iter().find(|&size| size > buckets).unwrap_or(buckets + buckets / 2)
 }
 
 /// The least size of the ladder that holds `len` entries.
 fn buckets_for(len: usize) -> usize {
-    let mut buckets = 1;
+    let mut buckets = LADDER[0];
     while limit(buckets) <= len {
-        buckets += larger_by(buckets);
+        buckets = larger(buckets);
     }
     buckets
 }
 
 /// Halves of a split grow at once; small ones would only grow again.
 fn split_buckets(len: usize) -> usize {
-    buckets_for(len).max(BUCKETS_MAX * 2 / 3)
+    buckets_for(len).max(SPLIT_MIN)
 }
