@@ -30,6 +30,7 @@ const HELP: &str = "\
 cargo xtask TASK
 
   test [--release]      everything below up to `fuzz`, and all tests; fetches what it needs by name and says so
+  prepare               only fetches what `test` needs
   layers                every dependency between crates goes strictly down
   tidy                  module docs, file lengths, unused files, the map in ARCHITECTURE.md, licences, leftovers
   docs [--check]        writes the generated pages of docs/; with --check only compares
@@ -58,6 +59,7 @@ fn run(arguments: &[String]) -> Result<()> {
     };
     match task.as_str() {
         "test" => test::run(rest),
+        "prepare" => prepare::everything(),
         "layers" => layers::run(),
         "tidy" => tidy::run(),
         "docs" => docs::run(rest),

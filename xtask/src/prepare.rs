@@ -17,6 +17,14 @@ pub(crate) struct Clients {
     pub(crate) node_modules: PathBuf,
 }
 
+/// All that `cargo xtask test` would fetch.
+pub(crate) fn everything() -> Result<()> {
+    redis()?;
+    clients()?;
+    nextest()?;
+    fuzzing()
+}
+
 /// The server to compare with and its tools.
 pub(crate) fn redis() -> Result<()> {
     let missing: Vec<&str> = [("redis-server", "redis-server"), ("redis-cli", "redis-tools")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::{docs, report, workspace};
+use crate::{report, workspace};
 
 /// Near this a file has a second idea. Flat tables may be longer.
 const LINES_MAX: usize = 800;
@@ -49,7 +49,6 @@ pub(crate) fn run() -> Result<()> {
             findings.push(format!("{name} is missing at the root"));
         }
     }
-    findings.extend(docs::check()?);
     report("tidy", &findings)?;
     println!("tidy: {} files", paths.len());
     Ok(())
