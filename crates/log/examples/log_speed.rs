@@ -2,11 +2,16 @@
 //!
 //! Prints appends a second without syncs, entries a second where each is synced before the next, entries a
 //! second where 64 writers share syncs, and how fast the result is read back.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example measures and tells")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an example measures and tells"
+)]
 
 // The real disk lives in the shell, above this crate; the example borrows its source.
 #[path = "../../server/src/disk.rs"]
-#[expect(dead_code, reason = "the server uses more of it than the example")]
+#[expect(dead_code, unreachable_pub, reason = "the server uses more of it than the example")]
 mod disk;
 
 use std::path::{Path, PathBuf};

@@ -9,11 +9,13 @@ const SALT: u64 = 0x5EED;
 const SYNCED_FRAMES: usize = 24;
 const FRAMES: usize = 32;
 
+type Frames = Vec<(Position, Vec<u8>)>;
+
 fn options(boot: u8) -> LogOptions {
     LogOptions { boot_id: [boot; 16], segment_bytes: 4096, free_bytes_min: 0, ..LogOptions::new(SALT) }
 }
 
-fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Vec<(Position, Vec<u8>)>), LogError> {
+fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Frames), LogError> {
     let mut frames = Vec::new();
     let mut visit = |end: Position, payload: &[u8]| {
         frames.push((end, payload.to_vec()));
@@ -24,7 +26,7 @@ fn open(disk: &MemoryDisk, options: LogOptions) -> Result<(Log, Vec<(Position, V
 }
 
 /// A log of which the first frames are synced and marked, with the frames that are in it.
-fn written_log() -> (MemoryDisk, Vec<(Position, Vec<u8>)>) {
+fn written_log() -> (MemoryDisk, Frames) {
     let disk = MemoryDisk::new();
     let (mut log, _) = open(&disk, options(1)).expect("an empty disk has room for a log");
     let mut random = Random::new(3);

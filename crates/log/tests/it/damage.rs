@@ -157,7 +157,9 @@ fn blocks_that_a_power_loss_reordered_are_cut_but_within_a_boot_they_are_damage(
     log.append(&[1; 1000]).unwrap();
     log.sync_handle().sync().unwrap();
     let synced = log.position();
-    (0..5).for_each(|n| drop(log.append(&[n; 1000]).unwrap()));
+    for n in 0..5 {
+        log.append(&[n; 1000]).unwrap();
+    }
     let name = "log-000000000001.seg";
     let mut bytes = disk.content(name).unwrap();
     bytes[64 + 1032 + 1032..64 + 1032 + 2064].fill(0);
@@ -179,7 +181,9 @@ fn a_later_frame_proves_that_an_earlier_one_was_synced() {
     let disk = MemoryDisk::new();
     let (mut log, ..) = open(&disk, LogOptions { segment_bytes: 1 << 16, ..options(1) }).unwrap();
     let handle = log.sync_handle();
-    (0..5).for_each(|n| drop(log.append(&[n; 1000]).unwrap()));
+    for n in 0..5 {
+        log.append(&[n; 1000]).unwrap();
+    }
     handle.sync().unwrap();
     // No watermark was written since; only this frame knows.
     log.append(b"x").unwrap();

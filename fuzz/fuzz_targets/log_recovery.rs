@@ -1,0 +1,7 @@
+//! Any edits to the files of a log, then recovery. The properties are those of the crate's own tests.
+#![no_main]
+
+#[path = "../../crates/log/tests/checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::check_bytes(data));
