@@ -196,7 +196,8 @@ fn count_tests(text: &str) -> (u64, u64) {
     let mut counts = (0, 0);
     for line in text.lines() {
         let Some((_, numbers)) = line.split_once("tests run: ").or_else(|| {
-            let is_summary = line.trim_start().starts_with("test result: ");
+            // Indented, it is the output of one failed test, which the other runner shows.
+            let is_summary = line.starts_with("test result: ");
             line.split_once(". ").filter(|_| is_summary)
         }) else {
             continue;
