@@ -54,7 +54,7 @@ pub struct CliArgs {
     pub yes: bool,
 
     /// Command and its arguments; without one, commands come from standard input
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 

@@ -79,6 +79,32 @@ mod tests {
         assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
     }
 
+    #[track_caller]
+    fn check(command: &str, dbsize: i64, in_multi: bool, expect: Option<&str>) {
+        let mut connection = crate::scripted::connect(move |words| match words[0].as_str() {
+            "DBSIZE" => format!(":{dbsize}\r\n"),
+            other => format!("-ERR unknown command '{other}'\r\n"),
+        });
+        let parts = resp::split_line(command.as_bytes()).unwrap();
+        assert_eq!(question(&parts, &mut connection, in_multi).as_deref(), expect);
+    }
+
+    #[test]
+    fn what_deletes_much_is_asked_about_with_figures() {
+        check("flushdb", 1204, false, Some("FLUSHDB deletes all 1,204 keys of this database."));
+        check("FLUSHDB ASYNC", 1, false, Some("FLUSHDB deletes the one key of this database."));
+        check("flushdb", 5, true, Some("FLUSHDB deletes the keys of this database."));
+        check("flushall", 5, false, Some("FLUSHALL deletes the keys of every database."));
+        check("keys *", 9_999, false, None);
+        check(
+            "keys *",
+            10_000,
+            false,
+            Some("KEYS looks at all 10,000 keys in one go and blocks meanwhile; SCAN goes in steps."),
+        );
+        check("get k", 1, false, None);
+    }
+
     #[test]
     fn keys_of_all_databases_are_added_up() {
         let info = "# Keyspace\r\ndb0:keys=12,expires=0,avg_ttl=0\r\ndb3:keys=5,expires=1,avg_ttl=0\r\n";

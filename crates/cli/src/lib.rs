@@ -21,6 +21,8 @@ mod hint;
 mod pipe;
 mod prompt;
 mod render;
+#[cfg(test)]
+mod scripted;
 mod stream;
 
 pub use bench::BenchArgs;

@@ -44,7 +44,10 @@ pub(crate) fn run(
             break;
         }
         match split_line(&line) {
-            Err(_) => pipe.fail(number, "unbalanced quotes", Exit::Usage),
+            Err(_) => {
+                pipe.settle()?;
+                pipe.fail(number, "unbalanced quotes", Exit::Usage);
+            }
             Ok(parts) if parts.is_empty() => {}
             Ok(parts) if is_farewell(&parts) => break,
             Ok(parts) if stream::is_streaming(&parts) => {
@@ -118,5 +121,56 @@ impl<W: Write> Pipe<'_, W> {
         if self.exit == Exit::Done {
             self.exit = exit;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, scripted};
+
+    /// Output and exit code for these lines, against a server that answers with the request's last word.
+    fn piped(input: &str, format: Format) -> (String, Exit) {
+        let mut connection = scripted::connect(|words| match words[0].as_str() {
+            "fail" => "-ERR no\r\n".into(),
+            "nil" => "$-1\r\n".into(),
+            _ => {
+                let last = words.last().cloned().unwrap_or_default();
+                format!("${}\r\n{last}\r\n", last.len())
+            }
+        });
+        let mut out = Vec::new();
+        let renderer = Renderer::new(format, false);
+        let exit = run(&mut connection, input.as_bytes(), &mut out, renderer).unwrap();
+        (String::from_utf8(out).unwrap(), exit)
+    }
+
+    #[test]
+    fn replies_follow_the_order_of_lines() {
+        assert_eq!(piped("echo 1\n\necho \"a b\"\necho 3", Format::Text), ("1\na b\n3\n".into(), Exit::Done));
+    }
+
+    #[test]
+    fn more_than_the_window_runs_to_the_end() {
+        let input: String = (0..20_000).map(|n| format!("echo {n}\n")).collect();
+        let expect: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+        assert_eq!(piped(&input, Format::Text), (expect, Exit::Done));
+    }
+
+    #[test]
+    fn the_first_failure_gives_the_exit_code_and_the_rest_still_runs() {
+        assert_eq!(piped("fail\necho \"x\necho 2\n", Format::Text), ("2\n".into(), Exit::Refused));
+        assert_eq!(piped("echo \"x\nfail\necho 2\n", Format::Text), ("2\n".into(), Exit::Usage));
+    }
+
+    #[test]
+    fn in_json_every_reply_is_a_line_errors_too() {
+        let (out, exit) = piped("fail\nnil\necho 2\n", Format::Json);
+        assert_eq!((out.as_str(), exit), ("{\"error\":\"ERR no\"}\nnull\n\"2\"\n", Exit::Refused));
+    }
+
+    #[test]
+    fn quit_ends_the_input() {
+        assert_eq!(piped("echo 1\nquit\necho 2\n", Format::Text), ("1\n".into(), Exit::Done));
     }
 }

@@ -170,18 +170,19 @@ impl Prompt {
             // An aborted transaction is over, too; a misplaced EXEC changes nothing.
             (b"exec" | b"discard", _) => self.in_multi = false,
             (_, true) => {}
+            (b"reset", _) => {
+                self.in_multi = false;
+                (self.target.db, self.target.user, self.target.password) = (0, None, None);
+            }
+            // Only queued.
             _ if self.in_multi => {}
             (b"multi", _) => self.in_multi = true,
             (b"select", _) => {
                 self.target.db = argument(1).and_then(|db| db.parse().ok()).unwrap_or(self.target.db);
             }
-            (b"reset", _) => (self.target.db, self.target.user, self.target.password) = (0, None, None),
             (b"auth", _) if words.len() == 2 => self.target.password = argument(1),
             (b"auth", _) => (self.target.user, self.target.password) = (argument(1), argument(2)),
             _ => {}
-        }
-        if name == b"reset" && !reply.is_error() {
-            self.in_multi = false;
         }
     }
 }
@@ -324,6 +325,33 @@ mod tests {
         assert_eq!(prompt_text(&target, false), "h:1> ");
         target.db = 3;
         assert_eq!(prompt_text(&target, true), "h:1[3](TX)> ");
+    }
+
+    #[test]
+    fn the_prompt_follows_replies_not_what_was_typed() {
+        let mut prompt = Prompt {
+            target: Target::tcp("h", 1),
+            options: Options::default(),
+            connection: None,
+            in_multi: false,
+            renderer: Renderer::new(crate::Format::Text, true),
+            interrupt: Interrupt::default(),
+            asks: true,
+        };
+        let mut after = |line: &str, reply: Value| {
+            prompt.follow(&words(line), &reply);
+            prompt_text(&prompt.target, prompt.in_multi)
+        };
+        let ok = || Value::Simple("OK".into());
+        let error = || Value::Error("ERR no".into());
+        assert_eq!(after("select 3", ok()), "h:1[3]> ");
+        assert_eq!(after("select 99", error()), "h:1[3]> ");
+        assert_eq!(after("multi", ok()), "h:1[3](TX)> ");
+        assert_eq!(after("select 4", Value::Simple("QUEUED".into())), "h:1[3](TX)> ");
+        assert_eq!(after("get k", error()), "h:1[3](TX)> ");
+        assert_eq!(after("exec", error()), "h:1[3]> ");
+        assert_eq!(after("multi", ok()), "h:1[3](TX)> ");
+        assert_eq!(after("reset", Value::Simple("RESET".into())), "h:1> ");
     }
 
     #[test]

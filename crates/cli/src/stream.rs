@@ -19,6 +19,7 @@ pub(crate) fn is_streaming(parts: &[Vec<u8>]) -> bool {
 }
 
 /// Ctrl-C: ends the process, except while a stream is shown, which it then ends.
+#[derive(Default)]
 pub(crate) struct Interrupt {
     hit: Arc<AtomicBool>,
     ends_process: Arc<AtomicBool>,

@@ -363,3 +363,85 @@ fn lost(load: &Load<'_>, source: io::Error) -> Failure {
         _ => ClientError::Lost { address, source }.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::workload::Workload;
+    use resp::{Decoded, Decoder, Limits};
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    /// Answers every request of every connection with `answer`; the port.
+    fn serve(answer: &'static [u8]) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                std::thread::spawn(move || answer_all(stream, answer));
+            }
+        });
+        port
+    }
+
+    fn answer_all(mut stream: TcpStream, answer: &[u8]) {
+        let (mut decoder, mut received, mut piece) = (Decoder::new(Limits::CLIENT), Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = stream.read(&mut piece) {
+            received.extend_from_slice(&piece[..count]);
+            while let Ok(Decoded::Request { len }) = decoder.decode(&received) {
+                received.drain(..len);
+                let _ = stream.write_all(answer);
+            }
+        }
+    }
+
+    fn load(target: &Target) -> Load<'_> {
+        Load {
+            target,
+            options: Options::default(),
+            request: Workload::Set.request(8),
+            numbers: Numbers::random(100, 0),
+            clients: 5,
+            threads: 2,
+            pipeline: 3,
+            requests: 1000,
+            duration: None,
+            rate: None,
+            progress: None,
+        }
+    }
+
+    #[test]
+    fn every_request_is_sent_and_counted_once() {
+        let target = Target::tcp("127.0.0.1", serve(b"+OK\r\n"));
+        let outcome = load(&target).run().unwrap();
+        assert_eq!((outcome.requests, outcome.latency.len(), outcome.errors), (1000, 1000, 0));
+        assert!(outcome.elapsed > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rate_is_kept_for_the_duration() {
+        let target = Target::tcp("127.0.0.1", serve(b"+OK\r\n"));
+        let duration = Some(Duration::from_millis(200));
+        let outcome = Load { rate: Some(3000), duration, requests: u64::MAX, ..load(&target) }.run().unwrap();
+        // What was due in 200 ms, and one more batch of each thread for the one that is due at once.
+        assert!((1..=606).contains(&outcome.requests), "{} requests of 600", outcome.requests);
+    }
+
+    #[test]
+    fn error_replies_are_counted_and_the_first_is_kept() {
+        let target = Target::tcp("127.0.0.1", serve(b"-ERR no\r\n"));
+        let outcome = load(&target).run().unwrap();
+        assert_eq!((outcome.errors, outcome.first_error.as_deref()), (1000, Some("ERR no")));
+    }
+
+    #[test]
+    fn nothing_listening_is_said_before_any_load() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let target = Target::tcp("127.0.0.1", port);
+        let failure = load(&target).run().err().unwrap();
+        assert_eq!(failure.exit(), crate::Exit::Unreachable);
+    }
+}

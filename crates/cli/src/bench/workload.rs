@@ -15,7 +15,7 @@ pub enum Workload {
     Get,
     /// INCR key
     Incr,
-    /// HSET key field value, 10 fields a hash
+    /// HSET key field value
     Hset,
     /// HGET key field
     Hget,
@@ -70,14 +70,14 @@ impl Workload {
     pub(super) fn request(self, size: u32) -> Request {
         let value = "x".repeat(size as usize);
         let key = format!("bench:{HOLE}");
-        let hash = format!("bench:h{}", &HOLE);
+        let hash = format!("bench:h{HOLE}");
         let parts: Vec<&str> = match self {
             Workload::Ping => vec!["PING"],
             Workload::Set => vec!["SET", &key, &value],
             Workload::Get => vec!["GET", &key],
             Workload::Incr => return request(&["INCR", &format!("bench:n{HOLE}")]),
-            Workload::Hset => vec!["HSET", &hash, HOLE, &value],
-            Workload::Hget => vec!["HGET", &hash, HOLE],
+            Workload::Hset => vec!["HSET", &hash, "field", &value],
+            Workload::Hget => vec!["HGET", &hash, "field"],
             Workload::Publish => vec!["PUBLISH", "bench:channel", &value],
             Workload::Mset => std::iter::once("MSET").chain([key.as_str(), &value].repeat(10)).collect(),
             Workload::Mget => std::iter::once("MGET").chain([key.as_str()].repeat(10)).collect(),
@@ -126,8 +126,7 @@ impl Numbers {
         }
     }
 
-    /// Writes new numbers into a batch of `count` requests. Numbers of one request are equal when they run in
-    /// turn, so that a hash is filled like the others.
+    /// Writes new numbers into a batch of `count` requests.
     pub(super) fn write_into(&mut self, batch: &mut [u8], request: &Request, count: usize) {
         for index in 0..count {
             let start = index * request.bytes.len();
