@@ -103,18 +103,18 @@ impl Settings {
         pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>,
     ) -> Result<Settings, SettingError> {
         // As in Redis, every name is judged before any value is.
-        let mut rows: Vec<(&'static Setting, String, &[u8])> = Vec::new();
-        for (name, value) in pairs {
-            let name = String::from_utf8_lossy(name).into_owned();
-            let Some(row) = find_for_client(&name) else {
-                return Err(SettingError::Unknown { name });
+        let mut rows: Vec<(&'static Setting, &'static str, &[u8])> = Vec::new();
+        for (given, value) in pairs {
+            let given = String::from_utf8_lossy(given).into_owned();
+            let Some((row, name)) = find_for_client(&given) else {
+                return Err(SettingError::Unknown { name: given });
             };
-            if matches!(row.change, Change::Start | Change::FirstStart) {
-                return Err(SettingError::Immutable { name });
+            if row.is_immutable() {
+                return Err(SettingError::Immutable { name: given });
             }
             // Two spellings of one setting are no duplicate to Redis; the later wins.
-            if rows.iter().any(|(_, earlier, _)| earlier.eq_ignore_ascii_case(&name)) {
-                return Err(SettingError::Duplicate { name });
+            if rows.iter().any(|(_, earlier, _)| *earlier == name) {
+                return Err(SettingError::Duplicate { name: given });
             }
             rows.push((row, name, value));
         }
@@ -125,7 +125,7 @@ impl Settings {
                 row.kind.set(&mut self.clone(), "\u{fffd}", Voice::Client).err().unwrap_or(Invalid::NotText)
             });
             let set = value.and_then(|value| row.kind.set(&mut changed, value, Voice::Client));
-            set.map_err(|reason| SettingError::Invalid { name, reason })?;
+            set.map_err(|reason| SettingError::Invalid { name: name.to_owned(), reason })?;
         }
         Ok(changed)
     }
@@ -151,9 +151,12 @@ impl Settings {
     }
 }
 
-/// Clients know settings by Redis's names and ours, not by the keys of files.
-fn find_for_client(name: &str) -> Option<&'static Setting> {
-    find(name).filter(|row| row.key == row.name || !row.key.eq_ignore_ascii_case(name))
+/// The row of a name or alias, with its own spelling. Clients do not know the keys of files.
+fn find_for_client(given: &str) -> Option<(&'static Setting, &'static str)> {
+    let spellings = SETTINGS.iter().flat_map(|row| {
+        [row.name].into_iter().chain(row.aliases.iter().copied()).map(move |name| (row, name))
+    });
+    spellings.into_iter().find(|(_, name)| name.eq_ignore_ascii_case(given))
 }
 
 /// Whether a pattern has anything but plain bytes.

@@ -12,6 +12,9 @@ use super::error::{Invalid, Unit};
 use super::text::{self, SizeError};
 use super::values::{OutputLimit, OutputLimits, Secret};
 
+/// Most seconds of a soft output limit, as in Redis.
+const SECONDS_MAX: u64 = i32::MAX as u64;
+
 /// Who gave a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
@@ -128,7 +131,7 @@ impl Kind {
                 *(field.write)(settings) = Secret::new(value);
             }
             Kind::OutputLimits(field) => {
-                let parsed = parse_output_limits(value, *(field.read)(settings))?;
+                let parsed = parse_output_limits(value, *(field.read)(settings), voice)?;
                 *(field.write)(settings) = parsed;
             }
             // Tools set these to what they already are; that is no reason to fail.
@@ -298,8 +301,13 @@ fn parse_list(value: &str) -> Vec<String> {
 }
 
 /// Reads `class hard soft seconds` groups over the present limits; classes that are not named stay.
-fn parse_output_limits(value: &str, present: OutputLimits) -> Result<OutputLimits, Invalid> {
-    let words: Vec<&str> = value.split_ascii_whitespace().collect();
+fn parse_output_limits(value: &str, present: OutputLimits, voice: Voice) -> Result<OutputLimits, Invalid> {
+    let words: Vec<&str> = match voice {
+        Voice::Client if value.is_empty() => Vec::new(),
+        // Redis cuts at each space, so that two in a row are an empty word.
+        Voice::Client => value.split(' ').collect(),
+        Voice::Person => value.split_ascii_whitespace().collect(),
+    };
     if !words.len().is_multiple_of(4) {
         return Err(Invalid::OutputLimitWords);
     }
@@ -312,9 +320,9 @@ fn parse_output_limits(value: &str, present: OutputLimits) -> Result<OutputLimit
             _ => return Err(Invalid::OutputLimitClass),
         };
         let size = |word| text::parse_size(word).map_err(|_| Invalid::OutputLimitNumber);
-        let seconds = parse_integer(group[3]).ok().and_then(|count| u32::try_from(count).ok());
-        let seconds = seconds.ok_or(Invalid::OutputLimitNumber)?;
-        *class = OutputLimit::new(size(group[1])?, size(group[2])?, u64::from(seconds));
+        let seconds = parse_integer(group[3]).ok().and_then(|count| u64::try_from(count).ok());
+        let seconds = seconds.filter(|&count| count <= SECONDS_MAX).ok_or(Invalid::OutputLimitNumber)?;
+        *class = OutputLimit::new(size(group[1])?, size(group[2])?, seconds);
     }
     Ok(limits)
 }

@@ -168,6 +168,16 @@ impl Setting {
         matches!(self.kind, Kind::Fact { .. })
     }
 
+    /// Whether `CONFIG SET` refuses it whatever the value. Facts that Redis lets clients set may be set to what they
+    /// are.
+    pub(super) fn is_immutable(&self) -> bool {
+        match self.change {
+            Change::Running => false,
+            Change::Start | Change::FirstStart => true,
+            Change::Never => ["databases", "cluster-enabled"].contains(&self.name),
+        }
+    }
+
     /// Its environment variable.
     pub fn env(&self) -> String {
         format!("NARF_{}", self.key.replace('-', "_").to_ascii_uppercase())
