@@ -1,6 +1,6 @@
 //! Requests and replies to the letter. Those under `scripts/` were recorded from redis-server 7.0.15; a blank
 //! line starts over with no keys.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Whatever the arguments are, a command answers: it never panics, never leaves half a reply, never changes
 //! anything when it refuses.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
@@ -120,4 +120,62 @@ fn the_same_requests_give_the_same_bytes() {
         (all, keyspace.digest(NOW))
     };
     assert!(play() == play());
+}
+
+#[test]
+fn a_key_that_cannot_be_put_elsewhere_is_not_lost() {
+    let mut keyspace = Keyspace::new(KeyHasher::new(1));
+    let mut ask = |command, parts: &[&str]| {
+        run(&mut keyspace, NOW, 0, Version::Resp2, command, Request::from_parts(parts).args())
+    };
+    ask(DataCommand::Set, &["SET", "k", "v"]);
+    // Database 1 was not borrowed; a router would not have sent these here.
+    assert!(ask(DataCommand::Move, &["MOVE", "k", "1"]).starts_with(b"-CROSSSLOT"));
+    assert!(ask(DataCommand::Copy, &["COPY", "k", "k", "DB", "1"]).starts_with(b"-CROSSSLOT"));
+    assert_eq!(ask(DataCommand::Get, &["GET", "k"]), b"$1\r\nv\r\n");
+}
+
+#[test]
+fn an_answer_of_repeated_fields_is_bounded() {
+    let mut keyspace = Keyspace::new(KeyHasher::new(1));
+    let mut ask = |command, parts: &[&str]| {
+        run(&mut keyspace, NOW, 0, Version::Resp3, command, Request::from_parts(parts).args())
+    };
+    ask(DataCommand::HSet, &["HSET", "h", "f", &"x".repeat(1 << 20)]);
+    let refused = ask(DataCommand::HRandField, &["HRANDFIELD", "h", "-9223372036854775807"]);
+    assert_eq!(refused, b"-ERR value is out of range\r\n");
+    let refused = ask(DataCommand::HRandField, &["HRANDFIELD", "h", "-1000", "WITHVALUES"]);
+    assert_eq!(refused, b"-ERR value is out of range\r\n");
+    assert!(ask(DataCommand::HRandField, &["HRANDFIELD", "h", "-10", "WITHVALUES"]).starts_with(b"*10\r\n"));
+}
+
+#[test]
+fn internal_requests_delete_put_and_flush() {
+    let mut keyspace = Keyspace::new(KeyHasher::new(1));
+    let ask = |keyspace: &mut Keyspace, now, command, parts: &[&[u8]]| {
+        run(keyspace, Millis(now), 0, Version::Resp2, command, Request::from_parts(parts).args())
+    };
+    ask(&mut keyspace, 1, DataCommand::Set, &[b"SET", b"a", b"1", b"PX", b"10"]);
+    ask(&mut keyspace, 1, DataCommand::HSet, &[b"HSET", b"h", b"f", b"v"]);
+    assert_eq!(
+        ask(&mut keyspace, 5, DataCommand::NarfExpire, &[b"narf.expire", b"a", b"h", b"x"]),
+        b":0\r\n"
+    );
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfExpire, &[b"narf.expire", b"a", b"h"]), b":1\r\n");
+
+    let mut record = Vec::new();
+    engine::encode_entry(keyspace.peek(b"h").unwrap(), &mut record);
+    let put = |deadline: &'static [u8], record| [b"narf.put".as_slice(), b"copy", deadline, record];
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfPut, &put(b"0", &record)), b"+OK\r\n");
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::HGet, &[b"HGET", b"copy", b"f"]), b"$1\r\nv\r\n");
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::PTtl, &[b"PTTL", b"copy"]), b":-1\r\n");
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfPut, &put(b"30", &record)), b"+OK\r\n");
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::PTtl, &[b"PTTL", b"copy"]), b":19\r\n");
+    for wrong in [&record[..record.len() - 1], b""] {
+        assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfPut, &put(b"0", wrong))[0], b'-');
+    }
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfPut, &put(b"-1", &record))[0], b'-');
+
+    assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfFlush, &[b"narf.flush"]), b"+OK\r\n");
+    assert_eq!(keyspace.len(), 0);
 }

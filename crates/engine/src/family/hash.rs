@@ -390,6 +390,8 @@ impl<'a> Operation<'a> for HRandField<'a> {
                 write_pairs_header(drawn.len(), self.with_values, reply);
                 drawn.into_iter().for_each(|pair| write_pair(pair, self.with_values, reply));
             }
+            // An element has at least six bytes: `$0`, its line ends, and those of its header.
+            Draw::Repeated(count) if count > REPEATED_BYTES_MAX / 6 => return Err(RequestError::OutOfRange),
             Draw::Repeated(count) => {
                 let start = reply.mark();
                 write_pairs_header(count, self.with_values, reply);

@@ -1,0 +1,371 @@
+//! Strings, hashes and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! lapsed keys are deleted whenever it suits.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use base::{DbIndex, KeyHasher, Millis, Random, Request};
+use command::{Lookup, Run};
+use engine::{Keyspace, Store, ValueRef, execute};
+use resp::{Reply, Version};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Text(Vec<u8>),
+    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+}
+
+/// What the data should be, and what it should answer.
+#[derive(Default)]
+struct Model {
+    keys: BTreeMap<Vec<u8>, (Value, Option<u64>)>,
+    now: u64,
+}
+
+/// An answer, before it is bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Ok,
+    Nil,
+    Int(i64),
+    Text(Vec<u8>),
+    WrongType,
+    Error,
+}
+
+impl Answer {
+    fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, Version::Resp2);
+        match self {
+            Answer::Ok => reply.ok(),
+            Answer::Nil => reply.null(),
+            Answer::Int(number) => reply.int(*number),
+            Answer::Text(text) => reply.bulk(text),
+            Answer::WrongType => {
+                reply.error("WRONGTYPE Operation against a key holding the wrong kind of value")
+            }
+            Answer::Error => reply.error(""),
+        }
+        out
+    }
+}
+
+impl Model {
+    fn drop_lapsed(&mut self) {
+        let now = self.now;
+        self.keys.retain(|_, (_, deadline)| deadline.is_none_or(|at| at > now));
+    }
+
+    fn text(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Answer> {
+        match self.keys.get(key) {
+            Some((Value::Text(text), _)) => Ok(Some(text.clone())),
+            Some((Value::Hash(_), _)) => Err(Answer::WrongType),
+            None => Ok(None),
+        }
+    }
+
+    fn hash(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Answer> {
+        match self.keys.get(key) {
+            Some((Value::Hash(hash), _)) => Ok(hash.clone()),
+            Some((Value::Text(_), _)) => Err(Answer::WrongType),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    fn deadline(&self, key: &[u8]) -> Option<u64> {
+        self.keys.get(key).and_then(|(_, deadline)| *deadline)
+    }
+
+    fn put(&mut self, key: &[u8], value: Value, deadline: Option<u64>) {
+        self.keys.insert(key.to_vec(), (value, deadline));
+        self.keys.retain(|_, (value, _)| !matches!(value, Value::Hash(hash) if hash.is_empty()));
+        self.drop_lapsed();
+    }
+
+    fn put_text(&mut self, key: &[u8], text: Vec<u8>, deadline: Option<u64>) {
+        self.put(key, Value::Text(text), deadline);
+    }
+
+    fn apply(&mut self, parts: &[Vec<u8>]) -> Answer {
+        self.drop_lapsed();
+        self.try_apply(parts).unwrap_or_else(|answer| answer)
+    }
+
+    fn try_apply(&mut self, parts: &[Vec<u8>]) -> Result<Answer, Answer> {
+        let key = parts[1].as_slice();
+        let part = |at: usize| parts[at].clone();
+        let number = |at: usize| integer(&parts[at]);
+        Ok(match parts[0].as_slice() {
+            b"SET" => {
+                let deadline = match parts.get(3).map(Vec::as_slice) {
+                    Some(b"PX") => Some(self.now + number(4)? as u64),
+                    Some(b"KEEPTTL") => self.deadline(key),
+                    _ => None,
+                };
+                let present = self.keys.contains_key(key);
+                match parts.get(3).map(Vec::as_slice) {
+                    Some(b"NX") if present => return Ok(Answer::Nil),
+                    Some(b"XX") if !present => return Ok(Answer::Nil),
+                    _ => self.put_text(key, part(2), deadline),
+                }
+                Answer::Ok
+            }
+            b"GET" => self.text(key)?.map_or(Answer::Nil, Answer::Text),
+            b"GETDEL" => {
+                let text = self.text(key)?;
+                self.keys.remove(key);
+                text.map_or(Answer::Nil, Answer::Text)
+            }
+            b"GETEX" => {
+                let text = self.text(key)?;
+                if text.is_some() {
+                    let deadline = Some(self.now + number(3)? as u64);
+                    self.keys.get_mut(key).unwrap().1 = deadline;
+                }
+                text.map_or(Answer::Nil, Answer::Text)
+            }
+            b"APPEND" => {
+                let text = [self.text(key)?.unwrap_or_default(), part(2)].concat();
+                let len = text.len();
+                self.put_text(key, text, self.deadline(key));
+                Answer::Int(len as i64)
+            }
+            b"SETRANGE" => {
+                let mut text = self.text(key)?.unwrap_or_default();
+                if !parts[3].is_empty() {
+                    let offset = number(2)? as usize;
+                    text.resize(text.len().max(offset + parts[3].len()), 0);
+                    text.splice(offset..offset + parts[3].len(), part(3));
+                    self.put_text(key, text.clone(), self.deadline(key));
+                }
+                Answer::Int(text.len() as i64)
+            }
+            b"INCRBY" => {
+                let before = self.text(key)?.map_or(Ok(0), |text| integer(&text))?;
+                let sum = before.checked_add(number(2)?).ok_or(Answer::Error)?;
+                self.put_text(key, sum.to_string().into_bytes(), self.deadline(key));
+                Answer::Int(sum)
+            }
+            b"STRLEN" => Answer::Int(self.text(key)?.map_or(0, |text| text.len() as i64)),
+            b"HSET" => {
+                let mut hash = self.hash(key)?;
+                let created = hash.insert(part(2), part(3)).is_none();
+                self.put(key, Value::Hash(hash), self.deadline(key));
+                Answer::Int(i64::from(created))
+            }
+            b"HDEL" => {
+                let mut hash = self.hash(key)?;
+                let removed = hash.remove(&parts[2]).is_some();
+                if removed {
+                    self.put(key, Value::Hash(hash), self.deadline(key));
+                }
+                Answer::Int(i64::from(removed))
+            }
+            b"HGET" => self.hash(key)?.remove(&parts[2]).map_or(Answer::Nil, Answer::Text),
+            b"HLEN" => Answer::Int(self.hash(key)?.len() as i64),
+            b"HINCRBY" => {
+                let mut hash = self.hash(key)?;
+                let before = hash.get(&parts[2]).map_or(Ok(0), |text| integer(text))?;
+                let sum = before.checked_add(number(3)?).ok_or(Answer::Error)?;
+                hash.insert(part(2), sum.to_string().into_bytes());
+                self.put(key, Value::Hash(hash), self.deadline(key));
+                Answer::Int(sum)
+            }
+            b"PEXPIRE" => {
+                let new = self.now as i64 + number(2)?;
+                let Some((_, deadline)) = self.keys.get_mut(key) else { return Ok(Answer::Int(0)) };
+                let holds = match (parts.get(3).map(Vec::as_slice), deadline.map(|at| at as i64)) {
+                    (None, _) => true,
+                    (Some(b"NX"), current) => current.is_none(),
+                    (Some(b"XX"), current) => current.is_some(),
+                    (Some(b"GT"), current) => current.is_some_and(|at| new > at),
+                    (Some(_), current) => current.is_none_or(|at| new < at),
+                };
+                if holds {
+                    *deadline = Some(new.max(0) as u64);
+                    self.drop_lapsed();
+                }
+                Answer::Int(i64::from(holds))
+            }
+            b"PERSIST" => {
+                let taken = self.keys.get_mut(key).and_then(|(_, deadline)| deadline.take());
+                Answer::Int(i64::from(taken.is_some()))
+            }
+            b"PTTL" => Answer::Int(match self.keys.get(key) {
+                None => -2,
+                Some((_, None)) => -1,
+                Some((_, Some(at))) => (at - self.now) as i64,
+            }),
+            b"DEL" => Answer::Int(i64::from(self.keys.remove(key).is_some())),
+            b"EXISTS" => Answer::Int(i64::from(self.keys.contains_key(key))),
+            b"RENAME" => {
+                let entry = self.keys.remove(key).ok_or(Answer::Error)?;
+                self.keys.insert(part(2), entry);
+                Answer::Ok
+            }
+            b"COPY" => {
+                let Some(entry) = self.keys.get(key).cloned() else { return Ok(Answer::Int(0)) };
+                if parts.len() == 3 && self.keys.contains_key(&parts[2]) {
+                    return Ok(Answer::Int(0));
+                }
+                self.keys.insert(part(2), entry);
+                Answer::Int(1)
+            }
+            other => panic!("{:?} is not modelled", String::from_utf8_lossy(other)),
+        })
+    }
+}
+
+fn integer(text: &[u8]) -> Result<i64, Answer> {
+    base::parse_i64(text).ok_or(Answer::Error)
+}
+
+fn draw(random: &mut Random) -> Vec<Vec<u8>> {
+    const FORMS: &[&str] = &[
+        "SET key value",
+        "SET key value PX life",
+        "SET key value KEEPTTL",
+        "SET key value NX",
+        "SET key value XX",
+        "GET key",
+        "GETDEL key",
+        "GETEX key PX life",
+        "APPEND key value",
+        "SETRANGE key offset value",
+        "INCRBY key number",
+        "STRLEN key",
+        "HSET key field value",
+        "HSET key field value",
+        "HSET key field value",
+        "HDEL key field",
+        "HGET key field",
+        "HLEN key",
+        "HINCRBY key field number",
+        "PEXPIRE key life",
+        "PEXPIRE key life NX",
+        "PEXPIRE key life XX",
+        "PEXPIRE key life GT",
+        "PEXPIRE key life LT",
+        "PEXPIRE key past",
+        "PERSIST key",
+        "PTTL key",
+        "DEL key",
+        "EXISTS key",
+        "RENAME key other",
+        "COPY key other",
+        "COPY key other REPLACE",
+    ];
+    let form = FORMS[random.below(FORMS.len() as u64) as usize];
+    form.split(' ')
+        .map(|word| match word {
+            "key" => format!("k{}", random.below(12)).into_bytes(),
+            // Never equal to a key: source and destination differ.
+            "other" => format!("o{}", random.below(4)).into_bytes(),
+            "field" => format!("f{}", random.below(200)).into_bytes(),
+            "life" => (1 + random.below(3000)).to_string().into_bytes(),
+            "past" => (-(random.below(1 << 45) as i64)).to_string().into_bytes(),
+            "offset" => random.below(40).to_string().into_bytes(),
+            "number" => match random.below(6) {
+                0 => i64::MAX.to_string().into_bytes(),
+                _ => (random.below(200) as i64 - 100).to_string().into_bytes(),
+            },
+            "value" => match random.below(6) {
+                0 => Vec::new(),
+                1 => vec![b'x'; random.below(300) as usize],
+                2 => random.below(1000).to_string().into_bytes(),
+                _ => (0..random.below(8)).map(|_| random.next_u64() as u8).collect(),
+            },
+            word => word.as_bytes().to_vec(),
+        })
+        .collect()
+}
+
+fn send(keyspace: &mut Keyspace, now: u64, parts: &[Vec<u8>]) -> Vec<u8> {
+    let request = Request::from_parts(parts);
+    let Lookup::Found(spec) = command::lookup(request.args()) else { panic!("no such command") };
+    let Run::Data(command) = spec.run else { panic!("not a data command") };
+    let mut out = Vec::new();
+    let mut store = Store::new(keyspace, DbIndex::ZERO, Millis(now), now);
+    execute(command, request.args(), &mut store, &mut Reply::new(&mut out, Version::Resp2));
+    out
+}
+
+/// All live content of the keyspace, in the model's form.
+fn content(keyspace: &mut Keyspace, now: u64) -> BTreeMap<Vec<u8>, (Value, Option<u64>)> {
+    let mut all = BTreeMap::new();
+    let mut cursor = 0;
+    loop {
+        cursor = keyspace.scan(cursor, 7, &mut |entry| {
+            if entry.is_lapsed(Millis(now)) {
+                return;
+            }
+            let value = match entry.value() {
+                ValueRef::Hash(hash) => {
+                    Value::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
+                }
+                ValueRef::Text(text) => Value::Text(text.to_vec()),
+                ValueRef::Int(number) => Value::Text(number.to_string().into_bytes()),
+            };
+            all.insert(entry.key().to_vec(), (value, entry.deadline().map(|at| at.0)));
+        });
+        if cursor == 0 {
+            return all;
+        }
+    }
+}
+
+/// Deletes lapsed keys as a leader would have its log do: those that commands met, and those that are due.
+fn sweep(keyspace: &mut Keyspace, now: u64) {
+    let mut keys = keyspace.take_lapsed();
+    keyspace.due(Millis(now), 5, &mut keys);
+    if !keys.is_empty() {
+        let parts: Vec<Vec<u8>> =
+            std::iter::once(b"narf.expire".to_vec()).chain(keys.into_iter().map(Vec::from)).collect();
+        assert_eq!(send(keyspace, now, &parts)[0], b':');
+    }
+}
+
+fn run(seed: u64, steps: usize) {
+    let mut random = Random::new(seed);
+    let mut model = Model { now: 1_700_000_000_000, ..Model::default() };
+    let mut keyspace = Keyspace::new(KeyHasher::new(seed));
+    for step in 0..steps {
+        model.now += if random.chance(1, 4) { random.below(400) } else { 0 };
+        if random.chance(1, 10) {
+            sweep(&mut keyspace, model.now);
+        }
+        let parts = draw(&mut random);
+        let before = keyspace.changes();
+        let reply = send(&mut keyspace, model.now, &parts);
+        let keys_before = model.keys.clone();
+        let expect = model.apply(&parts);
+        let shown = || parts.iter().map(|part| part.escape_ascii().to_string()).collect::<Vec<_>>().join(" ");
+        if expect == Answer::Error {
+            assert_eq!(reply[0], b'-', "seed {seed} step {step}: {}", shown());
+        } else {
+            assert_eq!(
+                reply.escape_ascii().to_string(),
+                expect.bytes().escape_ascii().to_string(),
+                "seed {seed} step {step}: {}",
+                shown()
+            );
+        }
+        if keys_before != model.keys && keyspace.changes() == before {
+            // Time alone may have made the difference.
+            model.drop_lapsed();
+            let mut aged = Model { keys: keys_before, now: model.now };
+            aged.drop_lapsed();
+            assert_eq!(aged.keys, model.keys, "seed {seed} step {step}: {} changed unseen", shown());
+        }
+        if step % 50 == 0 {
+            model.drop_lapsed();
+            assert_eq!(content(&mut keyspace, model.now), model.keys, "seed {seed} step {step}");
+        }
+    }
+}
+
+#[test]
+fn random_histories_agree_with_a_plain_map() {
+    (0..40).for_each(|seed| run(seed, 2_500));
+}
