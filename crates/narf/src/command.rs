@@ -88,7 +88,7 @@ fn tree() -> Command {
         ))
         .subcommand(config::command())
         .subcommand(Command::new("version").about("Print the version"))
-        .subcommand(Command::new("exit-codes").about("What the exit codes mean"))
+        .subcommand(Command::new("exit-codes").about("What the exit codes mean").after_help(EXIT_CODES))
 }
 
 /// Runs a command whose arguments another crate declares.

@@ -13,7 +13,7 @@ use super::{complain, exit};
 /// Their places in the tree.
 pub(super) fn commands() -> Vec<Command> {
     let key = || Arg::new("key").value_name("KEY").required(true);
-    let verb = |name, about| cli::ConnectArgs::augment_args(Command::new(name).about(about));
+    let verb = |name, about| forwarded().into_iter().fold(Command::new(name).about(about), Command::arg);
     let ttl =
         Arg::new("ttl").long("ttl").value_name("TIME").help("Forget it after this time, such as 90s or 10m");
     vec![
@@ -36,7 +36,7 @@ pub(super) fn run(verb: &str, matches: &ArgMatches) -> ExitCode {
         }
     };
     let mut line = vec![OsString::from("narf cli")];
-    line.extend(connection(matches));
+    line.extend(flags(matches));
     line.push("--".into());
     line.extend(command.into_iter().map(OsString::from));
     let parsed = cli::CliArgs::augment_args(Command::new("narf cli")).try_get_matches_from(line);
@@ -80,11 +80,18 @@ fn millis(text: &str) -> Result<u64, String> {
     fitting.ok_or_else(|| format!("--ttl takes a time above zero such as 90s or 10m, not \"{text}\""))
 }
 
-/// The flags that say which server, as they were given.
-fn connection(matches: &ArgMatches) -> Vec<OsString> {
-    let known = cli::ConnectArgs::augment_args(Command::new("connection"));
+/// Flags of `narf cli` that make sense for one plain command.
+const FORWARDED: &[&str] = &["url", "db", "user", "password_file", "timeout", "resp2", "output"];
+
+fn forwarded() -> Vec<Arg> {
+    let cli = cli::CliArgs::augment_args(Command::new("cli"));
+    cli.get_arguments().filter(|arg| FORWARDED.contains(&arg.get_id().as_str())).cloned().collect()
+}
+
+/// Those that were given, to be given on.
+fn flags(matches: &ArgMatches) -> Vec<OsString> {
     let mut words = Vec::new();
-    for arg in known.get_arguments() {
+    for arg in forwarded() {
         let id = arg.get_id().as_str();
         let (Some(long), Some(ValueSource::CommandLine)) = (arg.get_long(), matches.value_source(id)) else {
             continue;
@@ -114,21 +121,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(line: &str, expect_words: &str, expect_connection: &str) {
+    fn check(line: &str, expect_words: &str, expect_flags: &str) {
         let mut line = line.split(' ');
         let verb = line.next().unwrap();
         let command = commands().into_iter().find(|command| command.get_name() == verb).unwrap();
         let matches = command.try_get_matches_from([verb].into_iter().chain(line)).unwrap();
         assert_eq!(words(verb, &matches).unwrap().join(" "), expect_words);
-        let connection: Vec<String> =
-            connection(&matches).into_iter().map(|word| word.into_string().unwrap()).collect();
-        assert_eq!(connection.join(" "), expect_connection);
+        let flags: Vec<String> =
+            flags(&matches).into_iter().map(|word| word.into_string().unwrap()).collect();
+        assert_eq!(flags.join(" "), expect_flags);
     }
 
     #[test]
     fn a_shortcut_is_the_cli_line_that_it_stands_for() {
         check("get k", "GET k", "");
-        check("set -u h:1 k v", "SET k v", "--url h:1");
+        check("set -u h:1 -n 3 k v", "SET k v", "--url h:1 --db 3");
+        check("get k -o json", "GET k", "--output json");
         check("set k -5 --ttl 2s", "SET k -5 PX 2000", "");
         check("del a b c", "DEL a b c", "");
     }
