@@ -141,7 +141,9 @@ impl Worker {
                 text.push_str("More than twice what data needs is held: MEMORY PURGE gives free memory back to the system.\n");
             }
             if clients > data.max(64 << 20) {
-                text.push_str("Client buffers hold more than the data: look at CLIENT LIST for large omem and qbuf.\n");
+                text.push_str(
+                    "Client buffers hold more than the data: look at CLIENT LIST for large omem and qbuf.\n",
+                );
             }
             reply.verbatim(text.as_bytes());
         };
@@ -202,18 +204,25 @@ impl Worker {
         if command == NodeCommand::LastSave {
             return reply.int(self.host.last_save().unwrap_or(now) as i64);
         }
-        if command == NodeCommand::BgSave && args.get(1).is_some_and(|word| !word.eq_ignore_ascii_case(b"schedule")) {
+        if command == NodeCommand::BgSave
+            && args.get(1).is_some_and(|word| !word.eq_ignore_ascii_case(b"schedule"))
+        {
             return reply.error("ERR syntax error");
         }
         if !self.logging {
-            return reply.error("ERR this node keeps nothing on disk (no-data); start it with a data folder to save");
+            return reply
+                .error("ERR this node keeps nothing on disk (no-data); start it with a data folder to save");
         }
-        let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| match (sum(&answers), command) {
-            (0, _) => reply.error("ERR Background save already in progress"),
-            (_, NodeCommand::BgSave) => reply.simple("Background saving started"),
-            (_, NodeCommand::BgRewriteAof) => reply.simple("Background append only file rewriting started"),
-            _ => reply.ok(),
-        };
+        let finish =
+            move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| match (sum(&answers), command)
+            {
+                (0, _) => reply.error("ERR Background save already in progress"),
+                (_, NodeCommand::BgSave) => reply.simple("Background saving started"),
+                (_, NodeCommand::BgRewriteAof) => {
+                    reply.simple("Background append only file rewriting started")
+                }
+                _ => reply.ok(),
+            };
         self.ask(session, Question::Checkpoint, Box::new(finish));
     }
 
@@ -234,7 +243,13 @@ impl Worker {
         session.closing = true;
     }
 
-    pub(crate) fn wait(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn wait(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) {
         let mut reply = Reply::new(out, session.version);
         let numbers: Vec<Option<i64>> = args.tail(1).iter().map(parse_i64).collect();
         if numbers.iter().any(Option::is_none) {
@@ -249,7 +264,8 @@ impl Worker {
             return reply.int(0);
         }
         if numbers.first().copied().flatten().is_some_and(|local| local > 0) && !self.logging {
-            return reply.error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+            return reply
+                .error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
         }
         // The local count speaks of stable storage, which CLIENT ACK DURABLE waits for; this does not wait.
         let local = i64::from(self.logging && session.has_gate(crate::session::gate::DURABLE));
@@ -274,7 +290,8 @@ impl Worker {
             }
             NodeCommand::ModuleList => reply.array(0),
             NodeCommand::Lolwut => {
-                let text = format!("An otter floats on its back.\nNarf ver. {}\n", crate::connection::NARF_VERSION);
+                let text =
+                    format!("An otter floats on its back.\nNarf ver. {}\n", crate::connection::NARF_VERSION);
                 reply.verbatim(text.as_bytes());
             }
             _ => reply.error("ERR This instance has cluster support disabled"),

@@ -281,5 +281,4 @@ impl Worker {
             Work::Request(_) | Work::Exec(_) => {}
         }
     }
-
 }

@@ -108,7 +108,11 @@ impl Worker {
             debug_assert!(begun, "the last walk of a keyspace ended before the next begins");
         }
         self.checkpoints.todo.pop();
-        self.outbox.checkpoints.push(CheckpointWrite::Begin { partition: id, index: last.index, term: last.term });
+        self.outbox.checkpoints.push(CheckpointWrite::Begin {
+            partition: id,
+            index: last.index,
+            term: last.term,
+        });
         self.checkpoints.current = Some((id, dbs));
         true
     }

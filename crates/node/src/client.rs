@@ -11,7 +11,7 @@ use crate::worker::Worker;
 
 /// The kinds that `CLIENT LIST TYPE` tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientKind {
+pub(crate) enum ClientKind {
     /// Sends commands.
     Normal,
     /// Has a subscription.
@@ -81,7 +81,10 @@ impl ClientQuery {
             && self.kind.is_none_or(|wanted| wanted == kind)
             && self.address.as_ref().is_none_or(|wanted| *wanted == address(&session.peer))
             && self.local_address.as_ref().is_none_or(|wanted| *wanted == local_address(&session.peer))
-            && self.user.as_ref().is_none_or(|user| user == b"default" && !session.has_gate(gate::UNAUTHENTICATED))
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| user == b"default" && !session.has_gate(gate::UNAUTHENTICATED))
             && self.max_age.is_none_or(|age| now.since(session.created) / 1000 >= age)
             && self.skip.is_none_or(|skip| skip != session.at.conn)
     }
@@ -95,7 +98,9 @@ impl ClientQuery {
             let Some(value) = args.get(at + 1) else { return Err("ERR syntax error") };
             match args.at(at).to_ascii_lowercase().as_slice() {
                 b"id" => {
-                    let id = parse_i64(value).filter(|id| *id > 0).ok_or("ERR client-id should be greater than 0")?;
+                    let id = parse_i64(value)
+                        .filter(|id| *id > 0)
+                        .ok_or("ERR client-id should be greater than 0")?;
                     query.ids.get_or_insert_default().push(id.unsigned_abs());
                 }
                 b"type" => query.kind = Some(ClientKind::from_name(value).ok_or("ERR Unknown client type")?),
@@ -105,7 +110,8 @@ impl ClientQuery {
                 b"user" => return Err("ERR No such user"),
                 b"maxage" => {
                     let age = parse_i64(value).filter(|age| *age > 0);
-                    query.max_age = Some(age.ok_or("ERR maxage is not an integer or out of range")?.unsigned_abs());
+                    query.max_age =
+                        Some(age.ok_or("ERR maxage is not an integer or out of range")?.unsigned_abs());
                 }
                 b"skipme" => match value.to_ascii_lowercase().as_slice() {
                     b"yes" => query.skip = Some(asker),
@@ -237,7 +243,8 @@ impl Worker {
 
     pub(crate) fn client_unblock(&mut self, session: &mut Session, args: Args<'_>) {
         let mut reply = Reply::new(session.output.end(), session.version);
-        let known = |word: &[u8]| word.eq_ignore_ascii_case(b"timeout") || word.eq_ignore_ascii_case(b"error");
+        let known =
+            |word: &[u8]| word.eq_ignore_ascii_case(b"timeout") || word.eq_ignore_ascii_case(b"error");
         if args.get(3).is_some_and(|word| !known(word)) {
             return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         }
@@ -278,7 +285,11 @@ impl Worker {
     }
 
     /// The clients of this worker that match; `asker` is taken out and looked at apart.
-    pub(crate) fn list_clients(&mut self, query: &ClientQuery, asker: Option<&mut Session>) -> Vec<ClientLine> {
+    pub(crate) fn list_clients(
+        &mut self,
+        query: &ClientQuery,
+        asker: Option<&mut Session>,
+    ) -> Vec<ClientLine> {
         let now = self.now.mono_millis();
         let here = self.sessions.iter().chain(asker.map(|session| &*session));
         here.filter(|session| query.matches(session, now))

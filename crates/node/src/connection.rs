@@ -160,7 +160,7 @@ impl Worker {
         session.name = Box::default();
         session.no_evict = false;
         session.no_touch = false;
-        session.set_ack(self.settings.ack);
+        session.set_ack(self.default_ack());
         self.end_skip(session);
         if !self.settings.requirepass.is_empty() {
             session.set_gate(gate::UNAUTHENTICATED, true);

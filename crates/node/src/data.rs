@@ -99,7 +99,8 @@ impl Worker {
     fn send_call(&mut self, session: &mut Session, id: PartitionId, operation: Operation<'_>) {
         let Operation { spec, db, args, raw, version, .. } = operation;
         let ticket = session.output.open();
-        let head = CallHead { session: session.at, ticket, partition: id, db, version, ack: session.ack, spec };
+        let head =
+            CallHead { session: session.at, ticket, partition: id, db, version, ack: session.ack, spec };
         let owner = self.router.owner(id);
         if owner == self.id {
             self.wait_for_partition(self.id, head, WireRequest::copy_of(args, raw));
@@ -168,7 +169,12 @@ impl Worker {
 
     /// Runs one operation over several partitions, all at hand; whether it changed something. Its effects are
     /// logged as what each touched key became, so that each partition's log stands alone.
-    pub(crate) fn run_over(&mut self, ids: &[PartitionId], operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn run_over(
+        &mut self,
+        ids: &[PartitionId],
+        operation: Operation<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let Operation { spec, command, db, args, version, .. } = operation;
         let now = ids.iter().filter_map(|id| Some(self.place_of(*id)?.time(self.now.millis()))).max();
         let now = now.unwrap_or(self.now.millis());

@@ -71,7 +71,8 @@ impl Worker {
             }
         }
         self.stats.expired_keys += expired as u64;
-        let wait = next_due.map_or(u64::MAX, |due| due.since(wall).max(if expired > 0 { 0 } else { REST_MS }));
+        let wait =
+            next_due.map_or(u64::MAX, |due| due.since(wall).max(if expired > 0 { 0 } else { REST_MS }));
         // A minute at most, in case the wall clock is set forward.
         self.expiry.next_run = Millis(now.0 + wait.min(60_000));
     }

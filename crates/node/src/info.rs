@@ -70,13 +70,8 @@ impl Worker {
         let wanted = wanted_sections(args);
         let (channels, patterns) = (self.pubsub.channels(), self.pubsub.patterns());
         let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
-            let context = Context {
-                facts: worker.host.facts(),
-                total: total(answers),
-                worker,
-                channels,
-                patterns,
-            };
+            let context =
+                Context { facts: worker.host.facts(), total: total(answers), worker, channels, patterns };
             let mut text = String::new();
             for (section, _) in SECTIONS.iter().filter(|(section, _)| wanted.contains(section)) {
                 if !text.is_empty() {

@@ -206,8 +206,11 @@ impl Worker {
         for id in self.router.all() {
             let Some(partition) = self.partition_mut(id) else { continue };
             let wanted = |other: DbIndex| command == NodeCommand::FlushAll || other == db;
-            let dbs: Vec<DbIndex> =
-                partition.keyspaces().filter(|(other, k)| wanted(*other) && !k.is_empty()).map(|(other, _)| other).collect();
+            let dbs: Vec<DbIndex> = partition
+                .keyspaces()
+                .filter(|(other, k)| wanted(*other) && !k.is_empty())
+                .map(|(other, _)| other)
+                .collect();
             for other in dbs {
                 changed |= self.run_own(id, other, DataCommand::NarfFlush, &[b"narf.flush"]);
             }
@@ -251,7 +254,9 @@ fn swap_db(args: Args<'_>, reply: &mut Reply<'_>) {
     }
     match (db_of(args.at(1)), db_of(args.at(2))) {
         (Some(a), Some(b)) if a == b => reply.ok(),
-        (Some(_), Some(_)) => reply.error("ERR SWAPDB is not available in this version; RENAME or MOVE the keys"),
+        (Some(_), Some(_)) => {
+            reply.error("ERR SWAPDB is not available in this version; RENAME or MOVE the keys")
+        }
         (None, _) | (_, None) => reply.error("ERR DB index is out of range"),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use base::{AckLevel, Args, ConnId, DbIndex, PartitionId, Span, WorkerId};
+use base::{AckLevel, Args, DbIndex, PartitionId, Span, WorkerId};
 use command::Spec;
 use resp::Version;
 
@@ -133,11 +133,6 @@ impl Calls {
             (head, Args::new(bytes, spans), bytes)
         })
     }
-
-    /// Bytes of requests held.
-    pub(crate) fn bytes_len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Answers of one turn to one worker's clients.
@@ -175,13 +170,4 @@ impl Replies {
             (session, ticket, reply)
         })
     }
-}
-
-/// A connection as other workers know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RemoteSession {
-    /// The worker it lives on.
-    pub worker: WorkerId,
-    /// Its id.
-    pub conn: ConnId,
 }

@@ -70,8 +70,14 @@ impl Worker {
             N::SUnsubscribe => self.unsubscribe(session, ChannelKind::Shard, args),
             N::Publish => self.publish(session, ChannelKind::Plain, args),
             N::SPublish => self.publish(session, ChannelKind::Shard, args),
-            N::PubSubChannels | N::PubSubNumPat | N::PubSubNumSub | N::PubSubShardChannels | N::PubSubShardNumSub => {
-                self.with_reply(session, |worker, session, out| worker.run_pubsub(session, command, args, out));
+            N::PubSubChannels
+            | N::PubSubNumPat
+            | N::PubSubNumSub
+            | N::PubSubShardChannels
+            | N::PubSubShardNumSub => {
+                self.with_reply(session, |worker, session, out| {
+                    worker.run_pubsub(session, command, args, out)
+                });
             }
 
             N::Multi => self.multi(session),
@@ -159,7 +165,17 @@ impl Worker {
 /// Commands whose answer depends on nothing that an earlier request could change elsewhere.
 fn answers_from_the_session(command: NodeCommand) -> bool {
     use NodeCommand as N;
-    matches!(command, N::Ping | N::Echo | N::Select | N::ClientId | N::ClientGetName | N::ClientSetName | N::ClientSetInfo | N::Multi)
+    matches!(
+        command,
+        N::Ping
+            | N::Echo
+            | N::Select
+            | N::ClientId
+            | N::ClientGetName
+            | N::ClientSetName
+            | N::ClientSetInfo
+            | N::Multi
+    )
 }
 
 fn write_help(session: &mut Session, spec: &Spec) {

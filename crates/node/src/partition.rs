@@ -52,7 +52,9 @@ pub enum ReplayError {
     #[error(transparent)]
     Entry(#[from] EntryError),
     /// An entry is missing.
-    #[error("partition {partition}: entry {found} follows {last} in the log; entries between them are missing")]
+    #[error(
+        "partition {partition}: entry {found} follows {last} in the log; entries between them are missing"
+    )]
     Gap {
         /// The partition's number.
         partition: u16,
@@ -62,7 +64,9 @@ pub enum ReplayError {
         found: u64,
     },
     /// An operation is not a request this version knows.
-    #[error("partition {partition}: entry {index} holds an operation this version does not know; use the version that wrote it")]
+    #[error(
+        "partition {partition}: entry {index} holds an operation this version does not know; use the version that wrote it"
+    )]
     Operation {
         /// The partition's number.
         partition: u16,
@@ -88,6 +92,11 @@ impl Partition {
     /// Which one.
     pub fn id(&self) -> PartitionId {
         self.id
+    }
+
+    /// Keys of all databases, lapsed ones included.
+    pub fn keys(&self) -> u64 {
+        self.keyspaces().map(|(_, keyspace)| keyspace.len() as u64).sum()
     }
 
     /// The last entry of its log.
@@ -450,7 +459,8 @@ struct Operations<'a> {
 impl<'a> Operations<'a> {
     fn new(body: &'a [u8]) -> Operations<'a> {
         // The limits were kept when the entry was written, perhaps under wider settings.
-        let limits = Limits { bulk_max: 1 << 30, args_max: 1 << 24, request_max: usize::MAX, ..Limits::CLIENT };
+        let limits =
+            Limits { bulk_max: 1 << 30, args_max: 1 << 24, request_max: usize::MAX, ..Limits::CLIENT };
         Operations { body, decoder: Decoder::new(limits) }
     }
 

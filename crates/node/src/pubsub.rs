@@ -334,7 +334,9 @@ impl Worker {
         let mut reply = Reply::new(out, session.version);
         match command {
             NodeCommand::PubSubChannels => self.list_channels(ChannelKind::Plain, args.get(2), &mut reply),
-            NodeCommand::PubSubShardChannels => self.list_channels(ChannelKind::Shard, args.get(2), &mut reply),
+            NodeCommand::PubSubShardChannels => {
+                self.list_channels(ChannelKind::Shard, args.get(2), &mut reply)
+            }
             NodeCommand::PubSubNumSub => self.count_subscribers(ChannelKind::Plain, args, &mut reply),
             NodeCommand::PubSubShardNumSub => self.count_subscribers(ChannelKind::Shard, args, &mut reply),
             _ => reply.len_int(self.pubsub.patterns()),

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 /// Calls of one command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub(crate) struct Calls {
     /// How often it ran.
     pub calls: u64,
     /// Microseconds it took, of those calls that were timed.
@@ -173,7 +173,9 @@ impl Stats {
         self.failed_auth += other.failed_auth;
         self.cross_protocol += other.cross_protocol;
         self.commands_a_second += other.commands_a_second;
-        for (mine, theirs) in self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node)) {
+        for (mine, theirs) in
+            self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node))
+        {
             mine.calls += theirs.calls;
             mine.micros += theirs.micros;
             mine.timed += theirs.timed;

@@ -1,7 +1,5 @@
 //! Clients that idle, do not authenticate, or do not read what they are sent.
 
-use base::AckLevel;
-
 use crate::session::{Session, gate};
 use crate::settings::OutputLimit;
 use crate::worker::Worker;
@@ -84,12 +82,3 @@ impl Worker {
 fn may_time_out(session: &Session) -> bool {
     session.subscriptions.count() == 0 && !session.has_gate(gate::MONITOR)
 }
-
-/// The level new sessions start with on a node without a log.
-pub(crate) fn ack_without_log(ack: AckLevel) -> AckLevel {
-    match ack {
-        AckLevel::Durable => AckLevel::Quorum,
-        AckLevel::Local | AckLevel::Quorum | AckLevel::All => ack,
-    }
-}
-

@@ -8,7 +8,6 @@ use command::{Lookup, NodeCommand, Run};
 use resp::Reply;
 
 use crate::borrow::Work;
-use crate::dispatch::Taken;
 use crate::session::{Session, Watched, gate};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -194,24 +193,6 @@ impl Worker {
             }
         }
     }
-
-    /// `WATCH`, `EXEC` and the rest of this file, by command.
-    pub(crate) fn run_transaction_command(
-        &mut self,
-        session: &mut Session,
-        command: NodeCommand,
-        args: Args<'_>,
-        raw: &[u8],
-    ) -> Taken {
-        match command {
-            NodeCommand::Multi => self.multi(session),
-            NodeCommand::Exec => self.exec(session),
-            NodeCommand::Discard => self.discard(session),
-            NodeCommand::Watch => self.watch(session, args, raw),
-            _ => self.unwatch(session),
-        }
-        Taken::Done
-    }
 }
 
 /// Commands over whole databases, which need partitions at hand.
@@ -219,7 +200,16 @@ pub(crate) fn is_keyspace_command(command: NodeCommand) -> bool {
     use NodeCommand as N;
     matches!(
         command,
-        N::DbSize | N::FlushAll | N::FlushDb | N::Keys | N::RandomKey | N::Scan | N::SwapDb | N::Watch | N::DebugDigest | N::DebugReload
+        N::DbSize
+            | N::FlushAll
+            | N::FlushDb
+            | N::Keys
+            | N::RandomKey
+            | N::Scan
+            | N::SwapDb
+            | N::Watch
+            | N::DebugDigest
+            | N::DebugReload
     )
 }
 

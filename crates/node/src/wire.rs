@@ -39,10 +39,6 @@ impl WireRequest {
     pub(crate) fn raw(&self) -> &[u8] {
         &self.raw
     }
-
-    pub(crate) fn memory(&self) -> usize {
-        self.raw.capacity() + self.spans.capacity() * size_of::<Span>()
-    }
 }
 
 /// Bytes of `$len\r\n`.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use base::{Args, ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use base::{AckLevel, Args, ConnId, Millis, Now, PartitionId, Random, WorkerId};
 use resp::{Decoded, Limits, ProtocolError, Reply};
 
 use crate::borrow::{Place, Tasks};
@@ -167,7 +167,7 @@ impl Worker {
         self.stats.connections += 1;
         let open = self.settings.requirepass.is_empty() || peer == Peer::InProcess;
         let limits = self.limits(open);
-        let (ack, now) = (self.settings.ack, self.now.mono_millis());
+        let (ack, now) = (self.default_ack(), self.now.mono_millis());
         let token = self.sessions.insert(|token| {
             let mut session = Session::new(SessionRef { token, conn }, peer, ack, limits, now);
             session.set_gate(gate::UNAUTHENTICATED, !open);
@@ -175,6 +175,14 @@ impl Worker {
             session
         });
         Ok(token)
+    }
+
+    /// The ack level of new sessions. Without a log nothing can be durable, and no write waits for it.
+    pub(crate) fn default_ack(&self) -> AckLevel {
+        match self.settings.ack {
+            AckLevel::Durable if !self.logging => AckLevel::Quorum,
+            ack => ack,
+        }
     }
 
     /// The limits of a client that has authenticated, or has not.
@@ -280,7 +288,9 @@ impl Worker {
 
     /// After requests of a session ran: limits, sending, and its place on the worker.
     pub(crate) fn after_requests(&mut self, mut session: Box<Session>) {
-        if session.input.len() as u64 > self.settings.client_query_buffer_limit.max(session.announced() as u64) {
+        if session.input.len() as u64
+            > self.settings.client_query_buffer_limit.max(session.announced() as u64)
+        {
             self.stats.query_buffer_disconnections += 1;
             session.closing = true;
             self.outbox.close.push(session.at.token);
@@ -463,6 +473,16 @@ impl Worker {
             if let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() {
                 partition.close_entry(&mut self.outbox.frame, self.logging);
             }
+        }
+    }
+
+    /// Takes back buffers of an outbox, empty, so that the next turn need not allocate them.
+    pub fn recycle(&mut self, frame: Vec<u8>, send: Vec<u32>) {
+        if self.outbox.frame.is_empty() {
+            self.outbox.frame = frame;
+        }
+        if self.outbox.send.is_empty() {
+            self.outbox.send = send;
         }
     }
 

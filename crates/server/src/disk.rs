@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log::{Disk, DiskFile, Space};
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom};
 use rustix::io::Errno;
 
 /// Held while the folder is in use; says whose it is.
 const LOCK: &str = "lock";
+
+/// A file of more pieces than this is read whole rather than asked where it has data.
+const EXTENTS_MAX: usize = 1000;
 
 /// A data folder, locked.
 #[derive(Clone)]
@@ -153,6 +156,20 @@ impl DiskFile for FolderFile {
         }
     }
 
+    fn data_end(&self) -> io::Result<u64> {
+        // Moves the file's own position, which nothing else uses.
+        let mut end = 0;
+        for _ in 0..EXTENTS_MAX {
+            match rustix::fs::seek(&self.0, SeekFrom::Data(end)) {
+                Ok(data) => end = rustix::fs::seek(&self.0, SeekFrom::Hole(data))?,
+                Err(Errno::NXIO) => return Ok(end),
+                // A file system that does not know holes: all is data.
+                Err(_) => break,
+            }
+        }
+        self.len()
+    }
+
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut done = loop {
@@ -243,6 +260,12 @@ mod tests {
         assert_eq!(file.read_at(9_996, &mut bytes).unwrap(), 6);
         assert_eq!(&bytes[..6], b"\0\0abcd");
         file.sync_data().unwrap();
+        assert_eq!(file.data_end().unwrap(), 10_002);
+        let empty = disk.create("empty").unwrap();
+        empty.allocate(1 << 20).unwrap();
+        empty.write_at(9_000, &[IoSlice::new(b"x")]).unwrap();
+        assert!((9_001..=1 << 20).contains(&empty.data_end().unwrap()));
+        disk.remove("empty").unwrap();
         fill(&File::options().write(true).open(folder.path().join("a")).unwrap(), 20_000).unwrap();
         assert_eq!(file.len().unwrap(), 20_000);
         disk.rename("a", "b").unwrap();

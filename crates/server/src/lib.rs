@@ -1,4 +1,10 @@
-//! To be written.
+//! The real shell of a node: sockets, threads, disk, configuration, logs.
+//!
+//! [`serve`] runs a node until it is told to stop. A worker thread is an epoll loop around `node::Worker`
+//! (`worker_thread`); one thread waits for the disk (`disk_thread`); start-up reads the data folder (`start`).
+//! What a node decides is in `node`; nothing here looks at a request.
+//!
+//! Reading order: [`serve`], `start`, `worker_thread`, `disk_thread`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,9 +16,81 @@ pub mod banner;
 pub mod config;
 pub mod daemon;
 pub mod disk;
+mod disk_thread;
+mod host;
+mod listen;
 pub mod logging;
 pub mod names;
 pub mod pidfile;
 pub mod ports;
+mod progress;
+mod shared;
 pub mod signals;
+mod socket;
+mod start;
 mod system;
+mod worker_thread;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::banner::Banner;
+use crate::config::Resolved;
+use crate::pidfile::PidFile;
+use crate::signals::Signals;
+use crate::start::{Plan, Running};
+
+/// What a caller of [`serve`] wants to be told.
+pub struct Hooks {
+    /// The node is ready: clients can connect.
+    pub ready: Box<dyn FnOnce(Banner) + Send>,
+}
+
+/// Runs a node until a signal, `SHUTDOWN` or a failure ends it.
+pub fn serve(resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let logging = logging::init(&resolved.settings)?;
+    let signals = Signals::install().context("take over signals")?;
+    let pidfile_path = resolved.pidfile();
+    let local_only = resolved.is_local_only();
+    let settings = resolved.settings.clone();
+    let running = Running::start(Plan {
+        port_is_explicit: resolved.port_is_explicit(),
+        wants_tcp: resolved.wants_tcp(),
+        config_file: resolved.file,
+        settings: settings.clone(),
+        logging: Some(logging),
+        stop: signals.handle().context("make a way to stop")?,
+        progress: std::io::stderr().is_terminal(),
+    })?;
+    let pidfile = pidfile_path.as_deref().map(PidFile::create).transpose()?;
+    let addresses: Vec<SocketAddr> =
+        running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    tracing::info!(
+        node = %running.shared.node_id,
+        port = running.chosen.port,
+        keys = running.keys,
+        "ready"
+    );
+    (hooks.ready)(Banner {
+        version: env!("CARGO_PKG_VERSION"),
+        name: settings.name.clone(),
+        ready_in: started.elapsed(),
+        addresses,
+        port_note: running.chosen.note.clone(),
+        unix: settings.unixsocket.clone(),
+        data: (!settings.no_data).then(|| settings.dir.clone()),
+        keys: running.keys,
+        has_password: !settings.requirepass.is_empty(),
+        local_only,
+        background: None,
+    });
+    signals.wait().context("wait for a signal")?;
+    tracing::info!("stopping");
+    let result = running.stop();
+    drop(pidfile);
+    result
+}

@@ -1,0 +1,245 @@
+//! The thread that waits for the disk: syncs of the log, checkpoint files, upkeep.
+//!
+//! Syncs that are asked for while one is under way are answered by one more. Once in each interval the log is
+//! synced without being asked. A disk that is full delays checkpoints; any other failure ends the node, for
+//! after a failed sync nobody knows what is on the disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use base::{NodeId, PartitionId, WorkerId};
+use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Position, SyncHandle};
+use node::CheckpointWrite;
+
+use crate::shared::{DiskJob, Item, Shared, lock};
+
+/// A checkpoint file is synced every so many bytes, so that the log's syncs never queue behind much.
+const SYNC_BYTES: u64 = 4 << 20;
+
+/// What the disk thread needs to know of the node.
+pub(crate) struct Identity {
+    pub(crate) node: NodeId,
+    pub(crate) key_hash_seed: u64,
+    pub(crate) partitions: u16,
+}
+
+/// The disk thread's own state.
+pub(crate) struct DiskThread {
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    sync: SyncHandle,
+    identity: Identity,
+    writers: BTreeMap<PartitionId, Writing>,
+    /// Where the log is needed from, by partition: the positions of the newest checkpoints.
+    needed_from: BTreeMap<PartitionId, Position>,
+    /// Where the log stood when the last round of checkpoints was asked for.
+    last_round: Position,
+    /// Partitions of the round under way that are not done.
+    round_open: u16,
+    was_full: bool,
+}
+
+struct Writing {
+    writer: CheckpointWriter,
+    index: u64,
+    position: Position,
+    synced: u64,
+}
+
+impl DiskThread {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        disk: Arc<dyn Disk>,
+        sync: SyncHandle,
+        identity: Identity,
+        needed_from: BTreeMap<PartitionId, Position>,
+    ) -> DiskThread {
+        let last_round = needed_from.values().copied().max().unwrap_or(Position(0));
+        DiskThread {
+            shared,
+            disk,
+            sync,
+            identity,
+            writers: BTreeMap::new(),
+            needed_from,
+            last_round,
+            round_open: 0,
+            was_full: false,
+        }
+    }
+
+    /// Runs until told to stop; the last thing it does is to sync.
+    pub(crate) fn run(mut self, jobs: &Receiver<DiskJob>) {
+        let mut next_sync = Instant::now() + self.interval();
+        loop {
+            let wait = next_sync.saturating_duration_since(Instant::now());
+            let first = match jobs.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(DiskJob::Stop),
+            };
+            let mut wants_sync = first.is_none();
+            let mut stop = false;
+            // All that came meanwhile, so that one sync serves everybody who waits.
+            for job in first.into_iter().chain(jobs.try_iter().take(1024)) {
+                match job {
+                    DiskJob::Sync => wants_sync = true,
+                    DiskJob::Checkpoint { from, position, write } => {
+                        if let Err(error) = self.write(from, position, write) {
+                            return self.shared.fail(&error.to_string());
+                        }
+                    }
+                    DiskJob::Stop => stop = true,
+                }
+            }
+            let due = Instant::now() >= next_sync;
+            if (wants_sync || stop || due)
+                && let Err(error) = self.sync_log(due || stop)
+            {
+                return self.shared.fail(&error.to_string());
+            }
+            if due {
+                next_sync = Instant::now() + self.interval();
+                self.begin_round_if_due();
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        lock(&self.shared.settings).fsync_interval.max(Duration::from_millis(10))
+    }
+
+    fn sync_log(&mut self, with_upkeep: bool) -> Result<(), LogError> {
+        let before = self.sync.synced();
+        let synced = self.sync.sync()?;
+        self.shared.synced_us.store(self.shared.mono_us(), Ordering::Relaxed);
+        if synced > before {
+            self.shared.send_all(|| Item::Synced(synced));
+        }
+        if with_upkeep {
+            self.sync.mark_durable()?;
+            self.keep_up()?;
+        }
+        Ok(())
+    }
+
+    fn keep_up(&mut self) -> Result<(), LogError> {
+        match self.sync.maintain() {
+            Ok(_) => Ok(()),
+            // Workers notice by themselves and refuse writes; it is tried again with the next sync.
+            Err(error) if error.is_full() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for new checkpoints once the log has grown enough since the last.
+    fn begin_round_if_due(&mut self) {
+        let grown = self.sync.written().0.saturating_sub(self.last_round.0);
+        if self.round_open == 0 && grown > lock(&self.shared.settings).checkpoint_log_size {
+            self.shared.send_all(|| Item::BeginCheckpoint);
+            self.last_round = self.sync.written();
+        }
+    }
+
+    fn write(&mut self, from: WorkerId, position: Position, write: CheckpointWrite) -> Result<(), LogError> {
+        let (partition, result) = match write {
+            CheckpointWrite::Begin { partition, index, term } => {
+                (partition, self.begin(partition, index, term, position))
+            }
+            CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),
+            CheckpointWrite::End { partition } => {
+                let result = self.end(partition);
+                self.shared.send(from, Item::CheckpointDone(partition));
+                (partition, result)
+            }
+        };
+        match result {
+            Err(error) if error.is_full() => {
+                self.give_up(partition, &error);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn begin(
+        &mut self,
+        partition: PartitionId,
+        index: u64,
+        term: u64,
+        position: Position,
+    ) -> Result<(), LogError> {
+        if self.round_open == 0 {
+            self.round_open = self.identity.partitions;
+            self.last_round = self.sync.written();
+            tracing::info!(position = position.0, "checkpoint begins");
+        }
+        let header = CheckpointHeader {
+            node: self.identity.node,
+            partition,
+            index,
+            term,
+            position,
+            key_hash_seed: self.identity.key_hash_seed,
+            wall_us: self.shared.now().wall_us,
+        };
+        let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
+        self.writers.insert(partition, Writing { writer, index, position, synced: 0 });
+        Ok(())
+    }
+
+    fn chunk(&mut self, partition: PartitionId, bytes: &[u8]) -> Result<(), LogError> {
+        // Gone if the disk was full: the rest of that checkpoint is dropped.
+        let Some(writing) = self.writers.get_mut(&partition) else { return Ok(()) };
+        writing.writer.chunk(bytes)?;
+        if writing.writer.written() - writing.synced >= SYNC_BYTES {
+            writing.writer.sync()?;
+            writing.synced = writing.writer.written();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, partition: PartitionId) -> Result<(), LogError> {
+        self.round_open = self.round_open.saturating_sub(1);
+        if let Some(Writing { writer, index, position, .. }) = self.writers.remove(&partition) {
+            // The file must not be ahead of what a power loss leaves of the log.
+            self.sync.sync()?;
+            writer.finish()?;
+            self.needed_from.insert(partition, position);
+            Checkpoints::remove_older(&*self.disk, partition, index)?;
+        }
+        if self.round_open == 0 {
+            self.finish_round()?;
+        }
+        Ok(())
+    }
+
+    fn finish_round(&mut self) -> Result<(), LogError> {
+        if self.needed_from.len() < usize::from(self.identity.partitions) {
+            return Ok(());
+        }
+        let Some(&needed) = self.needed_from.values().min() else { return Ok(()) };
+        let segments = self.sync.cut_before(needed)?;
+        self.shared.last_save.store(self.shared.now().wall_us / 1_000_000, Ordering::Relaxed);
+        self.was_full = false;
+        tracing::info!(segments_removed = segments, needed_from = needed.0, "checkpoint complete");
+        Ok(())
+    }
+
+    fn give_up(&mut self, partition: PartitionId, error: &LogError) {
+        if let Some(writing) = self.writers.remove(&partition) {
+            // What is left of it is removed at the next start at the latest.
+            let _ = writing.writer.abort();
+        }
+        if !self.was_full {
+            self.was_full = true;
+            tracing::warn!(%error, "no room for a checkpoint; the log is kept and it is tried again");
+        }
+    }
+}

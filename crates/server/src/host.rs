@@ -1,0 +1,93 @@
+//! What a node asks of this machine: facts from `/proc`, a stopwatch, the configuration file.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use node::settings::Settings;
+use node::{Facts, Host};
+
+use crate::config;
+use crate::shared::Shared;
+
+/// The machine as one worker sees it.
+pub(crate) struct ThisHost(pub(crate) Arc<Shared>);
+
+impl Host for ThisHost {
+    fn facts(&self) -> Facts {
+        let shared = &*self.0;
+        let log = shared.log.as_ref();
+        let synced_us = shared.synced_us.load(Ordering::Relaxed);
+        Facts {
+            process_id: std::process::id(),
+            resident_bytes: resident_bytes(),
+            cpu_seconds: cpu_seconds(),
+            tcp_port: shared.tcp_port,
+            config_file: shared
+                .config_file
+                .as_deref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
+            executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
+            os: os(),
+            node_id: shared.node_id.to_string(),
+            run_id: format!("{:040x}", shared.run_id),
+            log_bytes: log.map_or(0, |log| log.sync.written().0 - log.sync.start().0),
+            log_synced_ago: log.map(|_| shared.mono_us().saturating_sub(synced_us) as f64 / 1e6),
+            system_memory: system_memory(),
+        }
+    }
+
+    fn last_save(&self) -> Option<u64> {
+        Some(self.0.last_save.load(Ordering::Relaxed)).filter(|&at| at > 0)
+    }
+
+    fn rewrite_config(&self, settings: &Settings) -> Result<(), String> {
+        let Some(path) = &self.0.config_file else {
+            return Err("The server is running without a config file".to_owned());
+        };
+        config::rewrite_file(path, &self.0.settings_at_start, settings)
+            .map_err(|error| format!("Rewriting config file: {error:#}"))
+    }
+
+    fn purge_memory(&self) {
+        // The allocator gives pages back by itself within moments; there is nothing to hurry it with.
+    }
+
+    fn stopwatch_us(&self) -> u64 {
+        self.0.mono_us()
+    }
+}
+
+/// A line such as `VmRSS:   123 kB`, in bytes.
+fn kilobytes(file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
+    number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+fn resident_bytes() -> u64 {
+    kilobytes("/proc/self/status", "VmRSS")
+}
+
+fn system_memory() -> u64 {
+    kilobytes("/proc/meminfo", "MemTotal")
+}
+
+/// User and system time of the process.
+fn cpu_seconds() -> (f64, f64) {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the process may hold anything; what follows its closing bracket is numbers.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let seconds =
+        |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0;
+    (seconds(11), seconds(12))
+}
+
+fn os() -> String {
+    let read = |name: &str| {
+        fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default().trim().to_owned()
+    };
+    format!("{} {} {}", read("ostype"), read("osrelease"), std::env::consts::ARCH)
+}

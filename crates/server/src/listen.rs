@@ -1,0 +1,129 @@
+//! Listening sockets: TCP on the chosen addresses, a unix socket if one is asked for.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use node::Peer;
+use rustix::fs::Mode;
+
+/// Connections taken from one listener in one turn.
+const ACCEPTS: usize = 256;
+
+/// The listening sockets of a node.
+pub(crate) struct Listeners {
+    tcp: Vec<TcpListener>,
+    unix: Option<(UnixListener, PathBuf)>,
+    keepalive: Duration,
+}
+
+impl Listeners {
+    pub(crate) fn new(
+        tcp: Vec<TcpListener>,
+        unix: Option<(UnixListener, PathBuf)>,
+        keepalive: Duration,
+    ) -> io::Result<Listeners> {
+        for listener in &tcp {
+            listener.set_nonblocking(true)?;
+        }
+        if let Some((listener, _)) = &unix {
+            listener.set_nonblocking(true)?;
+        }
+        Ok(Listeners { tcp, unix, keepalive })
+    }
+
+    /// Registers all, the first under `first`, the unix socket last.
+    pub(crate) fn register(&mut self, registry: &Registry, first: usize) -> io::Result<()> {
+        let tcp = self.tcp.iter().map(AsRawFd::as_raw_fd);
+        let unix = self.unix.iter().map(|(listener, _)| listener.as_raw_fd());
+        for (index, fd) in tcp.chain(unix).enumerate() {
+            registry.register(&mut SourceFd(&fd), Token(first + index), Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the connections that wait at one listener.
+    pub(crate) fn accept(&mut self, index: usize) -> Vec<(OwnedFd, Peer)> {
+        let mut accepted = Vec::new();
+        while accepted.len() < ACCEPTS {
+            match self.accept_one(index) {
+                Ok(connection) => accepted.push(connection),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // A client that has gone again is no reason to stop.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; raise the limit on open files (ulimit -n)");
+                    break;
+                }
+            }
+        }
+        accepted
+    }
+
+    fn accept_one(&mut self, index: usize) -> io::Result<(OwnedFd, Peer)> {
+        if let Some(listener) = self.tcp.get(index) {
+            let (stream, remote) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            // Replies are sent whole, a turn at a time: waiting for more would only add delay.
+            stream.set_nodelay(true)?;
+            if !self.keepalive.is_zero() {
+                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+                rustix::net::sockopt::set_tcp_keepidle(&stream, self.keepalive)?;
+            }
+            let local = stream.local_addr()?;
+            return Ok((stream.into(), Peer::Tcp { remote, local }));
+        }
+        let Some((listener, path)) = &self.unix else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let (stream, _) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((stream.into(), Peer::Unix(path.display().to_string())))
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.unix {
+            // Someone may have removed it already.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds a unix socket that only those whom `mode` lets may open. A socket left by a dead process is replaced,
+/// anything else at the path is refused.
+pub(crate) fn bind_unix(path: &Path, mode: u32) -> anyhow::Result<UnixListener> {
+    if let Ok(metadata) = fs::symlink_metadata(path) {
+        use std::os::unix::fs::FileTypeExt;
+        if !metadata.file_type().is_socket() {
+            bail!("{} exists and is not a socket; name another path for the unix socket", path.display());
+        }
+        if UnixStream::connect(path).is_ok() {
+            bail!("{} is used by another process; name another path for the unix socket", path.display());
+        }
+        fs::remove_file(path).with_context(|| format!("remove the stale socket {}", path.display()))?;
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    }
+    // Bound under a name of its own in a folder that only we can enter would be tidier, but paths of sockets are
+    // short; the mask closes the gap between binding and setting the mode.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(mask);
+    let listener = bound.with_context(|| format!("listen on {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("set the mode of {}", path.display()))?;
+    Ok(listener)
+}

@@ -1,0 +1,221 @@
+//! What the threads of a node share: the log, the inboxes, and whether the node still runs.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
+
+use base::{NodeId, Now, PartitionId, WorkerId};
+use log::{Log, LogError, Position, SyncHandle};
+use node::settings::Settings;
+use node::{CheckpointWrite, Message, Peer};
+
+use crate::logging::Logging;
+use crate::signals::StopHandle;
+
+/// Something for a worker thread.
+pub(crate) enum Item {
+    Message(WorkerId, Message),
+    Connection(OwnedFd, Peer),
+    Synced(Position),
+    CheckpointDone(PartitionId),
+    BeginCheckpoint,
+    /// Stop after this turn: answer what was asked, take nothing more.
+    Stop,
+}
+
+/// The way into a worker thread.
+pub(crate) struct Inbox {
+    items: Mutex<VecDeque<Item>>,
+    /// The thread has been woken and has not looked yet.
+    woken: AtomicBool,
+    waker: mio::Waker,
+}
+
+impl Inbox {
+    pub(crate) fn new(waker: mio::Waker) -> Inbox {
+        Inbox { items: Mutex::default(), woken: AtomicBool::new(false), waker }
+    }
+
+    pub(crate) fn push(&self, item: Item) {
+        lock(&self.items).push_back(item);
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // Fails only when the kernel is out of memory; the next push tries again.
+            if self.waker.wake().is_err() {
+                self.woken.store(false, Ordering::Release);
+            }
+        }
+    }
+
+    pub(crate) fn take(&self) -> VecDeque<Item> {
+        // First the mark, then the items: what comes in between wakes the thread once too often, never too
+        // seldom.
+        self.woken.store(false, Ordering::Release);
+        std::mem::take(&mut *lock(&self.items))
+    }
+}
+
+/// Something for the disk thread.
+pub(crate) enum DiskJob {
+    /// Sync now: someone waits.
+    Sync,
+    /// Part of a checkpoint. `position`: where the log stood before the turn that wrote this.
+    Checkpoint {
+        from: WorkerId,
+        position: Position,
+        write: CheckpointWrite,
+    },
+    Stop,
+}
+
+/// The log as worker threads use it.
+pub(crate) struct SharedLog {
+    pub(crate) log: Mutex<Log>,
+    pub(crate) sync: SyncHandle,
+    /// What the log can take without fail, as of the last append.
+    headroom: AtomicU64,
+}
+
+impl SharedLog {
+    pub(crate) fn new(log: Log) -> SharedLog {
+        let (sync, headroom) = (log.sync_handle(), AtomicU64::new(log.headroom()));
+        SharedLog { log: Mutex::new(log), sync, headroom }
+    }
+
+    /// Appends a frame; the position before and after it.
+    pub(crate) fn append(&self, frame: &[u8]) -> Result<(Position, Position), LogError> {
+        let mut log = lock(&self.log);
+        let before = log.position();
+        let after = log.append(frame)?;
+        self.headroom.store(log.headroom(), Ordering::Release);
+        Ok((before, after))
+    }
+
+    pub(crate) fn headroom(&self) -> u64 {
+        self.headroom.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LogError> {
+        let mut log = lock(&self.log);
+        let result = log.reserve(bytes);
+        self.headroom.store(log.headroom(), Ordering::Release);
+        result
+    }
+}
+
+/// What the threads of a node share.
+pub(crate) struct Shared {
+    pub(crate) started: Instant,
+    pub(crate) node_id: NodeId,
+    pub(crate) run_id: u128,
+    pub(crate) settings: Mutex<Arc<Settings>>,
+    pub(crate) settings_at_start: Settings,
+    pub(crate) config_file: Option<std::path::PathBuf>,
+    pub(crate) tcp_port: u16,
+    pub(crate) log: Option<SharedLog>,
+    pub(crate) disk_jobs: Option<Sender<DiskJob>>,
+    pub(crate) inboxes: OnceLock<Vec<Inbox>>,
+    pub(crate) connected: AtomicUsize,
+    pub(crate) next_conn: AtomicU64,
+    pub(crate) last_save: AtomicU64,
+    /// Microseconds of the steady clock when the log was last synced.
+    pub(crate) synced_us: AtomicU64,
+    pub(crate) stop: StopHandle,
+    pub(crate) logging: Option<Logging>,
+    failure: Mutex<Option<String>>,
+    failed: AtomicBool,
+}
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, from what start-up found")]
+    pub(crate) fn new(
+        identity: (NodeId, u128),
+        settings: Settings,
+        config_file: Option<std::path::PathBuf>,
+        tcp_port: u16,
+        log: Option<SharedLog>,
+        disk_jobs: Option<Sender<DiskJob>>,
+        stop: StopHandle,
+        logging: Option<Logging>,
+        started: Instant,
+    ) -> Shared {
+        Shared {
+            started,
+            node_id: identity.0,
+            run_id: identity.1,
+            settings: Mutex::new(Arc::new(settings.clone())),
+            settings_at_start: settings,
+            config_file,
+            tcp_port,
+            log,
+            disk_jobs,
+            inboxes: OnceLock::new(),
+            connected: AtomicUsize::new(0),
+            next_conn: AtomicU64::new(1),
+            last_save: AtomicU64::new(0),
+            synced_us: AtomicU64::new(0),
+            stop,
+            logging,
+            failure: Mutex::new(None),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The time, for one turn.
+    pub(crate) fn now(&self) -> Now {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Now { wall_us: wall.as_micros() as u64, mono_us: self.mono_us() }
+    }
+
+    /// Microseconds since the node was started.
+    pub(crate) fn mono_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    pub(crate) fn inboxes(&self) -> &[Inbox] {
+        self.inboxes.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn send(&self, to: WorkerId, item: Item) {
+        if let Some(inbox) = self.inboxes().get(usize::from(to.0)) {
+            inbox.push(item);
+        }
+    }
+
+    pub(crate) fn send_all(&self, make: impl Fn() -> Item) {
+        self.inboxes().iter().for_each(|inbox| inbox.push(make()));
+    }
+
+    pub(crate) fn disk(&self, job: DiskJob) {
+        if let Some(jobs) = &self.disk_jobs {
+            // The disk thread ends only after all workers have.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// The node cannot go on: nothing is answered from now on, and it stops.
+    pub(crate) fn fail(&self, why: &str) {
+        self.failed.store(true, Ordering::SeqCst);
+        let mut failure = lock(&self.failure);
+        if failure.is_none() {
+            tracing::error!(reason = why, "the node stops");
+            *failure = Some(why.to_owned());
+        }
+        self.stop.stop();
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
+    }
+}
+
+/// Locks, and goes on where another thread panicked: what it held is put in place by single assignments.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,385 @@
+//! One worker on its thread: an epoll loop around [`node::Worker`].
+//!
+//! Sockets are registered once, edge-triggered, for both directions; who has more to read than one turn takes
+//! stays on a list and is read first in the next. A turn reads a bounded number of bytes, so that no client
+//! and no timer waits long behind another.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base::{ConnId, Millis, WorkerId};
+use log::Position;
+use mio::{Events, Interest, Poll, Token};
+use node::{AfterSend, Control, Outbox, Peer, Worker};
+
+use crate::listen::Listeners;
+use crate::shared::{DiskJob, Item, Shared, lock};
+use crate::socket::Socket;
+
+const WAKE: Token = Token(0);
+/// Tokens of listeners come next, then those of clients.
+const FIRST_LISTENER: usize = 1;
+const FIRST_CLIENT: usize = 64;
+
+/// Bytes read from one socket at once.
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes read in one turn from all sockets.
+const TURN_BYTES: usize = 1 << 20;
+/// What a worker may append in one turn beyond what a single large request brings.
+const TURN_LOG_BYTES: u64 = 2 << 20;
+
+/// A client's connection.
+struct Connection {
+    socket: Socket,
+    /// On the list of those with more to read.
+    listed: bool,
+    /// Its socket took less than there was; an event will say when it takes more.
+    stuck: bool,
+}
+
+/// A worker thread's own state.
+pub(crate) struct WorkerThread {
+    id: WorkerId,
+    worker: Worker,
+    poll: Poll,
+    shared: Arc<Shared>,
+    listeners: Option<Listeners>,
+    connections: Vec<Option<Connection>>,
+    readable: VecDeque<usize>,
+    buffer: Box<[u8]>,
+    next_worker: usize,
+    stopping: bool,
+    /// Steady clock: when a full disk is looked at again.
+    next_room_check: Millis,
+    refused: bool,
+}
+
+impl WorkerThread {
+    pub(crate) fn new(
+        id: WorkerId,
+        worker: Worker,
+        poll: Poll,
+        shared: Arc<Shared>,
+        listeners: Option<Listeners>,
+    ) -> WorkerThread {
+        WorkerThread {
+            id,
+            worker,
+            poll,
+            shared,
+            listeners,
+            connections: Vec::new(),
+            readable: VecDeque::new(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            next_worker: 0,
+            stopping: false,
+            next_room_check: Millis::default(),
+            refused: false,
+        }
+    }
+
+    /// The token of the waker that [`Inbox`](crate::shared::Inbox) holds.
+    pub(crate) const WAKE: Token = WAKE;
+
+    /// Runs until the node stops.
+    pub(crate) fn run(mut self) {
+        if let Err(error) = self.try_run() {
+            self.shared.fail(&format!("worker {}: {error}", self.id.0));
+        }
+    }
+
+    fn try_run(&mut self) -> io::Result<()> {
+        if let Some(listeners) = &mut self.listeners {
+            listeners.register(self.poll.registry(), FIRST_LISTENER)?;
+        }
+        let mut events = Events::with_capacity(1024);
+        while !self.stopping && !self.shared.has_failed() {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            let now = self.shared.now();
+            let room = self.log_room(now.mono_millis());
+            self.worker.begin_turn(now, room);
+            for event in &events {
+                self.handle_event(
+                    event.token(),
+                    event.is_readable() || event.is_read_closed(),
+                    event.is_writable(),
+                );
+            }
+            self.read_listed();
+            if self.worker.next_tick() <= now.mono_millis() {
+                self.worker.tick();
+            }
+            self.end_turn();
+        }
+        Ok(())
+    }
+
+    /// How long the loop may sleep.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.readable.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
+        if next == Millis::NEVER {
+            return None;
+        }
+        // Rounded up, or the loop would spin through the last millisecond.
+        Some(Duration::from_millis(next.0.saturating_mul(1000).saturating_sub(now_us).div_ceil(1000)))
+    }
+
+    fn handle_event(&mut self, token: Token, readable: bool, writable: bool) {
+        match token.0 {
+            0 => self.take_inbox(),
+            token if token < FIRST_CLIENT => self.accept(token - FIRST_LISTENER),
+            token => {
+                let token = token - FIRST_CLIENT;
+                if readable {
+                    self.list(token);
+                }
+                if writable
+                    && self.connections.get(token).is_some_and(|c| c.as_ref().is_some_and(|c| c.stuck))
+                {
+                    self.flush(token);
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, token: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(token)
+            && !connection.listed
+        {
+            connection.listed = true;
+            self.readable.push_back(token);
+        }
+    }
+
+    /// Reads from those who have something, each once, until the turn is full.
+    fn read_listed(&mut self) {
+        let mut left = TURN_BYTES;
+        for _ in 0..self.readable.len() {
+            if left == 0 {
+                break;
+            }
+            let Some(token) = self.readable.pop_front() else { break };
+            left = left.saturating_sub(self.read(token));
+        }
+    }
+
+    /// Reads once from a client and lets the worker have it; how many bytes.
+    fn read(&mut self, token: usize) -> usize {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return 0 };
+        connection.listed = false;
+        match connection.socket.read(&mut self.buffer) {
+            Ok(0) => self.close(token),
+            Ok(count) => {
+                // A short read has emptied the socket: an event will tell of more.
+                if count == self.buffer.len() {
+                    connection.listed = true;
+                    self.readable.push_back(token);
+                }
+                self.worker.receive(token as u32, &self.buffer[..count]);
+                return count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.list(token),
+            Err(_) => self.close(token),
+        }
+        0
+    }
+
+    fn accept(&mut self, listener: usize) {
+        let Some(listeners) = &mut self.listeners else { return };
+        for (fd, peer) in listeners.accept(listener) {
+            let workers = self.shared.inboxes().len().max(1);
+            let to = self.next_worker % workers;
+            self.next_worker += 1;
+            if to == usize::from(self.id.0) {
+                self.add(fd, peer);
+            } else {
+                self.shared.send(WorkerId(to as u16), Item::Connection(fd, peer));
+            }
+        }
+    }
+
+    fn add(&mut self, fd: std::os::fd::OwnedFd, peer: Peer) {
+        let mut socket = Socket::new(fd, &peer);
+        let conn = ConnId(self.shared.next_conn.fetch_add(1, Ordering::Relaxed));
+        let connected = self.shared.connected.fetch_add(1, Ordering::Relaxed) + 1;
+        let token = match self.worker.accept(conn, peer, connected) {
+            Ok(token) => token as usize,
+            Err(line) => {
+                // Best effort: the socket is fresh, its buffer takes one line.
+                let _ = socket.write(line);
+                self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut socket, Token(token + FIRST_CLIENT), interest).is_err() {
+            self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+            self.worker.closed(token as u32);
+            return;
+        }
+        if self.connections.len() <= token {
+            self.connections.resize_with(token + 1, || None);
+        }
+        self.connections[token] = Some(Connection { socket, listed: false, stuck: false });
+    }
+
+    fn take_inbox(&mut self) {
+        let Some(inbox) = self.shared.inboxes().get(usize::from(self.id.0)) else { return };
+        for item in inbox.take() {
+            match item {
+                Item::Message(from, message) => self.worker.deliver(from, message),
+                Item::Connection(fd, peer) => self.add(fd, peer),
+                Item::Synced(position) => self.worker.synced(position.0),
+                Item::CheckpointDone(partition) => self.worker.checkpoint_done(partition),
+                Item::BeginCheckpoint => {
+                    self.worker.begin_checkpoint();
+                }
+                Item::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    /// What the log can take this turn, of which each worker may use its share. Refuses writes while the disk
+    /// is full, and lets them go on when there is room again.
+    fn log_room(&mut self, now: Millis) -> usize {
+        let shared = Arc::clone(&self.shared);
+        let Some(log) = &shared.log else { return usize::MAX };
+        let workers = self.shared.inboxes().len().max(1) as u64;
+        let needed = (TURN_LOG_BYTES + self.worker.largest_announced() as u64) * workers;
+        if log.headroom() < needed && now >= self.next_room_check {
+            match log.reserve(needed) {
+                Ok(()) => {}
+                Err(error) if error.is_full() => {
+                    self.next_room_check = Millis(now.0 + 100);
+                    self.refuse_writes(&error.to_string());
+                }
+                Err(error) => self.shared.fail(&error.to_string()),
+            }
+        }
+        if self.refused && log.headroom() >= needed {
+            self.refused = false;
+            tracing::info!("the disk has room again, writes go on");
+            self.worker.set_write_refusal(None);
+        }
+        usize::try_from(log.headroom() / workers).unwrap_or(usize::MAX)
+    }
+
+    fn refuse_writes(&mut self, reason: &str) {
+        if !self.refused {
+            self.refused = true;
+            tracing::warn!(reason, "the disk is full, writes are refused until there is room");
+            self.worker.set_write_refusal(Some(Arc::from("disk full")));
+        }
+    }
+
+    /// Does what the turn left to be done, in the order that [`Outbox`] promises.
+    fn end_turn(&mut self) {
+        let Outbox { frame, sync, messages, send, close, checkpoints, control, sleep } =
+            std::mem::take(self.worker.end_turn());
+        let mut before = self.shared.log.as_ref().map_or(Position(0), |log| log.sync.written());
+        if !frame.is_empty()
+            && let Some(log) = &self.shared.log
+        {
+            match log.append(&frame) {
+                Ok((start, end)) => {
+                    before = start;
+                    self.worker.appended(end.0);
+                }
+                Err(error) => return self.shared.fail(&error.to_string()),
+            }
+        } else {
+            self.worker.appended(before.0);
+        }
+        if sync {
+            self.shared.disk(DiskJob::Sync);
+        }
+        for write in checkpoints {
+            self.shared.disk(DiskJob::Checkpoint { from: self.id, position: before, write });
+        }
+        if self.shared.has_failed() {
+            return;
+        }
+        for (to, message) in messages {
+            self.shared.send(to, Item::Message(self.id, message));
+        }
+        if let Some(duration) = sleep {
+            std::thread::sleep(duration);
+        }
+        for &token in &send {
+            self.flush(token as usize);
+        }
+        for token in close {
+            self.close(token as usize);
+        }
+        for control in control {
+            self.control(control);
+        }
+        self.reuse(frame, send);
+    }
+
+    /// Gives the turn's larger buffers back, so that the next need not allocate.
+    fn reuse(&mut self, mut frame: Vec<u8>, mut send: Vec<u32>) {
+        frame.clear();
+        send.clear();
+        let kept = frame.capacity() <= TURN_BYTES;
+        self.worker.recycle(if kept { frame } else { Vec::new() }, send);
+    }
+
+    /// Sends what a client can be sent.
+    fn flush(&mut self, token: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        loop {
+            let bytes = self.worker.sendable(token as u32);
+            let count = match bytes.is_empty() {
+                true => 0,
+                false => match connection.socket.write(bytes) {
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        connection.stuck = true;
+                        return;
+                    }
+                    Err(_) => return self.close(token),
+                },
+            };
+            match self.worker.sent(token as u32, count) {
+                AfterSend::More => {}
+                AfterSend::Idle => {
+                    connection.stuck = false;
+                    return;
+                }
+                AfterSend::Close => return self.close(token),
+            }
+        }
+    }
+
+    fn close(&mut self, token: usize) {
+        let Some(mut connection) = self.connections.get_mut(token).and_then(Option::take) else { return };
+        // Fails only for a socket that is not registered; it is dropped either way.
+        let _ = self.poll.registry().deregister(&mut connection.socket);
+        self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+        self.worker.closed(token as u32);
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Shutdown { save: _ } => self.shared.stop.stop(),
+            Control::SettingsChanged(settings) => {
+                if let Some(logging) = &self.shared.logging {
+                    logging.set_level(settings.loglevel);
+                }
+                *lock(&self.shared.settings) = settings;
+            }
+        }
+    }
+}
