@@ -8,7 +8,7 @@ use command::DataCommand;
 use resp::Reply;
 
 use crate::family::expire::{Expire, Persist, Told, Ttl};
-use crate::family::generic::{Copy, Count, Each, Move, Rename, Type};
+use crate::family::generic::{CopyKey, Count, Each, MoveKey, Rename, TypeOf};
 use crate::family::hash::{
     HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
 };
@@ -76,14 +76,14 @@ macro_rules! with_operation {
             DataCommand::HStrLen => run!(HCount::value_len(args)),
             DataCommand::HVals => run!(HList::parse(args, Half::Values)),
 
-            DataCommand::Copy => run!(Copy::parse(args)),
+            DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),
             DataCommand::Exists => run!(Count::parse(args, Each::Exists)),
-            DataCommand::Move => run!(Move::parse(args)),
+            DataCommand::Move => run!(MoveKey::parse(args)),
             DataCommand::Rename => run!(Rename::parse(args)),
             DataCommand::RenameNx => run!(Rename::if_absent(args)),
             DataCommand::Touch => run!(Count::parse(args, Each::Touch)),
-            DataCommand::Type => run!(Type::parse(args)),
+            DataCommand::Type => run!(TypeOf::parse(args)),
 
             DataCommand::Expire => run!(Expire::parse(args, Unit::Seconds, Since::Now, command)),
             DataCommand::ExpireAt => run!(Expire::parse(args, Unit::Seconds, Since::Epoch, command)),

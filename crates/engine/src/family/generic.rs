@@ -43,15 +43,15 @@ impl<'a> Operation<'a> for Count<'a> {
 }
 
 /// `TYPE`.
-pub(crate) struct Type<'a>(&'a [u8]);
+pub(crate) struct TypeOf<'a>(&'a [u8]);
 
-impl<'a> Type<'a> {
-    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, Type<'a>> {
-        Ok(Type(args.at(1)))
+impl<'a> TypeOf<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, TypeOf<'a>> {
+        Ok(TypeOf(args.at(1)))
     }
 }
 
-impl<'a> Operation<'a> for Type<'a> {
+impl<'a> Operation<'a> for TypeOf<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         reply.simple(store.peek(self.0).map_or("none", |entry| entry.kind().name()));
         Ok(())
@@ -103,16 +103,16 @@ impl<'a> Operation<'a> for Rename<'a> {
 }
 
 /// `COPY`.
-pub(crate) struct Copy<'a> {
+pub(crate) struct CopyKey<'a> {
     from: &'a [u8],
     to: &'a [u8],
     to_db: Option<DbIndex>,
     replace: bool,
 }
 
-impl<'a> Copy<'a> {
-    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, Copy<'a>> {
-        let mut copy = Copy { from: args.at(1), to: args.at(2), to_db: None, replace: false };
+impl<'a> CopyKey<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, CopyKey<'a>> {
+        let mut copy = CopyKey { from: args.at(1), to: args.at(2), to_db: None, replace: false };
         let mut at = 3;
         while let Some(word) = args.get(at) {
             at += 1;
@@ -129,7 +129,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-impl<'a> Operation<'a> for Copy<'a> {
+impl<'a> Operation<'a> for CopyKey<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let to_db = self.to_db.unwrap_or(store.db);
         if to_db == store.db && self.from == self.to {
@@ -151,18 +151,18 @@ impl<'a> Operation<'a> for Copy<'a> {
 }
 
 /// `MOVE`.
-pub(crate) struct Move<'a> {
+pub(crate) struct MoveKey<'a> {
     key: &'a [u8],
     to_db: DbIndex,
 }
 
-impl<'a> Move<'a> {
-    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, Move<'a>> {
-        Ok(Move { key: args.at(1), to_db: db_index(args.at(2))? })
+impl<'a> MoveKey<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, MoveKey<'a>> {
+        Ok(MoveKey { key: args.at(1), to_db: db_index(args.at(2))? })
     }
 }
 
-impl<'a> Operation<'a> for Move<'a> {
+impl<'a> Operation<'a> for MoveKey<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         if self.to_db == store.db {
             return Err(RequestError::SameObject);

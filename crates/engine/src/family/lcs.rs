@@ -12,6 +12,8 @@ use crate::{Entry, RequestError, Store};
 
 /// Most cells of one comparison: some seconds, and 128 MiB for the way back.
 const CELLS_MAX: usize = 1 << 30;
+/// Longest second string: its row of lengths takes four bytes a byte.
+const ROW_MAX: usize = 1 << 25;
 
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,8 @@ impl<'a> Operation<'a> for Lcs<'a> {
         let a = copy_text(store.find(self.a))?;
         let b = copy_text(store.find(self.b))?;
         let answer = self.answer()?;
-        if a.len().checked_mul(b.len()).is_none_or(|cells| cells > CELLS_MAX) {
+        let cells = a.len().checked_mul(b.len());
+        if cells.is_none_or(|cells| cells > CELLS_MAX || (cells > 0 && b.len() > ROW_MAX)) {
             return Err(RequestError::LcsTooLarge);
         }
         let mut way = Way::new(if answer == Answer::Len { (0, 0) } else { (a.len(), b.len()) });
@@ -144,6 +147,9 @@ impl Way {
 
 /// The length of the longest common subsequence; notes the way back if `way` has room.
 fn compare(a: &[u8], b: &[u8], way: &mut Way) -> usize {
+    if a.is_empty() || b.is_empty() {
+        return 0;
+    }
     // Entry `j`: the length for what was seen of `a` and the first `j` bytes of `b`.
     let mut row = vec![0u32; b.len() + 1];
     for (i, byte) in a.iter().enumerate() {
