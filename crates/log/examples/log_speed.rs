@@ -25,6 +25,7 @@ const PERIOD: Duration = Duration::from_secs(3);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parent = std::env::args().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let folder = tempfile::tempdir_in(parent)?;
+    starts(&folder.path().join("starts"))?;
     for size in [64, 4096] {
         appends(&folder.path().join(format!("appends-{size}")), size)?;
         synced(&folder.path().join(format!("synced-{size}")), size)?;
@@ -36,6 +37,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn open(folder: &Path) -> Result<Log, Box<dyn std::error::Error>> {
     let disk = Arc::new(disk::FolderDisk::open(folder)?);
     Ok(Log::open(disk, LogOptions::new(1), &mut |_, _| Ok(()), &mut |_, _| {})?.0)
+}
+
+/// How long opening takes: with nothing there, and with an empty log and its spare.
+fn starts(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    for what in ["made", "opened", "opened again"] {
+        let begun = Instant::now();
+        let log = open(folder)?;
+        println!("        log {what} in {:?}", begun.elapsed());
+        log.sync_handle().maintain()?;
+    }
+    Ok(())
 }
 
 /// One writer that never waits, and upkeep as the disk thread does it.

@@ -63,6 +63,12 @@ pub trait DiskFile: Send + Sync {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 
+    /// An offset from which on there are only zeros; the length is always a right answer, a smaller one saves
+    /// reading what was allocated and never written.
+    fn data_end(&self) -> io::Result<u64> {
+        self.len()
+    }
+
     /// Whether it holds nothing.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)

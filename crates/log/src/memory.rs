@@ -426,6 +426,12 @@ impl DiskFile for MemoryFile {
         Ok(count)
     }
 
+    fn data_end(&self) -> io::Result<u64> {
+        let mut state = self.disk.state();
+        let shown = &state.file(self.id)?.shown;
+        Ok(shown.len.min(shown.data.len() as u64))
+    }
+
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         let mut state = self.disk.state();

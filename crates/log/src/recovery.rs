@@ -122,6 +122,8 @@ struct Found {
     name: String,
     file: Arc<dyn DiskFile>,
     len: u64,
+    /// From here on there are only zeros.
+    data_end: u64,
     head: Head,
 }
 
@@ -160,6 +162,8 @@ fn find_segments(disk: &dyn Disk, options: &LogOptions) -> Result<(Vec<Found>, V
         let name = segment_name(seq);
         let file = disk.open(&name).map_err(LogError::io("open", name.as_str()))?;
         let len = file.len().map_err(LogError::io("measure", name.as_str()))?;
+        // Asked before anything is read: reading turns what is merely allocated into pages that look like data.
+        let data_end = file.data_end().map_err(LogError::io("measure", name.as_str()))?.min(len);
         let mut bytes = [0; SEGMENT_HEADER];
         let read = disk::read_up_to(&*file, 0, &mut bytes).map_err(LogError::io("read", name.as_str()))?;
         let head = match SegmentHeader::decode(&bytes[..read], &name, seq, salt)? {
@@ -167,7 +171,7 @@ fn find_segments(disk: &dyn Disk, options: &LogOptions) -> Result<(Vec<Found>, V
             Head::Bad if bytes.iter().all(|&byte| byte == 0) => Head::Blank,
             head => head,
         };
-        found.push(Found { seq, name, file, len, head });
+        found.push(Found { seq, name, file, len, data_end, head });
     }
     // Removals may reach the disk in any order, so the oldest segments may have gaps. They are left over if
     // those behind the last gap hold all that is needed.
@@ -202,7 +206,7 @@ impl Recovery {
 
     /// Hands out whole frames in order until there is none.
     fn read_frames(&mut self, visit: Visit<'_>, progress: Progress<'_>) -> Result<Stop, LogError> {
-        let total = self.found.iter().map(|segment| segment.len).sum();
+        let total = self.found.iter().map(|segment| segment.data_end).sum();
         let mut before = 0;
         let mut stop = Stop { index: 0, offset: 0, position: self.options.needed_from };
         for (index, segment) in self.found.iter().enumerate() {
@@ -213,7 +217,7 @@ impl Recovery {
                 break;
             }
             stop = Stop { index, offset: SEGMENT_HEADER as u64, position: head.base };
-            let mut reader = Reader::new(&*segment.file, segment.len);
+            let mut reader = Reader::new(&*segment.file, segment.data_end);
             let mut told = 0;
             while let Some(header) = self.whole_frame(segment, &mut reader, &stop)? {
                 let frame_len = header.frame_len();
@@ -234,7 +238,7 @@ impl Recovery {
                     progress(before + told, total);
                 }
             }
-            before += segment.len;
+            before += segment.data_end;
         }
         progress(total, total);
         Ok(stop)
@@ -274,7 +278,7 @@ impl Recovery {
                 }
                 Head::Blank | Head::Bad => None,
             };
-            let rest: Rest = Reader::new(&*segment.file, segment.len)
+            let rest: Rest = Reader::new(&*segment.file, segment.data_end)
                 .search(from, base, self.salt)
                 .map_err(LogError::io("read", segment.name.as_str()))?;
             if let Some(offset) = rest.first {
@@ -338,7 +342,10 @@ impl Recovery {
         for name in &leftovers {
             self.disk.remove(name).map_err(LogError::io("remove", name.as_str()))?;
         }
-        self.sync_dir()?;
+        if !self.found.is_empty() {
+            // Also for names that the last run made and died before it could sync them.
+            self.sync_dir()?;
+        }
         let mut watermark = match watermark {
             Some(watermark) => watermark,
             // Made before the first segment, so that segments without one are known to have lost it.
@@ -381,6 +388,7 @@ impl Recovery {
         let mut spare = None;
         // A segment without a header of its own is none: it goes as a whole.
         let kept = if stop.offset == 0 { stop.index } else { (stop.index + 1).min(self.found.len()) };
+        let all = self.found.len();
         // The newest first, so that a crash in between leaves no gap.
         while self.found.len() > kept {
             let index = self.found.len() - 1;
@@ -402,7 +410,9 @@ impl Recovery {
                 self.disk.remove(&segment.name).map_err(LogError::io("remove", segment.name.as_str()))?;
             }
         }
-        self.sync_dir()?;
+        if self.found.len() < all {
+            self.sync_dir()?;
+        }
         if stop.offset > 0
             && behind.bytes > 0
             && let Some(segment) = self.found.get(stop.index)
