@@ -12,11 +12,11 @@ pub(crate) fn question(parts: &[Vec<u8>], connection: &mut Connection, in_multi:
     match name.as_slice() {
         b"flushall" => {
             let keys = if in_multi { None } else { keys_of_all(connection) };
-            Some(format!("FLUSHALL deletes {} of every database.", counted(keys)))
+            (keys != Some(0)).then(|| format!("FLUSHALL deletes {} of every database.", counted(keys)))
         }
         b"flushdb" => {
             let keys = if in_multi { None } else { keys_of_one(connection) };
-            Some(format!("FLUSHDB deletes {} of this database.", counted(keys)))
+            (keys != Some(0)).then(|| format!("FLUSHDB deletes {} of this database.", counted(keys)))
         }
         b"keys" if !in_multi => {
             let keys = keys_of_one(connection).filter(|&keys| keys >= MANY_KEYS)?;
@@ -93,6 +93,7 @@ mod tests {
     fn what_deletes_much_is_asked_about_with_figures() {
         check("flushdb", 1204, false, Some("FLUSHDB deletes all 1,204 keys of this database."));
         check("FLUSHDB ASYNC", 1, false, Some("FLUSHDB deletes the one key of this database."));
+        check("flushdb", 0, false, None);
         check("flushdb", 5, true, Some("FLUSHDB deletes the keys of this database."));
         check("flushall", 5, false, Some("FLUSHALL deletes the keys of every database."));
         check("keys *", 9_999, false, None);

@@ -85,7 +85,7 @@ impl ClientError {
             ClientError::Lost { .. } | ClientError::Closed { .. } | ClientError::Unusable { .. } => {
                 Some("connect again")
             }
-            ClientError::Refused(_) if self.is_denied() => Some("give user and password in the URL"),
+            ClientError::Refused(_) if self.is_denied() => Some("check user and password"),
             ClientError::Refused(_) => None,
         }
     }

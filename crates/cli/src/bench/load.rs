@@ -43,6 +43,8 @@ pub(super) struct Outcome {
     pub(super) elapsed: Duration,
     /// Nanoseconds from a request, or from when it was due, to its reply.
     pub(super) latency: Histogram<u64>,
+    /// What the server used meanwhile, if it says.
+    pub(super) server_cpu: Option<Duration>,
 }
 
 /// Longest latency told apart from others.
@@ -94,7 +96,7 @@ impl Load<'_> {
                 std::thread::park_timeout(Duration::from_millis(200));
                 self.show_progress(&shared, start);
             }
-            let mut outcome = Outcome::new()?;
+            let mut outcome = Outcome::new();
             for thread in running {
                 // A panic of a thread is ours, and goes on.
                 outcome.add(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?, start);
@@ -117,14 +119,15 @@ impl Load<'_> {
 }
 
 impl Outcome {
-    fn new() -> Result<Outcome, Failure> {
-        Ok(Outcome {
+    fn new() -> Outcome {
+        Outcome {
             requests: 0,
             errors: 0,
             first_error: None,
             elapsed: Duration::ZERO,
             latency: histogram(),
-        })
+            server_cpu: None,
+        }
     }
 
     fn add(&mut self, part: Part, start: Instant) {

@@ -7,6 +7,7 @@
 mod load;
 mod replies;
 mod report;
+mod server_cpu;
 mod socket;
 mod workload;
 
@@ -187,11 +188,21 @@ impl BenchArgs {
                     rate: self.rate,
                     progress: show_progress.then_some(workload.name()),
                 };
-                outcomes[index].push(load.run()?);
+                outcomes[index].push(self.run_measured(load)?);
             }
         }
         let measured = targets.iter().zip(outcomes);
         Ok(measured.map(|(target, rounds)| Measured::median(workload.name(), target, rounds)).collect())
+    }
+
+    /// Runs a load between two looks at the server's CPU time.
+    fn run_measured(&self, load: Load<'_>) -> Result<Outcome, Failure> {
+        let (target, options) = (load.target, load.options.clone());
+        let before = server_cpu::read(target, &options);
+        let mut outcome = load.run()?;
+        let after = before.and_then(|_| server_cpu::read(target, &options));
+        outcome.server_cpu = after.zip(before).map(|(after, before)| after.saturating_sub(before));
+        Ok(outcome)
     }
 
     /// Puts every key there that a test may read.

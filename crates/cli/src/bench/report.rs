@@ -41,6 +41,7 @@ impl Measured {
             sum.first_error = sum.first_error.or(round.first_error);
             sum.elapsed += round.elapsed;
             sum.latency += round.latency;
+            sum.server_cpu = sum.server_cpu.zip(round.server_cpu).map(|(sum, round)| sum + round);
             sum
         });
         Measured {
@@ -59,6 +60,15 @@ impl Measured {
         self.outcome.latency.max() as f64 / 1e6
     }
 
+    /// Microseconds of the server's CPU for one request.
+    fn cpu_micros(&self) -> Option<f64> {
+        Some(self.outcome.server_cpu?.as_secs_f64() * 1e6 / self.outcome.requests.max(1) as f64)
+    }
+
+    fn cpu_text(&self) -> String {
+        self.cpu_micros().map_or("-".into(), |micros| format!("{micros:.2} µs"))
+    }
+
     fn json(&self) -> Json {
         let mut latency = serde_json::Map::new();
         for (name, percentile) in PERCENTILES {
@@ -73,6 +83,7 @@ impl Measured {
             "errors": self.outcome.errors,
             "seconds": rounded(self.outcome.elapsed.as_secs_f64()),
             "requests_per_second": self.per_second.round(),
+            "server_cpu_us_per_request": self.cpu_micros().map(rounded),
             "latency_ms": latency,
         })
     }
@@ -89,28 +100,35 @@ pub(super) fn text(measured: &[Measured], with_header: bool) -> String {
     let width = measured.iter().map(|m| m.url.len()).max().unwrap_or(0);
     if with_header {
         let server = if is_comparison { format!("{:width$}  ", "server") } else { String::new() };
-        text.push_str(&format!("{:10} {server}{:>12}", "test", "req/s"));
+        text.push_str(&format!("{:10} {server}{:>12}{:>11}", "test", "req/s", "cpu/req"));
         PERCENTILES.iter().for_each(|(name, _)| text.push_str(&format!("{name:>11}")));
         text.push_str(&format!("{:>11}{:>9}\n", "max", "errors"));
     }
     for one in measured {
         let server = if is_comparison { format!("{:width$}  ", one.url) } else { String::new() };
-        text.push_str(&format!("{:10} {server}{:>12}", one.test, grouped(one.per_second as u64)));
+        text.push_str(&format!(
+            "{:10} {server}{:>12}{:>11}",
+            one.test,
+            grouped(one.per_second as u64),
+            one.cpu_text()
+        ));
         PERCENTILES.iter().for_each(|(_, p)| text.push_str(&format!("{:>8.3} ms", one.millis(*p))));
         text.push_str(&format!("{:>8.3} ms{:>9}\n", one.max_millis(), grouped(one.outcome.errors)));
     }
     if let [ours, theirs] = measured {
-        text.push_str(&format!(
-            "{:10} {:width$}  {:>11.2}x",
-            "",
-            "first / second",
-            ours.per_second / theirs.per_second
-        ));
-        let ratio = |p: f64| ours.millis(p) / theirs.millis(p).max(1e-9);
-        PERCENTILES.iter().for_each(|(_, p)| text.push_str(&format!("{:>10.2}x", ratio(*p))));
-        text.push_str(&format!("{:>10.2}x\n", ours.max_millis() / theirs.max_millis().max(1e-9)));
+        let cpu = ours.cpu_micros().zip(theirs.cpu_micros()).map_or("-".into(), |(a, b)| ratio(a, b));
+        let per_second = ratio(ours.per_second, theirs.per_second);
+        text.push_str(&format!("{:10} {:width$}  {per_second:>12}{cpu:>11}", "", "first / second"));
+        for (_, p) in PERCENTILES {
+            text.push_str(&format!("{:>11}", ratio(ours.millis(p), theirs.millis(p))));
+        }
+        text.push_str(&format!("{:>11}\n", ratio(ours.max_millis(), theirs.max_millis())));
     }
     text
+}
+
+fn ratio(ours: f64, theirs: f64) -> String {
+    format!("{:.2}x", ours / theirs.max(1e-9))
 }
 
 /// Everything at once, for the forms that programs read; empty for text, which came test by test.
@@ -147,19 +165,21 @@ fn ratios(measured: &[Measured]) -> Json {
 }
 
 fn csv(measured: &[Measured]) -> String {
-    let mut text = String::from("test,url,requests,errors,seconds,requests_per_second");
+    let mut text =
+        String::from("test,url,requests,errors,seconds,requests_per_second,server_cpu_us_per_request");
     PERCENTILES.iter().for_each(|(name, _)| text.push_str(&format!(",{name}_ms")));
     text.push_str(",max_ms\n");
     for one in measured {
         let outcome = &one.outcome;
         text.push_str(&format!(
-            "{},{},{},{},{:.4},{:.0}",
+            "{},{},{},{},{:.4},{:.0},{}",
             one.test,
             one.url,
             outcome.requests,
             outcome.errors,
             outcome.elapsed.as_secs_f64(),
-            one.per_second
+            one.per_second,
+            one.cpu_micros().map_or(String::new(), |micros| format!("{micros:.4}"))
         ));
         PERCENTILES.iter().for_each(|(_, p)| text.push_str(&format!(",{:.4}", one.millis(*p))));
         text.push_str(&format!(",{:.4}\n", one.max_millis()));
@@ -180,6 +200,7 @@ mod tests {
             requests,
             errors: 1,
             first_error: Some("ERR x".into()),
+            server_cpu: Some(Duration::from_millis(2)),
             elapsed: Duration::from_millis(millis),
             latency,
         }
@@ -200,10 +221,10 @@ mod tests {
     fn a_comparison_has_a_line_of_ratios() {
         let both = [measured(1, vec![outcome(2000, 1000)]), measured(2, vec![outcome(1000, 1000)])];
         let golden = "\
-test       server              req/s        p50        p95        p99      p99.9        max   errors
-SET        redis://h:1         2,000   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
-SET        redis://h:2         1,000   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
-           first / second         2.00x      1.00x      1.00x      1.00x      1.00x      1.00x
+test       server              req/s    cpu/req        p50        p95        p99      p99.9        max   errors
+SET        redis://h:1         2,000    1.00 µs   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
+SET        redis://h:2         1,000    2.00 µs   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
+           first / second         2.00x      0.50x      1.00x      1.00x      1.00x      1.00x      1.00x
 ";
         assert_eq!(text(&both, true), golden);
         assert_eq!(ratios(&both).to_string(), r#"{"SET":2.0}"#);
