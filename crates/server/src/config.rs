@@ -20,7 +20,7 @@ pub use problem::{ConfigError, Place, Problem};
 pub use raw::{Environment, FlagValue, Flags};
 pub use resolved::{Resolved, resolve, resolve_in};
 pub use rewrite::{rewrite, rewrite_file};
-pub use show::{check, show, template, write_template};
+pub use show::{check, show, show_json, template, write_template};
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,13 @@ pub(super) fn command() -> Command {
     };
     let origin =
         Arg::new("origin").long("origin").action(ArgAction::SetTrue).help("Say where each value comes from");
+    let output = Arg::new("output")
+        .short('o')
+        .long("output")
+        .value_name("FORM")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("Form of the output");
     let file =
         Arg::new("file").value_name("FILE").default_value("narf.toml").value_parser(value_parser!(PathBuf));
     Command::new("config")
@@ -27,7 +34,8 @@ pub(super) fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(
             with_flags(Command::new("show").about("Print every setting in force, as a valid file"))
-                .arg(origin),
+                .arg(origin)
+                .arg(output),
         )
         .subcommand(with_flags(
             Command::new("check").about("Check file, environment and flags; start nothing"),
@@ -57,7 +65,10 @@ fn show(matches: &ArgMatches) -> ExitCode {
     match resolved {
         Ok(resolved) => {
             resolved.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}\n")));
-            print(&config::show(&resolved, matches.get_flag("origin")))
+            match matches.get_one::<String>("output").map(String::as_str) {
+                Some("json") => print(&config::show_json(&resolved)),
+                _ => print(&config::show(&resolved, matches.get_flag("origin"))),
+            }
         }
         Err(text) => usage(&text),
     }

@@ -12,7 +12,7 @@ use super::{complain, exit};
 
 /// Their places in the tree.
 pub(super) fn commands() -> Vec<Command> {
-    let key = || Arg::new("key").value_name("KEY").required(true);
+    let key = || Arg::new("key").value_name("KEY").required(true).help("Its name");
     let verb = |name, about| forwarded().into_iter().fold(Command::new(name).about(about), Command::arg);
     let ttl =
         Arg::new("ttl").long("ttl").value_name("TIME").help("Forget it after this time, such as 90s or 10m");
@@ -20,7 +20,13 @@ pub(super) fn commands() -> Vec<Command> {
         verb("get", "Read a key").arg(key()),
         verb("set", "Write a key")
             .arg(key())
-            .arg(Arg::new("value").value_name("VALUE").required(true).allow_negative_numbers(true))
+            .arg(
+                Arg::new("value")
+                    .value_name("VALUE")
+                    .required(true)
+                    .help("What it holds")
+                    .allow_negative_numbers(true),
+            )
             .arg(ttl),
         verb("del", "Delete keys").arg(key().num_args(1..)),
     ]

@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   narf stop                        the node of ./narf-data
   narf stop --data /var/lib/narf   the node of this data folder
-  narf stop --pidfile /run/narf.pid --timeout 5
+  narf stop --pidfile /run/narf.pid --wait 5
 
 It is told to stop in order: requests under way are answered, the log is synced.";
 

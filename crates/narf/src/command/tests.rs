@@ -19,9 +19,18 @@ fn the_tree_is_consistent() {
 
 #[test]
 fn short_help_of_everything_fits_on_a_screen() {
-    for words in
-        [&[][..], &["serve"], &["stop"], &["get"], &["set"], &["del"], &["config"], &["config", "show"]]
-    {
+    for words in [
+        &[][..],
+        &["serve"],
+        &["stop"],
+        &["get"],
+        &["set"],
+        &["del"],
+        &["cli"],
+        &["bench"],
+        &["config"],
+        &["config", "show"],
+    ] {
         let help = short_help(words);
         assert!(help.lines().count() <= 40, "{words:?} has {} lines\n{help}", help.lines().count());
     }

@@ -14,9 +14,8 @@ use super::raw::{Environment, FlagValue, Flags};
 /// Longest path of a unix socket, its closing zero left out.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// Variables of ours that are not settings.
-const OTHER_VARS: &[&str] =
-    &["NARF_CONFIG", "NARF_PASSWORD", "NARF_PASSWORD_FILE", "NARF_URL", "NARF_BLESS", "NARF_HISTORY"];
+/// Variables of ours that are not settings and look a little like one.
+const OTHER_VARS: &[&str] = &["NARF_CONFIG", "NARF_PASSWORD", "NARF_PASSWORD_FILE"];
 
 /// A configuration to run by.
 #[derive(Clone, Debug)]
@@ -144,14 +143,16 @@ impl Merge {
                 }
             }
         }
-        for (name, _) in env.vars.iter().filter(|(name, _)| name.starts_with("NARF_")) {
-            let key = name["NARF_".len()..].replace('_', "-");
-            if settings::find(&key).is_none() && !OTHER_VARS.contains(&name.as_str()) {
-                let hint = settings::nearest_key(&key).map_or_else(String::new, |key| {
-                    format!("; did you mean NARF_{}?", key.replace('-', "_").to_ascii_uppercase())
-                });
-                self.warnings
-                    .push(format!("environment variable {name} names no setting and is ignored{hint}"));
+        // Other programs of ours have variables too, so only a slip of the pen is worth a word.
+        for (name, _) in env.vars.iter().filter(|(name, _)| !OTHER_VARS.contains(&name.as_str())) {
+            let Some(key) = name.strip_prefix("NARF_").map(|key| key.replace('_', "-")) else { continue };
+            if settings::find(&key).is_none()
+                && let Some(near) = settings::nearest_key(&key)
+            {
+                let near = near.replace('-', "_").to_ascii_uppercase();
+                self.warnings.push(format!(
+                    "environment variable {name} names no setting and is ignored; did you mean NARF_{near}?"
+                ));
             }
         }
     }

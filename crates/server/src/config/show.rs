@@ -34,6 +34,18 @@ pub fn show(resolved: &Resolved, with_origin: bool) -> String {
     out
 }
 
+/// The same for programs: an object with value and origin of each setting, values as `CONFIG GET` has them.
+pub fn show_json(resolved: &Resolved) -> String {
+    let rows = SETTINGS.iter().filter(|row| !row.hidden && !row.is_fact());
+    let lines: Vec<String> = rows
+        .map(|row| {
+            let (value, origin) = (row.format(&resolved.settings), resolved.origins.of(row).to_string());
+            format!("  {}: {{\"value\": {}, \"origin\": {}}}", json(row.key), json(&value), json(&origin))
+        })
+        .collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
+
 /// Checks the configuration and says in one line what was read.
 pub fn check(flags: &Flags, env: &Environment) -> Result<String, ConfigError> {
     let resolved = resolve_in(flags, env)?;
@@ -71,6 +83,20 @@ pub fn write_template(path: &Path) -> std::io::Result<()> {
     use std::io::Write;
     let mut file = std::fs::File::create_new(path)?;
     file.write_all(template().as_bytes())
+}
+
+/// A JSON string.
+fn json(text: &str) -> String {
+    let mut out = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            control if control.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Cuts text into lines of at most `width` letters where its words allow it.

@@ -201,7 +201,12 @@ error: refusing to listen on 0.0.0.0 without a password: whoever reaches this ma
 
 #[test]
 fn an_empty_variable_is_unset_and_an_unknown_one_is_warned_about() {
-    let resolved = with_file("", &Flags::default(), &[("NARF_PORT", ""), ("NARF_MAXCLIENT", "5")]).unwrap();
+    let resolved = with_file(
+        "",
+        &Flags::default(),
+        &[("NARF_PORT", ""), ("NARF_MAXCLIENT", "5"), ("NARF_URL", "redis://h")],
+    )
+    .unwrap();
     assert!(!resolved.port_is_explicit());
     assert_eq!(
         resolved.warnings,
@@ -272,6 +277,14 @@ fn what_is_shown_can_be_read_back() {
     assert!(shown.contains("narf.toml:4"), "{shown}");
     let again = with_file(&shown, &Flags::default(), &[]).unwrap();
     assert_eq!(again.settings, resolved.settings);
+}
+
+#[test]
+fn programs_get_values_and_origins_as_json() {
+    let resolved = with_file("", &flags(&[("name", "a-b")]), &[("NARF_PASSWORD", "hunter2")]).unwrap();
+    let text = show_json(&resolved);
+    assert!(text.contains("\n  \"name\": {\"value\": \"a-b\", \"origin\": \"flag --name\"},\n"), "{text}");
+    assert!(text.contains("\"requirepass\": {\"value\": \"(redacted)\""), "{text}");
 }
 
 #[test]
