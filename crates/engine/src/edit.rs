@@ -50,26 +50,43 @@ impl<'a> EntryMut<'a> {
     #[inline]
     pub fn set(&mut self, value: NewValue<'_>, deadline: NewDeadline) {
         self.begin();
+        let body = body_of(value);
+        let raw = matches!(value, NewValue::Raw(_));
+        let deadline = match deadline {
+            NewDeadline::Clear => None,
+            NewDeadline::Keep => self.entry.deadline(),
+            NewDeadline::At(at) => Some(at),
+        };
+        if let Body::Text(text) = body
+            && !raw
+            && deadline == self.entry.deadline()
+            && self.entry.overwrite_text(text)
+        {
+            return;
+        }
+        self.set_body(body, raw, deadline);
+    }
+
+    fn set_body(&mut self, body: Body<'_>, raw: bool, deadline: Option<Millis>) {
         if self.entry.form() == Form::Hash {
             self.retire_hash();
         }
         let before = self.entry.memory();
-        self.entry.set_body(body_of(value));
-        if matches!(value, NewValue::Raw(_)) {
+        self.entry.set_body(body);
+        if raw {
             self.entry.set_raw(true);
         }
-        match deadline {
-            NewDeadline::Clear => self.move_deadline(None),
-            NewDeadline::Keep => {}
-            NewDeadline::At(at) => self.move_deadline(Some(at)),
-        }
+        self.move_deadline(deadline);
         self.finish(before);
     }
 
     /// Overwrites the value with a number and keeps the deadline: `INCR` and its kin.
     #[inline]
     pub fn set_int(&mut self, number: i64) {
-        self.set(NewValue::Int(number), NewDeadline::Keep);
+        self.begin();
+        if !self.entry.set_int(number) {
+            self.set_body(Body::Int(number), false, self.entry.deadline());
+        }
     }
 
     /// Sets or removes the deadline.

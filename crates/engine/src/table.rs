@@ -152,6 +152,7 @@ impl Table {
         while let Some((number, from)) = self.locate(position) {
             let segment = &self.segments[number];
             for bucket in from..segment.buckets() {
+                segment.prefetch_bucket(bucket + 2);
                 visited += segment.visit_home(bucket, visit);
                 if visited >= count && bucket + 1 < segment.buckets() {
                     return Position::within(segment, bucket + 1).cursor();
@@ -173,6 +174,7 @@ impl Table {
         while let Some((number, from)) = self.locate(position) {
             let segment = &mut self.segments[number];
             for bucket in from..segment.buckets() {
+                segment.prefetch_bucket(bucket + 2);
                 visited += segment.visit_home_mut(bucket, visit);
                 if visited >= count && bucket + 1 < segment.buckets() {
                     return Position::within(segment, bucket + 1).cursor();

@@ -98,6 +98,23 @@ impl Body<'_> {
     }
 }
 
+/// Where the key starts, by the low five bits of the form byte: a lookup is cheaper than adding up.
+static KEY_AT: [u8; 32] = key_places();
+
+const fn key_places() -> [u8; 32] {
+    let mut places = [0; 32];
+    let mut bits = 0;
+    while bits < 32 {
+        let form = bits as u8 & FORM;
+        let payload = form == Form::Int as u8 || form == Form::BigText as u8 || form == Form::Hash as u8;
+        let deadline = bits as u8 & HAS_DEADLINE != 0;
+        let long_key = bits as u8 & LONG_KEY != 0;
+        places[bits] = (1 + payload as u8 + deadline as u8 + long_key as u8) * WORD as u8;
+        bits += 1;
+    }
+    places
+}
+
 /// The header, by value.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -289,9 +306,7 @@ impl Entry {
             value_len: usize::from(header.value_len),
         };
         if shape.long_key {
-            // SAFETY: the flag says that this word is there.
-            shape.key_len =
-                unsafe { self.block().add(shape.long_key_at()).cast::<u64>().read_unaligned() } as usize;
+            shape.key_len = self.long_key_len(shape.key_at());
         }
         shape
     }
@@ -352,9 +367,19 @@ impl Entry {
     /// Its key.
     #[inline]
     pub fn key(&self) -> &[u8] {
-        let shape = self.shape();
-        // SAFETY: the shape is that of this block, the key is initialised, and lives while the entry is borrowed.
-        unsafe { std::slice::from_raw_parts(self.block().add(shape.key_at()), shape.key_len) }
+        let header = self.header();
+        let start = usize::from(KEY_AT[usize::from(header.form & 31)]);
+        let len =
+            if header.form & LONG_KEY == 0 { usize::from(header.key_len) } else { self.long_key_len(start) };
+        // SAFETY: these are the place and length of the block's key, which is initialised, and lives while the entry
+        // is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block().add(start), len) }
+    }
+
+    #[cold]
+    fn long_key_len(&self, key_at: usize) -> usize {
+        // SAFETY: only called for a long key, whose length is in the word before it.
+        unsafe { self.block().add(key_at - WORD).cast::<u64>().read_unaligned() as usize }
     }
 
     /// When it lapses, if ever.
@@ -426,6 +451,21 @@ impl Entry {
         let shape = self.shape();
         // SAFETY: as in `inline`, and `&mut self` makes it ours.
         unsafe { std::slice::from_raw_parts_mut(self.block().add(shape.value_at()), shape.value_len) }
+    }
+
+    /// Overwrites an inline string by one of the same length: the common case of `SET`. Whether it was one.
+    #[inline]
+    pub(crate) fn overwrite_text(&mut self, text: &[u8]) -> bool {
+        let header = self.header();
+        if header.form & (FORM | RAW | LONG_KEY) != Form::Text as u8
+            || usize::from(header.value_len) != text.len()
+        {
+            return false;
+        }
+        let start = usize::from(KEY_AT[usize::from(header.form & 31)]) + usize::from(header.key_len);
+        // SAFETY: the form is an inline string of this length, which starts behind the key; `text` is other memory.
+        unsafe { ptr::copy_nonoverlapping(text.as_ptr(), self.block().add(start), text.len()) }
+        true
     }
 
     /// Replaces `removed` bytes of the inline value from `at` on by `parts`. The result is at most [`INLINE_LIMIT`].
@@ -536,6 +576,54 @@ impl Drop for Entry {
             dealloc(self.block(), shape.layout());
         }
     }
+}
+
+/// Eight slots: one cache line.
+pub(super) type Line = [Option<Entry>; 8];
+
+/// The slots of a line that may hold this fingerprint, one bit each, in an order that [`slot_of_bit`] knows. An empty
+/// slot may be among them.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn matches(line: &Line, fingerprint: u16) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi16,
+        _mm_packs_epi32, _mm_set1_epi64x, _mm_setzero_si128, _mm_slli_epi64, _mm_srli_epi64, _mm_xor_si128,
+    };
+    let slots: *const __m128i = line.as_ptr().cast();
+    // SAFETY: SSE2 is part of x86_64. A line is 64 bytes, four loads of 16; an `Option<Entry>` has the layout of a
+    // pointer, all of whose bytes are initialised.
+    unsafe {
+        let wanted = _mm_set1_epi64x((u64::from(fingerprint) << 48) as i64);
+        // What differs from the fingerprint, as a number in the low half of each 8 bytes: 0 where it is the one.
+        let differs = |pair: usize| {
+            let tagged = _mm_loadu_si128(slots.add(pair));
+            _mm_srli_epi64::<48>(_mm_xor_si128(tagged, wanted))
+        };
+        // Two pairs of slots interleave in one register; packing saturates, which keeps zero zero and nothing else.
+        let front = _mm_or_si128(differs(0), _mm_slli_epi64::<32>(differs(1)));
+        let back = _mm_or_si128(differs(2), _mm_slli_epi64::<32>(differs(3)));
+        let equal = _mm_cmpeq_epi16(_mm_packs_epi32(front, back), _mm_setzero_si128());
+        _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) as u32
+    }
+}
+
+/// The slot that a bit of [`matches`] stands for.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn slot_of_bit(bit: usize) -> usize {
+    bit & 4 | (bit & 1) << 1 | (bit & 2) >> 1
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn matches(line: &Line, fingerprint: u16) -> u32 {
+    let hit = |slot: &Option<Entry>| slot.as_ref().is_some_and(|entry| entry.fingerprint() == fingerprint);
+    line.iter().enumerate().fold(0, |bits, (index, slot)| bits | u32::from(hit(slot)) << index)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn slot_of_bit(bit: usize) -> usize {
+    bit
 }
 
 /// Asks the processor to fetch the cache line at `address`, which need not be valid.

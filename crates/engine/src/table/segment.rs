@@ -5,7 +5,7 @@
 
 use base::KeyHasher;
 
-use super::entry::{Entry, prefetch};
+use super::entry::{Entry, Line, matches, prefetch, slot_of_bit};
 
 const BUCKET: usize = 8;
 
@@ -29,23 +29,13 @@ pub(super) const MERGE_MAX: usize = 208;
 /// One cache line of slots.
 #[derive(Default)]
 #[repr(align(64))]
-struct Bucket([Option<Entry>; BUCKET]);
+struct Bucket(Line);
 
 impl Bucket {
+    /// The last slot is filled last, so it mostly tells by itself.
     #[inline]
     fn has_room(&self) -> bool {
-        self.0.iter().any(Option::is_none)
-    }
-
-    /// Bit i is set if slot i holds this fingerprint.
-    #[inline]
-    fn matches(&self, fingerprint: u16) -> u32 {
-        let mut bits = 0;
-        for (index, slot) in self.0.iter().enumerate() {
-            let hit = slot.as_ref().is_some_and(|entry| entry.fingerprint() == fingerprint);
-            bits |= u32::from(hit) << index;
-        }
-        bits
+        self.0[BUCKET - 1].is_none() || self.0.iter().any(Option::is_none)
     }
 }
 
@@ -107,9 +97,9 @@ impl Segment {
         let mut bucket = self.home(fingerprint);
         loop {
             let line = &self.buckets[bucket];
-            let mut bits = line.matches(fingerprint);
+            let mut bits = matches(&line.0, fingerprint);
             while bits != 0 {
-                let index = bits.trailing_zeros() as usize;
+                let index = slot_of_bit(bits.trailing_zeros() as usize);
                 if line.0[index].as_ref().is_some_and(&accept) {
                     return Some((bucket, index));
                 }
@@ -146,9 +136,9 @@ impl Segment {
     #[inline]
     pub(super) fn prefetch_entry(&self, fingerprint: u16) {
         let line = &self.buckets[self.home(fingerprint)];
-        let mut bits = line.matches(fingerprint);
+        let mut bits = matches(&line.0, fingerprint);
         while bits != 0 {
-            if let Some(entry) = &line.0[bits.trailing_zeros() as usize] {
+            if let Some(entry) = &line.0[slot_of_bit(bits.trailing_zeros() as usize)] {
                 entry.prefetch();
             }
             bits &= bits - 1;
@@ -201,6 +191,13 @@ impl Segment {
                 return;
             }
             bucket = self.next(bucket);
+        }
+    }
+
+    /// Asks for the entries of a bucket that will be visited soon, if there is such a bucket.
+    pub(super) fn prefetch_bucket(&self, bucket: usize) {
+        if let Some(bucket) = self.buckets.get(bucket) {
+            bucket.0.iter().flatten().for_each(Entry::prefetch);
         }
     }
 
