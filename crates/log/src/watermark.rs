@@ -18,6 +18,7 @@ const VERSION: u32 = 1;
 const SLOT_BYTES: usize = 64;
 /// Slots stand in different blocks, so that a torn write of one cannot touch the other.
 const SLOT_STRIDE: u64 = 4096;
+const FILE_BYTES: u64 = 2 * SLOT_STRIDE;
 
 /// What a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(crate) struct WatermarkFile {
     file: Arc<dyn DiskFile>,
     generation: u64,
     last: Option<Mark>,
+    allocated: bool,
 }
 
 impl WatermarkFile {
@@ -55,13 +57,14 @@ impl WatermarkFile {
             }
         }
         let generation = newest.map_or(0, |(generation, _)| generation);
-        Ok(Some(WatermarkFile { file, generation, last: newest.map(|(_, mark)| mark) }))
+        let last = newest.map(|(_, mark)| mark);
+        Ok(Some(WatermarkFile { file, generation, last, allocated: false }))
     }
 
     /// Makes the file, saying that nothing is synced yet.
     pub(crate) fn create(disk: &dyn Disk, boot_id: [u8; 16]) -> Result<WatermarkFile, LogError> {
         let file = disk::create_or_open(disk, NAME).map_err(LogError::io("create", NAME))?;
-        let mut created = WatermarkFile { file, generation: 0, last: None };
+        let mut created = WatermarkFile { file, generation: 0, last: None, allocated: false };
         created.save(Mark { position: Position(0), boot_id })?;
         disk.sync_dir().map_err(LogError::io("sync the folder of", NAME))?;
         Ok(created)
@@ -76,6 +79,11 @@ impl WatermarkFile {
     pub(crate) fn save(&mut self, mark: Mark) -> Result<(), LogError> {
         if self.last == Some(mark) {
             return Ok(());
+        }
+        if !self.allocated {
+            // Or the first mark on a full disk would find no room for the slot that was never written.
+            self.file.allocate(FILE_BYTES).map_err(LogError::io("allocate", NAME))?;
+            self.allocated = true;
         }
         let generation = self.generation + 1;
         let offset = (generation % 2) * SLOT_STRIDE;
