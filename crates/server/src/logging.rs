@@ -51,8 +51,9 @@ pub fn colour_is_welcome() -> bool {
 /// Appends to the file, making it and its folder if need be. Logs may name keys; others need not read them.
 fn open(path: &Path) -> anyhow::Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("make the log folder {}", folder.display()))?;
+        // It may be the data folder, which is nobody else's business.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("make the log folder {}", folder.display()))?;
     }
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640);
