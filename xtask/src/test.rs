@@ -95,12 +95,20 @@ impl Run {
     }
 
     fn deny(&mut self) {
-        if prepare::has_deny() {
-            self.check("cargo deny", || shell::run("cargo", &["deny", "--workspace", "check"]));
-        } else {
+        if !prepare::has_deny() {
             self.leave_out(
                 "cargo deny (not installed; licences were checked without it, advisories were not)",
             );
+            return;
+        }
+        let deny = ["deny", "--log-level", "error", "check"];
+        self.check("cargo deny", || {
+            shell::run("cargo", &[&deny[..], &["bans", "licenses", "sources"]].concat())
+        });
+        if shell::succeeds("cargo", &["deny", "fetch", "db"]) {
+            self.check("advisories", || shell::run("cargo", &[&deny[..], &["advisories"]].concat()));
+        } else {
+            self.leave_out("advisories (the database of RustSec cannot be reached)");
         }
     }
 
