@@ -261,6 +261,39 @@ fn parse_hexadecimal(text: &[u8]) -> Option<Size> {
 fn parse_decimal(text: &[u8]) -> Option<Size> {
     let digits = Digits::split(text, u8::is_ascii_digit)?;
     let exponent = parse_exponent(digits.rest, b'e')? - digits.behind.len() as i64;
+    if digits.all().all(|digit| digit == b'0') {
+        return Some(ZERO);
+    }
+    // Texts are below 5120 bytes, so beyond these no digits can bring the number back into range.
+    if !(-12_000..=12_000).contains(&exponent) {
+        return None;
+    }
+    let size = nearly(&digits, exponent as i32).unwrap_or_else(|| exactly(&digits, exponent as i32));
+    in_range(size, false)
+}
+
+/// The nearest number to `digits * 10^exponent` in 128 bits, if their error cannot change it: almost always, and
+/// at a cost that does not grow with the exponent.
+fn nearly(digits: &Digits<'_>, exponent: i32) -> Option<Size> {
+    // Ten to the 38th is below 2^127.
+    const DIGITS_MAX: usize = 38;
+    // Two roundings for each of at most 28 products, of which a square doubles what was there: below 2^17 units of
+    // the last place, and the digits left out weigh less.
+    const ERROR: u128 = 1 << 20;
+    let significant = || digits.all().skip_while(|&digit| digit == b'0');
+    let value =
+        significant().take(DIGITS_MAX).fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
+    let left_out = significant().skip(DIGITS_MAX).count() as i32;
+    let tens = exponent + left_out;
+    let product = Float::from(value).times(Float::power_of_five(tens));
+    // Below 2^128 - 2^20 and above 2^127, so neither bound leaves the 128 bits.
+    let low = round(product.mantissa.checked_sub(ERROR)?, product.exponent + tens, true);
+    let high = round(product.mantissa.checked_add(ERROR)?, product.exponent + tens, true);
+    (low == high).then_some(low)
+}
+
+/// The same for any digits, however close to the middle between two numbers.
+fn exactly(digits: &Digits<'_>, exponent: i32) -> Size {
     let mut value = Big::default();
     let (mut chunk, mut scale) = (0u64, 1u64);
     for digit in digits.all() {
@@ -272,25 +305,68 @@ fn parse_decimal(text: &[u8]) -> Option<Size> {
         }
     }
     value.multiply_add(scale, chunk);
-    if value.is_zero() {
-        return Some(ZERO);
-    }
-    // Texts are below 5120 bytes, so beyond these no digits can bring the number back into range.
-    if !(-12_000..=12_000).contains(&exponent) {
-        return None;
-    }
-    let tens = exponent.unsigned_abs() as u32;
-    let size = if exponent >= 0 {
+    let tens = exponent.unsigned_abs();
+    if exponent >= 0 {
         value.multiply_power_of_five(tens);
-        value.round(exponent as i32, false)
-    } else {
-        // Enough bits that the quotient has more than the mantissa and its rounding need; 5^n < 2^(2.33 n).
-        let room = tens * 7 / 3 + 2 + 130u32.saturating_sub(value.bits());
-        let mut value = value.shifted_left(room);
-        let sticky = value.divide_power_of_five(tens);
-        value.round(exponent as i32 - room as i32, sticky)
-    };
-    in_range(size, false)
+        return value.round(exponent, false);
+    }
+    // Enough bits that the quotient has more than the mantissa and its rounding need; 5^n < 2^(2.33 n).
+    let room = tens * 7 / 3 + 2 + 130u32.saturating_sub(value.bits());
+    let mut value = value.shifted_left(room);
+    let sticky = value.divide_power_of_five(tens);
+    value.round(exponent - room as i32, sticky)
+}
+
+/// About `mantissa * 2^exponent`. Invariant: the top bit of the mantissa is set.
+#[derive(Clone, Copy)]
+struct Float {
+    mantissa: u128,
+    exponent: i32,
+}
+
+impl From<u128> for Float {
+    /// `value` is not zero.
+    fn from(value: u128) -> Float {
+        let shift = value.leading_zeros();
+        Float { mantissa: value << shift, exponent: -(shift as i32) }
+    }
+}
+
+impl Float {
+    /// 0.2, rounded.
+    const FIFTH: Float = Float { mantissa: u128::MAX / 5 * 4 + 1, exponent: -130 };
+
+    fn power_of_five(power: i32) -> Float {
+        let (mut square, mut rest) = (Float::from(5), power.unsigned_abs());
+        if power < 0 {
+            square = Float::FIFTH;
+        }
+        let mut product = Float::from(1);
+        while rest > 0 {
+            if rest & 1 == 1 {
+                product = product.times(square);
+            }
+            rest >>= 1;
+            if rest > 0 {
+                square = square.times(square);
+            }
+        }
+        product
+    }
+
+    /// The product, at most two units of the last place too small.
+    fn times(self, other: Float) -> Float {
+        let halves = |value: u128| (value >> 64, value & u128::from(u64::MAX));
+        let ((a, b), (c, d)) = (halves(self.mantissa), halves(other.mantissa));
+        let middle = (b * d >> 64) + (a * d & u128::from(u64::MAX)) + (b * c & u128::from(u64::MAX));
+        let high = a * c + (a * d >> 64) + (b * c >> 64) + (middle >> 64);
+        let exponent = self.exponent + other.exponent + 128;
+        // The product of two numbers with their top bit set has one of its two top bits set.
+        match high >> 127 {
+            0 => Float { mantissa: high << 1 | (middle >> 63 & 1), exponent: exponent - 1 },
+            _ => Float { mantissa: high, exponent },
+        }
+    }
 }
 
 /// Ten and five to powers that fit 32 bits, so that products and quotients fit 64.
@@ -521,6 +597,38 @@ mod tests {
             let number = (random.next_u64() >> random.below(64)) as i64;
             let text = number.to_string();
             assert_eq!(String::from_utf8_lossy(&parse(&text).text()), text);
+        }
+    }
+
+    #[test]
+    fn the_quick_way_gives_what_the_exact_way_gives() {
+        let mut random = base::Random::new(5);
+        let mut quick = 0;
+        for round in 0..1_500 {
+            let digits: String =
+                (0..=random.below(60)).map(|_| (b'0' + random.below(10) as u8) as char).collect();
+            let range = if round % 2 == 0 { 20 } else { 4990 };
+            let exponent = random.below(2 * range) as i32 - range as i32;
+            let text = format!("{digits}1");
+            let digits = Digits::split(text.as_bytes(), u8::is_ascii_digit).expect("digits");
+            if let Some(size) = nearly(&digits, exponent) {
+                assert_eq!(size, exactly(&digits, exponent), "{text}e{exponent}");
+                quick += 1;
+            }
+        }
+        assert!(quick > 1_450, "{quick}");
+    }
+
+    #[test]
+    fn the_middle_between_two_numbers_goes_to_the_even_one() {
+        // 2^64 + 1 and 2^64 + 3 lie in the middle; a digit far behind decides.
+        let far = "0".repeat(60);
+        for (text, expect) in [
+            ("18446744073709551617", "18446744073709551616"),
+            ("18446744073709551619", "18446744073709551620"),
+            (&format!("18446744073709551617.{far}1"), "18446744073709551618"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&parse(text).text()), expect, "{text}");
         }
     }
 }
