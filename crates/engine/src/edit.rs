@@ -180,7 +180,8 @@ impl<'a> EntryMut<'a> {
         let old = self.entry.deadline();
         if old != deadline {
             self.entry.set_deadline(deadline);
-            self.book.deadline_moved(self.hash, old, deadline);
+            // What the entry says of it: the last moment of all reads as none.
+            self.book.deadline_moved(self.hash, old, self.entry.deadline());
         }
     }
 

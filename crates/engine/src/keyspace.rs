@@ -628,5 +628,11 @@ fn is_hash(entry: &Entry) -> bool {
     matches!(entry.form(), Form::SmallHash | Form::Hash)
 }
 
+/// Partitions, and with them their keyspaces, are handed from worker to worker.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Keyspace>();
+};
+
 #[cfg(test)]
 mod tests;

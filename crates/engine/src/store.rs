@@ -164,3 +164,98 @@ impl<'a> Store<'a> {
         self.keyspace(key).is_some_and(|keyspace| keyspace.put_record(key, deadline, record))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base::KeyHasher;
+
+    use super::*;
+    use crate::value::{Kind, ValueRef};
+
+    /// Keys that start with `b` are in the second keyspace, database 1 in the third; others were not borrowed.
+    struct Borrowed([Keyspace; 3]);
+
+    impl KeyspaceSet for Borrowed {
+        fn keyspace_of(&mut self, db: DbIndex, key: &[u8]) -> Option<&mut Keyspace> {
+            match (db.number(), key.first()) {
+                (0, Some(b'a')) => self.0.first_mut(),
+                (0, Some(b'b')) => self.0.get_mut(1),
+                (1, _) => self.0.get_mut(2),
+                _ => None,
+            }
+        }
+    }
+
+    fn keyspace() -> Keyspace {
+        Keyspace::new(KeyHasher::new(3))
+    }
+
+    #[test]
+    fn a_store_over_borrowed_keyspaces_finds_each_key_in_its_own() {
+        let mut set = Borrowed([keyspace(), keyspace(), keyspace()]);
+        let one = DbIndex::new(1).unwrap();
+        let mut store = Store::over(&mut set, DbIndex::ZERO, Millis(5), 0);
+        store.set(b"a", NewValue::Text(b"7"), NewDeadline::At(Millis(9)));
+        store.set(b"c", NewValue::Text(b"lost"), NewDeadline::Clear);
+        assert!(!store.contains(b"c"), "what was not borrowed is absent");
+        let entry = store.take(b"a").unwrap();
+        assert!(store.put(DbIndex::ZERO, b"b", entry));
+        let copy = store.peek(b"b").unwrap().with_key(b"x");
+        assert!(store.put(one, b"x", copy));
+        assert!(store.find(b"a").is_none());
+        assert_eq!(store.find(b"b").unwrap().deadline(), Some(Millis(9)));
+        assert_eq!([0, 1, 2].map(|index: usize| set.0[index].len()), [0, 1, 1]);
+        set.0.iter().for_each(Keyspace::check_invariants);
+    }
+
+    #[test]
+    fn a_key_is_idle_since_a_command_used_it() {
+        let mut keyspace = keyspace();
+        let mut at = |seconds: u64, access, act: &dyn Fn(&mut Store<'_>)| {
+            let mut store = Store::new(&mut keyspace, DbIndex::ZERO, Millis(seconds * 1000), 0);
+            store.access = access;
+            act(&mut store);
+            let now = store.now;
+            store.peek(b"k").unwrap().idle_seconds(now)
+        };
+        let set: &dyn Fn(&mut Store<'_>) = &|s| s.set(b"k", NewValue::Text(b"v"), NewDeadline::Clear);
+        let insert: &dyn Fn(&mut Store<'_>) = &|s| assert!(s.insert(b"k", NewValue::Int(1), None).is_some());
+        let find: &dyn Fn(&mut Store<'_>) = &|s| assert!(s.contains(b"k"));
+        let nothing: &dyn Fn(&mut Store<'_>) = &|_| {};
+        assert_eq!(at(100, Access::Recent, set), 0);
+        assert_eq!(at(130, Access::Recent, nothing), 30);
+        assert_eq!(at(140, Access::Untouched, find), 40);
+        assert_eq!(at(150, Access::Recent, find), 0);
+        assert_eq!(at(170, Access::Recent, insert), 0);
+        assert_eq!(at(171, Access::Recent, nothing), 1);
+    }
+
+    #[test]
+    fn a_deadline_at_the_last_moment_of_all_is_none() {
+        let mut keyspace = keyspace();
+        let mut store = Store::new(&mut keyspace, DbIndex::ZERO, Millis(1), 0);
+        store.set(b"k", NewValue::Text(b"v"), NewDeadline::At(Millis::NEVER));
+        assert!(store.set_deadline(b"k", Some(Millis::NEVER)));
+        assert_eq!(store.peek(b"k").unwrap().deadline(), None);
+        keyspace.check_invariants();
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_and_garbage_changes_nothing() {
+        let mut keyspace = keyspace();
+        let mut store = Store::new(&mut keyspace, DbIndex::ZERO, Millis(1), 0);
+        let mut entry = store.insert(b"h", NewValue::EmptyHash, Some(Millis(50))).unwrap();
+        assert!(entry.hash().unwrap().set(b"f", b"v"));
+        let mut record = Vec::new();
+        crate::encode_entry(&entry, &mut record);
+        assert!(store.put_record(b"copy", None, &record));
+        let copy = store.find(b"copy").unwrap();
+        assert_eq!((copy.kind(), copy.deadline(), copy.key()), (Kind::Hash, None, b"copy".as_slice()));
+        let ValueRef::Hash(hash) = copy.value() else { panic!("a hash") };
+        assert_eq!(hash.get(b"f"), Some(b"v".as_slice()));
+        record.push(0);
+        assert!(!store.put_record(b"other", None, &record), "nothing may follow the record");
+        assert!(!store.put_record(b"other", None, b""));
+        assert!(!store.contains(b"other"));
+    }
+}

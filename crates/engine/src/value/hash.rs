@@ -339,3 +339,6 @@ pub(crate) fn from_pairs<'a>(
     }
     Entry::build(key, deadline, Body::Hash(Box::new(hash)))
 }
+
+#[cfg(test)]
+mod tests;
