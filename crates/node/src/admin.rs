@@ -27,13 +27,12 @@ impl Worker {
 
     pub(crate) fn config_set(&mut self, session: &mut Session, args: Args<'_>) {
         let words = args.tail(2).to_vec();
-        if words.is_empty() || words.len() % 2 != 0 {
-            let text = "ERR wrong number of arguments for 'config|set' command";
-            return Reply::new(session.output.end(), session.version).error(text);
+        if !words.len().is_multiple_of(2) {
+            return Reply::new(session.output.end(), session.version).error("ERR syntax error");
         }
         let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
         match self.settings.with_changes(pairs) {
-            Err(error) => Reply::new(session.output.end(), session.version).error(error.to_string()),
+            Err(error) => Reply::new(session.output.end(), session.version).error(format!("ERR {error}")),
             Ok(settings) => {
                 let settings = Arc::new(settings);
                 self.outbox.control.push(Control::SettingsChanged(Arc::clone(&settings)));

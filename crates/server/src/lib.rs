@@ -53,6 +53,9 @@ pub struct Hooks {
 pub fn serve(resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let started = Instant::now();
     let logging = logging::init(&resolved.settings)?;
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
     let signals = Signals::install().context("take over signals")?;
     let pidfile_path = resolved.pidfile();
     let local_only = resolved.is_local_only();
@@ -77,7 +80,7 @@ pub fn serve(resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     );
     (hooks.ready)(Banner {
         version: env!("CARGO_PKG_VERSION"),
-        name: settings.name.clone(),
+        name: running.name.clone(),
         ready_in: started.elapsed(),
         addresses,
         port_note: running.chosen.note.clone(),

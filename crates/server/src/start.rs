@@ -19,6 +19,7 @@ use crate::disk_thread::{DiskThread, Identity};
 use crate::host::ThisHost;
 use crate::listen::{Listeners, bind_unix};
 use crate::logging::Logging;
+use crate::names;
 use crate::ports::{self, Chosen};
 use crate::progress::Progress;
 use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog};
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) chosen: Chosen,
+    /// Given, or minted from the node's id.
+    pub(crate) name: String,
     pub(crate) keys: u64,
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
@@ -62,7 +65,7 @@ impl Running {
     /// Starts a node; it accepts clients when this returns.
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Running> {
         let started = Instant::now();
-        let settings = plan.settings;
+        let mut settings = plan.settings;
         // The port first: a node that cannot be reached should not touch the data folder.
         let chosen = match plan.wants_tcp {
             true => {
@@ -76,6 +79,11 @@ impl Running {
             .map(|path| Ok::<_, anyhow::Error>((bind_unix(path, settings.unixsocketperm)?, path.to_owned())));
         let unix = unix.transpose()?;
         let opened = open(&settings, plan.progress)?;
+        // From here on the settings say what is, not what was asked for.
+        settings.port = chosen.port;
+        if settings.name.is_empty() {
+            settings.name = names::mint(opened.meta.node_id.0 as u64);
+        }
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
 
@@ -109,7 +117,7 @@ impl Running {
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
         let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners)?;
-        Ok(Running { shared, chosen, keys, workers, disk })
+        Ok(Running { shared, chosen, name: settings.name, keys, workers, disk })
     }
 
     /// Stops the threads and waits for them. What was answered is on stable storage then.
