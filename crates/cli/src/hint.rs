@@ -21,13 +21,13 @@ pub(crate) fn hint(line: &str) -> String {
     } else {
         String::new()
     };
-    let gap = if rest.is_empty() || line.ends_with(char::is_whitespace) { "" } else { " " };
+    let gap = if rest.is_empty() || line.ends_with(|c: char| c.is_ascii_whitespace()) { "" } else { " " };
     format!("{gap}{rest}")
 }
 
 /// Where the word under completion starts, and what it may become.
 pub(crate) fn complete(line: &str) -> (usize, Vec<String>) {
-    let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let start = line.rfind(|c: char| c.is_ascii_whitespace()).map_or(0, |at| at + 1);
     let (before, prefix) = line.split_at(start);
     let names: Vec<String> = match split_line(before.as_bytes()) {
         Err(_) => Vec::new(),
@@ -223,6 +223,27 @@ mod tests {
         assert_eq!(hint("get \"k"), "");
         assert!(hint("config ").contains("GET | "));
         assert!(hint("config get").starts_with(" parameter"));
+    }
+
+    #[test]
+    fn any_line_has_a_hint_and_completions_without_panic() {
+        let mut lines: Vec<String> =
+            vec!["\u{3000}".into(), "é \u{3000}x".into(), "set \"".into(), "[ ] < > |".into()];
+        for spec in command::all() {
+            let words: Vec<_> = spec
+                .usage()
+                .replace(['[', ']', '<', '>', '|'], " ")
+                .split_whitespace()
+                .map(str::to_string)
+                .collect();
+            lines.extend((0..words.len()).map(|count| words[..count].join(" ")));
+        }
+        for line in lines {
+            hint(&line);
+            let (start, names) = complete(&line);
+            assert!(line.is_char_boundary(start), "{line}");
+            assert!(names.iter().all(|name| !name.starts_with("narf.")), "{line}");
+        }
     }
 
     #[test]

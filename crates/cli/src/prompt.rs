@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use client::{Connection, Options, Target, Value};
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
             Ok(line) => {
                 let words = split_line(line.as_bytes());
                 if !words.as_ref().is_ok_and(|words| holds_secret(words)) {
-                    let _ = editor.add_history_entry(line.trim());
+                    keep(&mut editor, line.trim(), history.as_deref());
                 }
                 match words {
                     Ok(words) if pipe::is_farewell(&words) => break,
@@ -63,10 +63,17 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
             Err(_) => break,
         }
     }
-    if let Some(path) = &history {
-        let _ = editor.save_history(path);
-    }
     Ok(Exit::Done)
+}
+
+/// Remembers a line, also on disk: a Ctrl-C during a long command ends the process. That the file cannot be
+/// written is no reason to disturb anyone.
+fn keep(editor: &mut LineEditor, line: &str, history: Option<&Path>) {
+    if editor.add_history_entry(line).unwrap_or(false)
+        && let Some(path) = history
+    {
+        let _ = editor.append_history(path);
+    }
 }
 
 struct Prompt {

@@ -77,7 +77,7 @@ impl ClientError {
                 Some("write redis://[user[:password]@]host[:port][/db] or unix:///path/to/socket")
             }
             ClientError::NotListening { .. } => Some("start one: narf serve"),
-            ClientError::Unreachable { .. } => Some("check host, port and firewall"),
+            ClientError::Unreachable { .. } => Some("check address, permissions and firewall"),
             ClientError::TimedOut { .. } => {
                 Some("the server is busy or the network is down; raise --timeout")
             }
