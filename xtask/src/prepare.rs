@@ -3,7 +3,7 @@
 //! From the distribution what is a program of its own (redis, a C++ compiler); from crates.io, PyPI and npm what
 //! belongs to those; all but the first under `target/`, which `cargo clean` takes away again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +15,18 @@ pub(crate) struct Clients {
     pub(crate) python: PathBuf,
     /// A folder of node modules with `ioredis` and `redis`.
     pub(crate) node_modules: PathBuf,
+}
+
+impl Clients {
+    /// How the suite is told.
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 3] {
+        [
+            ("NARF_TEST_PYTHON", &self.python),
+            ("NARF_TEST_NODE_MODULES", &self.node_modules),
+            // What `require` looks at; `import` does not, and needs the path above.
+            ("NODE_PATH", &self.node_modules),
+        ]
+    }
 }
 
 /// All that `cargo xtask test` would fetch.

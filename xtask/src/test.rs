@@ -3,8 +3,6 @@
 //! A step that fails does not hide the next; the line at the end counts checks and tests alike. What could not
 //! be run is said, once where it happens and once before the end.
 
-use std::ffi::OsStr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -116,18 +114,16 @@ impl Run {
         println!("\n== tests");
         let profile = if is_release { "release" } else { "debug" };
         let binary = workspace::root().join("target").join(profile).join("narf");
-        let mut environment: Vec<(&str, Box<Path>)> = vec![("NARF_BIN", binary.into())];
         if let Err(error) = prepare::redis() {
             self.fail("redis for the tests", &format!("{error:#}"));
         }
-        match prepare::clients() {
-            Ok(clients) => {
-                environment.push(("NARF_TEST_PYTHON", clients.python.into()));
-                environment.push(("NODE_PATH", clients.node_modules.clone().into()));
-                environment.push(("NARF_TEST_NODE_MODULES", clients.node_modules.into()));
+        let clients = match prepare::clients() {
+            Ok(clients) => Some(clients),
+            Err(error) => {
+                self.fail("clients for the tests", &format!("{error:#}"));
+                None
             }
-            Err(error) => self.fail("clients for the tests", &format!("{error:#}")),
-        }
+        };
         let arguments: &[&str] = match prepare::nextest() {
             Ok(()) => &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"],
             Err(error) => {
@@ -137,7 +133,7 @@ impl Run {
         };
         let profile: &[&str] = if is_release { &["--release"] } else { &[] };
         let mut command = shell::command("cargo", &[arguments, profile].concat());
-        command.envs(environment.iter().map(|(name, path)| (name, path.as_os_str() as &OsStr)));
+        command.env("NARF_BIN", binary).envs(clients.iter().flat_map(prepare::Clients::environment));
         self.counted("tests", &mut command);
     }
 
