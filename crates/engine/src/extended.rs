@@ -356,10 +356,13 @@ impl Float {
 
     /// The product, at most two units of the last place too small.
     fn times(self, other: Float) -> Float {
-        let halves = |value: u128| (value >> 64, value & u128::from(u64::MAX));
-        let ((a, b), (c, d)) = (halves(self.mantissa), halves(other.mantissa));
-        let middle = (b * d >> 64) + (a * d & u128::from(u64::MAX)) + (b * c & u128::from(u64::MAX));
-        let high = a * c + (a * d >> 64) + (b * c >> 64) + (middle >> 64);
+        let low = |value: u128| value & u128::from(u64::MAX);
+        let high = |value: u128| value >> 64;
+        let (a, b, c, d) =
+            (high(self.mantissa), low(self.mantissa), high(other.mantissa), low(other.mantissa));
+        let (outer, inner) = (a * d, b * c);
+        let middle = high(b * d) + low(outer) + low(inner);
+        let high = a * c + high(outer) + high(inner) + high(middle);
         let exponent = self.exponent + other.exponent + 128;
         // The product of two numbers with their top bit set has one of its two top bits set.
         match high >> 127 {

@@ -179,3 +179,19 @@ fn internal_requests_delete_put_and_flush() {
     assert_eq!(ask(&mut keyspace, 11, DataCommand::NarfFlush, &[b"narf.flush"]), b"+OK\r\n");
     assert_eq!(keyspace.len(), 0);
 }
+
+#[test]
+fn strings_too_long_to_compare_are_refused() {
+    let mut keyspace = Keyspace::new(KeyHasher::new(1));
+    let mut ask = |command, parts: &[&str]| {
+        run(&mut keyspace, NOW, 0, Version::Resp2, command, Request::from_parts(parts).args())
+    };
+    ask(DataCommand::Set, &["SET", "long", &"ab".repeat(20_000)]);
+    ask(DataCommand::Set, &["SET", "short", "ba"]);
+    assert_eq!(
+        ask(DataCommand::Lcs, &["LCS", "long", "long", "LEN"]),
+        b"-ERR Insufficient memory, failed allocating transient memory for LCS\r\n"
+    );
+    assert_eq!(ask(DataCommand::Lcs, &["LCS", "long", "short"]), b"$2\r\nba\r\n");
+    assert_eq!(ask(DataCommand::Lcs, &["LCS", "long", "none"]), b"$0\r\n\r\n");
+}

@@ -2,8 +2,6 @@
 //!
 //! Few keys and few fields, so that requests meet; numbers at the edges of their ranges, so that checks are hit.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use base::{Random, Request};
 use command::DataCommand;
 
