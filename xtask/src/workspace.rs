@@ -53,13 +53,34 @@ pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Every file that is part of the repository, relative to its root, sorted: tracked, or new and not ignored.
+/// Folders of things that are made, not written.
+const MADE: &[&str] =
+    &[".git", "target", "node_modules", "artifacts", "corpus", "narf-data", ".venv", "__pycache__"];
+
+/// Every file that is part of the repository, relative to its root, sorted: tracked, or new and not ignored. In an
+/// unpacked archive, which has no list, every file that was not made here.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
-    let listed = shell::output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])
-        .context("tidy reads the list of files from git; run it in a clone")?;
-    let mut files: Vec<PathBuf> =
-        listed.lines().map(PathBuf::from).filter(|path| root().join(path).is_file()).collect();
+    let mut files = Vec::new();
+    if root().join(".git").exists() {
+        let listed = shell::output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])?;
+        files.extend(listed.lines().map(PathBuf::from).filter(|path| root().join(path).is_file()));
+    } else {
+        walk(root(), &mut files)?;
+    }
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        let name = path.file_name().unwrap_or_default();
+        if kind.is_dir() && !MADE.iter().any(|made| name == *made) {
+            walk(&path, files)?;
+        } else if kind.is_file() {
+            files.push(path.strip_prefix(root())?.to_owned());
+        }
+    }
+    Ok(())
 }
