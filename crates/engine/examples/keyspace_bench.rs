@@ -41,6 +41,7 @@ fn main() {
             hash.set(format!("field{field}").as_bytes(), b"0123456789");
         }
     });
+    spread(keys);
     one_big_hash(keys);
     speed(keys);
     walk(keys);
@@ -75,6 +76,23 @@ fn memory(what: &str, keys: u64, set: impl Fn(&mut Store<'_>, &[u8], u64)) {
     println!("{what:32} {held:7.1} B/key resident, {estimate:7.1} estimated, {each:6.0} ns/insert in order");
     // Left standing: freed memory would be reused and blur the next measurement.
     std::mem::forget(keyspace);
+}
+
+/// As a node holds database 0: in 64 partitions.
+fn spread(keys: u64) {
+    let mut keyspaces: Vec<Keyspace> = (0..64).map(|_| Keyspace::new(KeyHasher::new(1))).collect();
+    let before = resident();
+    for n in 0..keys {
+        let place = base::slot_of(&key(n)).number() / 256;
+        set(&mut keyspaces[usize::from(place)], &key(n), &[b'v'; 64]);
+    }
+    let held = (resident() - before) as f64 / keys as f64;
+    let empty = size_of::<Keyspace>();
+    println!(
+        "{:32} {held:7.1} B/key resident; an empty keyspace takes {empty} B",
+        "string 64 B, 64 keyspaces"
+    );
+    std::mem::forget(keyspaces);
 }
 
 fn one_big_hash(fields: u64) {

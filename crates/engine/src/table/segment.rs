@@ -17,7 +17,7 @@ const BUCKET: usize = 8;
 /// partitions.
 const LADDER: [usize; 12] = [1, 2, 4, 5, 8, 11, 16, 19, 27, 39, SPLIT_MIN, BUCKETS_MAX];
 
-/// Least buckets of a half after a split.
+/// Buckets of a half after a split, unless the entries divide very unevenly.
 const SPLIT_MIN: usize = 55;
 
 /// Most buckets of a segment: past this it splits.
@@ -274,29 +274,23 @@ impl Segment {
     }
 
     /// Two segments in place of this one, by the next bit of the hash.
-    pub(super) fn split(self, hasher: &KeyHasher) -> (Segment, Segment) {
+    pub(super) fn split(mut self, hasher: &KeyHasher) -> (Segment, Segment) {
         let depth = self.depth + 1;
-        let (prefix, len) = (self.prefix << 1, self.len());
+        let mut low = Segment::new(self.prefix << 1, depth, SPLIT_MIN);
+        let mut high = Segment::new(self.prefix << 1 | 1, depth, SPLIT_MIN);
         // Which half an entry goes to is in its key alone: fetch blocks well ahead, they are cold.
-        self.buckets.iter().take(2).flat_map(|bucket| bucket.0.iter().flatten()).for_each(Entry::prefetch);
-        let mut high_bits = Vec::with_capacity(len);
-        for (index, bucket) in self.buckets.iter().enumerate() {
-            if let Some(ahead) = self.buckets.get(index + 2) {
-                ahead.0.iter().flatten().for_each(Entry::prefetch);
+        self.prefetch_bucket(0);
+        self.prefetch_bucket(1);
+        for bucket in 0..self.buckets.len() {
+            self.prefetch_bucket(bucket + 2);
+            for entry in self.buckets[bucket].0.iter_mut().filter_map(Option::take) {
+                let is_high = hasher.hash(entry.key()) >> (64 - depth) & 1 != 0;
+                let half = if is_high { &mut high } else { &mut low };
+                if half.is_full() {
+                    half.enlarge();
+                }
+                half.insert(entry);
             }
-            high_bits.extend(
-                bucket.0.iter().flatten().map(|entry| hasher.hash(entry.key()) >> (64 - depth) & 1 != 0),
-            );
-        }
-        let high_len = high_bits.iter().filter(|&&high| high).count();
-        let mut low = Segment::new(prefix, depth, split_buckets(len - high_len));
-        let mut high = Segment::new(prefix | 1, depth, split_buckets(high_len));
-        for (entry, is_high) in self.into_entries().zip(high_bits) {
-            if is_high {
-                high.insert(entry)
-            } else {
-                low.insert(entry)
-            };
         }
         (low, high)
     }
@@ -354,9 +348,4 @@ fn buckets_for(len: usize) -> usize {
         buckets = larger(buckets);
     }
     buckets
-}
-
-/// Halves of a split grow at once; small ones would only grow again.
-fn split_buckets(len: usize) -> usize {
-    buckets_for(len).max(SPLIT_MIN)
 }
