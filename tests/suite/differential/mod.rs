@@ -30,14 +30,16 @@ pub(crate) struct Step {
 impl Step {
     /// As a person would type it.
     fn text(&self) -> String {
-        let word = |arg: &Vec<u8>| {
-            let plain =
-                !arg.is_empty() && arg.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte));
-            if plain {
-                String::from_utf8_lossy(arg).into_owned()
-            } else {
-                format!("\"{}\"", arg.escape_ascii())
+        let word = |arg: &Vec<u8>| match arg.as_slice() {
+            [first, .., last] if arg.len() > 100 => {
+                format!("({} bytes {:?}..{:?})", arg.len(), *first as char, *last as char)
             }
+            _ if !arg.is_empty()
+                && arg.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte)) =>
+            {
+                String::from_utf8_lossy(arg).into_owned()
+            }
+            _ => format!("\"{}\"", arg.escape_ascii()),
         };
         format!("[{}] {}", self.connection, self.args.iter().map(word).collect::<Vec<_>>().join(" "))
     }
