@@ -68,8 +68,8 @@ impl<'a> EntryMut<'a> {
     }
 
     fn set_body(&mut self, body: Body<'_>, raw: bool, deadline: Option<Millis>) {
-        if self.entry.form() == Form::Hash {
-            self.retire_hash();
+        if matches!(self.entry.form(), Form::Hash | Form::BigText) {
+            self.retire_value();
         }
         let before = self.entry.memory();
         self.entry.set_body(body);
@@ -136,6 +136,9 @@ impl<'a> EntryMut<'a> {
             text.extend_from_slice(self.entry.inline());
             self.entry.set_body(Body::BigText(text));
         }
+        if self.entry.big_text().is_some_and(|text| offset < text.len()) {
+            self.book.before_overwrite(self.entry);
+        }
         if let Some(text) = self.entry.big_text_mut() {
             text.resize(text.len().max(len), 0);
             text[offset..offset + patch.len()].copy_from_slice(patch);
@@ -185,9 +188,9 @@ impl<'a> EntryMut<'a> {
         }
     }
 
-    /// Puts a big hash aside, to be walked to its end if need be and freed in slices; a number stands in its place.
+    /// Puts a big value aside, to be walked to its end if need be and freed in slices; a number stands in its place.
     #[cold]
-    fn retire_hash(&mut self) {
+    fn retire_value(&mut self) {
         let mut stand_in = Entry::build(self.entry.key(), self.entry.deadline(), Body::Int(0));
         stand_in.set_clock(self.entry.clock());
         stand_in.set_walk_bit(self.entry.walk_bit());

@@ -84,6 +84,14 @@ impl Book {
         }
     }
 
+    /// A string that went through `before_change` is about to change within: a walk that has opened it must be done.
+    #[cold]
+    pub(crate) fn before_overwrite(&mut self, entry: &mut Entry) {
+        if let Some(walk) = &mut self.walk {
+            walk.finish_entry(entry, self.seen);
+        }
+    }
+
     /// The same for one field of a big hash whose entry went through `before_change`.
     #[inline]
     pub(crate) fn before_field(&mut self, entry: &mut Entry, field: &[u8]) {
@@ -550,7 +558,7 @@ impl Keyspace {
     }
 
     /// Loads one record from the front of `bytes` and returns its length. The key is replaced, except that a part of
-    /// a hash joins the hash that is there. Nothing changes on an error. Counts as a change.
+    /// a hash or of a long string joins what is there. Nothing changes on an error. Counts as a change.
     pub fn load(&mut self, bytes: &[u8]) -> Result<usize, RecordError> {
         let record = record::decode(bytes)?;
         let len = record.len;
@@ -563,6 +571,17 @@ impl Keyspace {
         match value {
             RecordValue::String(value) => {
                 self.insert(key, value, deadline);
+            }
+            RecordValue::More(text) => {
+                let hash = self.book.hasher.hash(key);
+                match self.table.find_mut(hash, key) {
+                    Some(entry) if !is_hash(entry) => {
+                        EntryMut::new(entry, &mut self.book, hash).append(text);
+                    }
+                    Some(_) | None => {
+                        self.insert(key, NewValue::Plain(text), deadline);
+                    }
+                }
             }
             RecordValue::Hash { pairs, part: true } if self.peek(key).is_some_and(is_hash) => {
                 let hash = self.book.hasher.hash(key);
@@ -589,6 +608,7 @@ impl Keyspace {
         }
         let value = match record.value {
             RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
+            RecordValue::More(text) => RecordValue::String(NewValue::Plain(text)),
             value @ RecordValue::String(_) => value,
         };
         self.load_record(Record { key, deadline, value, len: record.len });

@@ -18,6 +18,7 @@ const RAW: u8 = 1;
 const INT: u8 = 2;
 const HASH: u8 = 3;
 const HASH_PART: u8 = 4;
+const TEXT_MORE: u8 = 5;
 
 /// Why bytes are not a record. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,19 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// Appends the record of a run of a long string that starts `at`: the first one is a string by itself, the others are
+/// appended to it when they are loaded, in this order.
+pub(crate) fn encode_text_part(
+    key: &[u8],
+    deadline: Option<Millis>,
+    at: usize,
+    run: &[u8],
+    out: &mut Vec<u8>,
+) {
+    put_head(if at == 0 { TEXT } else { TEXT_MORE }, key, deadline, out);
+    put_piece(run, out);
 }
 
 /// Writes some fields of a hash: a record of its own, which joins the others of the same key when it is loaded.
@@ -139,6 +153,8 @@ pub(crate) struct Record<'a> {
 
 pub(crate) enum RecordValue<'a> {
     String(NewValue<'a>),
+    /// What follows in a long string.
+    More(&'a [u8]),
     /// Pairs that were checked to be whole; a field may come twice, then the later one holds.
     Hash {
         pairs: Pairs<'a>,
@@ -181,6 +197,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     let value = match head & KIND {
         TEXT => RecordValue::String(NewValue::Plain(reader.piece()?)),
         RAW => RecordValue::String(NewValue::Raw(reader.piece()?)),
+        TEXT_MORE => RecordValue::More(reader.piece()?),
         INT => RecordValue::String(NewValue::Int(i64::from_le_bytes(reader.array()?))),
         kind @ (HASH | HASH_PART) => {
             let part = kind == HASH_PART;

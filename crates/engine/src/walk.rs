@@ -7,37 +7,49 @@
 //!   new     ── seen from the start: it was not there at `begin`
 //! ```
 //!
-//! A big hash is *opened* instead of written: its fields become unseen, it goes on a list, and the same three rules
-//! hold for its fields, which are written as parts of the key. If it is deleted or the keyspace cleared meanwhile, what
-//! is unseen of it is kept aside until it is written (an orphan), then freed in slices.
+//! A big value is *opened* instead of written: it goes on a list and is written in parts. Of a big hash the fields become
+//! unseen, and the same three rules hold for them. Of a long string the length is noted: what is appended lies behind
+//! it. If an opened value is deleted, overwritten, or the keyspace cleared, it is kept aside until it is written (an
+//! orphan), then freed in slices.
 //!
-//! Invariant: outside a walk all walk bits mean seen. Gaps: a string is written whole, however long; a big hash that
-//! is renamed while unseen is written whole at that moment.
+//! Invariant: outside a walk all walk bits mean seen. Gap: what is unwritten of an opened value is written at once if it
+//! is renamed or, a string, overwritten in its middle.
 
 use base::Millis;
 
 use crate::record;
-use crate::table::entry::{Entry, Form};
+use crate::table::entry::Entry;
 use crate::table::{Segment, Table};
 use crate::value::{Hash, hash_field_value};
 
 /// A hash with more fields than this is written in parts.
 const BIG_HASH: usize = 256;
 
+/// A string longer than this is written in parts.
+const BIG_TEXT: usize = 256 * 1024;
+
 /// Bytes of a part, about.
 const PART_BYTES: usize = 16 * 1024;
 
-/// A big hash whose fields are being written.
-pub(crate) struct Open {
-    pub(crate) key: Box<[u8]>,
+/// A big value that is being written.
+struct Open {
+    key: Box<[u8]>,
     deadline: Option<Millis>,
-    cursor: u64,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy)]
+enum Progress {
+    /// Of a hash: where the scan of its fields has come to.
+    Fields { cursor: u64 },
+    /// Of a string: bytes written, and its length at the time.
+    Text { written: usize, len: usize },
 }
 
 /// What is no longer in the keyspace but was at the start of the walk.
 enum Orphan {
     Table { table: Table, cursor: u64 },
-    Hash { open: Open, hash: Box<Hash> },
+    Entry { open: Open, entry: Entry },
 }
 
 /// The state of a walk.
@@ -89,36 +101,69 @@ impl Grave {
     }
 }
 
-/// Marks all fields unseen.
-fn open_hash(entry: &mut Entry) -> Option<Open> {
-    let (key, deadline) = (entry.key().into(), entry.deadline());
-    let hash = entry.big_hash_mut().filter(|hash| hash.table.len() > BIG_HASH)?;
-    hash.seen = !hash.seen;
-    Some(Open { key, deadline, cursor: 0 })
+/// Opens a value if it is big; of a hash, all fields become unseen.
+fn open_big(entry: &mut Entry) -> Option<Open> {
+    let progress = if let Some(text) = entry.big_text() {
+        (text.len() > BIG_TEXT).then_some(Progress::Text { written: 0, len: text.len() })?
+    } else {
+        let hash = entry.big_hash_mut().filter(|hash| hash.table.len() > BIG_HASH)?;
+        hash.seen = !hash.seen;
+        Progress::Fields { cursor: 0 }
+    };
+    Some(Open { key: entry.key().into(), deadline: entry.deadline(), progress })
 }
 
-/// Writes unseen fields of an opened hash until `out` holds `limit` bytes; whether all are written.
-fn write_fields(open: &mut Open, hash: &mut Hash, limit: usize, out: &mut Vec<u8>) -> bool {
-    let seen = hash.seen;
-    while out.len() < limit {
-        let mut part = record::Part::begin(&open.key, open.deadline, out);
-        loop {
-            open.cursor = hash.table.scan_mut(open.cursor, 16, &mut |field| {
-                if field.walk_bit() != seen {
-                    field.set_walk_bit(seen);
-                    part.push(field.key(), hash_field_value(field));
-                }
-            });
-            if open.cursor == 0 || part.len() >= PART_BYTES {
-                break;
+impl Open {
+    /// Writes parts of the value until `out` holds `limit` bytes; whether all is written.
+    fn write(&mut self, entry: &mut Entry, limit: usize, out: &mut Vec<u8>) -> bool {
+        match self.progress {
+            Progress::Fields { cursor } => {
+                let Some(hash) = entry.big_hash_mut() else { return true };
+                self.write_fields(cursor, hash, limit, out)
+            }
+            Progress::Text { written, len } => {
+                let Some(text) = entry.big_text().and_then(|text| text.get(..len)) else { return true };
+                self.write_text(written, text, limit, out)
             }
         }
-        part.end();
-        if open.cursor == 0 {
-            return true;
-        }
     }
-    false
+
+    fn write_fields(&mut self, mut cursor: u64, hash: &mut Hash, limit: usize, out: &mut Vec<u8>) -> bool {
+        let seen = hash.seen;
+        while out.len() < limit {
+            let mut part = record::Part::begin(&self.key, self.deadline, out);
+            loop {
+                cursor = hash.table.scan_mut(cursor, 16, &mut |field| {
+                    if field.walk_bit() != seen {
+                        field.set_walk_bit(seen);
+                        part.push(field.key(), hash_field_value(field));
+                    }
+                });
+                if cursor == 0 || part.len() >= PART_BYTES {
+                    break;
+                }
+            }
+            part.end();
+            if cursor == 0 {
+                return true;
+            }
+            self.progress = Progress::Fields { cursor };
+        }
+        false
+    }
+
+    fn write_text(&mut self, mut written: usize, text: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
+        while out.len() < limit {
+            let end = text.len().min(written + PART_BYTES);
+            record::encode_text_part(&self.key, self.deadline, written, &text[written..end], out);
+            written = end;
+            if written == text.len() {
+                return true;
+            }
+            self.progress = Progress::Text { written, len: text.len() };
+        }
+        false
+    }
 }
 
 impl Walk {
@@ -126,7 +171,7 @@ impl Walk {
     #[cold]
     pub(crate) fn keep(&mut self, entry: &mut Entry, seen: bool) {
         entry.set_walk_bit(seen);
-        match open_hash(entry) {
+        match open_big(entry) {
             Some(open) => self.open.push(open),
             None if self.discarding => {}
             None => record::encode_entry(entry, &mut self.early),
@@ -154,28 +199,23 @@ impl Walk {
         if entry.walk_bit() != seen {
             self.keep(&mut entry, seen);
         }
-        if entry.form() != Form::Hash {
-            return Some(entry);
-        }
         let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else {
             return Some(entry);
         };
         let open = self.open.swap_remove(at);
-        let hash = entry.into_hash()?;
-        self.orphans.push(Orphan::Hash { open, hash });
+        self.orphans.push(Orphan::Entry { open, entry });
         None
     }
 
-    /// Writes what is unseen of an entry that moves to another key, at once, and marks it seen.
+    /// Writes what is unseen of an entry that moves to another key or changes in its middle, at once, and marks it seen.
     pub(crate) fn finish_entry(&mut self, entry: &mut Entry, seen: bool) {
         if entry.walk_bit() != seen {
             self.keep(entry, seen);
         }
         let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else { return };
         let mut open = self.open.swap_remove(at);
-        let Some(hash) = entry.big_hash_mut() else { return };
         let start = self.early.len();
-        write_fields(&mut open, hash, usize::MAX, &mut self.early);
+        open.write(entry, usize::MAX, &mut self.early);
         if self.discarding {
             self.early.truncate(start);
         }
@@ -184,9 +224,8 @@ impl Walk {
     /// Takes over all entries of a keyspace that is cleared; gives the table back if the walk has no more use for it.
     pub(crate) fn retire_table(&mut self, mut table: Table, hash_of: impl Fn(&[u8]) -> u64) -> Option<Table> {
         for open in std::mem::take(&mut self.open) {
-            let entry = table.remove(hash_of(&open.key), &open.key);
-            if let Some(hash) = entry.and_then(Entry::into_hash) {
-                self.orphans.push(Orphan::Hash { open, hash });
+            if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
+                self.orphans.push(Orphan::Entry { open, entry });
             }
         }
         if self.table_done {
@@ -235,7 +274,7 @@ impl Walk {
         false
     }
 
-    /// One piece of work: orphans first, since they hold memory, then opened hashes, then the table.
+    /// One piece of work: orphans first, since they hold memory, then opened values, then the table.
     fn step(
         &mut self,
         table: &mut Table,
@@ -246,20 +285,19 @@ impl Walk {
         out: &mut Vec<u8>,
     ) -> bool {
         if let Some(mut open) = self.open.pop() {
-            let hash = table.find_mut(hash_of(&open.key), &open.key).and_then(Entry::big_hash_mut);
-            if let Some(hash) = hash
-                && !write_fields(&mut open, hash, limit, out)
+            if let Some(entry) = table.find_mut(hash_of(&open.key), &open.key)
+                && !open.write(entry, limit, out)
             {
                 self.open.push(open);
             }
             return false;
         }
         match self.orphans.pop() {
-            Some(Orphan::Hash { mut open, mut hash }) => {
-                if write_fields(&mut open, &mut hash, limit, out) {
-                    grave.bury_table(hash.table);
+            Some(Orphan::Entry { mut open, mut entry }) => {
+                if open.write(&mut entry, limit, out) {
+                    grave.bury(entry);
                 } else {
-                    self.orphans.push(Orphan::Hash { open, hash });
+                    self.orphans.push(Orphan::Entry { open, entry });
                 }
                 return false;
             }
@@ -267,9 +305,8 @@ impl Walk {
                 let mut opened = Vec::new();
                 cursor = write_entries(&mut table, cursor, seen, limit, out, &mut opened);
                 for open in opened {
-                    let hash = table.remove(hash_of(&open.key), &open.key).and_then(Entry::into_hash);
-                    if let Some(hash) = hash {
-                        self.orphans.push(Orphan::Hash { open, hash });
+                    if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
+                        self.orphans.push(Orphan::Entry { open, entry });
                     }
                 }
                 if cursor == 0 {
@@ -290,7 +327,7 @@ impl Walk {
     }
 }
 
-/// Writes unseen entries until `out` holds `limit` bytes or a big hash was opened; the next cursor.
+/// Writes unseen entries until `out` holds `limit` bytes or a big value was opened; the next cursor.
 fn write_entries(
     table: &mut Table,
     mut cursor: u64,
@@ -305,7 +342,7 @@ fn write_entries(
                 return;
             }
             entry.set_walk_bit(seen);
-            match open_hash(entry) {
+            match open_big(entry) {
                 Some(open) => opened.push(open),
                 None => record::encode_entry(entry, out),
             }

@@ -64,6 +64,9 @@ impl Player {
     }
 
     fn bytes(&mut self) -> Vec<u8> {
+        if self.random.chance(1, 400) {
+            return vec![b'z'; 300_000];
+        }
         match self.random.below(8) {
             0 => self.random.next_u64().to_string().into_bytes(),
             1 => self.random.below(100).to_string().into_bytes(),
@@ -276,6 +279,46 @@ fn a_big_hash_is_walked_in_slices_while_it_changes() {
         if end != "stays" {
             keyspace = loaded(&out);
         }
+    }
+}
+
+#[test]
+fn a_long_string_is_walked_in_slices_while_it_changes() {
+    let now = Millis(1);
+    for end in ["stays", "removed", "overwritten", "cleared", "patched", "renamed"] {
+        let mut keyspace = keyspace();
+        let long: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
+        keyspace.insert(b"s", NewValue::Text(&long), Some(Millis(1 << 40)));
+        let expected = content(&keyspace);
+        assert!(keyspace.begin_walk());
+        let (mut out, mut slices) = (Vec::new(), 0);
+        loop {
+            let before = out.len();
+            if keyspace.walk_slice(20_000, &mut out) {
+                break;
+            }
+            slices += 1;
+            assert!(out.len() - before < 60_000 || (slices == 4 && matches!(end, "patched" | "renamed")));
+            if slices == 3 {
+                let mut entry = keyspace.find_mut(b"s", now).unwrap();
+                entry.append(b"more");
+                entry.set_deadline(None);
+                match end {
+                    "removed" => assert!(keyspace.remove(b"s", now)),
+                    "overwritten" => entry.set(NewValue::Text(b"short"), NewDeadline::Keep),
+                    "cleared" => keyspace.clear(),
+                    "patched" => assert!(entry.set_range(2_999_000, b"patch") > 3_000_000),
+                    "renamed" => {
+                        let entry = keyspace.take(b"s", now).unwrap();
+                        keyspace.put(b"t", entry);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert!(content(&loaded(&out)) == expected, "{end}");
+        while !keyspace.reclaim(100) {}
+        keyspace.check_invariants();
     }
 }
 
