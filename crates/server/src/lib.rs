@@ -17,6 +17,7 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 mod disk_thread;
+pub mod embed;
 mod host;
 mod listen;
 pub mod logging;

@@ -19,11 +19,37 @@ use crate::signals::StopHandle;
 pub(crate) enum Item {
     Message(WorkerId, Message),
     Connection(OwnedFd, Peer),
+    /// From a client in this process.
+    Local(LocalId, Local),
     Synced(Position),
     CheckpointDone(PartitionId),
     BeginCheckpoint,
     /// Stop after this turn: answer what was asked, take nothing more.
     Stop,
+}
+
+/// Names a client in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LocalId(u64);
+
+impl LocalId {
+    pub(crate) fn next(shared: &Shared) -> LocalId {
+        LocalId(shared.next_conn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// What a client in this process does.
+pub(crate) enum Local {
+    /// It connects; replies go here.
+    Open(Sender<Vec<u8>>),
+    /// It sends requests.
+    Bytes(Vec<u8>),
+    /// It goes.
+    Close,
 }
 
 /// The way into a worker thread.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::Sender;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -12,6 +13,8 @@ use node::Peer;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// A client in this process: bytes come by the inbox and go by a channel.
+    Local(Sender<Vec<u8>>),
 }
 
 impl Socket {
@@ -28,6 +31,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.read(into),
             Socket::Unix(stream) => stream.read(into),
+            Socket::Local(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -36,6 +40,11 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            // A client that has gone says so by the inbox, too.
+            Socket::Local(sender) => {
+                sender.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+                Ok(bytes.len())
+            }
         }
     }
 }
@@ -45,6 +54,7 @@ impl Source for Socket {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, interests),
             Socket::Unix(stream) => stream.register(registry, token, interests),
+            Socket::Local(_) => Ok(()),
         }
     }
 
@@ -52,6 +62,7 @@ impl Source for Socket {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, interests),
             Socket::Unix(stream) => stream.reregister(registry, token, interests),
+            Socket::Local(_) => Ok(()),
         }
     }
 
@@ -59,6 +70,7 @@ impl Source for Socket {
         match self {
             Socket::Tcp(stream) => stream.deregister(registry),
             Socket::Unix(stream) => stream.deregister(registry),
+            Socket::Local(_) => Ok(()),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! stays on a list and is read first in the next. A turn reads a bounded number of bytes, so that no client
 //! and no timer waits long behind another.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
 use crate::listen::Listeners;
-use crate::shared::{DiskJob, Item, Shared, lock};
+use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
 use crate::socket::Socket;
 
 const WAKE: Token = Token(0);
@@ -49,6 +50,8 @@ pub(crate) struct WorkerThread {
     listeners: Option<Listeners>,
     connections: Vec<Option<Connection>>,
     readable: VecDeque<usize>,
+    /// Clients in this process, and their tokens.
+    locals: BTreeMap<LocalId, usize>,
     buffer: Box<[u8]>,
     next_worker: usize,
     stopping: bool,
@@ -73,6 +76,7 @@ impl WorkerThread {
             listeners,
             connections: Vec::new(),
             readable: VecDeque::new(),
+            locals: BTreeMap::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             next_worker: 0,
             stopping: false,
@@ -208,9 +212,13 @@ impl WorkerThread {
         }
     }
 
-    fn add(&mut self, fd: std::os::fd::OwnedFd, peer: Peer) {
-        let mut socket = Socket::new(fd, &peer);
+    fn add(&mut self, fd: OwnedFd, peer: Peer) {
+        let socket = Socket::new(fd, &peer);
         let conn = ConnId(self.shared.next_conn.fetch_add(1, Ordering::Relaxed));
+        self.add_socket(socket, conn, peer);
+    }
+
+    fn add_socket(&mut self, mut socket: Socket, conn: ConnId, peer: Peer) -> Option<usize> {
         let connected = self.shared.connected.fetch_add(1, Ordering::Relaxed) + 1;
         let token = match self.worker.accept(conn, peer, connected) {
             Ok(token) => token as usize,
@@ -218,19 +226,42 @@ impl WorkerThread {
                 // Best effort: the socket is fresh, its buffer takes one line.
                 let _ = socket.write(line);
                 self.shared.connected.fetch_sub(1, Ordering::Relaxed);
-                return;
+                return None;
             }
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut socket, Token(token + FIRST_CLIENT), interest).is_err() {
             self.shared.connected.fetch_sub(1, Ordering::Relaxed);
             self.worker.closed(token as u32);
-            return;
+            return None;
         }
         if self.connections.len() <= token {
             self.connections.resize_with(token + 1, || None);
         }
         self.connections[token] = Some(Connection { socket, listed: false, stuck: false });
+        Some(token)
+    }
+
+    /// A client in this process did something.
+    fn take_local(&mut self, id: LocalId, what: Local) {
+        match what {
+            Local::Open(sender) => {
+                let added = self.add_socket(Socket::Local(sender), ConnId(id.number()), Peer::InProcess);
+                if let Some(token) = added {
+                    self.locals.insert(id, token);
+                }
+            }
+            Local::Bytes(bytes) => {
+                if let Some(token) = self.locals.get(&id) {
+                    self.worker.receive(*token as u32, &bytes);
+                }
+            }
+            Local::Close => {
+                if let Some(token) = self.locals.remove(&id) {
+                    self.close(token);
+                }
+            }
+        }
     }
 
     fn take_inbox(&mut self) {
@@ -239,6 +270,7 @@ impl WorkerThread {
             match item {
                 Item::Message(from, message) => self.worker.deliver(from, message),
                 Item::Connection(fd, peer) => self.add(fd, peer),
+                Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(partition) => self.worker.checkpoint_done(partition),
                 Item::BeginCheckpoint => {
@@ -365,6 +397,9 @@ impl WorkerThread {
 
     fn close(&mut self, token: usize) {
         let Some(mut connection) = self.connections.get_mut(token).and_then(Option::take) else { return };
+        if let Socket::Local(_) = connection.socket {
+            self.locals.retain(|_, other| *other != token);
+        }
         // Fails only for a socket that is not registered; it is dropped either way.
         let _ = self.poll.registry().deregister(&mut connection.socket);
         self.shared.connected.fetch_sub(1, Ordering::Relaxed);
