@@ -366,10 +366,10 @@ impl Server {
             command.args(["--ack", level]);
         }
         if self.options.unix {
-            command.arg("--unixsocket").arg(self.unix_path());
+            command.arg("--unix").arg(self.unix_path());
         }
         for (name, value) in &self.options.settings {
-            command.arg("--set").arg(format!("{name}={value}"));
+            command.arg(format!("--{name}")).arg(value);
         }
         if let Some(password) = &self.options.password {
             command.env("NARF_REQUIREPASS", password);

@@ -8,10 +8,14 @@
     reason = "tests wait for real servers, measure time and fail loudly"
 )]
 
+mod auth;
+mod clients;
+mod config;
 mod differential;
 mod expiry;
 mod generic;
 mod hash;
+mod introspection;
 mod protocol;
 mod pubsub;
 mod scan;
