@@ -11,6 +11,7 @@
     reason = "a shell of its own: child processes, clocks and a terminal are its business"
 )]
 
+mod bench;
 mod docs;
 mod fuzz;
 mod layers;
@@ -37,7 +38,7 @@ cargo xtask TASK
   licences              every dependency has a licence that deny.toml allows
   sim [ARGS]            the simulator: --seeds N, --seed X
   fuzz [TARGET] [--seconds N]   each fuzz target, or one, for N seconds (60); works with the stable compiler
-  bench [ARGS]          builds the release binary and runs `narf bench ARGS`
+  bench [ARGS]          narf beside redis-server: throughput, latency, CPU an operation; --help lists ARGS
   coverage [ARGS]       line coverage of all tests with cargo-llvm-cov
 ";
 
@@ -66,7 +67,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "licences" => licences::run(),
         "sim" => runners::sim(rest),
         "fuzz" => fuzz::run(rest),
-        "bench" => runners::bench(rest),
+        "bench" => bench::run(rest),
         "coverage" => runners::coverage(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

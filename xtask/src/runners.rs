@@ -1,4 +1,4 @@
-//! Thin starts of longer work: simulator, benchmark, coverage.
+//! Thin starts of longer work: simulator, coverage.
 
 use std::process::Command;
 
@@ -20,12 +20,6 @@ pub(crate) fn sim(arguments: &[String]) -> Result<()> {
         Some(mut command) => shell::run_command(command.args(arguments)),
         None => bail!("crates/sim has no program; its tests run with `cargo nextest run --package narf-sim`"),
     }
-}
-
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    shell::run("cargo", &["build", "--release", "--package", "narf"])?;
-    let binary = workspace::root().join("target/release/narf");
-    shell::run_command(Command::new(binary).arg("bench").args(arguments))
 }
 
 /// What is not measured: the shells, whose errors of sockets and disks no test can ask for at will, and the tests.

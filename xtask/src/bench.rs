@@ -1,0 +1,166 @@
+//! Narf beside redis-server on this machine: throughput, latency and, above all, server CPU an operation.
+//!
+//! Both servers run at once, pinned to one core, the load to another. Each figure is the median of rounds in which
+//! the servers take turns, so that drift and foreign load hit both alike; a round in which others used the machine
+//! is run again. CPU an operation is what the kernel charged the server, divided by the operations of the round.
+
+mod measure;
+mod servers;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{prepare, shell, workspace};
+use measure::{Load, Round, median};
+use servers::{Mode, Server};
+
+struct Workload {
+    name: &'static str,
+    /// As redis-benchmark takes it; `{d}` is the value.
+    request: &'static [&'static str],
+    needs_keys: bool,
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "get", request: &["GET", "key:__rand_int__"], needs_keys: true },
+    Workload { name: "set", request: &["SET", "key:__rand_int__", "{d}"], needs_keys: false },
+    Workload { name: "incr", request: &["INCR", "counter:__rand_int__"], needs_keys: false },
+    Workload { name: "hset", request: &["HSET", "hash:__rand_int__", "field", "{d}"], needs_keys: false },
+    Workload { name: "publish", request: &["PUBLISH", "channel", "{d}"], needs_keys: false },
+];
+
+struct Plan {
+    workloads: Vec<&'static Workload>,
+    pipelines: Vec<u32>,
+    mode: Mode,
+    rounds: usize,
+    seconds: f64,
+    load: Load,
+}
+
+const HELP: &str = "\
+cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,publish] [--pipelines 1,16,128]
+                  [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
+
+  memory   nothing on disk, on either side
+  quorum   ack quorum against appendfsync everysec
+  durable  ack durable against appendfsync always";
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let plan = parse(arguments)?;
+    prepare::redis()?;
+    shell::run("cargo", &["build", "--quiet", "--release", "--package", "narf"])?;
+    let binary = workspace::root().join("target/release/narf");
+    let folder = workspace::root().join("target/bench");
+    let servers = [
+        Server::redis(plan.mode, &folder.join("redis"), &plan.load)?,
+        Server::narf(&binary, plan.mode, &folder.join("narf"), &plan.load)?,
+    ];
+    println!(
+        "{} against {}: {}, {} clients, {} keys, values of {} bytes, {} rounds",
+        servers[1].name,
+        servers[0].name,
+        plan.mode.describe(),
+        plan.load.clients,
+        plan.load.keys,
+        plan.load.value_bytes,
+        plan.rounds
+    );
+    println!(
+        "\n| command | pipeline | redis op/s | narf op/s | times | redis CPU µs | narf CPU µs | times better | redis p99 ms | narf p99 ms |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for workload in &plan.workloads {
+        for server in &servers {
+            server.reset(if workload.needs_keys { plan.load.keys } else { 0 }, plan.load.value_bytes)?;
+        }
+        for &pipeline in &plan.pipelines {
+            compare(&plan, &servers, workload, pipeline)?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(arguments: &[String]) -> Result<Plan> {
+    let mut plan = Plan {
+        workloads: WORKLOADS.iter().collect(),
+        pipelines: vec![1, 16, 128],
+        mode: Mode::Memory,
+        rounds: 5,
+        seconds: 1.5,
+        load: Load { clients: 50, keys: 1_000_000, value_bytes: 64, server_core: 0, load_core: 1 },
+    };
+    let mut rest = arguments.iter();
+    while let Some(flag) = rest.next() {
+        if flag == "--help" {
+            bail!("{HELP}");
+        }
+        let value = rest.next().with_context(|| format!("{flag} takes a value\n{HELP}"))?;
+        match flag.as_str() {
+            "--mode" => {
+                plan.mode = Mode::from_name(value).with_context(|| format!("no mode `{value}`\n{HELP}"))?
+            }
+            "--workloads" => plan.workloads = value.split(',').map(find).collect::<Result<_>>()?,
+            "--pipelines" => plan.pipelines = value.split(',').map(number).collect::<Result<_>>()?,
+            "--rounds" => plan.rounds = number(value)?,
+            "--seconds" => plan.seconds = number(value)?,
+            "--clients" => plan.load.clients = number(value)?,
+            "--keys" => plan.load.keys = number(value)?,
+            "--size" => plan.load.value_bytes = number(value)?,
+            "--pin" => {
+                let (server, load) = value.split_once(':').context("--pin takes two cores, such as 0:1")?;
+                (plan.load.server_core, plan.load.load_core) = (number(server)?, number(load)?);
+            }
+            other => bail!("no option `{other}`\n{HELP}"),
+        }
+    }
+    Ok(plan)
+}
+
+fn find(name: &str) -> Result<&'static Workload> {
+    WORKLOADS
+        .iter()
+        .find(|workload| workload.name == name)
+        .with_context(|| format!("no workload `{name}`\n{HELP}"))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().ok().with_context(|| format!("`{text}` is not such a number"))
+}
+
+/// Rounds of one cell of the table, and its line.
+fn compare(plan: &Plan, servers: &[Server; 2], workload: &Workload, pipeline: u32) -> Result<()> {
+    let run = |server: &Server, requests: u64| {
+        measure::round(server, workload.request, pipeline, requests, &plan.load)
+    };
+    // As many requests as cost the first server about so many seconds of CPU; the same for both.
+    let trial = run(&servers[0], if pipeline == 1 { 20_000 } else { 200_000 })?;
+    let requests = (plan.seconds * 1e6 / trial.cpu_us.max(0.05)).max(10_000.0) as u64;
+    let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
+    for number in 0..plan.rounds {
+        for turn in 0..2 {
+            let which = (number + turn) % 2;
+            let first = run(&servers[which], requests)?;
+            let round =
+                if first.foreign > measure::FOREIGN_MAX { run(&servers[which], requests)? } else { first };
+            rounds[which].push(round);
+        }
+    }
+    let [redis, narf] = &rounds;
+    let ratio = |part: &dyn Fn(&Round, &Round) -> f64| {
+        median(redis.iter().zip(narf).map(|(redis, narf)| part(redis, narf)))
+    };
+    let of = |rounds: &[Round], part: fn(&Round) -> f64| median(rounds.iter().map(part));
+    println!(
+        "| {} | {pipeline} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+        workload.name,
+        of(redis, |round| round.ops),
+        of(narf, |round| round.ops),
+        ratio(&|redis, narf| narf.ops / redis.ops),
+        of(redis, |round| round.cpu_us),
+        of(narf, |round| round.cpu_us),
+        ratio(&|redis, narf| redis.cpu_us / narf.cpu_us),
+        of(redis, |round| round.p99_ms),
+        of(narf, |round| round.p99_ms),
+    );
+    Ok(())
+}
