@@ -316,17 +316,8 @@ impl Partition {
     pub(crate) fn reload(&mut self) -> Result<(), engine::RecordError> {
         let dbs: Vec<DbIndex> = self.keyspaces().map(|(db, _)| db).collect();
         for db in dbs {
-            let mut fresh = Keyspace::new(self.hasher);
-            fresh.set_limits(self.limits);
-            let keyspace = self.keyspace(db);
-            keyspace.begin_walk();
-            let mut done = false;
-            while !done {
-                let mut records = Vec::new();
-                done = keyspace.walk_slice(1 << 20, &mut records);
-                load(&mut fresh, &records)?;
-            }
-            *keyspace = fresh;
+            // In place: a checkpoint's walk under way goes on, and watched keys count as changed.
+            self.keyspace(db).reload()?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
 pub use reference::reference_markdown;
 pub use table::{Change, SETTINGS, Section, Setting, find, nearest_key};
-pub use values::{DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, Secret};
+pub use values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, Secret};
 
 /// What the node was told. The table says what each field means and what it may hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,7 @@ pub struct Settings {
     pub daemonize: bool,
     pub dir: PathBuf,
     pub no_data: bool,
+    pub on_damage: DamagePolicy,
     pub ack: AckLevel,
     pub fsync_interval: Duration,
     pub log_segment_size: u64,

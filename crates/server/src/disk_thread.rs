@@ -124,9 +124,9 @@ impl DiskThread {
         }
         if with_upkeep {
             self.sync.mark_durable()?;
-            self.keep_up()?;
         }
-        Ok(())
+        // After every sync: a worker that fills a segment must find the next one made.
+        self.keep_up()
     }
 
     fn keep_up(&mut self) -> Result<(), LogError> {

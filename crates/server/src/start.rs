@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use base::{KeyHasher, NodeId, PartitionId, WorkerId};
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, Position};
+use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
 use mio::Poll;
-use node::settings::Settings;
+use node::settings::{DamagePolicy, Settings};
 use node::{Partition, Recovery, Router, Worker, WorkerSetup};
 
 use crate::disk::FolderDisk;
@@ -227,6 +227,10 @@ fn recover(
     let mut options = LogOptions::new(meta.log_salt);
     options.segment_bytes = settings.log_segment_size;
     options.boot_id = boot_id();
+    options.on_damage = match settings.on_damage {
+        DamagePolicy::Refuse => OnDamage::Refuse,
+        DamagePolicy::Cut => OnDamage::Cut,
+    };
     options.needed_from = match complete {
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
         false => Position(0),
@@ -236,6 +240,15 @@ fn recover(
     let (mut log, recovered) =
         Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
     bar.finish();
+    report(&recovered);
+    let (partitions, frame) = lead(recovery)?;
+    log.append(&frame)?;
+    log.sync_handle().sync()?;
+    Ok((partitions, log, needed_from))
+}
+
+/// Says what was cut, lost or set aside.
+fn report(recovered: &Recovered) {
     if let Some(cut) = &recovered.cut {
         tracing::info!(
             file = cut.file,
@@ -244,10 +257,17 @@ fn recover(
             "cut an unfinished end off the log"
         );
     }
-    let (partitions, frame) = lead(recovery)?;
-    log.append(&frame)?;
-    log.sync_handle().sync()?;
-    Ok((partitions, log, needed_from))
+    if let Some((from, to)) = recovered.lost {
+        tracing::error!(from = from.0, to = to.0, "synced bytes of the log are lost, and what they held");
+    }
+    for file in &recovered.set_aside {
+        tracing::warn!(file, "a damaged part of the log was set aside");
+    }
+    if recovered.watermark.is_none() && recovered.frames > 0 {
+        tracing::warn!(
+            "the file that says how far the log was synced is missing or damaged; it is made anew"
+        );
+    }
 }
 
 fn lead(recovery: Recovery) -> anyhow::Result<(Vec<Box<Partition>>, Vec<u8>)> {

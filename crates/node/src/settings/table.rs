@@ -7,7 +7,7 @@ use base::AckLevel;
 
 use super::Settings;
 use super::kind::{Access, Kind};
-use super::values::{DebugCommand, LogFormat, LogLevel};
+use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel};
 
 /// When a setting can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -422,6 +422,14 @@ pub static SETTINGS: &[Setting] = &[
         .key("data")
         .within(Section::Data),
     Setting::new(
+        "on-damage",
+        word!(on_damage: DamagePolicy, DamagePolicy::WORDS),
+        "refuse",
+        "What to do at start-up about a damaged log: refuse to start, or cut it before the damage, set the rest aside \
+         and start. Cutting loses what stood behind the damage.",
+    )
+    .within(Section::Data),
+    Setting::new(
         "no-data",
         Kind::Bool(field!(no_data)),
         "no",
@@ -643,6 +651,7 @@ impl Settings {
             insecure: false,
             auth_timeout: Duration::ZERO,
             enable_debug_command: DebugCommand::No,
+            on_damage: DamagePolicy::Refuse,
             name: String::new(),
             workers: 0,
             partitions: 0,

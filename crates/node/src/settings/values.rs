@@ -121,6 +121,16 @@ words! {
 }
 
 words! {
+    /// What to do at start-up about a log that is damaged or lacks bytes that had been synced.
+    DamagePolicy {
+        /// Change nothing, say what is damaged, and do not start.
+        Refuse = "refuse",
+        /// Keep what stands before the damage, set the rest aside, and start.
+        Cut = "cut",
+    }
+}
+
+words! {
     /// Who may use `DEBUG`.
     DebugCommand {
         /// Nobody.
