@@ -129,6 +129,11 @@ impl Book {
         }
     }
 
+    /// Whether so many items are of keys that were deleted or lost their deadline that a new wheel is due.
+    fn has_stale_items(&self) -> bool {
+        self.wheel.len() > 2 * self.deadlines + STALE_MAX
+    }
+
     fn schedule(&mut self, hash: u64, at: Millis) {
         self.wheel.insert(hash, at);
         if let Some((wheel, _)) = &mut self.rebuild {
@@ -423,8 +428,12 @@ impl Keyspace {
 
     // -- expiry ---------------------------------------------------------------------------------------------------
 
-    /// When [`Keyspace::due`] may next have work: no key lapses more than 4 ms before.
+    /// When [`Keyspace::due`] may next have work: no key lapses more than 4 ms before. The beginning of time if it has
+    /// housekeeping to do at once.
     pub fn next_due(&self) -> Option<Millis> {
+        if self.book.rebuild.is_some() || self.book.has_stale_items() {
+            return Some(Millis(0));
+        }
         self.book.wheel.next_due()
     }
 
@@ -451,7 +460,7 @@ impl Keyspace {
     /// new wheel is filled from the table, a slice a call.
     fn rebuild_wheel(&mut self, budget: usize) {
         let Keyspace { table, book } = self;
-        if book.rebuild.is_none() && book.wheel.len() > 2 * book.deadlines + STALE_MAX {
+        if book.rebuild.is_none() && book.has_stale_items() {
             book.rebuild = Some((book.wheel.successor(), 0));
         }
         let Some((wheel, cursor)) = &mut book.rebuild else { return };
@@ -555,6 +564,19 @@ impl Keyspace {
     /// Whether a walk is under way that was not aborted.
     pub fn is_walking(&self) -> bool {
         self.book.walk.as_ref().is_some_and(|walk| !walk.is_discarding())
+    }
+
+    /// Turns every key into its record and back: `DEBUG RELOAD`. Watched keys count as changed; a walk under way goes on
+    /// with what it began with. Takes its time and twice the memory.
+    pub fn reload(&mut self) -> Result<(), RecordError> {
+        let mut bytes = Vec::new();
+        self.table.iter().for_each(|entry| record::encode_entry(entry, &mut bytes));
+        self.clear();
+        let mut at = 0;
+        while at < bytes.len() {
+            at += self.load(&bytes[at..])?;
+        }
+        Ok(())
     }
 
     /// Loads one record from the front of `bytes` and returns its length. The key is replaced, except that a part of

@@ -221,6 +221,9 @@ fn a_walk_gives_the_content_of_its_beginning() {
                     player.keyspace.clear();
                     player.model.clear();
                 }
+                if player.random.chance(1, 200) {
+                    player.keyspace.reload().unwrap();
+                }
                 player.keyspace.reclaim(50);
             }
             let copy = loaded(&out);
@@ -416,7 +419,7 @@ fn stale_deadlines_do_not_pile_up() {
         let key = (turn % 5000).to_le_bytes();
         keyspace.remove(&key, Millis(turn));
         keyspace.insert(&key, NewValue::Text(b"v"), Some(Millis((1 << 40) - turn)));
-        if turn % 100 == 0 {
+        if keyspace.next_due().is_some_and(|due| due <= Millis(turn)) {
             keyspace.due(Millis(turn), 300, &mut Vec::new());
             keyspace.reclaim(100);
         }
