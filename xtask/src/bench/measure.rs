@@ -48,7 +48,12 @@ pub(super) fn round(
     let text = String::from_utf8_lossy(&output.stdout);
     let Some((ops, p99_ms)) = text.lines().rev().find_map(read_line).filter(|_| output.status.success())
     else {
-        bail!("redis-benchmark failed on {}: {text}{}", server.name, String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "redis-benchmark on {} ended with {}: {text}{}",
+            server.name,
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     let cpu_ns = after.2 - before.2;
     let ticks = (cpu_ns / 1e9) * TICKS_PER_SECOND + (after.1 - before.1);
