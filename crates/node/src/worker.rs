@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use base::{AckLevel, Args, ConnId, Millis, Now, PartitionId, Random, WorkerId};
-use resp::{Decoded, Limits, ProtocolError, Reply};
+use base::{AckLevel, ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use resp::{Decoded, Decoder, Limits, ProtocolError, Reply};
 
 use crate::borrow::{Place, Tasks};
 use crate::checkpoint::Checkpoints;
@@ -25,7 +25,11 @@ use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::window::{End, Window};
 use crate::wire::WireRequest;
+
+/// Entries of a cleared keyspace that one tick frees: some 0.2 ms.
+const RECLAIM_ENTRIES: usize = 2000;
 
 /// What a worker is made of.
 pub struct WorkerSetup {
@@ -86,7 +90,10 @@ pub struct Worker {
     pub(crate) resumable: Vec<SessionRef>,
     /// Reused for replies that are made before their place is known.
     pub(crate) scratch: Vec<u8>,
+    window: Window,
     next_housekeeping: Millis,
+    /// Soon while there is memory to give back in slices, else never: housekeeping looks again.
+    next_reclaim: Millis,
 }
 
 /// What is to become of a connection after bytes were sent to it.
@@ -140,7 +147,9 @@ impl Worker {
             turn_bytes: 0,
             resumable: Vec::new(),
             scratch: Vec::new(),
+            window: Window::default(),
             next_housekeeping: Millis::default(),
+            next_reclaim: Millis::NEVER,
         };
         worker.use_settings(Arc::clone(&worker.settings));
         worker
@@ -228,50 +237,89 @@ impl Worker {
 
     /// Takes up whole requests from the front of `bytes` and returns how many bytes they took.
     fn take_requests(&mut self, session: &mut Session, bytes: &[u8]) -> usize {
-        // The decoder holds the spans of the arguments; it is taken out so that the session can change meanwhile.
+        // Decoder and window hold the spans of the arguments; they are taken out so that the rest can change.
         let Some(mut decoder) = session.decoder.take() else { return 0 };
+        let mut window = std::mem::take(&mut self.window);
         let mut taken = 0;
         while taken < bytes.len() && session.stall.is_none() && !session.closing {
-            match decoder.decode(&bytes[taken..]) {
-                Ok(Decoded::Request { len }) => {
-                    let raw = &bytes[taken..taken + len];
-                    if self.take_request(session, decoder.args(raw), raw) == Taken::Later {
-                        break;
-                    }
-                    taken += len;
-                    if let Some(limits) = session.new_limits.take() {
-                        decoder.set_limits(limits);
-                    }
+            if bytes[taken] != b'*' && !decoder.is_under_way() {
+                match self.take_inline(session, &mut decoder, &bytes[taken..]) {
+                    Some(len) => taken += len,
+                    None => break,
                 }
-                Ok(Decoded::Incomplete) => break,
-                Err(error) => {
-                    self.refuse_bytes(session, &error);
-                    taken = bytes.len();
-                }
+                continue;
+            }
+            let end = window.fill(&mut decoder, bytes, taken);
+            if window.len() > 1 {
+                self.prefetch(session.db, &window, bytes);
+            }
+            let all = self.run_window(session, &mut decoder, &window, bytes, &mut taken);
+            match end {
+                _ if !all => {}
+                End::Full => {}
+                End::Incomplete => break,
+                End::Broken(error) => self.refuse_bytes(session, &error),
             }
         }
+        self.window = window;
         session.decoder = Some(decoder);
         if session.closing { bytes.len() } else { taken }
     }
 
-    /// Runs one decoded request.
+    /// Runs the requests of a window in order. False if it stopped early, because one must wait or what follows
+    /// must be decoded anew.
     #[inline]
-    fn take_request(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
-        if raw[0] == b'*' && !args.is_empty() {
-            return self.dispatch(session, args, raw);
+    fn run_window(
+        &mut self,
+        session: &mut Session,
+        decoder: &mut Decoder,
+        window: &Window,
+        bytes: &[u8],
+        taken: &mut usize,
+    ) -> bool {
+        for index in 0..window.len() {
+            let (framed, args, raw) = window.get(index, bytes);
+            if !args.is_empty() && self.dispatch(session, args, raw) == Taken::Later {
+                decoder.restart();
+                return false;
+            }
+            *taken = framed.start + framed.len;
+            let new_limits = session.new_limits.take();
+            if new_limits.is_some() || session.stall.is_some() || session.closing {
+                // What was decoded ahead is decoded again when its turn comes, by the limits of then.
+                decoder.restart();
+                if let Some(limits) = new_limits {
+                    decoder.set_limits(limits);
+                }
+                return false;
+            }
         }
-        self.take_inline(session, args)
+        true
     }
 
-    /// An inline command is put into wire form first, for that is what the log holds.
+    /// Takes up an inline command: it is put into wire form first, for that is what the log holds. Its length,
+    /// or `None` if it is not whole, must wait, or broke the connection.
     #[cold]
-    fn take_inline(&mut self, session: &mut Session, args: Args<'_>) -> Taken {
-        if args.is_empty() {
-            return Taken::Done;
+    fn take_inline(&mut self, session: &mut Session, decoder: &mut Decoder, bytes: &[u8]) -> Option<usize> {
+        match decoder.decode(bytes) {
+            Ok(Decoded::Request { len }) => {
+                let parts: Vec<&[u8]> = decoder.args(&bytes[..len]).iter().collect();
+                if parts.is_empty() {
+                    return Some(len);
+                }
+                let request = WireRequest::encode(&parts);
+                let taken = self.dispatch(session, request.args(), request.raw());
+                if let Some(limits) = session.new_limits.take() {
+                    decoder.set_limits(limits);
+                }
+                (taken == Taken::Done).then_some(len)
+            }
+            Ok(Decoded::Incomplete) => None,
+            Err(error) => {
+                self.refuse_bytes(session, &error);
+                None
+            }
         }
-        let parts: Vec<&[u8]> = args.iter().collect();
-        let request = WireRequest::encode(&parts);
-        self.dispatch(session, request.args(), request.raw())
     }
 
     #[cold]
@@ -445,7 +493,7 @@ impl Worker {
     /// When [`Worker::tick`] wants to be called, on the steady clock; at once if in the past.
     pub fn next_tick(&self) -> Millis {
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
-        work.min(self.next_housekeeping)
+        work.min(self.next_housekeeping).min(self.next_reclaim)
     }
 
     /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.
@@ -454,12 +502,22 @@ impl Worker {
         self.run_expiry();
         self.run_checkpoint();
         self.end_pause_if_due();
+        if now >= self.next_housekeeping.min(self.next_reclaim) {
+            self.next_reclaim = if self.reclaim() { Millis::NEVER } else { now };
+        }
         if now >= self.next_housekeeping {
             self.next_housekeeping = Millis(now.0 + 100);
             self.check_timeouts();
             self.stats.sample(self.now);
         }
         self.resume_sessions();
+    }
+
+    /// Gives back memory of cleared keyspaces and deleted big values, a slice of one keyspace at a time; whether all
+    /// is given back.
+    fn reclaim(&mut self) -> bool {
+        let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
+        partitions.flat_map(Partition::keyspaces_mut).all(|(_, keyspace)| keyspace.reclaim(RECLAIM_ENTRIES))
     }
 
     /// Closes the open entries of the turn: each gets its index and goes into the frame.
