@@ -452,7 +452,7 @@ fn free_port() -> u16 {
 }
 
 /// The binary under test.
-pub(crate) fn narf_binary() -> PathBuf {
+pub fn narf_binary() -> PathBuf {
     if let Some(path) = std::env::var_os("NARF_BIN") {
         let path = PathBuf::from(path);
         assert!(path.is_file(), "NARF_BIN is {path:?}, where no file is");

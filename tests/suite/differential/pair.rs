@@ -46,9 +46,14 @@ pub(crate) struct Mismatch {
 impl Mismatch {
     /// What differences of the same cause mostly share: the command and the beginnings of both replies.
     pub(crate) fn kind(&self) -> String {
-        let start = |text: &str| text.chars().take(12).filter(|c| !c.is_ascii_digit()).collect::<String>();
-        let name = String::from_utf8_lossy(&self.step.args[0]).to_ascii_uppercase();
-        format!("{name} {} {}", start(&self.reference), start(&self.subject))
+        let start = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).take(16).collect::<String>();
+        let both = format!("{} {}", start(&self.reference), start(&self.subject));
+        // Two different refusals are of one kind whatever the command was.
+        let refused = |text: &str| text.starts_with('-') || text.starts_with("[-");
+        if refused(&self.reference) && refused(&self.subject) {
+            return both;
+        }
+        format!("{} {both}", String::from_utf8_lossy(&self.step.args[0]).to_ascii_uppercase())
     }
 }
 
