@@ -31,6 +31,29 @@ const BIG_TEXT: usize = 256 * 1024;
 /// Bytes of a part, about.
 const PART_BYTES: usize = 16 * 1024;
 
+/// What passing over an entry costs that was seen already, in bytes written instead.
+const SEEN_COST: usize = 32;
+
+/// How far one slice may go.
+struct Budget {
+    /// Length that the output may reach.
+    limit: usize,
+}
+
+impl Budget {
+    fn unbounded() -> Budget {
+        Budget { limit: usize::MAX }
+    }
+
+    fn is_spent(&self, out: &[u8]) -> bool {
+        out.len() >= self.limit
+    }
+
+    fn passed_over(&mut self, entries: usize) {
+        self.limit = self.limit.saturating_sub(entries * SEEN_COST);
+    }
+}
+
 /// A big value that is being written.
 struct Open {
     key: Box<[u8]>,
@@ -114,32 +137,43 @@ fn open_big(entry: &mut Entry) -> Option<Open> {
 }
 
 impl Open {
-    /// Writes parts of the value until `out` holds `limit` bytes; whether all is written.
-    fn write(&mut self, entry: &mut Entry, limit: usize, out: &mut Vec<u8>) -> bool {
+    /// Writes parts of the value within the budget; whether all is written.
+    fn write(&mut self, entry: &mut Entry, budget: &mut Budget, out: &mut Vec<u8>) -> bool {
         match self.progress {
             Progress::Fields { cursor } => {
                 let Some(hash) = entry.big_hash_mut() else { return true };
-                self.write_fields(cursor, hash, limit, out)
+                self.write_fields(cursor, hash, budget, out)
             }
             Progress::Text { written, len } => {
                 let Some(text) = entry.big_text().and_then(|text| text.get(..len)) else { return true };
-                self.write_text(written, text, limit, out)
+                self.write_text(written, text, budget, out)
             }
         }
     }
 
-    fn write_fields(&mut self, mut cursor: u64, hash: &mut Hash, limit: usize, out: &mut Vec<u8>) -> bool {
+    fn write_fields(
+        &mut self,
+        mut cursor: u64,
+        hash: &mut Hash,
+        budget: &mut Budget,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let seen = hash.seen;
-        while out.len() < limit {
+        while !budget.is_spent(out) {
             let mut part = record::Part::begin(&self.key, self.deadline, out);
+            // One piece at least; a piece without unseen fields leaves it to the budget to go on.
             loop {
+                let mut passed = 0;
                 cursor = hash.table.scan_mut(cursor, 16, &mut |field| {
                     if field.walk_bit() != seen {
                         field.set_walk_bit(seen);
                         part.push(field.key(), hash_field_value(field));
+                    } else {
+                        passed += 1;
                     }
                 });
-                if cursor == 0 || part.len() >= PART_BYTES {
+                budget.passed_over(passed);
+                if cursor == 0 || part.len() >= PART_BYTES || passed > 0 {
                     break;
                 }
             }
@@ -152,8 +186,8 @@ impl Open {
         false
     }
 
-    fn write_text(&mut self, mut written: usize, text: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
-        while out.len() < limit {
+    fn write_text(&mut self, mut written: usize, text: &[u8], budget: &Budget, out: &mut Vec<u8>) -> bool {
+        while !budget.is_spent(out) {
             let end = text.len().min(written + PART_BYTES);
             record::encode_text_part(&self.key, self.deadline, written, &text[written..end], out);
             written = end;
@@ -215,7 +249,7 @@ impl Walk {
         let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else { return };
         let mut open = self.open.swap_remove(at);
         let start = self.early.len();
-        open.write(entry, usize::MAX, &mut self.early);
+        open.write(entry, &mut Budget::unbounded(), &mut self.early);
         if self.discarding {
             self.early.truncate(start);
         }
@@ -257,10 +291,10 @@ impl Walk {
         out: &mut Vec<u8>,
     ) -> bool {
         let start = out.len();
-        let limit = start.saturating_add(budget.max(1));
+        let mut budget = Budget { limit: start.saturating_add(budget.max(1)) };
         out.append(&mut self.early);
-        while out.len() < limit {
-            let done = self.step(table, seen, &hash_of, grave, limit, out);
+        while !budget.is_spent(out) {
+            let done = self.step(table, seen, &hash_of, grave, &mut budget, out);
             if done {
                 if self.discarding {
                     out.truncate(start);
@@ -281,12 +315,12 @@ impl Walk {
         seen: bool,
         hash_of: &impl Fn(&[u8]) -> u64,
         grave: &mut Grave,
-        limit: usize,
+        budget: &mut Budget,
         out: &mut Vec<u8>,
     ) -> bool {
         if let Some(mut open) = self.open.pop() {
             if let Some(entry) = table.find_mut(hash_of(&open.key), &open.key)
-                && !open.write(entry, limit, out)
+                && !open.write(entry, budget, out)
             {
                 self.open.push(open);
             }
@@ -294,7 +328,7 @@ impl Walk {
         }
         match self.orphans.pop() {
             Some(Orphan::Entry { mut open, mut entry }) => {
-                if open.write(&mut entry, limit, out) {
+                if open.write(&mut entry, budget, out) {
                     grave.bury(entry);
                 } else {
                     self.orphans.push(Orphan::Entry { open, entry });
@@ -303,7 +337,7 @@ impl Walk {
             }
             Some(Orphan::Table { mut table, mut cursor }) => {
                 let mut opened = Vec::new();
-                cursor = write_entries(&mut table, cursor, seen, limit, out, &mut opened);
+                cursor = write_entries(&mut table, cursor, seen, budget, out, &mut opened);
                 for open in opened {
                     if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
                         self.orphans.push(Orphan::Entry { open, entry });
@@ -321,24 +355,26 @@ impl Walk {
         if self.table_done {
             return true;
         }
-        self.cursor = write_entries(table, self.cursor, seen, limit, out, &mut self.open);
+        self.cursor = write_entries(table, self.cursor, seen, budget, out, &mut self.open);
         self.table_done = self.cursor == 0;
         false
     }
 }
 
-/// Writes unseen entries until `out` holds `limit` bytes or a big value was opened; the next cursor.
+/// Writes unseen entries until the budget is spent or a big value was opened; the next cursor.
 fn write_entries(
     table: &mut Table,
     mut cursor: u64,
     seen: bool,
-    limit: usize,
+    budget: &mut Budget,
     out: &mut Vec<u8>,
     opened: &mut Vec<Open>,
 ) -> u64 {
     loop {
+        let mut passed = 0;
         cursor = table.scan_mut(cursor, 8, &mut |entry| {
             if entry.walk_bit() == seen {
+                passed += 1;
                 return;
             }
             entry.set_walk_bit(seen);
@@ -347,7 +383,8 @@ fn write_entries(
                 None => record::encode_entry(entry, out),
             }
         });
-        if cursor == 0 || out.len() >= limit || !opened.is_empty() {
+        budget.passed_over(passed);
+        if cursor == 0 || budget.is_spent(out) || !opened.is_empty() {
             return cursor;
         }
     }

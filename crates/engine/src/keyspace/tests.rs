@@ -326,6 +326,22 @@ fn a_long_string_is_walked_in_slices_while_it_changes() {
 }
 
 #[test]
+fn passing_over_what_a_walk_need_not_write_takes_slices_too() {
+    let mut keyspace = keyspace();
+    keyspace.insert(b"old", NewValue::Text(b"v"), None);
+    assert!(keyspace.begin_walk());
+    (0..20_000u32).for_each(|n| {
+        keyspace.set_as(&n.to_le_bytes(), NewValue::Int(1), NewDeadline::Clear, Millis(1), Access::Recent)
+    });
+    let (mut out, mut slices) = (Vec::new(), 1);
+    while !keyspace.walk_slice(10_000, &mut out) {
+        slices += 1;
+    }
+    assert!((40..100).contains(&slices), "{slices}");
+    assert_eq!(content(&loaded(&out)).len(), 1);
+}
+
+#[test]
 fn an_aborted_walk_leaves_the_next_one_whole() {
     let mut player = Player::new(5, 500);
     (0..2000).for_each(|_| player.step());
