@@ -42,6 +42,7 @@ mod slowlog;
 mod stats;
 mod timeouts;
 mod txn;
+mod window;
 mod wire;
 mod worker;
 

@@ -242,7 +242,7 @@ impl Worker {
         let mut window = std::mem::take(&mut self.window);
         let mut taken = 0;
         while taken < bytes.len() && session.stall.is_none() && !session.closing {
-            if bytes[taken] != b'*' && !decoder.is_under_way() {
+            if bytes[taken] != b'*' {
                 match self.take_inline(session, &mut decoder, &bytes[taken..]) {
                     Some(len) => taken += len,
                     None => break,

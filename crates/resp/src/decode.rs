@@ -156,6 +156,15 @@ impl Decoder {
         }
     }
 
+    /// Forgets a request that is under way; the next call starts at the start of one.
+    pub fn restart(&mut self) {
+        self.pos = 0;
+        self.scanned = 0;
+        self.missing = 0;
+        self.bulk = NO_BULK;
+        self.spans.clear();
+    }
+
     /// The arguments of the request that [`Decoder::decode`] found in these `bytes`.
     #[inline]
     pub fn args<'a>(&'a self, bytes: &'a [u8]) -> Args<'a> {
