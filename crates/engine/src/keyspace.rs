@@ -592,7 +592,8 @@ impl Keyspace {
         let Record { key, deadline, value, .. } = record;
         match value {
             RecordValue::String(value) => {
-                self.insert(key, value, deadline);
+                let deadline = deadline.map_or(NewDeadline::Clear, NewDeadline::At);
+                self.set_as(key, value, deadline, Millis(0), Access::Untouched);
             }
             RecordValue::More(text) => {
                 let hash = self.book.hasher.hash(key);

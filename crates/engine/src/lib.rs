@@ -4,7 +4,28 @@
 //! and hides what has lapsed. Everything is deterministic: the same requests with the same times and seeds on the
 //! same state give the same bytes. Does not know: I/O, clocks, replication, sessions.
 //!
-//! Reading order: [`value`](ValueRef), [`Entry`], [`Keyspace`], [`Store`], [`EntryMut`].
+//! ```
+//! # use base::{DbIndex, KeyHasher, Millis};
+//! # use engine::{Keyspace, NewDeadline, NewValue, Store};
+//! let mut keyspace = Keyspace::new(KeyHasher::new(1));
+//! let mut store = Store::new(&mut keyspace, DbIndex::ZERO, Millis(1_000), 7);
+//! store.set(b"key", NewValue::Text(b"value"), NewDeadline::At(Millis(2_000)));
+//! assert!(store.contains(b"key"));
+//! store.now = Millis(2_000);
+//! assert!(!store.contains(b"key"), "absent, though it is deleted only by a logged request");
+//! ```
+//!
+//! | module | is |
+//! |---|---|
+//! | `table` | entries of one allocation each, behind one pointer a slot; the only `unsafe` |
+//! | `value` | what a key can hold |
+//! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
+//! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
+//! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `store` | what one command sees |
+//! | `execute`, `family` | what each command does |
+//!
+//! Reading order: [`ValueRef`], [`Entry`], [`Keyspace`], [`Store`], [`EntryMut`], [`execute`].
 
 mod clock;
 mod digest;

@@ -161,7 +161,10 @@ impl<'a> Store<'a> {
     /// Puts the record of one key ([`crate::encode_entry`]) under `key` with `deadline`, replacing: `narf.put`.
     /// Returns false, and changes nothing, if the record is not one.
     pub fn put_record(&mut self, key: &[u8], deadline: Option<Millis>, record: &[u8]) -> bool {
-        self.keyspace(key).is_some_and(|keyspace| keyspace.put_record(key, deadline, record))
+        let put = self.keyspace(key).is_some_and(|keyspace| keyspace.put_record(key, deadline, record));
+        // Notes the use; a deadline that has come already is no matter here.
+        self.find(key);
+        put
     }
 }
 

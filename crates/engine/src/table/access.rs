@@ -137,8 +137,12 @@ impl Entry {
     }
 
     /// Seconds since a command last looked at it, for `OBJECT IDLETIME`; means something while clocks note the time.
+    /// A key that was loaded and not used since counts as used now: records do not say when it was.
     pub fn idle_seconds(&self, now: Millis) -> u64 {
-        (now.0 / 1000).wrapping_sub(u64::from(self.clock())) & 0xFF_FFFF
+        match self.clock() {
+            0 => 0,
+            clock => (now.0 / 1000).wrapping_sub(u64::from(clock)) & 0xFF_FFFF,
+        }
     }
 
     /// The logarithmic access counter, for `OBJECT FREQ`; means something while clocks count uses.
