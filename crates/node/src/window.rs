@@ -11,7 +11,7 @@ use resp::{Decoded, Decoder, ProtocolError};
 use crate::worker::Worker;
 
 /// Requests of a window: about as many as a processor can have memory accesses under way.
-const REQUESTS: usize = 16;
+const REQUESTS: usize = 32;
 
 /// Longer keys are not hashed ahead: it would cost more than it saves.
 const KEY_MAX: usize = 128;
