@@ -359,10 +359,11 @@ impl Keyspace {
         let gone: Vec<Box<[u8]>> = watches.keys().filter(there).map(Box::from).collect();
         gone.iter().for_each(|key| self.book.watches.expired(key));
         let hasher = self.book.hasher;
-        let mut table = Some(std::mem::take(&mut self.table));
-        if let (Some(walk), Some(full)) = (&mut self.book.walk, table.take()) {
-            table = walk.retire_table(full, |key| hasher.hash(key));
-        }
+        let full = std::mem::take(&mut self.table);
+        let table = match &mut self.book.walk {
+            Some(walk) => walk.retire_table(full, |key| hasher.hash(key)),
+            None => Some(full),
+        };
         if let Some(table) = table {
             self.book.grave.bury_table(table);
         }
