@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let counters: Vec<_> = (0..2)
         .map(|_| {
             let mut client = node.client();
-            std::thread::spawn(move || (0..1000).try_for_each(|_| client.request(&["INCR", "hits"]).map(drop)))
+            std::thread::spawn(move || {
+                (0..1000).try_for_each(|_| client.request(&["INCR", "hits"]).map(drop))
+            })
         })
         .collect();
     for counter in counters {
