@@ -114,9 +114,6 @@ pub(crate) fn bind_unix(path: &Path, mode: u32) -> anyhow::Result<UnixListener> 
         }
         fs::remove_file(path).with_context(|| format!("remove the stale socket {}", path.display()))?;
     }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    }
     // Bound under a name of its own in a folder that only we can enter would be tidier, but paths of sockets are
     // short; the mask closes the gap between binding and setting the mode.
     let mask = rustix::process::umask(Mode::from_raw_mode(0o177));

@@ -168,8 +168,8 @@ fn open(settings: &Settings, progress: bool) -> anyhow::Result<Opened> {
             meta
         }
     };
-    let (partitions, log, needed_from) = recover(&disk, &meta, settings, progress)?;
-    Ok(Opened { meta, partitions, storage: Some(Storage { disk, log, needed_from }) })
+    let (partitions, storage) = recover(&disk, &meta, settings, progress)?;
+    Ok(Opened { meta, partitions, storage: Some(storage) })
 }
 
 fn router_of(meta: &NodeMeta) -> Router {
@@ -203,7 +203,7 @@ fn recover(
     meta: &NodeMeta,
     settings: &Settings,
     progress: bool,
-) -> anyhow::Result<(Vec<Box<Partition>>, Log, BTreeMap<PartitionId, Position>)> {
+) -> anyhow::Result<(Vec<Box<Partition>>, Storage)> {
     Checkpoints::remove_unfinished(&**disk)?;
     let found = Checkpoints::find(&**disk)?;
     if let Some((file, error)) = found.damaged.into_iter().next() {
@@ -244,7 +244,7 @@ fn recover(
     let (partitions, frame) = lead(recovery)?;
     log.append(&frame)?;
     log.sync_handle().sync()?;
-    Ok((partitions, log, needed_from))
+    Ok((partitions, Storage { disk: Arc::clone(disk), log, needed_from }))
 }
 
 /// Says what was cut, lost or set aside.
