@@ -167,6 +167,27 @@ fn speed(keys: u64) {
         keyspace.remove(&order[n as usize], NOW);
         set(&mut keyspace, &order[n as usize], &[b'w'; 64]);
     });
+    time("increment", keys, |n| {
+        let mut store = Store::new(&mut keyspace, DbIndex::ZERO, NOW, n);
+        let Some(mut entry) = store.find_mut(&order[n as usize]) else { return };
+        let next = match entry.value() {
+            ValueRef::Int(number) => number + 1,
+            ValueRef::Text(_) | ValueRef::Hash(_) => 0,
+        };
+        entry.set_int(next);
+    });
+    keyspace.insert(b"h", NewValue::EmptyHash, None);
+    let hset = |keyspace: &mut Keyspace, key: &[u8], field: &[u8]| {
+        let mut store = Store::new(keyspace, DbIndex::ZERO, NOW, 0);
+        let Some(mut entry) = store.find_mut(key) else { return };
+        if let Some(mut hash) = entry.hash() {
+            black_box(hash.set(field, b"xxx"));
+        }
+    };
+    time("set field, one big hash", keys, |n| hset(&mut keyspace, b"h", &order[n as usize]));
+    time("set field again", keys, |n| hset(&mut keyspace, b"h", &order[n as usize]));
+    keyspace.insert(b"s", NewValue::EmptyHash, None);
+    time("set field, small hash of 10", keys, |n| hset(&mut keyspace, b"s", &order[n as usize][15..]));
     std::mem::forget(keyspace);
 }
 
