@@ -304,7 +304,8 @@ impl Server {
             if self.becomes_ready() {
                 return;
             }
-            let taken = self.log().contains("in use");
+            let log = self.log();
+            let taken = log.contains("in use") || log.contains("is used by");
             self.kill9();
             assert!(taken, "the server did not start; its log:\n{}", self.log());
         }

@@ -20,6 +20,8 @@ mod introspection;
 mod lifecycle;
 mod protocol;
 mod pubsub;
+mod readme;
+mod real_clients;
 mod scan;
 mod strings;
 mod transactions;

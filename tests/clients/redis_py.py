@@ -1,0 +1,241 @@
+"""redis-py as its users write it. Run by suite/real_clients.rs with the port as the only argument."""
+
+import sys
+import threading
+import uuid
+
+import redis
+
+PORT = int(sys.argv[1])
+
+
+def connect(**options):
+    return redis.Redis(host="127.0.0.1", port=PORT, **options)
+
+
+def test_default_connection_works_without_settings():
+    r = connect()
+    assert r.ping()
+    assert r.set("greeting", "hello")
+    assert r.get("greeting") == b"hello"
+    assert r.get("none") is None
+
+
+def test_strings_with_every_option():
+    r = connect(decode_responses=True)
+    assert r.set("k", "v", ex=100)
+    assert 99 <= r.ttl("k") <= 100
+    assert r.set("k", "w", keepttl=True)
+    assert r.ttl("k") > 90
+    assert r.set("k", "x", nx=True) is None
+    assert r.set("k", "x", xx=True, get=True) == "w"
+    assert r.mset({"a": "1", "b": "2"})
+    assert r.mget("a", "none", "b") == ["1", None, "2"]
+    assert r.incr("n", 5) == 5 and r.decr("n") == 4
+    assert r.incrbyfloat("f", 0.1) == 0.1
+    assert r.append("k", "yz") == 3
+    assert r.getrange("k", 0, 1) == "xy"
+    assert r.getdel("k") == "xyz"
+    assert r.setrange("pad", 3, "x") == 4
+    assert r.lcs("a", "b") == ""
+    assert r.delete("a", "b", "none") == 2
+
+
+def test_hashes():
+    r = connect(decode_responses=True)
+    assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2
+    assert r.hgetall("h") == {"name": "Ada", "age": "36"}
+    assert r.hmget("h", ["name", "none"]) == ["Ada", None]
+    assert r.hincrby("h", "age") == 37
+    assert r.hexists("h", "name") and not r.hexists("h", "none")
+    assert sorted(r.hkeys("h")) == ["age", "name"]
+    assert dict(r.hscan_iter("h")) == {"name": "Ada", "age": "37"}
+    assert r.hrandfield("h") in ("name", "age")
+    assert r.hdel("h", "name", "age") == 2
+    assert r.hgetall("h") == {}
+
+
+def test_both_protocols_and_all_databases():
+    for protocol in (2, 3):
+        for db in (0, 1, 15):
+            r = connect(protocol=protocol, db=db, decode_responses=True, client_name=f"client-{db}")
+            r.flushdb()
+            r.hset("h", "f", "v")
+            assert r.hgetall("h") == {"f": "v"}
+            assert r.client_getname() == f"client-{db}"
+            assert r.dbsize() == 1
+            r.flushdb()
+
+
+def test_scan_iter_sees_every_key():
+    r = connect(decode_responses=True, db=3)
+    names = {f"scan:{i}" for i in range(1000)}
+    r.mset({name: "v" for name in names})
+    assert set(r.scan_iter(match="scan:*", count=50)) == names
+    assert set(r.keys("scan:*")) == names
+    r.flushdb()
+
+
+def test_pipelines_and_transactions():
+    r = connect(decode_responses=True)
+    pipe = r.pipeline(transaction=False)
+    for i in range(1000):
+        pipe.set(f"p{i}", i)
+        pipe.get(f"p{i}")
+    replies = pipe.execute()
+    assert replies[1::2] == [str(i) for i in range(1000)]
+    with r.pipeline() as tx:
+        tx.multi()
+        tx.incr("tx")
+        tx.hset("txh", "f", "v")
+        assert tx.execute() == [1, 1]
+
+    def move(pipe):
+        current = int(pipe.get("tx"))
+        pipe.multi()
+        pipe.set("tx", current + 10)
+
+    assert r.transaction(move, "tx") == [True]
+    assert r.get("tx") == "11"
+    try:
+        with r.pipeline() as tx:
+            tx.watch("tx")
+            connect().set("tx", 0)
+            tx.multi()
+            tx.set("tx", 99)
+            tx.execute()
+        raise AssertionError("a changed key was not noticed")
+    except redis.WatchError:
+        pass
+
+
+def test_pubsub():
+    r = connect(decode_responses=True)
+    got = []
+    sub = r.pubsub(ignore_subscribe_messages=True)
+    sub.subscribe(**{"news": got.append})
+    sub.psubscribe("news.*")
+    while r.pubsub_numsub("news") != [("news", 1)]:
+        sub.get_message(timeout=0.01)
+    assert r.publish("news", "one") == 1
+    assert r.publish("news.sport", "two") == 1
+    messages = []
+    for _ in range(200):
+        message = sub.get_message(timeout=0.1)
+        if message:
+            messages.append(message)
+        if got and messages:
+            break
+    assert got[0]["data"] == "one"
+    assert messages[0]["data"] == "two" and messages[0]["pattern"] == "news.*"
+    sub.close()
+
+
+def test_pubsub_thread():
+    r = connect(decode_responses=True)
+    arrived = threading.Event()
+    sub = r.pubsub()
+    sub.subscribe(**{"thread": lambda message: arrived.set()})
+    thread = sub.run_in_thread(sleep_time=0.01)
+    for _ in range(500):
+        r.publish("thread", "x")
+        if arrived.wait(0.01):
+            break
+    thread.stop()
+    thread.join()
+    assert arrived.is_set()
+
+
+def test_lock():
+    r = connect()
+    # redis-py's own lock runs scripts; the plain form of the recipe needs none.
+    token = str(uuid.uuid4())
+    assert r.set("lock", token, nx=True, px=10_000)
+    assert r.set("lock", "other", nx=True) is None
+    assert r.get("lock").decode() == token
+
+
+def test_errors_are_those_of_redis():
+    r = connect()
+    r.set("text", "abc")
+    for call, kind, text in [
+        (lambda: r.incr("text"), redis.ResponseError, "value is not an integer or out of range"),
+        (lambda: r.hget("text", "f"), redis.ResponseError, "WRONGTYPE Operation against a key"),
+        (lambda: r.execute_command("BANANA"), redis.ResponseError, "unknown command 'BANANA'"),
+        (lambda: r.rename("no-such-key", "x"), redis.ResponseError, "no such key"),
+    ]:
+        try:
+            call()
+            raise AssertionError(f"no error: {text}")
+        except kind as error:
+            assert text in str(error), error
+
+
+def test_introspection():
+    r = connect(decode_responses=True)
+    info = r.info()
+    assert info["loading"] == 0 and info["role"] == "master" and info["redis_version"].startswith("7")
+    assert any(int(client["id"]) == r.client_id() for client in r.client_list())
+    assert "maxclients" in r.config_get("max*")
+    assert isinstance(r.time(), tuple)
+    assert r.command_count() > 80
+    assert "get" in r.command()
+    assert r.memory_usage("none") is None
+    r.set("big", "x" * 1000)
+    assert r.memory_usage("big") > 1000
+    assert r.object("encoding", "big") == "raw"
+    assert r.slowlog_len() >= 0
+    r.slowlog_reset()
+
+
+def test_expiry():
+    r = connect(decode_responses=True)
+    r.set("e", "v")
+    assert r.expire("e", 1000, nx=True) and not r.expire("e", 2000, nx=True)
+    assert r.pexpireat("e", 33177117420000)
+    assert r.expiretime("e") == 33177117420
+    assert r.persist("e") and r.ttl("e") == -1
+    assert r.expire("e", -1) and not r.exists("e")
+
+
+def test_async_client():
+    import asyncio
+    import redis.asyncio
+
+    async def work():
+        r = redis.asyncio.Redis(host="127.0.0.1", port=PORT, decode_responses=True)
+        await asyncio.gather(*(r.set(f"a{i}", i) for i in range(100)))
+        values = await asyncio.gather(*(r.get(f"a{i}") for i in range(100)))
+        assert values == [str(i) for i in range(100)]
+        async with r.pipeline(transaction=True) as pipe:
+            assert await pipe.incr("async").incr("async").execute() == [1, 2]
+        async with r.pubsub() as sub:
+            await sub.subscribe("async-channel")
+            assert (await sub.get_message(timeout=5))["type"] == "subscribe"
+            await r.publish("async-channel", "hi")
+            message = await sub.get_message(ignore_subscribe_messages=True, timeout=5)
+            assert message["data"] == "hi"
+        await r.aclose()
+
+    asyncio.run(work())
+
+
+def main():
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    failed = []
+    for name, test in tests:
+        connect().flushall()
+        try:
+            test()
+        except Exception as error:  # noqa: BLE001 - every failure is told with its name
+            import traceback
+
+            traceback.print_exc()
+            failed.append(name)
+            print(f"FAILED {name}: {error!r}", file=sys.stderr)
+    print(f"{len(tests) - len(failed)} of {len(tests)} passed with redis-py {redis.__version__}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
