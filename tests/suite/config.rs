@@ -47,8 +47,8 @@ fn settings_are_changed_together_or_not_at_all() {
         CONFIG GET timeout => ["timeout", "100"]
         CONFIG SET timeout 50 slowlog-max-len 10 => +OK
         CONFIG GET slowlog-max-len => ["slowlog-max-len", "10"]
-        CONFIG SET maxmemory 1gb => +OK
-        CONFIG GET maxmemory => ["maxmemory", "1073741824"]
+        CONFIG SET proto-max-bulk-len 100mb => +OK
+        CONFIG GET proto-max-bulk-len => ["proto-max-bulk-len", "104857600"]
         CONFIG SET timeout => -ERR wrong number of arguments for 'config|set' command
         CONFIG SET hash-max-listpack-entries 4 => +OK
         HSET h a 1 b 2 c 3 d 4 => :4
