@@ -143,7 +143,7 @@ pub struct Limits {
 
 impl Limits {
     /// Redis 7.2's.
-    pub const REDIS: Limits = Limits { hash_entries: 128, hash_value: 64 };
+    pub const REDIS: Limits = Limits { hash_entries: 512, hash_value: 64 };
 }
 
 /// The body of a string of bytes.

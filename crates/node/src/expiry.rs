@@ -8,8 +8,11 @@ use base::{DbIndex, Millis};
 use crate::partition::Turn;
 use crate::worker::Worker;
 
-/// Most keys deleted of one keyspace in one turn: well below a millisecond.
-const KEYS_A_TURN: usize = 200;
+/// Most keys deleted of one keyspace in one go.
+const KEYS_AT_ONCE: usize = 200;
+
+/// Most keys deleted in one turn, of all partitions: well below a millisecond.
+const KEYS_A_TURN: usize = 2000;
 
 /// How long to wait before looking again after there was nothing due; deadlines are met to within this.
 const REST_MS: u64 = 10;
@@ -21,11 +24,13 @@ pub(crate) struct Expiry {
     next_run: Millis,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     on: bool,
+    /// The partition to begin with.
+    from: usize,
 }
 
 impl Default for Expiry {
     fn default() -> Expiry {
-        Expiry { next_run: Millis::default(), on: true }
+        Expiry { next_run: Millis::default(), on: true, from: 0 }
     }
 }
 
@@ -58,7 +63,15 @@ impl Worker {
         }
         let mut next_due: Option<Millis> = None;
         let mut expired = 0;
-        for place in 0..self.places.len() {
+        let count = self.places.len();
+        for step in 0..count {
+            // Each turn begins where the last one ran out, so that no partition waits for ever.
+            let place = (self.expiry.from + step) % count;
+            if expired >= KEYS_A_TURN {
+                self.expiry.from = place;
+                next_due = Some(Millis::default());
+                break;
+            }
             let (mut turn, places) = self.turn_and_places();
             let Some(partition) = places[place].partition.as_deref_mut() else { continue };
             let was_open = partition.has_open_entry();
@@ -88,7 +101,7 @@ fn expire_partition(partition: &mut crate::partition::Partition, turn: &mut Turn
     let mut expired = 0;
     for db in due {
         let mut keys = Vec::new();
-        partition.keyspace(db).due(now, KEYS_A_TURN, &mut keys);
+        partition.keyspace(db).due(now, KEYS_AT_ONCE, &mut keys);
         expired += partition.expire(turn, db, &keys);
     }
     expired
