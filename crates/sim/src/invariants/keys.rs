@@ -1,0 +1,101 @@
+//! A key holds what its writer was told it holds.
+//!
+//! Source: the promises of the ack levels. A write that was answered is there after the process was killed; after
+//! a power loss it is there if it was durable, or older than the interval of syncs; one that was refused is not
+//! there; one whose reply was lost is there wholly and once, or not at all; a key past its deadline is not served.
+
+use std::collections::BTreeMap;
+
+use resp::Value;
+
+use crate::clock::Window;
+use crate::oracle::model::{Act, State, answered, tidy, unknown};
+use crate::trace::show;
+
+/// The name of a key: its database and its bytes.
+pub(crate) type Name = (u8, Vec<u8>);
+
+/// All keys with one writer each.
+#[derive(Default)]
+pub(crate) struct Keys {
+    map: BTreeMap<Name, Key>,
+}
+
+struct Key {
+    states: Vec<State>,
+    /// What the states were after each event, back to the last that is known to be on stable storage.
+    past: Vec<(u64, Vec<State>)>,
+    /// The last few things that were learned, for whoever reads a failure.
+    story: Vec<String>,
+}
+
+impl Default for Key {
+    fn default() -> Key {
+        Key { states: vec![State::ABSENT], past: vec![(0, vec![State::ABSENT])], story: Vec::new() }
+    }
+}
+
+impl Key {
+    fn now(&mut self, event: u64, durable: u64, states: Vec<State>, why: String) {
+        if self.story.len() == 12 {
+            self.story.remove(0);
+        }
+        self.story.push(format!("event {event}: {why}"));
+        if states == self.states {
+            return;
+        }
+        self.states.clone_from(&states);
+        self.past.push((event, states));
+        let kept = self.past.iter().rposition(|(at, _)| *at <= durable).unwrap_or(0);
+        self.past.drain(..kept);
+    }
+}
+
+impl Keys {
+    /// The names of all keys that were ever asked for.
+    pub(crate) fn names(&self) -> Vec<Name> {
+        self.map.keys().cloned().collect()
+    }
+
+    /// An act was answered.
+    pub(crate) fn answered(
+        &mut self,
+        (event, durable): (u64, u64),
+        name: &Name,
+        act: &Act,
+        window: Window,
+        value: &Value,
+    ) -> Result<(), String> {
+        let key = self.map.entry(name.clone()).or_default();
+        let states = answered(&key.states, act, window, value);
+        if states.is_empty() {
+            let story = key.story.join("\n    ");
+            return Err(format!(
+                "keys: {act:?} of key {} in database {} was answered {value:?} between {window:?}, but it can only be one of {:?}\n    {story}",
+                show(&name.1),
+                name.0,
+                key.states
+            ));
+        }
+        key.now(event, durable, states, format!("{act:?} answered {value:?}, {window:?}"));
+        Ok(())
+    }
+
+    /// Nobody knows whether an act took place.
+    pub(crate) fn unknown(&mut self, (event, durable): (u64, u64), name: &Name, act: &Act, window: Window) {
+        let key = self.map.entry(name.clone()).or_default();
+        let states = unknown(&key.states, act, window);
+        key.now(event, durable, states, format!("{act:?} unknown, {window:?}"));
+    }
+
+    /// The machine lost power: any state since the last that was surely on stable storage may be back.
+    pub(crate) fn lose_power(&mut self, event: u64, durable: u64) {
+        for key in self.map.values_mut() {
+            let from = key.past.iter().rposition(|(at, _)| *at <= durable).unwrap_or(0);
+            let states = key.past[from..].iter().flat_map(|(_, states)| states.iter().cloned()).collect();
+            key.states = tidy(states);
+            key.past = vec![(event, key.states.clone())];
+            key.story.push(format!("event {event}: power loss, durable up to event {durable}"));
+        }
+    }
+}

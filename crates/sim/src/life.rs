@@ -1,0 +1,366 @@
+//! One life of the node's process: its workers, its log, and what the server's threads would do around them.
+//!
+//! A worker's turn is cut where another thread could come between: its events, then the append of its frame, then
+//! its messages, then what it sends. The seed decides who moves next, and the process may die between any two.
+//! Invariant: the order is the one that [`node::Outbox`] promises. Does not know: clients, and what was promised
+//! to them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use base::{ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use log::{Log, LogError, Position, SyncHandle};
+use node::settings::Settings;
+use node::{AfterSend, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
+
+use crate::desk::{Desk, DiskJob};
+use crate::host::SimHost;
+use crate::net::{End, LinkId, Network};
+use crate::trace::Trace;
+
+/// Bytes read from one connection at once, and in one turn; what a turn may append beyond one large request. The
+/// server's figures, scaled down so that short runs reach the limits.
+const READ_BYTES: u64 = 2048;
+const TURN_BYTES: usize = 8192;
+const TURN_LOG_BYTES: u64 = 16 * 1024;
+
+/// Something for a worker.
+pub(crate) enum Item {
+    Message(WorkerId, node::Message),
+    Connection(LinkId, ConnId),
+    Synced(Position),
+    CheckpointDone(PartitionId),
+    BeginCheckpoint,
+}
+
+/// Where a worker is in its turn.
+enum Phase {
+    Idle,
+    Append(Box<Outbox>),
+    Tell(Box<Outbox>),
+    Send(Box<Outbox>),
+}
+
+/// A client's connection as its worker's shell sees it.
+struct Connection {
+    link: LinkId,
+    /// The link took less than there was.
+    stuck: bool,
+}
+
+/// A worker and its surroundings.
+struct Seat {
+    worker: Worker,
+    phase: Phase,
+    inbox: VecDeque<Item>,
+    connections: BTreeMap<u32, Connection>,
+    refused: bool,
+    next_room_check: Millis,
+}
+
+/// The process.
+pub(crate) struct Life {
+    seats: Vec<Seat>,
+    log: Log,
+    sync: SyncHandle,
+    pub(crate) desk: Desk,
+    /// Why the process stops; nothing is answered from then on.
+    pub(crate) failed: Option<String>,
+    next_seat: usize,
+    connected: usize,
+    /// Requests for a write that were refused may only follow a disk that was full.
+    pub(crate) refusing: bool,
+}
+
+/// What a life needs of the world for a moment.
+pub(crate) struct Around<'a> {
+    pub(crate) now: Now,
+    pub(crate) random: &'a mut Random,
+    pub(crate) network: &'a mut Network,
+    pub(crate) trace: &'a mut Trace,
+}
+
+impl Around<'_> {
+    fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        self.trace.note(self.now.mono_us, what);
+    }
+}
+
+impl Life {
+    /// A process that has recovered and opens its doors.
+    pub(crate) fn new(
+        settings: &Settings,
+        router: Router,
+        partitions: Vec<Box<Partition>>,
+        log: Log,
+        desk: Desk,
+        random: &mut Random,
+    ) -> Life {
+        let settings = Arc::new(settings.clone());
+        let mut owned: Vec<Vec<Box<Partition>>> = (0..router.workers()).map(|_| Vec::new()).collect();
+        for partition in partitions {
+            owned[usize::from(router.owner(partition.id()).0)].push(partition);
+        }
+        let seat = |(number, partitions)| Seat {
+            worker: Worker::new(WorkerSetup {
+                id: WorkerId(number as u16),
+                router,
+                settings: Arc::clone(&settings),
+                partitions,
+                logging: true,
+                seed: random.next_u64(),
+                host: Box::new(SimHost),
+            }),
+            phase: Phase::Idle,
+            inbox: VecDeque::new(),
+            connections: BTreeMap::new(),
+            refused: false,
+            next_room_check: Millis::default(),
+        };
+        let sync = log.sync_handle();
+        let seats = owned.into_iter().enumerate().map(seat).collect();
+        Life { seats, log, sync, desk, failed: None, next_seat: 0, connected: 0, refusing: false }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Takes a connection in and gives it to a worker.
+    pub(crate) fn accept(&mut self, link: LinkId) {
+        let to = self.next_seat % self.seats.len();
+        self.next_seat += 1;
+        self.seats[to].inbox.push_back(Item::Connection(link, ConnId(link.0)));
+    }
+
+    /// Moves a worker on by one step.
+    pub(crate) fn step(&mut self, seat: usize, around: &mut Around<'_>) {
+        match std::mem::replace(&mut self.seats[seat].phase, Phase::Idle) {
+            Phase::Idle => self.run_events(seat, around),
+            Phase::Append(outbox) => self.append(seat, outbox, around),
+            Phase::Tell(outbox) => self.tell(seat, outbox),
+            Phase::Send(outbox) => self.send(seat, *outbox, around),
+        }
+    }
+
+    /// Whether no worker has anything under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let all_sent = |seat: &Seat| seat.connections.keys().all(|token| seat.worker.sendable(*token).is_empty());
+        let quiet =
+            |seat: &Seat| matches!(seat.phase, Phase::Idle) && seat.inbox.is_empty() && all_sent(seat);
+        self.seats.iter().all(quiet) && self.desk.is_quiet()
+    }
+
+    fn run_events(&mut self, seat: usize, around: &mut Around<'_>) {
+        let room = self.log_room(seat, around);
+        if self.failed.is_some() {
+            return;
+        }
+        self.seats[seat].worker.begin_turn(around.now, room);
+        for item in std::mem::take(&mut self.seats[seat].inbox) {
+            self.take_item(seat, item);
+        }
+        self.read(seat, around);
+        let seat_of = &mut self.seats[seat];
+        if seat_of.worker.next_tick() <= around.now.mono_millis() {
+            seat_of.worker.tick();
+        }
+        let outbox = std::mem::take(seat_of.worker.end_turn());
+        seat_of.phase = Phase::Append(Box::new(outbox));
+    }
+
+    fn take_item(&mut self, number: usize, item: Item) {
+        let seat = &mut self.seats[number];
+        match item {
+            Item::Message(from, message) => seat.worker.deliver(from, message),
+            Item::Synced(position) => seat.worker.synced(position.0),
+            Item::CheckpointDone(partition) => seat.worker.checkpoint_done(partition),
+            Item::BeginCheckpoint => {
+                seat.worker.begin_checkpoint();
+            }
+            Item::Connection(link, conn) => {
+                self.connected += 1;
+                let connected = self.connected;
+                if let Ok(token) = seat.worker.accept(conn, Peer::InProcess, connected) {
+                    seat.connections.insert(token, Connection { link, stuck: false });
+                }
+            }
+        }
+    }
+
+    /// Reads from connections in some order, each once, and lets those go whose client has gone.
+    fn read(&mut self, number: usize, around: &mut Around<'_>) {
+        let seat = &mut self.seats[number];
+        let mut tokens: Vec<u32> = seat.connections.keys().copied().collect();
+        let mut left = TURN_BYTES;
+        while !tokens.is_empty() && left > 0 {
+            let token = tokens.swap_remove(around.random.below(tokens.len() as u64) as usize);
+            let link = seat.connections[&token].link;
+            if around.network.is_over(link, End::Node) {
+                seat.connections.remove(&token);
+                self.connected -= 1;
+                around.network.leave(link, End::Node, false);
+                seat.worker.closed(token);
+                around.note(format_args!("worker {number}: {link:?} has gone"));
+                continue;
+            }
+            let most = 1 + around.random.below(READ_BYTES) as usize;
+            let bytes = around.network.receive(link, End::Node, most.min(left));
+            if !bytes.is_empty() {
+                left -= bytes.len();
+                seat.worker.receive(token, &bytes);
+            }
+        }
+    }
+
+    /// What the log can take this turn, of which each worker may use its share.
+    fn log_room(&mut self, number: usize, around: &mut Around<'_>) -> usize {
+        let workers = self.seats.len() as u64;
+        let seat = &mut self.seats[number];
+        let needed = (TURN_LOG_BYTES + seat.worker.largest_announced() as u64) * workers;
+        let now = around.now.mono_millis();
+        if self.log.headroom() < needed && now >= seat.next_room_check {
+            match self.log.reserve(needed) {
+                Ok(()) => {}
+                Err(error) if error.is_full() => {
+                    seat.next_room_check = Millis(now.0 + 100);
+                    if !seat.refused {
+                        seat.refused = true;
+                        seat.worker.set_write_refusal(Some(Arc::from("disk full")));
+                        around.note(format_args!("worker {number}: refuses writes, {error}"));
+                    }
+                }
+                Err(error) => self.fail(error, around),
+            }
+        }
+        let seat = &mut self.seats[number];
+        if seat.refused && self.log.headroom() >= needed {
+            seat.refused = false;
+            seat.worker.set_write_refusal(None);
+            around.note(format_args!("worker {number}: takes writes again"));
+        }
+        self.refusing = self.seats.iter().any(|seat| seat.refused);
+        usize::try_from(self.log.headroom() / workers).unwrap_or(usize::MAX)
+    }
+
+    fn append(&mut self, number: usize, mut outbox: Box<Outbox>, around: &mut Around<'_>) {
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::AckBeforeWrite) {
+            for token in std::mem::take(&mut outbox.send) {
+                self.flush(number, token, around);
+            }
+        }
+        let mut before = self.sync.written();
+        if outbox.frame.is_empty() {
+            self.seats[number].worker.appended(before.0);
+        } else {
+            before = self.log.position();
+            match self.log.append(&outbox.frame) {
+                Ok(end) => {
+                    around.note(format_args!("worker {number}: appends {} bytes up to {end}", outbox.frame.len()));
+                    self.seats[number].worker.appended(end.0);
+                }
+                Err(error) => return self.fail(error, around),
+            }
+        }
+        outbox.frame.clear();
+        if outbox.sync {
+            self.desk.jobs.push_back(DiskJob::Sync);
+        }
+        let from = WorkerId(number as u16);
+        for write in outbox.checkpoints.drain(..) {
+            self.desk.jobs.push_back(DiskJob::Checkpoint { from, position: before, write });
+        }
+        self.seats[number].phase = Phase::Tell(outbox);
+    }
+
+    fn tell(&mut self, number: usize, mut outbox: Box<Outbox>) {
+        for (to, message) in outbox.messages.drain(..) {
+            self.seats[usize::from(to.0)].inbox.push_back(Item::Message(WorkerId(number as u16), message));
+        }
+        self.seats[number].phase = Phase::Send(outbox);
+    }
+
+    fn send(&mut self, number: usize, mut outbox: Outbox, around: &mut Around<'_>) {
+        let stuck = self.seats[number].connections.iter().filter(|(_, connection)| connection.stuck);
+        let stuck: Vec<u32> = stuck.map(|(token, _)| *token).collect();
+        for token in stuck.iter().chain(&outbox.send) {
+            self.flush(number, *token, around);
+        }
+        for token in &outbox.close {
+            self.close(number, *token, around);
+        }
+        outbox.send.clear();
+        self.seats[number].worker.recycle(outbox.frame, outbox.send);
+    }
+
+    /// Sends what a client can be sent.
+    fn flush(&mut self, number: usize, token: u32, around: &mut Around<'_>) {
+        let seat = &mut self.seats[number];
+        let Some(connection) = seat.connections.get_mut(&token) else { return };
+        loop {
+            let bytes = seat.worker.sendable(token);
+            let most = match around.random.below(8) {
+                0 => around.random.below(bytes.len() as u64 + 1) as usize,
+                _ => bytes.len(),
+            };
+            let count = around.network.send(connection.link, End::Node, &bytes[..most]);
+            if count < bytes.len() && count == 0 {
+                connection.stuck = true;
+                return;
+            }
+            match seat.worker.sent(token, count) {
+                AfterSend::More => {}
+                AfterSend::Idle => {
+                    connection.stuck = false;
+                    return;
+                }
+                AfterSend::Close => return self.close(number, token, around),
+            }
+        }
+    }
+
+    fn close(&mut self, number: usize, token: u32, around: &mut Around<'_>) {
+        let seat = &mut self.seats[number];
+        let Some(connection) = seat.connections.remove(&token) else { return };
+        self.connected -= 1;
+        around.network.leave(connection.link, End::Node, false);
+        seat.worker.closed(token);
+        around.note(format_args!("worker {number}: closes {:?}", connection.link));
+    }
+
+    /// Lets the disk's side work off what it was asked for.
+    pub(crate) fn step_disk(&mut self, around: &mut Around<'_>) {
+        match self.desk.run(around) {
+            Ok(items) => {
+                for (to, item) in items {
+                    match to {
+                        Some(WorkerId(to)) => self.seats[usize::from(to)].inbox.push_back(item()),
+                        None => self.seats.iter_mut().for_each(|seat| seat.inbox.push_back(item())),
+                    }
+                }
+            }
+            Err(error) => self.fail(error, around),
+        }
+    }
+
+    fn fail(&mut self, error: LogError, around: &mut Around<'_>) {
+        around.note(format_args!("the node stops: {error}"));
+        self.failed = Some(error.to_string());
+    }
+
+    /// The process is gone: every connection with it.
+    pub(crate) fn end(self, network: &mut Network, cut: bool) {
+        for seat in self.seats {
+            for connection in seat.connections.values() {
+                network.leave(connection.link, End::Node, cut);
+            }
+            for item in seat.inbox {
+                if let Item::Connection(link, _) = item {
+                    network.leave(link, End::Node, cut);
+                }
+            }
+        }
+    }
+}
