@@ -1,6 +1,6 @@
 //! Passwords, what a stranger may do before giving one, and other protocols at the door.
 
-use narf_tests::{Data, Options, Server, Value};
+use narf_tests::{Data, Options, Server, Value, skip_unless_narf};
 
 const PASSWORD: &str = "a long password with 'quotes'";
 
@@ -122,6 +122,21 @@ fn strangers_are_kept_small() {
     let grown = memory(&node).saturating_sub(before);
     assert!(grown < 8 * 1024 * 1024, "strangers made the server grow by {grown} bytes");
     node.client().check("SET k v", "+OK");
+}
+
+#[test]
+fn strangers_are_shown_out_after_a_while() {
+    if skip_unless_narf() {
+        return;
+    }
+    let node = Server::start(Options::new().password(PASSWORD).set("auth-timeout", "200ms"));
+    let mut known = node.client();
+    let mut silent = node.bare_client();
+    let mut talking = node.bare_client();
+    talking.check("PING", "-NOAUTH Authentication required.");
+    silent.read_to_close();
+    talking.read_to_close();
+    known.check("PING", "+PONG");
 }
 
 /// Resident bytes of the server.

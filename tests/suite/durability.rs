@@ -55,6 +55,33 @@ fn everything_is_there_after_a_clean_restart() {
 }
 
 #[test]
+fn the_first_write_of_a_database_is_kept_whatever_it_is() {
+    for (at, line) in [
+        "COPY a b DB 9",
+        "MOVE a 9",
+        "MULTI;SELECT 9;SET b v;EXEC",
+        "SELECT 9;HSET b f v",
+        "SELECT 9;SET b v",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut node = Server::start(kept());
+        let mut c = node.client();
+        c.check("SET a v", "+OK");
+        for part in line.split(';') {
+            let reply = c.run(part);
+            assert!(!reply.is_error(), "{part}: {reply}");
+        }
+        node.kill9();
+        node.restart();
+        let mut c = node.client();
+        c.check("SELECT 9", "+OK");
+        assert_eq!(c.run("DBSIZE"), Value::Int(1), "case {at}: {line}");
+    }
+}
+
+#[test]
 fn a_flush_is_as_lasting_as_a_write() {
     let mut node = Server::start(kept());
     let mut c = node.client();

@@ -12,7 +12,8 @@ mod generate;
 mod pair;
 mod shrink;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use base::Random;
 use narf_tests::{Kind, Options, Server, env_number};
@@ -77,10 +78,8 @@ fn compare_with_redis(workers: usize, seed: u64) {
         if let Err(mismatch) = pair.run(&batch) {
             let steps: Vec<Step> = history.iter().cloned().collect();
             // One of a kind is enough; the others would mostly be the same mistake.
-            let kind = mismatch.kind();
-            if !differences.contains_key(&kind) {
-                let report = explain(&reference, &subject, mismatch, &steps);
-                differences.insert(kind, report);
+            if let Entry::Vacant(place) = differences.entry(mismatch.kind()) {
+                place.insert(explain(&reference, &subject, mismatch, &steps));
             }
             // From here on the servers may hold different data: both start again from nothing.
             pair = Pair::new(&reference, &subject);
