@@ -1,3 +1,5 @@
+//! Tests of the keyspace: against a plain map, and of walks under change.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

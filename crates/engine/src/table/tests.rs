@@ -1,3 +1,5 @@
+//! Tests of the table: against a plain map, and of the guarantee of scans.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{KeyHasher, Millis, Random};

@@ -1,3 +1,5 @@
+//! Tests of hash values in both forms, and of the change from one to the other.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
