@@ -18,7 +18,7 @@ use crate::message::{Borrow, CallHead, Calls, Message, TaskId};
 use crate::output::Ticket;
 use crate::partition::{Partition, Turn};
 use crate::router::Router;
-use crate::session::{Session, SessionRef, Stall};
+use crate::session::{Session, SessionRef, Stall, Watched};
 use crate::txn::Transaction;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -49,7 +49,7 @@ pub(crate) enum Work {
     /// `EXEC`.
     Exec(Box<Transaction>),
     /// Ends the watches of a client that has gone.
-    Unwatch(Vec<crate::session::Watched>),
+    Unwatch(Vec<Watched>),
 }
 
 /// A task that waits for partitions.
@@ -66,6 +66,10 @@ struct Task {
 pub(crate) struct Tasks {
     waiting: BTreeMap<u64, Task>,
     next: u64,
+    /// Partitions that came home and whose line is not served yet.
+    home: VecDeque<PartitionId>,
+    /// They are being served, further up the stack.
+    serving: bool,
 }
 
 /// The partitions at hand, as one set of keyspaces.
@@ -100,31 +104,37 @@ impl Worker {
         (turn, &mut self.places)
     }
 
-    /// Runs `work` for a session over the partitions `wanted` (ascending): now if all are at hand, else when
+    /// Runs a request for a session over the partitions `wanted` (ascending): now if all are at hand, else when
     /// they are. The session takes up nothing more until then.
-    pub(crate) fn start(&mut self, session: &mut Session, wanted: Vec<PartitionId>, work: Work) {
-        debug_assert!(wanted.is_sorted(), "partitions are borrowed in ascending order");
+    pub(crate) fn start(&mut self, session: &mut Session, wanted: Vec<PartitionId>, request: WireRequest) {
         if self.all_here(&wanted) {
             let mut out = Vec::new();
-            let changed = self.work(session, work, &mut out);
+            let changed = self.run_request(session, request.args(), request.raw(), &mut out);
             self.answer_late(session, changed, &out);
             return;
         }
         let ticket = session.output.open();
         session.stall = Some(Stall::Drain);
-        self.enqueue(wanted, Some((session.at, ticket)), work);
+        self.enqueue(wanted, Some((session.at, ticket)), Work::Request(request));
     }
 
-    /// Runs `work` that no client waits for.
-    pub(crate) fn start_detached(&mut self, wanted: Vec<PartitionId>, work: Work) {
+    /// Ends watches, which no client waits for.
+    pub(crate) fn start_unwatch(&mut self, wanted: Vec<PartitionId>, watched: Vec<Watched>) {
         if self.all_here(&wanted) {
-            self.work_detached(work);
+            self.end_watches(&watched);
         } else {
-            self.enqueue(wanted, None, work);
+            self.enqueue(wanted, None, Work::Unwatch(watched));
         }
     }
 
-    fn enqueue(&mut self, wanted: Vec<PartitionId>, client: Option<(SessionRef, Ticket)>, work: Work) {
+    /// Borrows `wanted` (ascending) for a piece of work, which runs when all are there.
+    pub(crate) fn enqueue(
+        &mut self,
+        wanted: Vec<PartitionId>,
+        client: Option<(SessionRef, Ticket)>,
+        work: Work,
+    ) {
+        debug_assert!(wanted.is_sorted(), "partitions are borrowed in ascending order");
         let number = self.tasks.next;
         self.tasks.next += 1;
         let task = Task { wanted: wanted.into(), got: Vec::new(), client, work };
@@ -183,21 +193,30 @@ impl Worker {
             let place = usize::from(partition.id().0);
             self.places[place].partition = Some(partition);
         }
-        match task.client {
-            None => self.work_detached(task.work),
-            Some((at, ticket)) => self.run_for_client(at, ticket, task.work),
+        match (task.work, task.client) {
+            (Work::Unwatch(watched), _) => self.end_watches(&watched),
+            (work, Some((at, ticket))) => self.run_for_client(at, ticket, work),
+            // Only clients have requests.
+            (Work::Request(_) | Work::Exec(_), None) => {}
         }
         self.give_back(&ids);
     }
 
+    /// Runs what a client waits for; if it has gone, nothing.
     fn run_for_client(&mut self, at: SessionRef, ticket: Ticket, work: Work) {
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
-            let mut out = Vec::new();
-            let changed = self.work(&mut session, work, &mut out);
-            self.fill_late(&mut session, ticket, changed, &out);
+            match work {
+                Work::Request(request) => {
+                    let mut out = Vec::new();
+                    let changed = self.run_request(&mut session, request.args(), request.raw(), &mut out);
+                    self.fill_late(&mut session, ticket, changed, &out);
+                }
+                Work::Exec(transaction) => self.run_exec(&mut session, ticket, *transaction),
+                Work::Unwatch(_) => {}
+            }
+            self.queue_send(&mut session);
         }
-        self.queue_send(&mut session);
         self.sessions.put_back(session);
     }
 
@@ -223,24 +242,37 @@ impl Worker {
 
     /// Our partitions came home: whoever waited gets its turn, in order.
     pub(crate) fn take_back(&mut self, partitions: Vec<Box<Partition>>) {
-        let ids: Vec<PartitionId> = partitions.iter().map(|partition| partition.id()).collect();
+        // A deadline may have been set while they were away.
+        self.expiry.wake(self.now.mono_millis());
         for mut partition in partitions {
-            let place = usize::from(partition.id().0);
+            let id = partition.id();
             if partition.has_open_entry() {
-                self.dirty.push(partition.id());
+                self.dirty.push(id);
             }
             partition.set_limits(self.settings.engine_limits());
-            self.places[place].partition = Some(partition);
+            self.places[usize::from(id.0)].partition = Some(partition);
+            self.tasks.home.push_back(id);
         }
-        for id in ids {
-            let place = usize::from(id.0);
-            while self.places[place].partition.is_some() {
-                match self.places[place].waiting.pop_front() {
-                    None => break,
-                    Some(Waiting::Borrow(borrow)) => self.lend(borrow),
-                    Some(Waiting::Call { from, head, request }) => {
-                        self.run_call(from, &head, request.args(), request.raw());
-                    }
+        // What waited may run and bring partitions home in its turn: one loop serves them all, however long the
+        // line is, instead of each calling the next.
+        if std::mem::replace(&mut self.tasks.serving, true) {
+            return;
+        }
+        while let Some(id) = self.tasks.home.pop_front() {
+            self.serve(id);
+        }
+        self.tasks.serving = false;
+    }
+
+    /// Serves those who wait for a partition, until there is none or it has left again.
+    fn serve(&mut self, id: PartitionId) {
+        let place = usize::from(id.0);
+        while self.places[place].partition.is_some() {
+            match self.places[place].waiting.pop_front() {
+                None => return,
+                Some(Waiting::Borrow(borrow)) => self.lend(borrow),
+                Some(Waiting::Call { from, head, request }) => {
+                    self.run_call(from, &head, request.args(), request.raw());
                 }
             }
         }
@@ -260,25 +292,6 @@ impl Worker {
             } else {
                 self.wait_for_partition(calls.from, *head, WireRequest::copy_of(args, raw));
             }
-        }
-    }
-
-    fn work(&mut self, session: &mut Session, work: Work, out: &mut Vec<u8>) -> bool {
-        match work {
-            Work::Request(request) => self.run_request(session, request.args(), request.raw(), out),
-            Work::Exec(transaction) => self.run_transaction(session, *transaction, out),
-            Work::Unwatch(watched) => {
-                self.end_watches(&watched);
-                false
-            }
-        }
-    }
-
-    fn work_detached(&mut self, work: Work) {
-        match work {
-            Work::Unwatch(watched) => self.end_watches(&watched),
-            // Only clients have requests; one that has gone needs no answer.
-            Work::Request(_) | Work::Exec(_) => {}
         }
     }
 }

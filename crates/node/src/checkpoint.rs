@@ -12,6 +12,9 @@ use crate::worker::Worker;
 /// Bytes serialised in one turn: some tens of microseconds.
 const SLICE_BYTES: usize = 64 * 1024;
 
+/// Bytes handed to the shell and not yet written, at most: a checkpoint never grows the node by more.
+const IN_FLIGHT_BYTES: usize = 4 << 20;
+
 /// Turns between slices rest this long, so that requests have the larger part of the processor.
 const REST_MS: u64 = 0;
 
@@ -24,12 +27,18 @@ pub(crate) struct Checkpoints {
     current: Option<(PartitionId, Vec<DbIndex>)>,
     /// Written, and not yet confirmed by the shell.
     unconfirmed: usize,
+    /// Bytes of the current partition that the shell has not written yet.
+    in_flight: usize,
     next_run: Option<Millis>,
 }
 
 impl Checkpoints {
     pub(crate) fn next_run(&self) -> Millis {
         self.next_run.unwrap_or(Millis::NEVER)
+    }
+
+    fn is_walking(&self) -> bool {
+        self.current.is_some() || !self.todo.is_empty()
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -59,10 +68,23 @@ impl Worker {
         self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
     }
 
+    /// The shell has written so many bytes of chunks.
+    pub fn checkpoint_written(&mut self, bytes: usize) {
+        self.checkpoints.in_flight = self.checkpoints.in_flight.saturating_sub(bytes);
+        if self.checkpoints.in_flight < IN_FLIGHT_BYTES && self.checkpoints.is_walking() {
+            self.checkpoints.next_run.get_or_insert(Millis::default());
+        }
+    }
+
     /// Writes the next slice.
     pub(crate) fn run_checkpoint(&mut self) {
         let now = self.now.mono_millis();
         if self.checkpoints.next_run.is_none_or(|at| at > now) {
+            return;
+        }
+        if self.checkpoints.in_flight >= IN_FLIGHT_BYTES {
+            // The disk is slower than we are; the shell says when it has caught up.
+            self.checkpoints.next_run = None;
             return;
         }
         self.checkpoints.next_run = Some(Millis(now.0 + REST_MS));
@@ -78,6 +100,7 @@ impl Worker {
         let Some(&db) = dbs.last() else {
             self.outbox.checkpoints.push(CheckpointWrite::End { partition: id });
             self.checkpoints.unconfirmed += 1;
+            self.checkpoints.in_flight = 0;
             return;
         };
         let mut bytes = vec![db.number()];
@@ -85,6 +108,7 @@ impl Worker {
             dbs.pop();
         }
         if bytes.len() > 1 {
+            self.checkpoints.in_flight += bytes.len();
             self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
         }
         self.checkpoints.current = Some((id, dbs));

@@ -256,6 +256,11 @@ impl Worker {
     }
 
     pub(crate) fn client_reply(&mut self, session: &mut Session, args: Args<'_>) {
+        if session.runs_exec() {
+            // Redis leaves out the element, and with it breaks the array.
+            let text = "ERR CLIENT REPLY cannot be used inside a transaction";
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
         match args.at(2).to_ascii_lowercase().as_slice() {
             b"on" => {
                 session.reply_mode = ReplyMode::On;

@@ -1,11 +1,11 @@
 //! Requests for keys: to the partition that holds them, wherever it is.
 
-use base::{AckLevel, Args, DbIndex, PartitionId, WorkerId, parse_i64};
+use base::{AckLevel, Args, DbIndex, Millis, PartitionId, WorkerId, parse_i64};
 use command::{DataCommand, Lookup, Run, Spec};
 use engine::{KeyspaceSet, Store};
 use resp::{Reply, Version};
 
-use crate::borrow::{AtHand, Work};
+use crate::borrow::AtHand;
 use crate::dispatch::Taken;
 use crate::message::CallHead;
 use crate::output::Ticket;
@@ -49,7 +49,7 @@ impl Worker {
                     let operation = Operation { spec, command, db, args, raw, version };
                     self.run_over(&ids, operation, session.output.end());
                 } else {
-                    self.start(session, ids, Work::Request(WireRequest::copy_of(args, raw)));
+                    self.start(session, ids, WireRequest::copy_of(args, raw));
                 }
             }
         }
@@ -178,6 +178,7 @@ impl Worker {
         let Operation { spec, command, db, args, version, .. } = operation;
         let now = ids.iter().filter_map(|id| Some(self.place_of(*id)?.time(self.now.millis()))).max();
         let now = now.unwrap_or(self.now.millis());
+        self.reach_time(ids, now);
         let seed = self.random.next_u64();
         if spec.is_write() {
             self.collect_touched(ids, true);
@@ -194,6 +195,15 @@ impl Worker {
             self.collect_touched(ids, false);
         }
         changed
+    }
+
+    /// Brings partitions to one time, so that a key which one request found expired stays so for the next.
+    fn reach_time(&mut self, ids: &[PartitionId], now: Millis) {
+        for id in ids {
+            if let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() {
+                partition.reach_time(now, &mut self.outbox.frame, self.logging);
+            }
+        }
     }
 
     fn place_of(&self, id: PartitionId) -> Option<&crate::partition::Partition> {

@@ -33,6 +33,28 @@ impl Worker {
     /// Takes up one request. `args` views `raw`, which is its wire form.
     #[inline]
     pub(crate) fn dispatch(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+        if session.has_gate(gate::MUTED) {
+            return self.dispatch_muted(session, args, raw);
+        }
+        self.dispatch_heard(session, args, raw)
+    }
+
+    /// Takes up one request of a client that asked for silence, for ever or for one request.
+    #[cold]
+    fn dispatch_muted(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skip;
+            session.output.set_muted(true);
+        }
+        let taken = self.dispatch_heard(session, args, raw);
+        if taken == Taken::Done && session.reply_mode == ReplyMode::Skip {
+            self.end_skip(session);
+        }
+        taken
+    }
+
+    #[inline]
+    fn dispatch_heard(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
         let spec = match command::lookup(args) {
             Lookup::Found(spec) if spec.arity_ok(args.len()) && !spec.is_internal() => spec,
             other => {
@@ -56,9 +78,6 @@ impl Worker {
             session.commands += 1;
             session.last_command = spec.name;
             self.stats.count(spec);
-            if session.reply_mode == ReplyMode::Skip {
-                self.end_skip(session);
-            }
         }
         taken
     }
@@ -131,10 +150,6 @@ impl Worker {
             session.stall = Some(Stall::Paused);
             self.pause.park(session.at);
             return Admitted::Later;
-        }
-        if session.reply_mode == ReplyMode::SkipNext {
-            session.reply_mode = ReplyMode::Skip;
-            session.output.set_muted(true);
         }
         if session.transaction.is_some() && !runs_inside_multi(spec) {
             self.queue(session, spec, args, raw);

@@ -122,7 +122,12 @@ impl Worker {
         (gather.finish)(self, gather.answers, &mut Reply::new(&mut out, version));
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
-            session.output.fill(ticket, &out);
+            // While a transaction is pending, all that is still to come is a part of its reply.
+            match &mut session.exec {
+                Some(pending) => pending.output.fill(ticket, &out),
+                None => session.output.fill(ticket, &out),
+            }
+            self.settle_exec(&mut session);
             self.settle(&mut session);
             self.queue_send(&mut session);
         }

@@ -8,7 +8,6 @@ use command::{DataCommand, NodeCommand};
 use engine::{Digest, Entry, ScanOptions, ScanOver, glob, key_digest, parse_cursor};
 use resp::Reply;
 
-use crate::borrow::Work;
 use crate::session::Session;
 use crate::txn::db_of;
 use crate::wire::WireRequest;
@@ -27,7 +26,7 @@ impl Worker {
         raw: &[u8],
     ) {
         let wanted = self.partitions_of_keyspace_command(session.db, command, args);
-        self.start(session, wanted, Work::Request(WireRequest::copy_of(args, raw)));
+        self.start(session, wanted, WireRequest::copy_of(args, raw));
     }
 
     /// The partitions such a command needs, ascending; none for any other command.

@@ -39,6 +39,10 @@ impl Monitors {
 
 impl Worker {
     pub(crate) fn begin_monitor(&mut self, session: &mut Session) {
+        if session.runs_exec() {
+            let text = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
         if session.has_gate(gate::MONITOR) {
             Reply::new(session.output.end(), session.version).ok();
             return;

@@ -22,7 +22,7 @@ impl Worker {
     ) -> Taken {
         // What a client said before must have happened before this does: replies of requests sent elsewhere
         // are awaited first. Only plain answers may stand in line without waiting.
-        if session.output.is_waiting() && !answers_from_the_session(command) {
+        if session.output.is_waiting() && !session.runs_exec() && !answers_from_the_session(command) {
             session.stall = Some(Stall::Drain);
             return Taken::Later;
         }
@@ -62,12 +62,12 @@ impl Worker {
             N::ClientReply => self.client_reply(session, args),
             N::ClientUnblock => self.client_unblock(session, args),
 
-            N::Subscribe => self.subscribe(session, ChannelKind::Plain, args),
-            N::PSubscribe => self.subscribe(session, ChannelKind::Pattern, args),
-            N::SSubscribe => self.subscribe(session, ChannelKind::Shard, args),
-            N::Unsubscribe => self.unsubscribe(session, ChannelKind::Plain, args),
-            N::PUnsubscribe => self.unsubscribe(session, ChannelKind::Pattern, args),
-            N::SUnsubscribe => self.unsubscribe(session, ChannelKind::Shard, args),
+            N::Subscribe => self.change_subscriptions(session, ChannelKind::Plain, true, args),
+            N::PSubscribe => self.change_subscriptions(session, ChannelKind::Pattern, true, args),
+            N::SSubscribe => self.change_subscriptions(session, ChannelKind::Shard, true, args),
+            N::Unsubscribe => self.change_subscriptions(session, ChannelKind::Plain, false, args),
+            N::PUnsubscribe => self.change_subscriptions(session, ChannelKind::Pattern, false, args),
+            N::SUnsubscribe => self.change_subscriptions(session, ChannelKind::Shard, false, args),
             N::Publish => self.publish(session, ChannelKind::Plain, args),
             N::SPublish => self.publish(session, ChannelKind::Shard, args),
             N::PubSubChannels

@@ -16,6 +16,8 @@ pub(crate) struct Ticket(u32);
 struct Slot {
     /// Bytes of `tail` that go before this slot.
     at: usize,
+    /// Its answer is thrown away.
+    muted: bool,
     /// Where in `filled` the answer lies, once it is there.
     answer: Option<(usize, usize)>,
 }
@@ -40,13 +42,10 @@ pub(crate) struct Output {
 impl Output {
     /// Tickets count up to here and begin again; far more than can be open at once.
     const TICKET_MASK: u32 = u32::MAX >> 1;
-    /// The ticket of a reply nobody wants.
-    const NOBODY: Ticket = Ticket(u32::MAX);
-
-    /// Throws away replies that are begun from now on, or no longer.
-    pub(crate) fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
+    /// Throws away replies that are begun from now on, or no longer; whether it did so before.
+    pub(crate) fn set_muted(&mut self, muted: bool) -> bool {
         self.thrown_away = Vec::new();
+        std::mem::replace(&mut self.muted, muted)
     }
 
     /// Where the next reply is to be written.
@@ -56,16 +55,20 @@ impl Output {
             self.thrown_away.clear();
             return &mut self.thrown_away;
         }
+        self.push_end()
+    }
+
+    /// Where a message that answers no request is to be written: it is sent to a muted client too.
+    #[inline]
+    pub(crate) fn push_end(&mut self) -> &mut Vec<u8> {
         if self.slots.is_empty() { &mut self.ready } else { &mut self.tail }
     }
 
-    /// Keeps a place for a reply that comes later.
+    /// Keeps a place for a reply that comes later. A reply that nobody wants has one too, for what follows may
+    /// have to wait until the request is done.
     pub(crate) fn open(&mut self) -> Ticket {
         let ticket = Ticket(self.first.wrapping_add(self.slots.len() as u32) & Output::TICKET_MASK);
-        if self.muted {
-            return Output::NOBODY;
-        }
-        self.slots.push_back(Slot { at: self.tail.len(), answer: None });
+        self.slots.push_back(Slot { at: self.tail.len(), muted: self.muted, answer: None });
         ticket
     }
 
@@ -82,9 +85,6 @@ impl Output {
 
     /// Puts the reply of `ticket` in its place.
     pub(crate) fn fill(&mut self, ticket: Ticket, reply: &[u8]) {
-        if ticket == Output::NOBODY {
-            return;
-        }
         let index = (ticket.0.wrapping_sub(self.first) & Output::TICKET_MASK) as usize;
         let Some(slot) = self.slots.get_mut(index) else {
             debug_assert!(false, "a slot is filled once, and only after it was opened");
@@ -92,7 +92,9 @@ impl Output {
         };
         debug_assert!(slot.answer.is_none(), "a slot is filled once");
         let start = self.filled.len();
-        self.filled.extend_from_slice(reply);
+        if !slot.muted {
+            self.filled.extend_from_slice(reply);
+        }
         slot.answer = Some((start, self.filled.len()));
         if index == 0 {
             self.advance();
@@ -186,6 +188,21 @@ mod tests {
         assert_eq!(drain(&mut output), b"2345");
         assert!(!output.is_waiting());
         assert_eq!(output.backlog(), 0);
+    }
+
+    #[test]
+    fn muted_replies_are_awaited_and_thrown_away_but_messages_are_sent() {
+        let mut output = Output::default();
+        output.set_muted(true);
+        output.end().push(b'1');
+        let second = output.open();
+        output.push_end().push(b'm');
+        output.set_muted(false);
+        output.end().push(b'3');
+        assert!(output.is_waiting());
+        assert_eq!(drain(&mut output), b"");
+        output.fill(second, b"2");
+        assert_eq!(drain(&mut output), b"m3");
     }
 
     /// Slots filled in any order, with sends in between, give the bytes in order.

@@ -152,7 +152,20 @@ impl Partition {
     /// The time of operations: the clock, but never before an entry that is in the log.
     #[inline]
     pub(crate) fn time(&self, now: Millis) -> Millis {
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::ExpiredServed) && self.last_time > Millis::default() {
+            return self.last_time;
+        }
         now.max(self.last_time)
+    }
+
+    /// Lets no later operation take an earlier time than this: one over several partitions runs at the latest
+    /// of their times, and what it found expired must not come back.
+    pub(crate) fn reach_time(&mut self, time: Millis, frame: &mut Vec<u8>, logging: bool) {
+        if self.entry.open && self.entry.time < time {
+            self.close_entry(frame, logging);
+        }
+        self.last_time = self.last_time.max(time);
     }
 
     /// Runs an operation on one keyspace and logs it if it changed something; whether it did. Keys it found

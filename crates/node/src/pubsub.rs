@@ -196,8 +196,25 @@ impl PubSub {
 }
 
 impl Worker {
+    /// Adds or ends subscriptions. Confirmations are messages: a client that wants no replies gets them too.
+    pub(crate) fn change_subscriptions(
+        &mut self,
+        session: &mut Session,
+        kind: ChannelKind,
+        subscribe: bool,
+        args: Args<'_>,
+    ) {
+        let muted = session.output.set_muted(false);
+        if subscribe {
+            self.subscribe(session, kind, args);
+        } else {
+            self.unsubscribe(session, kind, args);
+        }
+        session.output.set_muted(muted);
+    }
+
     /// Adds subscriptions and confirms each.
-    pub(crate) fn subscribe(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
+    fn subscribe(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
         let mut out = Vec::new();
         for name in args.iter().skip(1) {
             if session.subscriptions.of(kind).insert(name.into()) {
@@ -217,7 +234,7 @@ impl Worker {
     }
 
     /// Ends subscriptions, all of the kind if none is named, and confirms each.
-    pub(crate) fn unsubscribe(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
+    fn unsubscribe(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
         let names: Vec<Box<[u8]>> = match args.len() {
             1 => session.subscriptions.of(kind).iter().cloned().collect(),
             _ => args.iter().skip(1).map(Box::from).collect(),
@@ -261,6 +278,8 @@ impl Worker {
     pub(crate) fn publish(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
         let (channel, payload) = (args.at(1), args.at(2));
         let (count, workers) = self.pubsub.reach(kind, channel);
+        // The answer first: a publisher that listens to itself gets the message after it.
+        Reply::new(session.output.end(), session.version).len_int(count);
         if count > 0 {
             let delivery = Delivery { kind, channel: channel.into(), payload: payload.into() };
             self.deliver_published(&delivery, Some(session));
@@ -268,7 +287,6 @@ impl Worker {
                 self.outbox.messages.push((worker, Message::Publish(delivery.clone())));
             }
         }
-        Reply::new(session.output.end(), session.version).len_int(count);
     }
 
     /// Hands a message to our own subscribers. `publisher` is the session that is taken out, if any.
@@ -311,13 +329,13 @@ impl Worker {
             && session.at == at
         {
             let bytes = encoded.of(session.version, delivery, pattern);
-            session.output.end().extend_from_slice(bytes);
+            session.push_end().extend_from_slice(bytes);
             return;
         }
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at == at && !session.closing {
             let bytes = encoded.of(session.version, delivery, pattern);
-            session.output.end().extend_from_slice(bytes);
+            session.push_end().extend_from_slice(bytes);
             self.queue_send(&mut session);
         }
         self.sessions.put_back(session);

@@ -10,7 +10,7 @@ use resp::{Decoder, Limits, Version};
 
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
-use crate::txn::Transaction;
+use crate::txn::{PendingExec, Transaction};
 
 /// Where a client came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,10 @@ pub(crate) struct Session {
     /// Bytes of requests not yet taken up.
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
+    /// Where the client's own output is while a transaction runs, whose replies go to `output` then.
+    pub(crate) outer: Option<Box<Output>>,
+    /// A transaction that ran, some of whose answers are still to come.
+    pub(crate) exec: Option<Box<PendingExec>>,
     /// In the worker's list of sessions with something to send.
     pub(crate) queued_to_send: bool,
     pub(crate) stall: Option<Stall>,
@@ -134,6 +138,8 @@ impl Session {
             new_limits: None,
             input: Vec::new(),
             output: Output::default(),
+            outer: None,
+            exec: None,
             queued_to_send: false,
             stall: None,
             closing: false,
@@ -168,6 +174,16 @@ impl Session {
     pub(crate) fn update_subscribed_gate(&mut self) {
         let narrowed = self.version == Version::Resp2 && self.subscriptions.count() > 0;
         self.set_gate(gate::SUBSCRIBED, narrowed);
+    }
+
+    /// Whether a transaction of this session runs at the moment.
+    pub(crate) fn runs_exec(&self) -> bool {
+        self.outer.is_some()
+    }
+
+    /// Where messages that answer no request go: never into the reply of a transaction.
+    pub(crate) fn push_end(&mut self) -> &mut Vec<u8> {
+        self.outer.as_deref_mut().unwrap_or(&mut self.output).push_end()
     }
 
     pub(crate) fn set_ack(&mut self, ack: AckLevel) {

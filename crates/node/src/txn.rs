@@ -2,13 +2,18 @@
 //!
 //! A transaction is queued whole and run in one go over all the partitions its keys are in, borrowed if they
 //! live on other workers. Watches are registered in the partitions that hold the keys.
+//!
+//! The reply is put together in an output of its own: a command that asks all workers keeps its place in there
+//! as it would in the client's output, and the whole is sent when it is complete. What is published to the
+//! client itself meanwhile comes after it.
 
 use base::{Args, DbIndex, PartitionId};
 use command::{Lookup, NodeCommand, Run};
 use resp::Reply;
 
 use crate::borrow::Work;
-use crate::session::{Session, Watched, gate};
+use crate::output::{Output, Ticket};
+use crate::session::{Session, Stall, Watched, gate};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -19,6 +24,14 @@ pub(crate) struct Transaction {
     /// A request was refused while queueing; `EXEC` will refuse all.
     pub(crate) broken: bool,
     pub(crate) bytes: usize,
+}
+
+/// The reply of a transaction that ran, as far as it is known.
+pub(crate) struct PendingExec {
+    pub(crate) output: Output,
+    /// Its place in the client's output.
+    ticket: Ticket,
+    changed: bool,
 }
 
 impl Worker {
@@ -63,7 +76,30 @@ impl Worker {
             return;
         }
         let wanted = self.partitions_of_transaction(session, &transaction);
-        self.start(session, wanted, Work::Exec(transaction));
+        let ticket = session.output.open();
+        if self.all_here(&wanted) {
+            self.run_exec(session, ticket, *transaction);
+        } else {
+            session.stall = Some(Stall::Drain);
+            self.enqueue(wanted, Some((session.at, ticket)), Work::Exec(transaction));
+        }
+    }
+
+    /// Runs a transaction whose partitions are at hand.
+    pub(crate) fn run_exec(&mut self, session: &mut Session, ticket: Ticket, transaction: Transaction) {
+        session.outer = Some(Box::new(std::mem::take(&mut session.output)));
+        let changed = self.run_transaction(session, transaction);
+        let outer = session.outer.take().map_or_else(Output::default, |outer| *outer);
+        let output = std::mem::replace(&mut session.output, outer);
+        session.exec = Some(Box::new(PendingExec { output, ticket, changed }));
+        self.settle_exec(session);
+    }
+
+    /// Sends the reply of a transaction that ran, once it is complete.
+    pub(crate) fn settle_exec(&mut self, session: &mut Session) {
+        if let Some(pending) = session.exec.take_if(|pending| !pending.output.is_waiting()) {
+            self.fill_late(session, pending.ticket, pending.changed, pending.output.sendable());
+        }
     }
 
     /// Everything the queued requests and the watches touch, ascending.
@@ -85,45 +121,40 @@ impl Worker {
         ids
     }
 
-    /// Runs a transaction; all its partitions are at hand. Whether it changed something.
-    pub(crate) fn run_transaction(
-        &mut self,
-        session: &mut Session,
-        transaction: Transaction,
-        out: &mut Vec<u8>,
-    ) -> bool {
+    /// Runs the requests of a transaction; whether they changed something.
+    fn run_transaction(&mut self, session: &mut Session, transaction: Transaction) -> bool {
         let dirty = self.watches_are_broken(session);
         let watched = std::mem::take(&mut session.watched);
         self.end_watches(&watched);
         if dirty {
-            Reply::new(out, session.version).null_array();
+            Reply::new(session.output.end(), session.version).null_array();
             return false;
         }
-        Reply::new(out, session.version).array(transaction.requests.len());
+        Reply::new(session.output.end(), session.version).array(transaction.requests.len());
         let mut changed = false;
         for request in &transaction.requests {
-            changed |= self.run_queued(session, request, out);
+            changed |= self.run_queued(session, request);
         }
         changed
     }
 
-    /// Runs one queued request. Commands of the node write to the session's output, which is swapped for `out`.
-    fn run_queued(&mut self, session: &mut Session, request: &WireRequest, out: &mut Vec<u8>) -> bool {
-        let args = request.args();
+    /// Runs one queued request; whether it changed something.
+    fn run_queued(&mut self, session: &mut Session, request: &WireRequest) -> bool {
+        let (args, raw) = (request.args(), request.raw());
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         self.stats.count(spec);
         match spec.run {
-            Run::Data(_) => self.run_request(session, args, request.raw(), out),
-            Run::Node(command) if is_keyspace_command(command) => {
-                self.run_keyspace_command(session, command, args, out)
-            }
-            Run::Node(command) => {
-                let output = std::mem::take(&mut session.output);
-                self.run_node(session, command, spec, args, request.raw());
-                let inner = std::mem::replace(&mut session.output, output);
-                debug_assert!(!inner.is_waiting(), "{} cannot be answered inside EXEC", spec.name);
-                out.extend_from_slice(inner.sendable());
+            Run::Node(command) if !is_keyspace_command(command) => {
+                self.run_node(session, command, spec, args, raw);
                 false
+            }
+            Run::Data(_) | Run::Node(_) => {
+                let mut out = std::mem::take(&mut self.scratch);
+                let changed = self.run_request(session, args, raw, &mut out);
+                session.output.end().extend_from_slice(&out);
+                out.clear();
+                self.scratch = out;
+                changed
             }
             Run::Container => false,
         }
@@ -139,7 +170,7 @@ impl Worker {
             args.iter().skip(1).map(|key| self.router.partition(session.db, key)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        self.start(session, wanted, Work::Request(WireRequest::copy_of(args, raw)));
+        self.start(session, wanted, WireRequest::copy_of(args, raw));
     }
 
     /// Registers watches; the keys' partitions are at hand.
@@ -182,7 +213,7 @@ impl Worker {
         let mut wanted: Vec<PartitionId> = watched.iter().map(|watched| watched.partition).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        self.start_detached(wanted, Work::Unwatch(watched));
+        self.start_unwatch(wanted, watched);
     }
 
     /// Ends watches whose partitions are at hand.

@@ -1,0 +1,13 @@
+//! A node's workers together, without sockets, disks or threads: see [`net`].
+
+mod borrowing;
+mod clients;
+mod durability;
+mod keyspace;
+mod limits;
+mod net;
+mod order;
+mod pubsub;
+mod recovery;
+mod transactions;
+mod watchers;
