@@ -4,6 +4,8 @@
 //! One partition at a time. Its walk starts at an entry's end and gives the content of that moment, whatever is
 //! written meanwhile; each turn serialises a bounded number of bytes. No fork, no pause.
 
+use std::collections::BTreeMap;
+
 use base::{DbIndex, Millis, PartitionId};
 
 use crate::outbox::CheckpointWrite;
@@ -27,8 +29,8 @@ pub(crate) struct Checkpoints {
     current: Option<(PartitionId, Vec<DbIndex>)>,
     /// Written, and not yet confirmed by the shell.
     unconfirmed: usize,
-    /// Bytes of the current partition that the shell has not written yet.
-    in_flight: usize,
+    /// Bytes that the shell has not written yet, by partition.
+    in_flight: BTreeMap<PartitionId, usize>,
     next_run: Option<Millis>,
 }
 
@@ -39,6 +41,18 @@ impl Checkpoints {
 
     fn is_walking(&self) -> bool {
         self.current.is_some() || !self.todo.is_empty()
+    }
+
+    /// Whether the shell has enough to write for now.
+    fn is_ahead(&self) -> bool {
+        self.in_flight.values().sum::<usize>() >= IN_FLIGHT_BYTES
+    }
+
+    /// The shell has caught up with something: slices may follow.
+    fn go_on(&mut self) {
+        if self.is_walking() && !self.is_ahead() {
+            self.next_run.get_or_insert(Millis::default());
+        }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -64,16 +78,18 @@ impl Worker {
     }
 
     /// The shell has named and synced the file of a partition.
-    pub fn checkpoint_done(&mut self, _partition: PartitionId) {
+    pub fn checkpoint_done(&mut self, partition: PartitionId) {
         self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
+        self.checkpoints.in_flight.remove(&partition);
+        self.checkpoints.go_on();
     }
 
-    /// The shell has written so many bytes of chunks.
-    pub fn checkpoint_written(&mut self, bytes: usize) {
-        self.checkpoints.in_flight = self.checkpoints.in_flight.saturating_sub(bytes);
-        if self.checkpoints.in_flight < IN_FLIGHT_BYTES && self.checkpoints.is_walking() {
-            self.checkpoints.next_run.get_or_insert(Millis::default());
+    /// The shell has written so many bytes of a partition's chunks.
+    pub fn checkpoint_written(&mut self, partition: PartitionId, bytes: usize) {
+        if let Some(in_flight) = self.checkpoints.in_flight.get_mut(&partition) {
+            *in_flight = in_flight.saturating_sub(bytes);
         }
+        self.checkpoints.go_on();
     }
 
     /// Writes the next slice.
@@ -82,7 +98,7 @@ impl Worker {
         if self.checkpoints.next_run.is_none_or(|at| at > now) {
             return;
         }
-        if self.checkpoints.in_flight >= IN_FLIGHT_BYTES {
+        if self.checkpoints.is_ahead() {
             // The disk is slower than we are; the shell says when it has caught up.
             self.checkpoints.next_run = None;
             return;
@@ -100,7 +116,6 @@ impl Worker {
         let Some(&db) = dbs.last() else {
             self.outbox.checkpoints.push(CheckpointWrite::End { partition: id });
             self.checkpoints.unconfirmed += 1;
-            self.checkpoints.in_flight = 0;
             return;
         };
         let mut bytes = vec![db.number()];
@@ -108,7 +123,7 @@ impl Worker {
             dbs.pop();
         }
         if bytes.len() > 1 {
-            self.checkpoints.in_flight += bytes.len();
+            *self.checkpoints.in_flight.entry(id).or_default() += bytes.len();
             self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
         }
         self.checkpoints.current = Some((id, dbs));

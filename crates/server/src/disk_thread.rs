@@ -152,7 +152,11 @@ impl DiskThread {
             CheckpointWrite::Begin { partition, index, term } => {
                 (partition, self.begin(partition, index, term, position))
             }
-            CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),
+            CheckpointWrite::Chunk { partition, bytes } => {
+                let result = self.chunk(partition, &bytes);
+                self.shared.send(from, Item::CheckpointWritten(partition, bytes.len()));
+                (partition, result)
+            }
             CheckpointWrite::End { partition } => {
                 let result = self.end(partition);
                 self.shared.send(from, Item::CheckpointDone(partition));

@@ -23,6 +23,8 @@ pub(crate) enum Item {
     Local(LocalId, Local),
     Synced(Position),
     CheckpointDone(PartitionId),
+    /// So many bytes of a checkpoint were written.
+    CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,
     /// Stop after this turn: answer what was asked, take nothing more.
     Stop,

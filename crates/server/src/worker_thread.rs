@@ -273,6 +273,7 @@ impl WorkerThread {
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(partition) => self.worker.checkpoint_done(partition),
+                Item::CheckpointWritten(partition, bytes) => self.worker.checkpoint_written(partition, bytes),
                 Item::BeginCheckpoint => {
                     self.worker.begin_checkpoint();
                 }
