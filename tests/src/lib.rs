@@ -9,8 +9,10 @@
 //!   An existing binary is taken as it is: `cargo xtask test` builds it first.
 //! - `NARF_TEST_SERVER=redis`: run the suite against `redis-server`, to check the suite itself. Tests of what only
 //!   Narf has then print that they were skipped.
-//! - `NARF_TEST_CYCLES`, `NARF_TEST_SEED`, `NARF_TEST_COMMANDS`: longer or repeated runs of the durability and the
-//!   differential tests.
+//! - `NARF_TEST_COMMANDS`, `NARF_TEST_SEED`: how many random commands are compared with `redis-server`, and which.
+//! - `NARF_TEST_CYCLES`, `NARF_TEST_FAULT_POINTS`: how many crashes and injected faults the durability tests go through.
+//!   The long form: `NARF_TEST_CYCLES=150 NARF_TEST_FAULT_POINTS=50 cargo nextest run -p narf-tests durability`.
+//! - `NARF_TEST_PYTHON`, `NARF_TEST_NODE_MODULES`: where the clients are that the suite drives; else below `target/`.
 //!
 //! Does not know: any crate of the node. Replies are decoded by [`Value`], written for this suite, so that a mistake
 //! in the product's own decoder cannot hide itself.
