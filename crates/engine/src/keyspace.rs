@@ -55,6 +55,16 @@ pub(crate) struct Book {
     seen: bool,
     grave: Grave,
     draws: Random,
+    lookups: Lookups,
+}
+
+/// How reads have fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// The key was there.
+    pub hits: u64,
+    /// It was not, or had lapsed.
+    pub misses: u64,
 }
 
 impl Book {
@@ -161,6 +171,7 @@ impl Keyspace {
             seen: false,
             grave: Grave::default(),
             draws: Random::new(0),
+            lookups: Lookups::default(),
         };
         Keyspace { table: Table::default(), book }
     }
@@ -208,13 +219,23 @@ impl Keyspace {
 
     #[inline]
     pub(crate) fn find_as(&mut self, key: &[u8], now: Millis, access: Access) -> Option<&Entry> {
-        let entry = self.table.find_mut(self.book.hasher.hash(key), key)?;
+        let Some(entry) = self.table.find_mut(self.book.hasher.hash(key), key) else {
+            self.book.lookups.misses += 1;
+            return None;
+        };
         if entry.is_lapsed(now) {
+            self.book.lookups.misses += 1;
             self.book.seen_lapsed(key);
             return None;
         }
+        self.book.lookups.hits += 1;
         clock::touch(entry, access, now, &mut self.book.draws);
         Some(entry)
+    }
+
+    /// How reads have fared since the keyspace was made.
+    pub fn lookups(&self) -> Lookups {
+        self.book.lookups
     }
 
     /// The same, opened for change.

@@ -51,7 +51,7 @@ pub use edit::EntryMut;
 pub use error::RequestError;
 pub use execute::{check, execute};
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
-pub use keyspace::Keyspace;
+pub use keyspace::{Keyspace, Lookups};
 pub use record::{RecordError, encode_entry};
 pub use redis_digest::{Digest, key_digest};
 pub use store::{KeyspaceSet, Keyspaces, Store};

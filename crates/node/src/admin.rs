@@ -69,12 +69,8 @@ impl Worker {
             None => 10,
             Some(Some(-1)) => usize::MAX,
             Some(Some(count)) if count >= 0 => count as usize,
-            Some(Some(_)) => {
+            Some(_) => {
                 let text = "ERR count should be greater than or equal to -1";
-                return Reply::new(session.output.end(), session.version).error(text);
-            }
-            Some(None) => {
-                let text = "ERR value is not an integer or out of range";
                 return Reply::new(session.output.end(), session.version).error(text);
             }
         };
@@ -250,19 +246,21 @@ impl Worker {
         out: &mut Vec<u8>,
     ) {
         let mut reply = Reply::new(out, session.version);
-        let numbers: Vec<Option<i64>> = args.tail(1).iter().map(parse_i64).collect();
-        if numbers.iter().any(Option::is_none) {
+        let last = args.len() - 1;
+        let counts: Option<Vec<i64>> = (1..last).map(|index| parse_i64(args.at(index))).collect();
+        let Some(counts) = counts else {
             return reply.error("ERR value is not an integer or out of range");
-        }
-        let timeout = numbers.last().copied().flatten().unwrap_or(0);
-        if timeout < 0 {
-            return reply.error("ERR timeout is negative");
+        };
+        match parse_i64(args.at(last)) {
+            None => return reply.error("ERR timeout is not an integer or out of range"),
+            Some(timeout) if timeout < 0 => return reply.error("ERR timeout is negative"),
+            Some(_) => {}
         }
         if command == NodeCommand::Wait {
             // A lone node has no replica to wait for.
             return reply.int(0);
         }
-        if numbers.first().copied().flatten().is_some_and(|local| local > 0) && !self.logging {
+        if counts.first().is_some_and(|local| *local > 0) && !self.logging {
             return reply
                 .error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
         }

@@ -74,6 +74,11 @@ fn local_address(peer: &Peer) -> String {
     }
 }
 
+fn client_kind(name: &[u8]) -> Result<ClientKind, String> {
+    ClientKind::from_name(name)
+        .ok_or_else(|| format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)))
+}
+
 impl ClientQuery {
     fn matches(&self, session: &Session, now: Millis) -> bool {
         let kind = if session.subscriptions.count() > 0 { ClientKind::PubSub } else { ClientKind::Normal };
@@ -90,12 +95,12 @@ impl ClientQuery {
     }
 
     /// Reads the filters of `CLIENT KILL`, from `args[2]` on.
-    fn for_kill(args: Args<'_>, asker: ConnId) -> Result<ClientQuery, &'static str> {
+    fn for_kill(args: Args<'_>, asker: ConnId) -> Result<ClientQuery, String> {
         let mut query = ClientQuery { skip: Some(asker), ..ClientQuery::default() };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut at = 2;
         while at < args.len() {
-            let Some(value) = args.get(at + 1) else { return Err("ERR syntax error") };
+            let Some(value) = args.get(at + 1) else { return Err("ERR syntax error".to_owned()) };
             match args.at(at).to_ascii_lowercase().as_slice() {
                 b"id" => {
                     let id = parse_i64(value)
@@ -103,11 +108,11 @@ impl ClientQuery {
                         .ok_or("ERR client-id should be greater than 0")?;
                     query.ids.get_or_insert_default().push(id.unsigned_abs());
                 }
-                b"type" => query.kind = Some(ClientKind::from_name(value).ok_or("ERR Unknown client type")?),
+                b"type" => query.kind = Some(client_kind(value)?),
                 b"addr" => query.address = Some(text(value)),
                 b"laddr" => query.local_address = Some(text(value)),
                 b"user" if value == b"default" => query.user = Some(value.to_vec()),
-                b"user" => return Err("ERR No such user"),
+                b"user" => return Err(format!("ERR No such user '{}'", text(value))),
                 b"maxage" => {
                     let age = parse_i64(value).filter(|age| *age > 0);
                     query.max_age =
@@ -116,9 +121,9 @@ impl ClientQuery {
                 b"skipme" => match value.to_ascii_lowercase().as_slice() {
                     b"yes" => query.skip = Some(asker),
                     b"no" => query.skip = None,
-                    _ => return Err("ERR syntax error"),
+                    _ => return Err("ERR syntax error".to_owned()),
                 },
-                _ => return Err("ERR syntax error"),
+                _ => return Err("ERR syntax error".to_owned()),
             }
             at += 2;
         }
@@ -130,10 +135,7 @@ impl ClientQuery {
         let mut query = ClientQuery::default();
         match args.get(2).map(<[u8]>::to_ascii_lowercase).as_deref() {
             None => {}
-            Some(b"type") if args.len() == 4 => {
-                let unknown = || format!("ERR Unknown client type '{}'", String::from_utf8_lossy(args.at(3)));
-                query.kind = Some(ClientKind::from_name(args.at(3)).ok_or_else(unknown)?);
-            }
+            Some(b"type") if args.len() == 4 => query.kind = Some(client_kind(args.at(3))?),
             Some(b"id") if args.len() > 3 => {
                 let ids = args.iter().skip(3).map(|id| parse_i64(id).and_then(|id| u64::try_from(id).ok()));
                 let ids: Option<Vec<u64>> = ids.collect();

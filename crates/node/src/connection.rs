@@ -3,7 +3,7 @@
 use base::{Args, DbIndex, parse_i64};
 use resp::{Reply, Version};
 
-use crate::session::{Session, gate};
+use crate::session::{Peer, Session, gate};
 use crate::txn::db_of;
 use crate::worker::Worker;
 
@@ -61,6 +61,11 @@ impl Worker {
             true => reply.ok(),
             false => reply.error(WRONG_PASSWORD),
         }
+    }
+
+    /// Whether a client from there must authenticate. The program that holds this node may do anything anyway.
+    pub(crate) fn wants_password(&self, peer: &Peer) -> bool {
+        !self.settings.requirepass.is_empty() && *peer != Peer::InProcess
     }
 
     /// Checks a password and, if it is right, lets the session in.
@@ -162,7 +167,7 @@ impl Worker {
         session.no_touch = false;
         session.set_ack(self.default_ack());
         self.end_skip(session);
-        if !self.settings.requirepass.is_empty() {
+        if self.wants_password(&session.peer) {
             session.set_gate(gate::UNAUTHENTICATED, true);
             session.new_limits = Some(self.limits(false));
         }

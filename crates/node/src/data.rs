@@ -2,7 +2,7 @@
 
 use base::{AckLevel, Args, DbIndex, Millis, PartitionId, WorkerId, parse_i64};
 use command::{DataCommand, Lookup, Run, Spec};
-use engine::{KeyspaceSet, Store};
+use engine::{Access, KeyspaceSet, Store};
 use resp::{Reply, Version};
 
 use crate::borrow::AtHand;
@@ -45,8 +45,8 @@ impl Worker {
             }
             Place::Several(ids) => {
                 if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
-                    let (db, version) = (session.db, session.version);
-                    let operation = Operation { spec, command, db, args, raw, version };
+                    let (db, version, access) = (session.db, session.version, session.access());
+                    let operation = Operation { spec, command, db, args, raw, version, access };
                     self.run_over(&ids, operation, session.output.end());
                 } else {
                     self.start(session, ids, WireRequest::copy_of(args, raw));
@@ -66,7 +66,8 @@ impl Worker {
         args: Args<'_>,
         raw: &[u8],
     ) {
-        let operation = Operation { spec, command, db: session.db, args, raw, version: session.version };
+        let (db, version, access) = (session.db, session.version, session.access());
+        let operation = Operation { spec, command, db, args, raw, version, access };
         if self.places[usize::from(id.0)].partition.is_none() {
             self.send_call(session, id, operation);
         } else if session.has_gate(gate::DURABLE) && spec.is_write() {
@@ -97,10 +98,18 @@ impl Worker {
 
     /// Sends a request to the partition's owner, or lets it wait here for the partition to come home.
     fn send_call(&mut self, session: &mut Session, id: PartitionId, operation: Operation<'_>) {
-        let Operation { spec, db, args, raw, version, .. } = operation;
+        let Operation { spec, db, args, raw, version, access, .. } = operation;
         let ticket = session.output.open();
-        let head =
-            CallHead { session: session.at, ticket, partition: id, db, version, ack: session.ack, spec };
+        let head = CallHead {
+            session: session.at,
+            ticket,
+            partition: id,
+            db,
+            version,
+            access,
+            ack: session.ack,
+            spec,
+        };
         let owner = self.router.owner(id);
         if owner == self.id {
             self.wait_for_partition(self.id, head, WireRequest::copy_of(args, raw));
@@ -113,7 +122,7 @@ impl Worker {
     /// Runs a request of a client of worker `from`, whose partition is at hand.
     pub(crate) fn run_call(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
         let Run::Data(command) = head.spec.run else { return };
-        let CallHead { spec, db, version, .. } = *head;
+        let CallHead { spec, db, version, access, .. } = *head;
         let refusal = self.write_refused(spec, raw.len());
         let mut replies = std::mem::take(&mut self.replies[usize::from(from.0)]);
         let start = replies.buffer().len();
@@ -123,7 +132,7 @@ impl Worker {
                 false
             }
             None => {
-                let operation = Operation { spec, command, db, args, raw, version };
+                let operation = Operation { spec, command, db, args, raw, version, access };
                 self.run_here(head.partition, operation, replies.buffer())
             }
         };
@@ -175,7 +184,7 @@ impl Worker {
         operation: Operation<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Operation { spec, command, db, args, version, .. } = operation;
+        let Operation { spec, command, db, args, version, access, .. } = operation;
         let now = ids.iter().filter_map(|id| Some(self.place_of(*id)?.time(self.now.millis()))).max();
         let now = now.unwrap_or(self.now.millis());
         self.reach_time(ids, now);
@@ -186,6 +195,7 @@ impl Worker {
         let mut set = AtHand { places: &mut self.places, router: self.router };
         let set: &mut dyn KeyspaceSet = &mut set;
         let mut store = Store::over(set, db, now, seed);
+        store.access = access;
         engine::execute(command, args, &mut store, &mut Reply::new(out, version));
         let mut changed = false;
         for id in ids {
@@ -271,8 +281,8 @@ impl Worker {
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         match spec.run {
             Run::Data(command) => {
-                let (db, version) = (session.db, session.version);
-                let operation = Operation { spec, command, db, args, raw, version };
+                let (db, version, access) = (session.db, session.version, session.access());
+                let operation = Operation { spec, command, db, args, raw, version, access };
                 match self.place(db, command, spec, args) {
                     Place::One(id) => self.run_here(id, operation, out),
                     Place::Several(ids) => self.run_over(&ids, operation, out),
@@ -294,7 +304,11 @@ impl Worker {
         let request = WireRequest::encode(parts);
         let (spec, args, raw) = (command.spec(), request.args(), request.raw());
         let version = Version::Resp2;
-        self.run_here(id, Operation { spec, command, db, args, raw, version }, &mut Vec::new())
+        self.run_here(
+            id,
+            Operation { spec, command, db, args, raw, version, access: Access::Untouched },
+            &mut Vec::new(),
+        )
     }
 }
 

@@ -8,6 +8,7 @@ use base::Args;
 use command::{Flags, Lookup, NodeCommand, Run, Spec};
 use resp::Reply;
 
+use crate::pause::changes_or_publishes;
 use crate::session::{ReplyMode, Session, Stall, gate};
 use crate::txn::Transaction;
 use crate::wire::WireRequest;
@@ -69,6 +70,7 @@ impl Worker {
                 Admitted::Later => return Taken::Later,
             }
         }
+        session.last_command = spec.name;
         let taken = if self.stats.times(spec) {
             self.run_timed(session, spec, args, raw)
         } else {
@@ -76,7 +78,6 @@ impl Worker {
         };
         if taken == Taken::Done {
             session.commands += 1;
-            session.last_command = spec.name;
             self.stats.count(spec);
         }
         taken
@@ -137,7 +138,7 @@ impl Worker {
             return self.refuse(session, "NOAUTH Authentication required.");
         }
         if session.has_gate(gate::SUBSCRIBED) && !allowed_while_subscribed(spec) {
-            let name = spec.name.replace('|', " ");
+            let name = spec.name;
             let text = format!(
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
             );
@@ -146,7 +147,7 @@ impl Worker {
         if session.has_gate(gate::MONITOR) && !allowed_while_monitoring(spec) {
             return self.refuse(session, "ERR Replica can't interact with the keyspace");
         }
-        if self.pause.holds(spec, self.now.mono_millis()) {
+        if self.pause.holds(session, spec, self.now.mono_millis()) {
             session.stall = Some(Stall::Paused);
             self.pause.park(session.at);
             return Admitted::Later;
@@ -182,6 +183,7 @@ impl Worker {
             return;
         }
         let limit = self.settings.client_query_buffer_limit as usize;
+        let writes = spec.is_write() || changes_or_publishes(session, spec);
         let transaction: &mut Transaction = session.transaction.get_or_insert_default();
         if transaction.bytes + raw.len() > limit {
             transaction.broken = true;
@@ -190,6 +192,7 @@ impl Worker {
             return;
         }
         transaction.bytes += raw.len();
+        transaction.writes |= writes;
         transaction.requests.push(WireRequest::copy_of(args, raw));
         Reply::new(session.output.end(), session.version).simple("QUEUED");
     }

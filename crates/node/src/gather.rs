@@ -13,7 +13,7 @@ use crate::client::{ClientLine, ClientQuery};
 use crate::message::Message;
 use crate::output::Ticket;
 use crate::pause::PauseMode;
-use crate::session::{Session, SessionRef, Stall};
+use crate::session::{Session, SessionRef, Stall, gate};
 use crate::settings::Settings;
 use crate::slowlog::SlowEntry;
 use crate::stats::Snapshot;
@@ -147,6 +147,9 @@ impl Worker {
             }
             Question::Settings(settings) => {
                 self.use_settings(Arc::clone(settings));
+                if let Some(session) = asker {
+                    session.new_limits = Some(self.limits(!session.has_gate(gate::UNAUTHENTICATED)));
+                }
                 Answer::Done
             }
             Question::Pause(mode, end) => {

@@ -42,6 +42,8 @@ impl Snapshot {
         self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
         self.client_bytes += other.client_bytes;
         self.data_bytes += other.data_bytes;
+        self.lookups.0 += other.lookups.0;
+        self.lookups.1 += other.lookups.1;
         self.slow += other.slow;
         self.partitions += other.partitions;
         self.checkpointing |= other.checkpointing;
@@ -87,13 +89,15 @@ impl Worker {
     /// What this worker contributes.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         let mut dbs: HashMap<u8, DbCount> = HashMap::default();
-        let (mut data_bytes, mut partitions, mut entries) = (0, 0, 0);
+        let (mut data_bytes, mut partitions, mut entries, mut lookups) = (0, 0, 0, (0, 0));
         for place in &self.places {
             let Some(partition) = &place.partition else { continue };
             partitions += 1;
             entries += partition.last().index;
             for (db, keyspace) in partition.keyspaces() {
                 data_bytes += keyspace.memory() as u64;
+                lookups.0 += keyspace.lookups().hits;
+                lookups.1 += keyspace.lookups().misses;
                 if !keyspace.is_empty() {
                     let count = dbs.entry(db.number()).or_default();
                     count.keys += keyspace.len() as u64;
@@ -113,6 +117,7 @@ impl Worker {
             ),
             client_bytes: sessions().map(|session| session.memory() as u64).sum(),
             data_bytes,
+            lookups,
             dbs,
             slow: self.slowlog.len() as u64,
             partitions,
@@ -282,6 +287,8 @@ impl Context<'_> {
         lines.add("total_net_output_bytes", stats.net_output_bytes);
         lines.add("rejected_connections", stats.rejected_connections);
         lines.add("expired_keys", stats.expired_keys);
+        lines.add("keyspace_hits", self.total.lookups.0);
+        lines.add("keyspace_misses", self.total.lookups.1);
         lines.add("evicted_keys", 0);
         lines.add("evicted_clients", 0);
         lines.add("total_error_replies", stats.errors);

@@ -82,6 +82,7 @@ pub(crate) struct CallHead {
     pub(crate) partition: PartitionId,
     pub(crate) db: DbIndex,
     pub(crate) version: Version,
+    pub(crate) access: engine::Access,
     pub(crate) ack: AckLevel,
     pub(crate) spec: &'static Spec,
 }

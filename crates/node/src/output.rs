@@ -61,6 +61,10 @@ impl Output {
     /// Where a message that answers no request is to be written: it is sent to a muted client too.
     #[inline]
     pub(crate) fn push_end(&mut self) -> &mut Vec<u8> {
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::ReplyOrder) {
+            return &mut self.ready;
+        }
         if self.slots.is_empty() { &mut self.ready } else { &mut self.tail }
     }
 

@@ -9,7 +9,7 @@
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Lookup, Run, Spec};
-use engine::{Keyspace, Store};
+use engine::{Access, Keyspace, Store};
 use raft::{EntryId, Group, GroupConfig, HardState, RecoverError, Recovered};
 use resp::{Decoded, Decoder, Limits, Reply, Version};
 
@@ -33,6 +33,8 @@ pub(crate) struct Operation<'a> {
     /// Wire form, for the log.
     pub(crate) raw: &'a [u8],
     pub(crate) version: Version,
+    /// Whether keys note that they were used: not for `CLIENT NO-TOUCH`.
+    pub(crate) access: Access,
 }
 
 /// The entry of this turn.
@@ -178,6 +180,7 @@ impl Partition {
         let keyspace = self.keyspace(operation.db);
         let before = keyspace.changes();
         let mut store = Store::new(keyspace, operation.db, now, seed);
+        store.access = operation.access;
         let mut reply = Reply::new(out, operation.version);
         engine::execute(operation.command, operation.args, &mut store, &mut reply);
         let changed = keyspace.changes() != before;
@@ -295,7 +298,11 @@ impl Partition {
     ) -> bool {
         let request = WireRequest::encode(parts);
         let (spec, args, raw) = (command.spec(), request.args(), request.raw());
-        self.run(turn, Operation { spec, command, db, args, raw, version: Version::Resp2 }, out)
+        self.run(
+            turn,
+            Operation { spec, command, db, args, raw, version: Version::Resp2, access: Access::Untouched },
+            out,
+        )
     }
 
     /// Closes the open entry: gives it its index and appends its record to `frame`.

@@ -5,7 +5,7 @@
 use base::Millis;
 use command::{NodeCommand, Run, Spec};
 
-use crate::session::{SessionRef, Stall};
+use crate::session::{Session, SessionRef, Stall};
 use crate::worker::Worker;
 
 /// Which requests are held.
@@ -34,14 +34,14 @@ impl Pause {
         self.until.map_or(Millis::NEVER, |(_, end)| end)
     }
 
-    pub(crate) fn holds(&self, spec: &Spec, now: Millis) -> bool {
+    pub(crate) fn holds(&self, session: &Session, spec: &Spec, now: Millis) -> bool {
         let Some((mode, end)) = self.until else { return false };
         if now >= end || is_exempt(spec) {
             return false;
         }
         match mode {
             PauseMode::All => true,
-            PauseMode::Write => spec.is_write() || changes_or_publishes(spec),
+            PauseMode::Write => spec.is_write() || changes_or_publishes(session, spec),
         }
     }
 
@@ -63,9 +63,14 @@ fn is_exempt(spec: &Spec) -> bool {
     matches!(spec.run, Run::Node(NodeCommand::ClientPause | NodeCommand::ClientUnpause))
 }
 
-fn changes_or_publishes(spec: &Spec) -> bool {
+/// Whether a request may change data or is heard elsewhere, although its row does not call it a write.
+pub(crate) fn changes_or_publishes(session: &Session, spec: &Spec) -> bool {
     use NodeCommand as N;
-    matches!(spec.run, Run::Node(N::Exec | N::Publish | N::SPublish | N::FlushAll | N::FlushDb | N::SwapDb))
+    match spec.run {
+        Run::Node(N::Publish | N::SPublish | N::FlushAll | N::FlushDb | N::SwapDb) => true,
+        Run::Node(N::Exec) => session.transaction.as_ref().is_some_and(|transaction| transaction.writes),
+        Run::Node(_) | Run::Data(_) | Run::Container => false,
+    }
 }
 
 impl Worker {

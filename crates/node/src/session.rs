@@ -191,6 +191,12 @@ impl Session {
         self.set_gate(gate::DURABLE, ack == AckLevel::Durable);
     }
 
+    /// How keys note that this client used them.
+    #[inline]
+    pub(crate) fn access(&self) -> engine::Access {
+        if self.no_touch { engine::Access::Untouched } else { engine::Access::Recent }
+    }
+
     /// Bytes the request under way is known to need in all; zero if unknown.
     pub(crate) fn announced(&self) -> usize {
         self.decoder.as_ref().map_or(0, Decoder::announced)

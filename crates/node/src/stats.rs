@@ -210,6 +210,8 @@ pub struct Snapshot {
     pub client_bytes: u64,
     /// Bytes of keys and values.
     pub data_bytes: u64,
+    /// Reads that found their key, and that did not.
+    pub lookups: (u64, u64),
     /// Keys by database.
     pub dbs: HashMap<u8, DbCount>,
     /// Entries in the slow log.

@@ -75,10 +75,18 @@ impl Worker {
             }
         }
         self.expiry.set(self.settings.active_expire);
+        for token in self.sessions.tokens() {
+            let Some(mut session) = self.sessions.take(token) else { continue };
+            let limits = self.limits(!session.has_gate(gate::UNAUTHENTICATED));
+            if let Some(decoder) = &mut session.decoder {
+                decoder.set_limits(limits);
+            }
+            self.sessions.put_back(session);
+        }
     }
 }
 
-/// Clients that wait for messages are idle by nature.
+/// Clients that wait for messages are idle by nature; one whose request is held waits for us.
 fn may_time_out(session: &Session) -> bool {
-    session.subscriptions.count() == 0 && !session.has_gate(gate::MONITOR)
+    session.subscriptions.count() == 0 && !session.has_gate(gate::MONITOR) && session.stall.is_none()
 }

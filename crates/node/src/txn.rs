@@ -24,6 +24,8 @@ pub(crate) struct Transaction {
     /// A request was refused while queueing; `EXEC` will refuse all.
     pub(crate) broken: bool,
     pub(crate) bytes: usize,
+    /// One of them may change data, or publish.
+    pub(crate) writes: bool,
 }
 
 /// The reply of a transaction that ran, as far as it is known.

@@ -174,7 +174,7 @@ impl Worker {
             return Err(b"-ERR max number of clients reached\r\n");
         }
         self.stats.connections += 1;
-        let open = self.settings.requirepass.is_empty() || peer == Peer::InProcess;
+        let open = !self.wants_password(&peer);
         let limits = self.limits(open);
         let (ack, now) = (self.default_ack(), self.now.mono_millis());
         let token = self.sessions.insert(|token| {
@@ -363,6 +363,8 @@ impl Worker {
     pub fn closed(&mut self, token: u32) {
         let Some(mut session) = self.sessions.take(token) else { return };
         self.forget_session(&mut session);
+        // Its place may be another's before the turn ends.
+        self.outbox.close.retain(|other| *other != token);
         self.sessions.remove(session);
     }
 
