@@ -267,6 +267,31 @@ impl Net {
         }
     }
 
+    /// In one turn of one worker: `killer` kills `victim`, which hangs up, and someone else connects.
+    pub(crate) fn kill_hang_up_and_accept_in_one_turn(
+        &mut self,
+        killer: ClientId,
+        victim: ClientId,
+    ) -> ClientId {
+        let (worker, token) = (self.clients[victim.0].worker, self.clients[victim.0].token);
+        let killer = self.clients[killer.0].token;
+        let mut kill = Vec::new();
+        resp::write_request(&mut kill, words(&format!("CLIENT KILL ID {}", victim.0 + 1)).iter());
+        self.clients[victim.0].open = false;
+        let conn = ConnId(self.clients.len() as u64 + 1);
+        // The newcomer must be known before the turn ends.
+        let client =
+            Client { worker, token, unread: VecDeque::new(), received: Vec::new(), open: true, deaf: false };
+        self.clients.push(client);
+        let given = self.turn(worker, |worker| {
+            worker.receive(killer, &kill);
+            worker.closed(token);
+            worker.accept(conn, Peer::InProcess, 2)
+        });
+        assert_eq!(given, Ok(token));
+        ClientId(self.clients.len() - 1)
+    }
+
     /// Time passes on both clocks; what is due happens.
     pub(crate) fn pass(&mut self, millis: u64) {
         let end = self.now.mono_us + millis * 1000;
