@@ -19,6 +19,7 @@ mod licences;
 mod prepare;
 mod runners;
 mod shell;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -36,7 +37,7 @@ cargo xtask TASK
   tidy                  module docs, file lengths, unused files, the map in ARCHITECTURE.md, licences, leftovers
   docs [--check]        writes the generated pages of docs/; with --check only compares
   licences              every dependency has a licence that deny.toml allows
-  sim [ARGS]            the simulator: --seeds N, --seed X
+  sim [ARGS]            the simulator: --seeds N, --seed S, --trace; --planted finds the bugs planted on purpose
   fuzz [TARGET] [--seconds N]   each fuzz target, or one, for N seconds (60); works with the stable compiler
   bench [ARGS]          narf beside redis-server: throughput, latency, CPU an operation; --help lists ARGS
   coverage [ARGS]       line coverage of all tests with cargo-llvm-cov
@@ -65,7 +66,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "tidy" => tidy::run(),
         "docs" => docs::run(rest),
         "licences" => licences::run(),
-        "sim" => runners::sim(rest),
+        "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
         "coverage" => runners::coverage(rest),

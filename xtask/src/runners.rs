@@ -1,26 +1,8 @@
-//! Thin starts of longer work: simulator, coverage.
+//! A thin start of longer work: coverage.
 
-use std::process::Command;
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
-use crate::{prepare, shell, workspace};
-
-/// The simulator's program, if the workspace has it.
-pub(crate) fn sim_command() -> Result<Option<Command>> {
-    let packages = workspace::packages()?;
-    let sim = packages.iter().find(|package| package.name == "narf-sim");
-    let Some(program) = sim.and_then(|package| package.programs.first()) else { return Ok(None) };
-    let arguments = ["run", "--quiet", "--release", "--package", "narf-sim", "--bin", program, "--"];
-    Ok(Some(shell::command("cargo", &arguments)))
-}
-
-pub(crate) fn sim(arguments: &[String]) -> Result<()> {
-    match sim_command()? {
-        Some(mut command) => shell::run_command(command.args(arguments)),
-        None => bail!("crates/sim has no program; its tests run with `cargo nextest run --package narf-sim`"),
-    }
-}
+use crate::{prepare, shell};
 
 /// What is not measured: the shells, whose errors of sockets and disks no test can ask for at will, and the tests.
 const NOT_MEASURED: &str = "(^|/)(xtask|tests|crates/(server|client|cli|sim|narf))/";

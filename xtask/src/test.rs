@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{docs, fuzz, layers, licences, prepare, runners, shell, tidy, workspace};
+use crate::{docs, fuzz, layers, licences, prepare, shell, sim, tidy, workspace};
 
 /// How long each fuzz target runs here; `cargo xtask fuzz` runs longer.
 const FUZZ_SECONDS: u64 = 60;
 /// How many simulated histories run here; `cargo xtask sim --seeds N` runs more.
 const SIM_SEEDS: &str = "200";
+/// Within how many of them each planted bug must be found.
+const PLANTED_SEEDS: &str = "100";
 
 #[derive(Default)]
 struct Run {
@@ -156,14 +158,9 @@ impl Run {
     }
 
     fn sim(&mut self) {
-        match runners::sim_command() {
-            Ok(Some(mut command)) => self.check("simulation", || {
-                let command = command.args(["--seeds", SIM_SEEDS]);
-                shell::run_command(command)
-            }),
-            Ok(None) => self.leave_out("simulation seeds (crates/sim has no program)"),
-            Err(error) => self.fail("simulation", &format!("{error:#}")),
-        }
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
+        self.check("simulation", || sim::run(&words(&["--seeds", SIM_SEEDS])));
+        self.check("planted bugs are found", || sim::run(&words(&["--planted", "--seeds", PLANTED_SEEDS])));
     }
 
     fn fuzz(&mut self) {

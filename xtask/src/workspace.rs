@@ -22,8 +22,6 @@ pub(crate) struct Package {
     pub(crate) layer: Option<u64>,
     /// Names of packages that it needs to run or be built.
     pub(crate) dependencies: Vec<String>,
-    /// Names of its programs.
-    pub(crate) programs: Vec<String>,
 }
 
 /// All members.
@@ -39,13 +37,11 @@ fn package(value: &Value) -> Result<Package> {
     let folder = manifest.parent().and_then(Path::file_name).context("a package lies in a folder")?;
     // A dependency for tests only has the kind `dev`; one for its own build counts like a normal one.
     let needed = array(&value["dependencies"]).filter(|dependency| dependency["kind"] != "dev");
-    let programs = array(&value["targets"]).filter(|target| array(&target["kind"]).any(|kind| kind == "bin"));
     Ok(Package {
         name: text(&value["name"])?,
         folder: folder.to_string_lossy().into_owned(),
         layer: value["metadata"]["layer"].as_u64(),
         dependencies: needed.map(|dependency| text(&dependency["name"])).collect::<Result<_>>()?,
-        programs: programs.map(|target| text(&target["name"])).collect::<Result<_>>()?,
     })
 }
 

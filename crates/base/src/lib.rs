@@ -8,6 +8,8 @@ mod collections;
 mod hash;
 mod id;
 mod number;
+#[cfg(narf_plant)]
+pub mod plant;
 mod random;
 mod time;
 
@@ -18,3 +20,8 @@ pub use id::{AckLevel, ConnId, DbIndex, NodeId, PartitionId, Slot, WorkerId};
 pub use number::{I64_TEXT_MAX, format_i64, parse_i64};
 pub use random::Random;
 pub use time::{Millis, Now};
+
+#[cfg(all(narf_plant, not(debug_assertions)))]
+compile_error!(
+    "bugs are planted only in builds with debug assertions: unset `--cfg narf_plant`, or build the dev profile"
+);

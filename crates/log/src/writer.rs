@@ -229,6 +229,10 @@ impl SyncHandle {
             // The clone of the active segment is taken under the same lock as the target, so a rotation
             // cannot slip in between and leave a segment out.
             let mut segments = files.retired.clone();
+            #[cfg(narf_plant)]
+            if base::plant::is(base::plant::Plant::LostTail) {
+                segments.clear();
+            }
             segments.push(files.active.clone());
             (segments, target)
         };

@@ -144,8 +144,13 @@ impl Client {
     /// The connection has gone, for whatever reason.
     pub(crate) fn disconnected(&mut self, around: &mut Surroundings<'_>) {
         let Some(link) = self.link.take() else { return };
+        around.network.leave(link, End::Client, true);
         around.oracle.channels.gone(link.0);
-        around.note(format_args!("client {}: {link:?} is over, {} replies lost", self.id, self.pending.len()));
+        around.note(format_args!(
+            "client {}: {link:?} is over, {} replies lost",
+            self.id,
+            self.pending.len()
+        ));
         self.lost.extend(self.pending.drain(..));
         self.output.clear();
         self.away_until_us = around.clock.now().mono_us + AWAY_US;
@@ -153,9 +158,6 @@ impl Client {
 
     /// The machine lost power: what was still to be read is gone too, and nothing of it can happen any more.
     pub(crate) fn power_lost(&mut self, around: &mut Surroundings<'_>) {
-        if let Some(link) = self.link {
-            around.network.leave(link, End::Client, true);
-        }
         self.disconnected(around);
         self.settle_lost(around);
     }
@@ -191,9 +193,7 @@ impl Client {
         self.read_replies(link, around)?;
         self.check_patience(around)?;
         if more && self.pending.len() < self.window && self.random.chance(1, 4) {
-            if self.part == Part::Owner
-                && self.random.chance(1, 20)
-            {
+            if self.part == Part::Owner && self.random.chance(1, 20) {
                 self.select(around);
             }
             for _ in 0..=self.random.below(4) {
@@ -209,7 +209,9 @@ impl Client {
         let now_us = around.clock.now().mono_us;
         match self.pending.front().filter(|pending| pending.asked_us + PATIENCE_US < now_us) {
             None => Ok(()),
-            Some(pending) => Err(format!("answers: client {} waits for ever for {:?}", self.id, pending.want)),
+            Some(pending) => {
+                Err(format!("answers: client {} waits for ever for {:?}", self.id, pending.want))
+            }
         }
     }
 
@@ -225,7 +227,10 @@ impl Client {
                 continue;
             }
             let Some(pending) = self.pending.pop_front() else {
-                return Err(format!("replies: client {} was told {value:?} and had asked for nothing", self.id));
+                return Err(format!(
+                    "replies: client {} was told {value:?} and had asked for nothing",
+                    self.id
+                ));
             };
             let asker = Asker { asked: pending.asked, link: link.0, is_durable: self.is_durable };
             around.oracle.answer(&pending.want, asker, around.clock, &value).map_err(|error| {

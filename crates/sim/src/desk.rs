@@ -145,7 +145,9 @@ impl Desk {
         };
         match result {
             Err(error) if error.is_full() => {
-                around.trace.note(around.now.mono_us, format_args!("no room for the checkpoint of {partition:?}"));
+                around
+                    .trace
+                    .note(around.now.mono_us, format_args!("no room for the checkpoint of {partition:?}"));
                 if let Some(writing) = self.writers.remove(&partition) {
                     // What is left of it is removed at the next start at the latest.
                     let _ = writing.writer.abort();
@@ -197,12 +199,16 @@ impl Desk {
             writer.finish()?;
             self.needed_from.insert(partition, position);
             Checkpoints::remove_older(&*self.disk, partition, index)?;
-            around.trace.note(around.now.mono_us, format_args!("checkpoint of {partition:?} at entry {index}"));
+            around
+                .trace
+                .note(around.now.mono_us, format_args!("checkpoint of {partition:?} at entry {index}"));
         }
         if self.round_open == 0 && self.needed_from.len() == usize::from(self.meta.partitions) {
             let needed = self.needed_from.values().copied().min().unwrap_or(Position(0));
             let segments = self.sync.cut_before(needed)?;
-            around.trace.note(around.now.mono_us, format_args!("{segments} segments before {needed} removed"));
+            around
+                .trace
+                .note(around.now.mono_us, format_args!("{segments} segments before {needed} removed"));
         }
         Ok(())
     }

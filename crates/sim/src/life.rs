@@ -137,6 +137,7 @@ impl Life {
     /// Moves a worker on by one step.
     pub(crate) fn step(&mut self, seat: usize, around: &mut Around<'_>) {
         match std::mem::replace(&mut self.seats[seat].phase, Phase::Idle) {
+            Phase::Idle if !self.has_work(seat, around) => {}
             Phase::Idle => self.run_events(seat, around),
             Phase::Append(outbox) => self.append(seat, outbox, around),
             Phase::Tell(outbox) => self.tell(seat, outbox),
@@ -146,10 +147,23 @@ impl Life {
 
     /// Whether no worker has anything under way.
     pub(crate) fn is_quiet(&self) -> bool {
-        let all_sent = |seat: &Seat| seat.connections.keys().all(|token| seat.worker.sendable(*token).is_empty());
+        let all_sent =
+            |seat: &Seat| seat.connections.keys().all(|token| seat.worker.sendable(*token).is_empty());
         let quiet =
             |seat: &Seat| matches!(seat.phase, Phase::Idle) && seat.inbox.is_empty() && all_sent(seat);
         self.seats.iter().all(quiet) && self.desk.is_quiet()
+    }
+
+    /// Whether anything would wake this worker's thread.
+    fn has_work(&self, number: usize, around: &Around<'_>) -> bool {
+        let seat = &self.seats[number];
+        let calls = |connection: &Connection| {
+            around.network.is_readable(connection.link, End::Node)
+                || connection.stuck && around.network.is_writable(connection.link, End::Node)
+        };
+        !seat.inbox.is_empty()
+            || seat.worker.next_tick() <= around.now.mono_millis()
+            || seat.connections.values().any(calls)
     }
 
     fn run_events(&mut self, seat: usize, around: &mut Around<'_>) {
@@ -258,7 +272,10 @@ impl Life {
             before = self.log.position();
             match self.log.append(&outbox.frame) {
                 Ok(end) => {
-                    around.note(format_args!("worker {number}: appends {} bytes up to {end}", outbox.frame.len()));
+                    around.note(format_args!(
+                        "worker {number}: appends {} bytes up to {end}",
+                        outbox.frame.len()
+                    ));
                     self.seats[number].worker.appended(end.0);
                 }
                 Err(error) => return self.fail(error, around),

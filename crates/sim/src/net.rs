@@ -130,11 +130,20 @@ impl Network {
         }
     }
 
-    /// How many bytes have arrived at an end.
-    pub(crate) fn arrived(&self, id: LinkId, at: End) -> usize {
-        self.links.get(&id).map_or(0, |link| match at {
+    /// Whether an end has anything to read, be it the end.
+    pub(crate) fn is_readable(&self, id: LinkId, at: End) -> bool {
+        let arrived = self.links.get(&id).map_or(0, |link| match at {
             End::Client => link.to_client.arrived.len(),
             End::Node => link.to_node.arrived.len(),
+        });
+        arrived > 0 || self.is_over(id, at)
+    }
+
+    /// Whether an end can send something.
+    pub(crate) fn is_writable(&self, id: LinkId, from: End) -> bool {
+        self.links.get(&id).is_some_and(|link| match from {
+            End::Client => link.to_node.room() > 0,
+            End::Node => link.to_client.room() > 0,
         })
     }
 
@@ -166,8 +175,12 @@ impl Network {
     /// Whether an end sees that the other has gone and has read all there was.
     pub(crate) fn is_over(&self, id: LinkId, at: End) -> bool {
         self.links.get(&id).is_none_or(|link| match at {
-            End::Client => link.node_gone.is_some_and(|gone| gone <= self.now_us) && link.to_client.arrived.is_empty(),
-            End::Node => link.client_gone.is_some_and(|gone| gone <= self.now_us) && link.to_node.arrived.is_empty(),
+            End::Client => {
+                link.node_gone.is_some_and(|gone| gone <= self.now_us) && link.to_client.arrived.is_empty()
+            }
+            End::Node => {
+                link.client_gone.is_some_and(|gone| gone <= self.now_us) && link.to_node.arrived.is_empty()
+            }
         })
     }
 }

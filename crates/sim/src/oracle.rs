@@ -74,7 +74,9 @@ impl Want {
             Want::Own(_, act) => act.is_write(),
             Want::MSet(_) | Want::Count(_) | Want::CountTo(..) | Want::WriteTwins(..) => true,
             Want::Exec(parts) => parts.iter().any(Want::is_write),
-            Want::Ok | Want::Queued | Want::Echo(_) | Want::Fine | Want::MGet(_) | Want::ReadCount(_) => false,
+            Want::Ok | Want::Queued | Want::Echo(_) | Want::Fine | Want::MGet(_) | Want::ReadCount(_) => {
+                false
+            }
             Want::ReadTwins(_) | Want::Publish(..) | Want::Subscribe(_) => false,
         }
     }
@@ -85,9 +87,9 @@ impl Want {
             Want::Own(_, Act::Set(..) | Act::IncrBy(_)) => true,
             Want::MSet(_) | Want::Count(_) | Want::CountTo(..) | Want::WriteTwins(..) => true,
             // An increment in a transaction may be of a key that is no number, and is answered all the same.
-            Want::Exec(parts) => {
-                parts.iter().any(|part| part.surely_changes() && !matches!(part, Want::Own(_, Act::IncrBy(_))))
-            }
+            Want::Exec(parts) => parts
+                .iter()
+                .any(|part| part.surely_changes() && !matches!(part, Want::Own(_, Act::IncrBy(_)))),
             _ => false,
         }
     }
@@ -152,10 +154,14 @@ impl Oracle {
 
     fn note_asked(&mut self, want: &Want, event: u64) {
         match want {
-            Want::Count(counter) | Want::CountTo(counter, _) => self.counters.entry(*counter).or_default().ask(),
+            Want::Count(counter) | Want::CountTo(counter, _) => {
+                self.counters.entry(*counter).or_default().ask()
+            }
             Want::WriteTwins(pair, token) => self.twins.entry(*pair).or_default().ask(*token, event),
             Want::Exec(parts) => parts.iter().for_each(|part| self.note_asked(part, event)),
-            Want::Publish(channel, publisher, number) => self.channels.ask(*channel, *publisher, *number, event),
+            Want::Publish(channel, publisher, number) => {
+                self.channels.ask(*channel, *publisher, *number, event)
+            }
             _ => {}
         }
     }
@@ -192,7 +198,9 @@ impl Oracle {
 
     fn refuse(&mut self, want: &Want) {
         match want {
-            Want::Count(counter) | Want::CountTo(counter, _) => self.counters.entry(*counter).or_default().refused(),
+            Want::Count(counter) | Want::CountTo(counter, _) => {
+                self.counters.entry(*counter).or_default().refused()
+            }
             Want::WriteTwins(pair, token) => self.twins.entry(*pair).or_default().refused(*token),
             Want::Exec(parts) => parts.iter().for_each(|part| self.refuse(part)),
             _ => {}
@@ -246,7 +254,9 @@ impl Oracle {
                 self.twins.entry(*pair).or_default().written(*token, event);
                 Ok(())
             }
-            (Want::ReadTwins(pair), Value::Array(both)) if both.len() == 2 => self.read_twins(*pair, asked_at, both),
+            (Want::ReadTwins(pair), Value::Array(both)) if both.len() == 2 => {
+                self.read_twins(*pair, asked_at, both)
+            }
             (Want::ReadTwins(pair), _) if values.len() == 2 => self.read_twins(*pair, asked_at, values),
             (Want::Exec(parts), value) => self.judge_exec(parts, asker, event, window, value),
             (Want::Publish(channel, publisher, number), Value::Int(_)) => {
@@ -267,7 +277,12 @@ impl Oracle {
 
     fn read_twins(&mut self, pair: usize, asked_at: u64, both: &[Value]) -> Result<(), String> {
         let token = |value: &Value| value.as_int().map(|token| token as u64);
-        self.twins.entry(pair).or_default().read(&format!("twins {pair}"), asked_at, token(&both[0]), token(&both[1]))
+        self.twins.entry(pair).or_default().read(
+            &format!("twins {pair}"),
+            asked_at,
+            token(&both[0]),
+            token(&both[1]),
+        )
     }
 
     fn judge_exec(

@@ -55,6 +55,7 @@ impl Trace {
 
 /// Bytes as a trace shows them: printable, and not too many.
 pub(crate) fn show(bytes: &[u8]) -> String {
-    let text: String = bytes.iter().take(200).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
+    let text: String =
+        bytes.iter().take(200).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
     if bytes.len() > 200 { format!("{text}… ({} bytes)", bytes.len()) } else { text }
 }

@@ -210,7 +210,9 @@ pub(crate) fn read_twins(pair: u64, in_transaction: bool) -> Batch {
     let [left, right] = twin_keys(pair);
     let want = Want::ReadTwins(pair as usize);
     match in_transaction {
-        true => Batch::transaction(vec![(words(&["GET", &left]), Some(want)), (words(&["GET", &right]), None)]),
+        true => {
+            Batch::transaction(vec![(words(&["GET", &left]), Some(want)), (words(&["GET", &right]), None)])
+        }
         false => Batch::one(&["MGET", &left, &right], want),
     }
 }

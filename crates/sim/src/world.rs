@@ -216,8 +216,13 @@ impl World {
 
     /// Starts the node as the server would.
     fn start(&mut self) -> Result<(), String> {
-        let started =
-            start(self.disk.disk(), self.plan.partitions, self.disk.boot_id(), self.plan.segment_bytes, &mut self.random);
+        let started = start(
+            self.disk.disk(),
+            self.plan.partitions,
+            self.disk.boot_id(),
+            self.plan.segment_bytes,
+            &mut self.random,
+        );
         let started = match started {
             Ok(started) => started,
             // A fault may strike while it starts; the next attempt finds what this one left.
@@ -307,10 +312,7 @@ impl World {
                     oracle: &mut self.oracle,
                     trace: &mut self.trace,
                 };
-                if let Some(link) = self.clients[client].link {
-                    around.network.leave(link, crate::net::End::Client, true);
-                    self.clients[client].disconnected(&mut around);
-                }
+                self.clients[client].disconnected(&mut around);
             }
             Kind::Kill if self.life.is_some() => self.crash(false),
             Kind::PowerLoss if self.life.is_some() => self.crash(true),
@@ -358,6 +360,8 @@ impl World {
         self.plan.troubles.clear();
         self.rest()?;
         self.disk_has_trouble = false;
+        // A node looks for room now and then, and goes on by itself.
+        self.clock.advance(1_000_000);
         self.oracle.may_refuse = false;
         // Past every deadline, so that what is there now stays.
         self.clock.step(300_000_000);
@@ -370,7 +374,10 @@ impl World {
         for _ in 0..REST_STEPS {
             self.step(false)?;
             let quiet = self.life.as_ref().is_some_and(Life::is_quiet);
-            if quiet && self.network.is_quiet() && self.clients.iter().all(|client| client.link.is_some() && client.is_idle()) {
+            if quiet
+                && self.network.is_quiet()
+                && self.clients.iter().all(|client| client.link.is_some() && client.is_idle())
+            {
                 return Ok(());
             }
             if self.full_until_us.is_some_and(|until| until <= self.clock.now().mono_us) {
@@ -388,7 +395,7 @@ impl World {
         self.clients.push(auditor);
         let result = self.converse(id, batches);
         let mut auditor = self.clients.pop().expect("the auditor is the last client");
-        let mut around = Surroundings {
+        let around = Surroundings {
             clock: &self.clock,
             network: &mut self.network,
             oracle: &mut self.oracle,

@@ -14,6 +14,8 @@ cargo xtask sim [OPTIONS]
   --seed S      run this one only
   --ticks T     steps with trouble, before everything heals (4000)
   --trace       tell everything that happened
+  --planted     plant each bug in turn and run seeds until it is found; at most N seeds each
+  --plant BUG   plant this one: ack_before_write, lost_tail, expired_served, reply_order
 ";
 
 struct Arguments {
@@ -21,11 +23,18 @@ struct Arguments {
     count: u64,
     ticks: u64,
     trace: bool,
+    planted: bool,
+    plant: Option<String>,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments { first: 1, count: 100, ticks: 4000, trace: false };
+    let mut arguments =
+        Arguments { first: 1, count: 100, ticks: 4000, trace: false, planted: false, plant: None };
     while let Some(word) = words.next() {
+        if word == "--plant" {
+            arguments.plant = Some(words.next().ok_or("--plant needs the name of a bug")?);
+            continue;
+        }
         let mut number = || -> Result<u64, String> {
             let text = words.next().ok_or_else(|| format!("{word} needs a number"))?;
             text.parse().map_err(|_| format!("{word} needs a number, not `{text}`"))
@@ -35,6 +44,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--start" => arguments.first = number()?,
             "--ticks" => arguments.ticks = number()?,
             "--trace" => arguments.trace = true,
+            "--planted" => arguments.planted = true,
             "--seed" => (arguments.first, arguments.count) = (number()?, 1),
             other => return Err(format!("no option `{other}`\n\n{HELP}")),
         }
@@ -44,7 +54,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
-        Ok(arguments) => run(&arguments),
+        Ok(arguments) => match plant(&arguments) {
+            Ok(()) if arguments.planted => find_planted(&arguments),
+            Ok(()) => run(&arguments),
+            Err(error) => {
+                eprintln!("sim: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             eprintln!("sim: {error}");
             ExitCode::FAILURE
@@ -52,8 +69,64 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(not(narf_plant))]
+fn plant(arguments: &Arguments) -> Result<(), String> {
+    match arguments.planted || arguments.plant.is_some() {
+        false => Ok(()),
+        true => {
+            Err("this build has no planted bugs; `cargo xtask sim --planted` builds one that has".to_owned())
+        }
+    }
+}
+
+#[cfg(not(narf_plant))]
+fn find_planted(_arguments: &Arguments) -> ExitCode {
+    ExitCode::FAILURE
+}
+
+#[cfg(narf_plant)]
+fn plant(arguments: &Arguments) -> Result<(), String> {
+    use base::plant::Plant;
+    let Some(name) = &arguments.plant else { return Ok(()) };
+    let names = Plant::ALL.map(|(name, _)| name).join(", ");
+    let bug = Plant::ALL.into_iter().find(|(other, _)| other == name);
+    let (_, bug) = bug.ok_or_else(|| format!("no planted bug `{name}`; there are {names}"))?;
+    base::plant::plant(Some(bug));
+    Ok(())
+}
+
+/// Plants each bug in turn and runs seeds until it is found.
+#[cfg(narf_plant)]
+fn find_planted(arguments: &Arguments) -> ExitCode {
+    use base::plant::{Plant, plant};
+    let Arguments { first, count, ticks, .. } = *arguments;
+    let mut all_found = true;
+    for (name, bug) in Plant::ALL {
+        plant(Some(bug));
+        let mut runs =
+            (first..first + count).map(|seed| World::run(seed, Options { ticks, keep_trace: false }).0);
+        let found = runs.find_map(|report| Some((report.seed, report.violation?)));
+        match found {
+            Some((seed, violation)) => {
+                let first_line = violation.lines().next().unwrap_or_default();
+                println!(
+                    "{name}: found by seed {seed}: {}",
+                    first_line.chars().take(300).collect::<String>()
+                );
+                println!("  replay: cargo xtask sim --plant {name} --seed {seed} --ticks {ticks} --trace");
+            }
+            None => {
+                all_found = false;
+                println!("{name}: NOT found by {count} seeds");
+            }
+        }
+    }
+    plant(None);
+    if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn run(arguments: &Arguments) -> ExitCode {
-    let Arguments { first, count, ticks, trace } = *arguments;
+    let Arguments { first, count, ticks, trace, .. } = *arguments;
     let (mut answers, mut starts, mut refusals, mut failed) = (0, 0, 0, 0);
     for seed in first..first + count {
         let (report, lines) = World::run(seed, Options { ticks, keep_trace: trace });
@@ -70,6 +143,8 @@ fn run(arguments: &Arguments) -> ExitCode {
             println!("seed {seed}: digest {:016x} of {} lines", report.digest, report.lines);
         }
     }
-    println!("{count} seeds, {failed} failed: {answers} answers judged, {refusals} writes refused, {starts} starts");
+    println!(
+        "{count} seeds, {failed} failed: {answers} answers judged, {refusals} writes refused, {starts} starts"
+    );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

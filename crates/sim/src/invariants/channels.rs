@@ -53,7 +53,13 @@ impl Channels {
     }
 
     /// A subscriber hears a message.
-    pub(crate) fn heard(&mut self, link: u64, channel: usize, publisher: Publisher, number: u64) -> Result<(), String> {
+    pub(crate) fn heard(
+        &mut self,
+        link: u64,
+        channel: usize,
+        publisher: Publisher,
+        number: u64,
+    ) -> Result<(), String> {
         let heard = self.heard.get_mut(&(link, channel));
         let heard = heard.ok_or_else(|| format!("channels: link {link} hears channel {channel} unasked"))?;
         let last = heard.last.insert(publisher, number);

@@ -33,7 +33,13 @@ impl Counter {
     }
 
     /// An increment that was asked for at `asked_at` was answered with `number`.
-    pub(crate) fn counted(&mut self, name: &str, asked_at: u64, event: u64, number: i64) -> Result<(), String> {
+    pub(crate) fn counted(
+        &mut self,
+        name: &str,
+        asked_at: u64,
+        event: u64,
+        number: i64,
+    ) -> Result<(), String> {
         let floor = self.floor(asked_at);
         if number <= floor {
             return Err(format!("counters: {name} was counted to {number} after it had been at {floor}"));
@@ -58,7 +64,10 @@ impl Counter {
     pub(crate) fn read(&self, name: &str, asked_at: u64, number: i64) -> Result<(), String> {
         let floor = self.floor(asked_at);
         if number < floor || number > self.asked {
-            return Err(format!("counters: {name} is at {number}, it must be from {floor} to {}", self.asked));
+            return Err(format!(
+                "counters: {name} is at {number}, it must be from {floor} to {}",
+                self.asked
+            ));
         }
         Ok(())
     }

@@ -67,7 +67,9 @@ impl Twins {
             write.asked_at > end && write.answered_at.is_some_and(|at| at < asked_at) && !write.refused
         });
         match newer {
-            Some((token, _)) => Err(format!("twins: {name} are {one:?}, though {token} was written after it")),
+            Some((token, _)) => {
+                Err(format!("twins: {name} are {one:?}, though {token} was written after it"))
+            }
             None => Ok(()),
         }
     }

@@ -66,7 +66,8 @@ impl Act {
     pub fn words(&self, key: &[u8]) -> Vec<Vec<u8>> {
         let key = key.to_vec();
         let number = |number: &u64| number.to_string().into_bytes();
-        let of = |name: &str, rest: Vec<Vec<u8>>| [vec![name.as_bytes().to_vec(), key.clone()], rest].concat();
+        let of =
+            |name: &str, rest: Vec<Vec<u8>>| [vec![name.as_bytes().to_vec(), key.clone()], rest].concat();
         match self {
             Act::Set(value, Life::Forever) => of("SET", vec![value.clone()]),
             Act::Set(value, Life::Px(ms)) => of("SET", vec![value.clone(), b"PX".to_vec(), number(ms)]),
@@ -170,7 +171,9 @@ fn apply(act: &Act, state: &State, window: Window) -> (State, Expect) {
         (Act::IncrBy(by), Data::Absent) => (with(number(*by)), Expect::Int(*by)),
         (Act::IncrBy(by), Data::Text(text)) => {
             let sum = base::parse_i64(text).and_then(|value| value.checked_add(*by));
-            sum.map_or(same(Expect::Error("ERR value is not an integer")), |sum| (with(number(sum)), Expect::Int(sum)))
+            sum.map_or(same(Expect::Error("ERR value is not an integer")), |sum| {
+                (with(number(sum)), Expect::Int(sum))
+            })
         }
         (Act::Append(more), Data::Absent) => (with(Data::Text(more.clone())), Expect::Int(more.len() as i64)),
         (Act::Append(more), Data::Text(text)) => {
@@ -261,7 +264,8 @@ mod tests {
     #[test]
     fn an_expired_value_fits_no_answer() {
         let set = Act::Set(b"v".to_vec(), Life::PxAt(900));
-        let states = answered(&[State::ABSENT], &set, Window { from: 800, until: 850 }, &Value::Simple("OK".into()));
+        let states =
+            answered(&[State::ABSENT], &set, Window { from: 800, until: 850 }, &Value::Simple("OK".into()));
         let value = Value::Bulk(b"v".to_vec());
         assert!(!answered(&states, &Act::Get, Window { from: 850, until: 899 }, &value).is_empty());
         assert!(answered(&states, &Act::Get, Window { from: 850, until: 899 }, &Value::Null).is_empty());

@@ -1,0 +1,43 @@
+//! Bugs that are planted on purpose, to prove that the simulator finds bugs of their kind.
+//!
+//! This module, and every place that asks it, exists only in a build with `--cfg narf_plant`, and such a build
+//! refuses to be one without debug assertions: no release can carry a planted bug. Which one is planted is chosen
+//! at run time, so that one build serves for all. See docs/decisions.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Plant {
+    /// A shell sends replies before it has appended the frame they tell of.
+    AckBeforeWrite = 1,
+    /// A sync leaves out the segments that are no longer the active one.
+    LostTail = 2,
+    /// The time of operations is that of the last entry, so that keys live on past their deadline.
+    ExpiredServed = 3,
+    /// A reply that is known at once is not put behind those that are still to come.
+    ReplyOrder = 4,
+}
+
+impl Plant {
+    /// Every planted bug, with its name.
+    pub const ALL: [(&'static str, Plant); 4] = [
+        ("ack_before_write", Plant::AckBeforeWrite),
+        ("lost_tail", Plant::LostTail),
+        ("expired_served", Plant::ExpiredServed),
+        ("reply_order", Plant::ReplyOrder),
+    ];
+}
+
+static PLANTED: AtomicU8 = AtomicU8::new(0);
+
+/// Plants a bug, or none.
+pub fn plant(bug: Option<Plant>) {
+    PLANTED.store(bug.map_or(0, |bug| bug as u8), Ordering::Relaxed);
+}
+
+/// Whether this one is planted.
+pub fn is(bug: Plant) -> bool {
+    PLANTED.load(Ordering::Relaxed) == bug as u8
+}
