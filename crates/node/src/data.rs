@@ -223,7 +223,7 @@ impl Worker {
     fn collect_touched(&mut self, ids: &[PartitionId], on: bool) {
         for id in ids {
             if let Some(partition) = self.partition_mut(*id) {
-                partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
+                partition.collect_touched(on);
             }
         }
     }

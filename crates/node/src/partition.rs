@@ -86,6 +86,8 @@ pub struct Partition {
     /// Databases 1 to 15 that live here and were ever used.
     others: Vec<(DbIndex, Keyspace)>,
     limits: engine::Limits,
+    /// Keyspaces note the keys they touch, also those made meanwhile.
+    collecting: bool,
     entry: OpenEntry,
     last_time: Millis,
 }
@@ -121,6 +123,7 @@ impl Partition {
         let place = self.others.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
             let mut keyspace = Keyspace::new(self.hasher);
             keyspace.set_limits(self.limits);
+            keyspace.collect_touched(self.collecting);
             self.others.push((db, keyspace));
             self.others.len() - 1
         });
@@ -143,6 +146,12 @@ impl Partition {
     /// All keyspaces in use, to be changed.
     pub(crate) fn keyspaces_mut(&mut self) -> impl Iterator<Item = (DbIndex, &mut Keyspace)> {
         std::iter::once((DbIndex::ZERO, &mut self.main)).chain(self.others.iter_mut().map(|(db, k)| (*db, k)))
+    }
+
+    /// Notes which keys are touched, for [`Partition::log_touched`], or no longer.
+    pub(crate) fn collect_touched(&mut self, on: bool) {
+        self.collecting = on;
+        self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
     }
 
     /// Thresholds of small forms, from the settings.
@@ -441,6 +450,7 @@ impl RecoveringPartition {
             main,
             others: keyspaces.collect(),
             limits: engine::Limits::REDIS,
+            collecting: false,
             entry: OpenEntry::default(),
             last_time: self.last_time,
         })
