@@ -12,8 +12,13 @@ use crate::Failure;
 /// Flags of every verb that connects.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ConnectArgs {
-    /// Server: redis://[user@]host[:port][/db], unix:///path, or host:port [env: NARF_URL] [default: redis://127.0.0.1:6379]
-    #[arg(short, long, value_name = "URL")]
+    /// Which server; a password never stands here.
+    #[arg(
+        help = "Server: redis://[user@]host[:port][/db], unix:///path, or host:port [env: NARF_URL] [default: redis://127.0.0.1:6379]",
+        short,
+        long,
+        value_name = "URL"
+    )]
     pub url: Option<String>,
 
     /// Database to select. A flag of the verbs that have one, since they do not agree on its letter.
