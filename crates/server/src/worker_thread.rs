@@ -50,6 +50,8 @@ pub(crate) struct WorkerThread {
     listeners: Option<Listeners>,
     connections: Vec<Option<Connection>>,
     readable: VecDeque<usize>,
+    /// Their sockets take more; sent to after the append, for this turn may already have answered them.
+    unstuck: Vec<usize>,
     /// Clients in this process, and their tokens.
     locals: BTreeMap<LocalId, usize>,
     buffer: Box<[u8]>,
@@ -76,6 +78,7 @@ impl WorkerThread {
             listeners,
             connections: Vec::new(),
             readable: VecDeque::new(),
+            unstuck: Vec::new(),
             locals: BTreeMap::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             next_worker: 0,
@@ -149,7 +152,7 @@ impl WorkerThread {
                 if writable
                     && self.connections.get(token).is_some_and(|c| c.as_ref().is_some_and(|c| c.stuck))
                 {
-                    self.flush(token);
+                    self.unstuck.push(token);
                 }
             }
         }
@@ -347,6 +350,9 @@ impl WorkerThread {
         }
         if let Some(duration) = sleep {
             std::thread::sleep(duration);
+        }
+        for token in std::mem::take(&mut self.unstuck) {
+            self.flush(token);
         }
         for &token in &send {
             self.flush(token as usize);
