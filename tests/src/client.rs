@@ -221,6 +221,11 @@ impl Client {
         assert_eq!(self.push().to_string(), expect, "the next push");
     }
 
+    /// Keeps a push for [`Client::push`] or [`Client::take_pushes`].
+    pub fn put_aside(&mut self, push: Value) {
+        self.pushes.push_back(push);
+    }
+
     /// Pushes that were put aside while replies were read.
     pub fn take_pushes(&mut self) -> Vec<Value> {
         self.pushes.drain(..).collect()
