@@ -4,7 +4,7 @@
 //! - replies whose order means nothing are sorted (`KEYS`, `HKEYS`, `HGETALL`, …);
 //! - times until or of a deadline that was given relatively may differ by the time between the two servers' clocks;
 //! - random picks (`RANDOMKEY`, `HRANDFIELD`) are equal if as many are picked;
-//! - sizes, ids, times of day, counts of references and descriptions of memory are equal if of the same type;
+//! - sizes, ids, times of day, counts of references, idle times (shared by equal numbers in Redis) and descriptions of memory are equal if of the same type;
 //! - `DEBUG` has subcommands with rows of their own here and none in Redis, so its refusals read differently;
 //! - iterations (`SCAN`, `HSCAN`) are run to their end and compared as sets.
 
@@ -47,10 +47,10 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("KEYS" | "HKEYS" | "HVALS", _) => Class::Unordered,
         ("PUBSUB", Some("CHANNELS" | "SHARDCHANNELS")) => Class::Unordered,
         ("HGETALL", _) => Class::Pairs,
-        ("TTL" | "EXPIRETIME", _) | ("OBJECT", Some("IDLETIME")) => Class::Near(SLACK_SECONDS),
+        ("TTL" | "EXPIRETIME", _) => Class::Near(SLACK_SECONDS),
         ("PTTL" | "PEXPIRETIME", _) => Class::Near(SLACK_SECONDS * 1000),
         ("RANDOMKEY" | "HRANDFIELD", _) => Class::Count,
-        ("OBJECT", Some("REFCOUNT")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
+        ("OBJECT", Some("REFCOUNT" | "IDLETIME")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
         ("DEBUG", _) => Class::Debug,
         // Version and id differ; that the protocol is switched shows in the replies that follow.
         ("HELLO" | "TIME" | "LASTSAVE", _) => Class::Shape,

@@ -76,6 +76,7 @@ fn compare_with_redis(workers: usize, seed: u64) {
         history.extend(batch.iter().cloned());
         history.drain(..history.len().saturating_sub(HISTORY));
         if let Err(mismatch) = pair.run(&batch) {
+            drop(pair);
             let steps: Vec<Step> = history.iter().cloned().collect();
             // One of a kind is enough; the others would mostly be the same mistake.
             if let Entry::Vacant(place) = differences.entry(mismatch.kind()) {

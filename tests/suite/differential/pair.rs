@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use narf_tests::{Client, DEADLINE, Server, Value};
+use narf_tests::{Client, DEADLINE, Server, Value, eventually};
 
 use super::Step;
 use super::compare::{self, Class};
@@ -80,6 +80,12 @@ impl Pair {
     /// New connections to emptied servers; the middle one speaks RESP3.
     pub(crate) fn new(reference: &Server, subject: &Server) -> Pair {
         let open = |server: &Server| {
+            // A batch of the run before may still be under way; it must not write into the emptied server.
+            let mut control = server.client();
+            eventually("the connections of the run before are gone", || {
+                (control.run("CLIENT LIST").text().lines().count() == 1).then_some(())
+            });
+            drop(control);
             let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.client()).collect();
             clients[0].check("FLUSHALL", "+OK");
             clients[1].hello3();
