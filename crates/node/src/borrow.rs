@@ -100,7 +100,8 @@ impl Worker {
     /// A turn's context and the places, borrowed apart from each other.
     #[inline]
     pub(crate) fn turn_and_places(&mut self) -> (Turn<'_>, &mut [Place]) {
-        let turn = Turn { now: self.now.millis(), random: &mut self.random, logging: self.logging };
+        let room = self.log_room.saturating_sub(self.turn_bytes);
+        let turn = Turn { now: self.now.millis(), random: &mut self.random, logging: self.logging, room };
         (turn, &mut self.places)
     }
 
@@ -209,7 +210,7 @@ impl Worker {
             match work {
                 Work::Request(request) => {
                     let mut out = Vec::new();
-                    let changed = self.run_request(&mut session, request.args(), request.raw(), &mut out);
+                    let changed = self.run_borrowed(&mut session, &request, &mut out);
                     self.fill_late(&mut session, ticket, changed, &out);
                 }
                 Work::Exec(transaction) => self.run_exec(&mut session, ticket, *transaction),

@@ -44,7 +44,10 @@ impl Worker {
                 return Taken::Later;
             }
             Place::Several(ids) => {
-                if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
+                if let Some(refusal) = self.refused_over(spec, args, raw, ids.len()) {
+                    self.stats.errors += 1;
+                    Reply::new(session.output.end(), session.version).error(refusal);
+                } else if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
                     let (db, version, access) = (session.db, session.version, session.access());
                     let operation = Operation { spec, command, db, args, raw, version, access };
                     self.run_over(&ids, operation, session.output.end());
@@ -84,15 +87,14 @@ impl Worker {
     pub(crate) fn run_here(&mut self, id: PartitionId, operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
         let (mut turn, places) = self.turn_and_places();
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let was_open = partition.has_open_entry();
+        let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
         let changed = partition.run(&mut turn, operation, out);
-        if !was_open && partition.has_open_entry() {
+        let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
+        if is_open && !was_open {
             self.dirty.push(id);
         }
-        if changed {
-            self.turn_bytes += operation.raw.len();
-            self.stats.changes += 1;
-        }
+        self.turn_bytes += logged;
+        self.stats.changes += u64::from(changed);
         changed
     }
 
@@ -231,15 +233,17 @@ impl Worker {
     fn log_effects(&mut self, id: PartitionId, is_write: bool) -> bool {
         let (mut turn, places) = self.turn_and_places();
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let was_open = partition.has_open_entry();
-        let logged = if is_write { partition.log_touched(&mut turn) } else { 0 };
+        let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
+        let changed = is_write && partition.log_touched(&mut turn) > 0;
+        turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
         partition.sweep_all(&mut turn);
-        if !was_open && partition.has_open_entry() {
+        let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
+        if is_open && !was_open {
             self.dirty.push(id);
         }
         self.turn_bytes += logged;
-        self.stats.changes += u64::from(logged > 0);
-        logged > 0
+        self.stats.changes += u64::from(changed);
+        changed
     }
 
     /// Answers a request now, or, if the session wants its changes on stable storage first, then.
@@ -268,6 +272,38 @@ impl Worker {
             session.stall = None;
             self.resumable.push(session.at);
         }
+    }
+
+    /// Why a request must not be run now, wherever its keys are.
+    pub(crate) fn request_refused(
+        &self,
+        db: DbIndex,
+        spec: &Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Option<String> {
+        let Run::Data(command) = spec.run else { return None };
+        match self.place(db, command, spec, args) {
+            Place::One(_) => self.write_refused(spec, raw.len()),
+            Place::Several(ids) => self.refused_over(spec, args, raw, ids.len()),
+        }
+    }
+
+    /// Runs a request that waited for its partitions, unless it must be refused by now.
+    pub(crate) fn run_borrowed(
+        &mut self,
+        session: &mut Session,
+        request: &WireRequest,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (args, raw) = (request.args(), request.raw());
+        let Lookup::Found(spec) = command::lookup(args) else { return false };
+        if let Some(refusal) = self.request_refused(session.db, spec, args, raw) {
+            self.stats.errors += 1;
+            Reply::new(out, session.version).error(refusal);
+            return false;
+        }
+        self.run_request(session, args, raw, out)
     }
 
     /// Runs a request whose partitions are all at hand: inside `EXEC`, or as a task.

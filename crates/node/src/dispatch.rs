@@ -5,9 +5,11 @@
 //! of Redis, so that a request with two faults gets the same error.
 
 use base::Args;
-use command::{Flags, Lookup, NodeCommand, Run, Spec};
+use command::{Flags, Lookup, NodeCommand, Run, Spec, Split};
 use resp::Reply;
 
+use crate::entry::HEADER_LEN;
+use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
 use crate::session::{ReplyMode, Session, Stall, gate};
 use crate::txn::Transaction;
@@ -204,21 +206,35 @@ impl Worker {
             return None;
         }
         let refused = self.write_refusal.is_some() && spec.flags.contains(Flags::DENYOOM);
-        if refused || self.turn_bytes + len + ENTRY_ROOM > self.log_room {
-            return Some(self.refusal_text());
+        (refused || !self.has_room(len)).then(|| self.refusal_text())
+    }
+
+    /// The same for a request over several partitions, whose effects are logged key by key. While there is no
+    /// room it may only delete: what else it would log may be far longer than its own words.
+    pub(crate) fn refused_over(&self, spec: &Spec, args: Args<'_>, raw: &[u8], ids: usize) -> Option<String> {
+        if !spec.is_write() || !self.logging {
+            return None;
         }
-        None
+        let refused = self.write_refusal.is_some() && spec.split != Some(Split::Sum);
+        let len = raw.len() + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST) + ids * HEADER_LEN;
+        (refused || !self.has_room(len)).then(|| self.refusal_text())
+    }
+
+    /// Whether the log can surely take so many bytes more in this turn.
+    #[inline]
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.turn_bytes.saturating_add(len).saturating_add(ENTRY_ROOM) <= self.log_room
     }
 
     #[cold]
-    fn refusal_text(&self) -> String {
+    pub(crate) fn refusal_text(&self) -> String {
         let reason = self.write_refusal.as_deref().unwrap_or("the log has no room for this request");
         format!("MISCONF {reason}; write not applied")
     }
 }
 
 /// Bytes an entry may take beside its requests.
-const ENTRY_ROOM: usize = 256;
+pub(crate) const ENTRY_ROOM: usize = 256;
 
 /// These act on the transaction itself, or on the connection's life.
 fn runs_inside_multi(spec: &Spec) -> bool {

@@ -11,7 +11,7 @@ const ENTRY: u8 = 1;
 const TERM: u8 = 2;
 
 /// Bytes of an entry record before its body.
-const HEADER_LEN: usize = 1 + 2 + 8 + 8 + 8 + 8 + 4 + 4;
+pub(crate) const HEADER_LEN: usize = 1 + 2 + 8 + 8 + 8 + 8 + 4 + 4;
 
 /// What stands before the operations of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,14 +74,16 @@ impl Worker {
             }
             let (mut turn, places) = self.turn_and_places();
             let Some(partition) = places[place].partition.as_deref_mut() else { continue };
-            let was_open = partition.has_open_entry();
+            let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
             expired += expire_partition(partition, &mut turn);
+            let logged = partition.open_bytes() - before;
             let due = partition.keyspaces().filter_map(|(_, keyspace)| keyspace.next_due()).min();
             next_due = [next_due, due].into_iter().flatten().min();
             if !was_open && partition.has_open_entry() {
                 let id = partition.id();
                 self.dirty.push(id);
             }
+            self.turn_bytes += logged;
         }
         self.stats.expired_keys += expired as u64;
         let wait =

@@ -8,6 +8,8 @@ use command::{DataCommand, NodeCommand};
 use engine::{Digest, Entry, ScanOptions, ScanOver, glob, key_digest, parse_cursor};
 use resp::Reply;
 
+use crate::entry::HEADER_LEN;
+use crate::partition::ROOM_PER_REQUEST;
 use crate::session::Session;
 use crate::txn::db_of;
 use crate::wire::WireRequest;
@@ -196,23 +198,22 @@ impl Worker {
             reply.error("ERR syntax error");
             return false;
         }
-        if let Some(reason) = &self.write_refusal {
-            let text = format!("MISCONF {reason}; write not applied");
-            reply.error(text);
+        let wanted = |other: DbIndex| command == NodeCommand::FlushAll || other == db;
+        let mut todo: Vec<(PartitionId, DbIndex)> = Vec::new();
+        for id in self.router.all() {
+            let Some(partition) = self.partition_mut(id) else { continue };
+            let used =
+                partition.keyspaces().filter(|(other, keyspace)| wanted(*other) && !keyspace.is_empty());
+            todo.extend(used.map(|(other, _)| (id, other)));
+        }
+        // A full disk is no reason to refuse: deleting is how room is made. But it is said in the log first.
+        if self.logging && !self.has_room(todo.len() * (HEADER_LEN + ROOM_PER_REQUEST)) {
+            reply.error(self.refusal_text());
             return false;
         }
         let mut changed = false;
-        for id in self.router.all() {
-            let Some(partition) = self.partition_mut(id) else { continue };
-            let wanted = |other: DbIndex| command == NodeCommand::FlushAll || other == db;
-            let dbs: Vec<DbIndex> = partition
-                .keyspaces()
-                .filter(|(other, k)| wanted(*other) && !k.is_empty())
-                .map(|(other, _)| other)
-                .collect();
-            for other in dbs {
-                changed |= self.run_own(id, other, DataCommand::NarfFlush, &[b"narf.flush"]);
-            }
+        for (id, db) in todo {
+            changed |= self.run_own(id, db, DataCommand::NarfFlush, &[b"narf.flush"]);
         }
         reply.ok();
         changed

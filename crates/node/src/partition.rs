@@ -13,14 +13,21 @@ use engine::{Access, Keyspace, Store};
 use raft::{EntryId, Group, GroupConfig, HardState, RecoverError, Recovered};
 use resp::{Decoded, Decoder, Limits, Reply, Version};
 
-use crate::entry::{EntryError, EntryHeader, write_entry, write_term};
+use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_term};
 use crate::wire::WireRequest;
+
+/// The most that the wire form of a word takes beside its bytes, and that of a request beside its words.
+pub(crate) const ROOM_PER_WORD: usize = 16;
+/// See [`ROOM_PER_WORD`]; the database's number and the words that the node adds included.
+pub(crate) const ROOM_PER_REQUEST: usize = 80;
 
 /// What every operation of a turn shares.
 pub(crate) struct Turn<'a> {
     pub(crate) now: Millis,
     pub(crate) random: &'a mut Random,
     pub(crate) logging: bool,
+    /// Bytes the log can still take in this turn: what can wait is left for later when they run short.
+    pub(crate) room: usize,
 }
 
 /// A request about to run.
@@ -199,6 +206,7 @@ impl Partition {
             self.log(turn, operation.db, operation.raw);
         }
         if lapsed {
+            turn.room = turn.room.saturating_sub(operation.raw.len() + HEADER_LEN + 1);
             self.sweep(turn, operation.db);
         }
         changed
@@ -238,7 +246,7 @@ impl Partition {
     /// Bytes the open entry will take in the log.
     #[inline]
     pub(crate) fn open_bytes(&self) -> usize {
-        self.entry.body.len()
+        if self.entry.operations == 0 { 0 } else { HEADER_LEN + self.entry.body.len() }
     }
 
     /// Deletes, through the log, the keys that were found past their deadline.
@@ -248,22 +256,29 @@ impl Partition {
         self.expire(turn, db, &keys)
     }
 
-    /// Deletes those of `keys` whose deadline has come, through the log; how many there were.
+    /// Deletes those of `keys` whose deadline has come, through the log, as many as it has room for; how many
+    /// there were. The others stay hidden, and due.
     pub(crate) fn expire(&mut self, turn: &mut Turn<'_>, db: DbIndex, keys: &[Box<[u8]>]) -> usize {
-        if keys.is_empty() {
+        let mut parts: Vec<&[u8]> = vec![b"narf.expire"];
+        let mut bytes = HEADER_LEN + ROOM_PER_REQUEST;
+        for key in keys {
+            bytes += key.len() + ROOM_PER_WORD;
+            if bytes > turn.room {
+                break;
+            }
+            parts.push(key);
+        }
+        if parts.len() == 1 {
             return 0;
         }
-        let mut parts: Vec<&[u8]> = vec![b"narf.expire"];
-        parts.extend(keys.iter().map(|key| &**key));
         let (before, mut out) = (self.keyspace(db).len(), Vec::new());
         self.run_internal(turn, db, DataCommand::NarfExpire, &parts, &mut out);
         before - self.keyspace(db).len()
     }
 
-    /// Logs what each touched key became; the bytes this took. For operations over several partitions.
+    /// Logs what each touched key became; how many there were. For operations over several partitions.
     pub(crate) fn log_touched(&mut self, turn: &mut Turn<'_>) -> usize {
         let dbs: Vec<DbIndex> = self.keyspaces().map(|(db, _)| db).collect();
-        let before = self.open_bytes();
         let mut operations = 0;
         for db in dbs {
             let mut keys = self.keyspace(db).take_touched();
@@ -275,7 +290,7 @@ impl Partition {
                 self.log(turn, db, effect.raw());
             }
         }
-        (self.open_bytes() - before).max(operations)
+        operations
     }
 
     /// The request that makes a key what it is now.

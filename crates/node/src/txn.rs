@@ -12,7 +12,9 @@ use command::{Lookup, NodeCommand, Run};
 use resp::Reply;
 
 use crate::borrow::Work;
+use crate::dispatch::ENTRY_ROOM;
 use crate::output::{Output, Ticket};
+use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::session::{Session, Stall, Watched, gate};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -132,12 +134,42 @@ impl Worker {
             Reply::new(session.output.end(), session.version).null_array();
             return false;
         }
+        if let Some(refusal) = self.transaction_refused(session, &transaction) {
+            self.stats.errors += 1;
+            let text = format!("EXECABORT Transaction discarded because of: {refusal}");
+            Reply::new(session.output.end(), session.version).error(text);
+            return false;
+        }
         Reply::new(session.output.end(), session.version).array(transaction.requests.len());
         let mut changed = false;
         for request in &transaction.requests {
             changed |= self.run_queued(session, request);
         }
         changed
+    }
+
+    /// Why a transaction cannot be logged, as it must be wholly or not at all.
+    fn transaction_refused(&self, session: &Session, transaction: &Transaction) -> Option<String> {
+        if !transaction.writes || !self.logging {
+            return None;
+        }
+        let partitions = usize::from(self.router.partitions());
+        let (mut db, mut len) = (session.db, 0);
+        for request in &transaction.requests {
+            let (args, raw) = (request.args(), request.raw());
+            let Lookup::Found(spec) = command::lookup(args) else { continue };
+            let refusal = self.request_refused(db, spec, args, raw);
+            if refusal.is_some() {
+                return refusal;
+            }
+            match spec.run {
+                Run::Node(NodeCommand::Select) => db = db_of(args.at(1)).unwrap_or(db),
+                Run::Node(NodeCommand::FlushAll | NodeCommand::FlushDb) => len += ENTRY_ROOM * partitions,
+                Run::Data(_) | Run::Node(_) | Run::Container => {}
+            }
+            len += raw.len() + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST) + ENTRY_ROOM;
+        }
+        (!self.has_room(len)).then(|| self.refusal_text())
     }
 
     /// Runs one queued request; whether it changed something.
