@@ -79,6 +79,7 @@ impl Worker {
             self.run(session, spec, args, raw)
         };
         if taken == Taken::Done {
+            session.shown = false;
             session.commands += 1;
             self.stats.count(spec);
         }
@@ -123,9 +124,18 @@ impl Worker {
             Lookup::UnknownSubcommand(parent) => unknown_subcommand(parent, args),
             Lookup::Found(_) | Lookup::Unknown => unknown_command(args),
         };
+        let is_exec = matches!(lookup, Lookup::Found(spec) if spec.run == Run::Node(NodeCommand::Exec));
+        let text = if is_exec { self.abort_transaction(session, &text) } else { text };
         self.break_transaction(session);
         self.stats.errors += 1;
         Reply::new(session.output.end(), session.version).error(text);
+    }
+
+    /// A refused `EXEC` ends the transaction; the error says so.
+    fn abort_transaction(&mut self, session: &mut Session, text: &[u8]) -> Vec<u8> {
+        self.leave_transaction(session);
+        let reason = text.strip_prefix(b"ERR ").unwrap_or(text);
+        [b"EXECABORT Transaction discarded because of: ", reason].concat()
     }
 
     fn break_transaction(&mut self, session: &mut Session) {
@@ -144,6 +154,10 @@ impl Worker {
             let text = format!(
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
             );
+            if spec.run == Run::Node(NodeCommand::Exec) {
+                let text = self.abort_transaction(session, text.as_bytes());
+                return self.refuse(session, &String::from_utf8_lossy(&text));
+            }
             return self.refuse(session, &text);
         }
         if session.has_gate(gate::MONITOR) && !allowed_while_monitoring(spec) {
@@ -158,9 +172,7 @@ impl Worker {
             self.queue(session, spec, args, raw);
             return Admitted::Answered;
         }
-        if self.monitors.any() && !spec.flags.contains(Flags::SKIP_MONITOR) {
-            self.show_request(session, args, spec);
-        }
+        self.show_if_monitored(session, spec, args);
         Admitted::Run
     }
 
@@ -171,15 +183,25 @@ impl Worker {
         Admitted::Answered
     }
 
+    /// Shows a request to those who watch, but not the one that ends the watching.
+    fn show_if_monitored(&mut self, session: &mut Session, spec: &Spec, args: Args<'_>) {
+        let hidden = spec.flags.contains(Flags::SKIP_MONITOR)
+            || spec.flags.contains(Flags::ADMIN)
+            || (spec.run == Run::Node(NodeCommand::Reset) && session.has_gate(gate::MONITOR));
+        // A request that had to wait comes here again.
+        if self.monitors.any() && !hidden && !std::mem::replace(&mut session.shown, true) {
+            self.show_request(session, args, spec);
+        }
+    }
+
     /// Adds a request to the transaction of a session.
     fn queue(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) {
         if spec.flags.contains(Flags::NO_MULTI) {
             self.refuse(session, "ERR Command not allowed inside a transaction");
             return;
         }
-        if self.monitors.any() && !spec.flags.contains(Flags::SKIP_MONITOR) {
-            self.show_request(session, args, spec);
-        }
+        self.show_if_monitored(session, spec, args);
+        session.shown = false;
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
             self.refuse(session, &refusal);
             return;
@@ -270,7 +292,7 @@ fn allowed_while_monitoring(spec: &Spec) -> bool {
 
 fn unknown_command(args: Args<'_>) -> Vec<u8> {
     let mut text = b"ERR unknown command '".to_vec();
-    text.extend_from_slice(&args.at(0)[..args.at(0).len().min(128)]);
+    text.extend_from_slice(shown(args.at(0), 128));
     text.extend_from_slice(b"', with args beginning with: ");
     let start = text.len();
     for arg in args.iter().skip(1) {
@@ -279,7 +301,7 @@ fn unknown_command(args: Args<'_>) -> Vec<u8> {
             break;
         }
         text.push(b'\'');
-        text.extend_from_slice(&arg[..arg.len().min(room)]);
+        text.extend_from_slice(shown(arg, room));
         text.extend_from_slice(b"' ");
     }
     text
@@ -287,9 +309,15 @@ fn unknown_command(args: Args<'_>) -> Vec<u8> {
 
 fn unknown_subcommand(parent: &Spec, args: Args<'_>) -> Vec<u8> {
     let mut text = b"ERR unknown subcommand '".to_vec();
-    text.extend_from_slice(&args.at(1)[..args.at(1).len().min(128)]);
+    text.extend_from_slice(shown(args.at(1), 128));
     text.extend_from_slice(b"'. Try ");
     text.extend_from_slice(parent.name.to_ascii_uppercase().as_bytes());
     text.extend_from_slice(b" HELP.");
     text
+}
+
+/// A word as Redis shows it in an error: cut, and as a C string.
+fn shown(word: &[u8], len_max: usize) -> &[u8] {
+    let len = word.iter().position(|&byte| byte == 0).unwrap_or(word.len());
+    &word[..len.min(len_max)]
 }

@@ -140,9 +140,13 @@ impl Worker {
             Question::Barrier => Answer::Done,
             Question::Clients(query) => Answer::Clients(self.list_clients(query, asker)),
             Question::Kill(query) => Answer::Count(self.kill_clients(query, asker)),
-            Question::Stats => Answer::Stats(Box::new(self.snapshot())),
+            Question::Stats => Answer::Stats(Box::new(self.snapshot(asker.as_deref()))),
             Question::ResetStats => {
                 self.stats.reset();
+                let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
+                for partition in partitions {
+                    partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.reset_lookups());
+                }
                 Answer::Done
             }
             Question::Settings(settings) => {

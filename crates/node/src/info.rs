@@ -86,8 +86,8 @@ impl Worker {
         self.ask(session, Question::Stats, Box::new(finish));
     }
 
-    /// What this worker contributes.
-    pub(crate) fn snapshot(&mut self) -> Snapshot {
+    /// What this worker contributes; `asker` is the session that is taken out, if it is ours.
+    pub(crate) fn snapshot(&self, asker: Option<&Session>) -> Snapshot {
         let mut dbs: HashMap<u8, DbCount> = HashMap::default();
         let (mut data_bytes, mut partitions, mut entries, mut lookups) = (0, 0, 0, (0, 0));
         for place in &self.places {
@@ -105,7 +105,7 @@ impl Worker {
                 }
             }
         }
-        let sessions = || self.sessions.iter();
+        let sessions = || self.sessions.iter().chain(asker);
         Snapshot {
             stats: self.stats.clone(),
             clients: self.sessions.len() as u64,
@@ -236,6 +236,8 @@ impl Context<'_> {
         lines.add("used_memory_human", human(used));
         lines.add("used_memory_rss", facts.resident_bytes);
         lines.add("used_memory_rss_human", human(facts.resident_bytes));
+        lines.add("used_memory_peak", facts.resident_peak_bytes);
+        lines.add("used_memory_peak_human", human(facts.resident_peak_bytes));
         lines.add("used_memory_dataset", total.data_bytes);
         lines.add("used_memory_overhead", total.client_bytes);
         lines.add("mem_clients_normal", total.client_bytes);

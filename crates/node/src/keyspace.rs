@@ -42,8 +42,11 @@ impl Worker {
         match command {
             N::DbSize | N::FlushDb | N::Keys | N::RandomKey => self.router.partitions_of(db).collect(),
             N::Scan => {
+                // Those of one worker: the next call goes on with the next one's.
                 let from = parse_cursor(args.at(1)).map_or(0, |cursor| cursor >> PLACE_BITS);
-                self.router.partitions_of(db).filter(|id| u64::from(id.0) >= from).collect()
+                let mut ids = self.router.partitions_of(db).filter(|id| u64::from(id.0) >= from).peekable();
+                let owner = ids.peek().map(|id| self.router.owner(*id));
+                ids.take_while(|id| Some(self.router.owner(*id)) == owner).collect()
             }
             N::FlushAll | N::DebugDigest | N::DebugReload | N::SwapDb => self.router.all().collect(),
             _ => Vec::new(),
@@ -71,7 +74,7 @@ impl Worker {
             N::RandomKey => self.random_key(db, &mut reply),
             N::Scan => self.scan(db, args, &mut reply),
             N::FlushDb | N::FlushAll => return self.flush(db, command, args, &mut reply),
-            N::SwapDb => swap_db(args, &mut reply),
+            N::SwapDb => return self.swap_dbs(args, &mut reply),
             N::DebugDigest => reply.simple(&self.digest().to_string()),
             N::DebugReload => self.reload(&mut reply),
             _ => {}
@@ -170,7 +173,7 @@ impl Worker {
         // A fresh scan starts at the database's first partition, whichever that is.
         let first = if cursor == 0 { ids[0].0 } else { (cursor >> PLACE_BITS) as u16 };
         for id in ids.into_iter().filter(|id| id.0 >= first) {
-            let Some(partition) = self.partition_mut(id) else { return 0 };
+            let Some(partition) = self.partition_mut(id) else { return cursor_of(id, place) };
             let now = partition.time(now);
             loop {
                 if *visited >= filter.count {
@@ -219,6 +222,48 @@ impl Worker {
         changed
     }
 
+    /// Exchanges the content of two databases. Databases are placed by different rules, so keys move to other
+    /// partitions: each goes through the log. Takes time in proportion to the keys of both.
+    fn swap_dbs(&mut self, args: Args<'_>, reply: &mut Reply<'_>) -> bool {
+        let (first, second) = match swapped_dbs(args) {
+            Ok((first, second)) if first != second => (first, second),
+            Ok(_) => {
+                reply.ok();
+                return false;
+            }
+            Err(text) => {
+                reply.error(text);
+                return false;
+            }
+        };
+        let mut moves = Vec::new();
+        for (from, to) in [(first, second), (second, first)] {
+            self.each_entry(from, &mut |entry| {
+                let deadline = entry.deadline().map_or(0, |deadline| deadline.0).to_string();
+                let mut record = Vec::new();
+                engine::encode_entry(entry, &mut record);
+                moves.push((to, Box::<[u8]>::from(entry.key()), deadline, record));
+            });
+        }
+        let len: usize = moves.iter().map(|(_, key, _, record)| key.len() + record.len() + 128).sum();
+        if self.logging && !self.has_room(len + 64 * 1024) {
+            reply.error(self.refusal_text());
+            return false;
+        }
+        for id in self.router.all() {
+            for db in [first, second] {
+                self.run_own(id, db, DataCommand::NarfFlush, &[b"narf.flush"]);
+            }
+        }
+        let changed = !moves.is_empty();
+        for (db, key, deadline, record) in moves {
+            let id = self.router.partition(db, &key);
+            self.run_own(id, db, DataCommand::NarfPut, &[b"narf.put", &key, deadline.as_bytes(), &record]);
+        }
+        reply.ok();
+        changed
+    }
+
     /// The digest of all databases as Redis computes it, the same for the same content on any number of partitions.
     fn digest(&mut self) -> Digest {
         let mut digest = Digest::ZERO;
@@ -245,24 +290,16 @@ impl Worker {
     }
 }
 
-fn swap_db(args: Args<'_>, reply: &mut Reply<'_>) {
-    if parse_i64(args.at(1)).is_none() {
-        return reply.error("ERR invalid first DB index");
-    }
-    if parse_i64(args.at(2)).is_none() {
-        return reply.error("ERR invalid second DB index");
-    }
-    match (db_of(args.at(1)), db_of(args.at(2))) {
-        (Some(a), Some(b)) if a == b => reply.ok(),
-        (Some(_), Some(_)) => {
-            reply.error("ERR SWAPDB is not available in this version; RENAME or MOVE the keys")
-        }
-        (None, _) | (_, None) => reply.error("ERR DB index is out of range"),
-    }
+/// The two databases that `SWAPDB` names.
+fn swapped_dbs(args: Args<'_>) -> Result<(DbIndex, DbIndex), &'static str> {
+    parse_i64(args.at(1)).ok_or("ERR invalid first DB index")?;
+    parse_i64(args.at(2)).ok_or("ERR invalid second DB index")?;
+    let (first, second) = (db_of(args.at(1)), db_of(args.at(2)));
+    first.zip(second).ok_or("ERR DB index is out of range")
 }
 
 /// Never 0, which would read as the end: a scan stops in a partition only after it has visited something there,
-/// or before the second partition at the earliest.
+/// or before the second partition at the earliest, as those of the first's owner are at hand.
 fn cursor_of(id: PartitionId, place: u64) -> u64 {
     debug_assert!(place < 1 << PLACE_BITS, "the place leaves room for the partition");
     (u64::from(id.0) << PLACE_BITS) | place

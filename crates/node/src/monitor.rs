@@ -1,16 +1,17 @@
 //! `MONITOR`: every request the node takes up, as a line, to clients that asked for it.
 //!
-//! Secrets are not shown: requests whose row says so are left out, by the table.
+//! Secrets are not shown, nor are requests that only an operator makes.
 
 use std::sync::Arc;
 
 use base::{Args, WorkerId};
-use command::Spec;
+use command::{NodeCommand, Run, Spec};
 use resp::Reply;
 
 use crate::gather::Question;
 use crate::message::Message;
 use crate::session::{Peer, Session, SessionRef, gate};
+use crate::settings::{Kind, find};
 use crate::worker::Worker;
 
 /// Who watches, on this worker and on others.
@@ -83,7 +84,7 @@ impl Worker {
             self.outbox.messages.push((worker, Message::MonitorLine(Arc::clone(&line))));
         }
         if session.has_gate(gate::MONITOR) {
-            session.output.end().extend_from_slice(&line);
+            session.push_end().extend_from_slice(&line);
         }
         self.show_to_monitors(&line);
     }
@@ -93,7 +94,7 @@ impl Worker {
         for at in self.monitors.local.clone() {
             let Some(mut session) = self.sessions.take(at.token) else { continue };
             if session.at == at {
-                session.output.end().extend_from_slice(line);
+                session.push_end().extend_from_slice(line);
                 self.queue_send(&mut session);
             }
             self.sessions.put_back(session);
@@ -110,8 +111,7 @@ impl Worker {
         let mut line = format!("+{seconds}.{micros:06} [{} {peer}]", session.db.number()).into_bytes();
         for (index, arg) in args.iter().enumerate() {
             line.extend_from_slice(b" \"");
-            let hidden = index > 0 && hides_arguments(spec);
-            push_escaped(&mut line, if hidden { b"(redacted)" } else { arg });
+            push_escaped(&mut line, if is_secret(spec, args, index) { REDACTED } else { arg });
             line.push(b'"');
         }
         line.extend_from_slice(b"\r\n");
@@ -119,9 +119,23 @@ impl Worker {
     }
 }
 
-/// Requests that carry passwords.
-pub(crate) fn hides_arguments(spec: &Spec) -> bool {
-    matches!(spec.name, "auth" | "hello")
+/// What stands in the place of a secret.
+pub(crate) const REDACTED: &[u8] = b"(redacted)";
+
+/// Whether an argument is a secret: not to be shown by `MONITOR`, nor kept in the slow log.
+pub(crate) fn is_secret(spec: &Spec, args: Args<'_>, index: usize) -> bool {
+    let word_before = |back: usize| index.checked_sub(back).and_then(|before| args.get(before));
+    let is_auth = |word: &[u8]| word.eq_ignore_ascii_case(b"auth");
+    match spec.run {
+        Run::Node(NodeCommand::Auth) => index > 0,
+        // The two words after AUTH.
+        Run::Node(NodeCommand::Hello) => index > 2 && [1, 2].into_iter().filter_map(word_before).any(is_auth),
+        Run::Node(NodeCommand::ConfigSet) => {
+            let name = word_before(1).and_then(|name| std::str::from_utf8(name).ok());
+            index % 2 == 1 && name.and_then(find).is_some_and(|row| matches!(row.kind, Kind::Secret(_)))
+        }
+        Run::Node(_) | Run::Data(_) | Run::Container => false,
+    }
 }
 
 /// Text as in a double-quoted string: the escapes that `redis-cli` reads back.

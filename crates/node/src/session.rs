@@ -108,6 +108,8 @@ pub(crate) struct Session {
     pub(crate) watched: Vec<Watched>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) reply_mode: ReplyMode,
+    /// The request being taken up was shown to monitors already.
+    pub(crate) shown: bool,
     pub(crate) name: Box<[u8]>,
     pub(crate) lib_name: Box<[u8]>,
     pub(crate) lib_version: Box<[u8]>,
@@ -147,6 +149,7 @@ impl Session {
             watched: Vec::new(),
             subscriptions: Subscriptions::default(),
             reply_mode: ReplyMode::On,
+            shown: false,
             name: Box::default(),
             lib_name: Box::default(),
             lib_version: Box::default(),

@@ -8,7 +8,7 @@ use base::Args;
 use command::{Flags, Spec};
 use resp::Reply;
 
-use crate::monitor::hides_arguments;
+use crate::monitor::{REDACTED, is_secret};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::worker::Worker;
@@ -84,7 +84,7 @@ impl Worker {
             id: self.slowlog.next * u64::from(self.router.workers()) + u64::from(self.id.0),
             time_us: self.now.wall_us,
             elapsed_us,
-            args: kept_args(args, hides_arguments(spec)),
+            args: kept_args(spec, args),
             peer: crate::client::address(&session.peer),
             name: session.name.clone(),
         };
@@ -94,17 +94,14 @@ impl Worker {
     }
 }
 
-fn kept_args(args: Args<'_>, hidden: bool) -> Vec<Box<[u8]>> {
+fn kept_args(spec: &Spec, args: Args<'_>) -> Vec<Box<[u8]>> {
     let cut = args.len() > ARGS_MAX;
     let kept = if cut { ARGS_MAX - 1 } else { args.len() };
     let mut out: Vec<Box<[u8]>> = args
         .iter()
         .take(kept)
         .enumerate()
-        .map(|(index, arg)| match hidden && index > 0 {
-            true => Box::from(b"(redacted)".as_slice()),
-            false => kept_arg(arg),
-        })
+        .map(|(index, arg)| if is_secret(spec, args, index) { REDACTED.into() } else { kept_arg(arg) })
         .collect();
     if cut {
         let rest = args.len() - kept;

@@ -57,10 +57,9 @@ impl Worker {
     }
 
     fn close_now(&mut self, session: &mut Session) {
-        if !session.closing {
-            session.closing = true;
-            self.outbox.close.push(session.at.token);
-        }
+        // One that was to close after its last answer may be closed by force.
+        session.closing = true;
+        self.outbox.close.push(session.at.token);
     }
 
     /// Uses these settings from now on.

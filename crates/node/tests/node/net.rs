@@ -267,6 +267,20 @@ impl Net {
         }
     }
 
+    /// How many loans worker `from` has sent that are still on their way.
+    pub(crate) fn borrowed_by_other(&self, from: usize) -> usize {
+        let lent = |message: &&Message| matches!(message, Message::Lend(..));
+        self.wires.iter().filter(|(pair, _)| pair.0 == from).flat_map(|(_, queue)| queue).filter(lent).count()
+    }
+
+    /// The client sends a request and the worker takes it up before anything else happens.
+    pub(crate) fn send_now(&mut self, client: ClientId, line: &str) {
+        let Client { worker, token, .. } = self.clients[client.0];
+        let mut bytes = Vec::new();
+        resp::write_request(&mut bytes, words(line).iter());
+        self.turn(worker, |worker| worker.receive(token, &bytes));
+    }
+
     /// In one turn of one worker: `killer` kills `victim`, which hangs up, and someone else connects.
     pub(crate) fn kill_hang_up_and_accept_in_one_turn(
         &mut self,
