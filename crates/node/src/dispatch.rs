@@ -245,7 +245,14 @@ impl Worker {
     /// Whether the log can surely take so many bytes more in this turn.
     #[inline]
     pub(crate) fn has_room(&self, len: usize) -> bool {
-        self.turn_bytes.saturating_add(len).saturating_add(ENTRY_ROOM) <= self.log_room
+        let needed = self.turn_bytes.saturating_add(len).saturating_add(ENTRY_ROOM);
+        needed <= self.log_room || self.makes_room(needed)
+    }
+
+    /// A share that is used up is no full disk: there may be room for more.
+    #[cold]
+    fn makes_room(&self, needed: usize) -> bool {
+        self.write_refusal.is_none() && self.host.make_log_room(needed)
     }
 
     #[cold]

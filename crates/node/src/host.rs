@@ -9,6 +9,8 @@ pub struct Facts {
     pub process_id: u32,
     /// Resident memory in bytes.
     pub resident_bytes: u64,
+    /// The most resident memory there ever was, in bytes.
+    pub resident_peak_bytes: u64,
     /// User and system CPU seconds of the whole process.
     pub cpu_seconds: (f64, f64),
     /// Port of the TCP listener; zero if there is none.
@@ -41,6 +43,13 @@ pub trait Host: Send {
     fn rewrite_config(&self, settings: &crate::settings::Settings) -> Result<(), String>;
     /// Gives memory that is free inside the process back to the system.
     fn purge_memory(&self);
+    /// Sees to it that the log can take so many bytes of this worker in this turn, be it by making room on the
+    /// disk; whether it can. Asked only when a turn needs more than it was given, so that what is refused is
+    /// refused for the disk's sake and not for that of a turn's share.
+    fn make_log_room(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        false
+    }
     /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
     fn stopwatch_us(&self) -> u64;
 }

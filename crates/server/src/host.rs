@@ -20,7 +20,8 @@ impl Host for ThisHost {
         let synced_us = shared.synced_us.load(Ordering::Relaxed);
         Facts {
             process_id: std::process::id(),
-            resident_bytes: resident_bytes(),
+            resident_bytes: kilobytes("/proc/self/status", "VmRSS"),
+            resident_peak_bytes: kilobytes("/proc/self/status", "VmHWM"),
             cpu_seconds: cpu_seconds(),
             tcp_port: shared.tcp_port,
             config_file: shared
@@ -54,6 +55,13 @@ impl Host for ThisHost {
         // The allocator gives pages back by itself within moments; there is nothing to hurry it with.
     }
 
+    fn make_log_room(&self, bytes: usize) -> bool {
+        let Some(log) = &self.0.log else { return true };
+        // Each worker may count on its share of what there is.
+        let needed = (bytes as u64).saturating_mul(self.0.inboxes().len().max(1) as u64);
+        log.headroom() >= needed || log.reserve(needed).is_ok()
+    }
+
     fn stopwatch_us(&self) -> u64 {
         self.0.mono_us()
     }
@@ -65,10 +73,6 @@ fn kilobytes(file: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
     number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-fn resident_bytes() -> u64 {
-    kilobytes("/proc/self/status", "VmRSS")
 }
 
 fn system_memory() -> u64 {
