@@ -172,7 +172,12 @@ impl Client {
         for (words, want) in batch.requests {
             let shown: Vec<String> = words.iter().map(|word| show(word)).collect();
             around.note(format_args!("client {}: asks {}", self.id, shown.join(" ")));
-            write_request(&mut self.output, words);
+            let plain =
+                words.iter().all(|word| !word.is_empty() && word.iter().all(u8::is_ascii_alphanumeric));
+            match plain && self.random.chance(1, 16) {
+                true => self.output.extend_from_slice(&[words.join(&b' '), b"\r\n".to_vec()].concat()),
+                false => write_request(&mut self.output, words),
+            }
             let asked = around.oracle.ask(&want, around.clock);
             self.pending.push_back(Pending { want, asked, asked_us: around.clock.now().mono_us });
         }

@@ -1,10 +1,19 @@
 //! The surroundings of a simulated node: constants, so that nothing in a run depends on the machine it runs on.
 
+use std::sync::{Arc, Mutex};
+
+use log::Log;
 use node::settings::Settings;
 use node::{Facts, Host};
 
-/// A machine without properties.
-pub(crate) struct SimHost;
+/// The log as the workers of one life share it.
+pub(crate) type SharedLog = Arc<Mutex<Log>>;
+
+/// A machine without properties but its log.
+pub(crate) struct SimHost {
+    pub(crate) log: SharedLog,
+    pub(crate) workers: u64,
+}
 
 impl Host for SimHost {
     fn facts(&self) -> Facts {
@@ -21,7 +30,18 @@ impl Host for SimHost {
 
     fn purge_memory(&self) {}
 
+    fn make_log_room(&self, bytes: usize) -> bool {
+        let mut log = lock(&self.log);
+        let needed = bytes as u64 * self.workers;
+        log.headroom() >= needed || log.reserve(needed).is_ok()
+    }
+
     fn stopwatch_us(&self) -> u64 {
         0
     }
+}
+
+/// Locks; there is one thread, so nothing ever waits.
+pub(crate) fn lock(log: &SharedLog) -> std::sync::MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

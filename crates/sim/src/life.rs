@@ -6,7 +6,7 @@
 //! to them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{ConnId, Millis, Now, PartitionId, Random, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
@@ -14,7 +14,7 @@ use node::settings::Settings;
 use node::{AfterSend, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
 
 use crate::desk::{Desk, DiskJob};
-use crate::host::SimHost;
+use crate::host::{SharedLog, SimHost, lock};
 use crate::net::{End, LinkId, Network};
 use crate::trace::Trace;
 
@@ -61,7 +61,7 @@ struct Seat {
 /// The process.
 pub(crate) struct Life {
     seats: Vec<Seat>,
-    log: Log,
+    log: SharedLog,
     sync: SyncHandle,
     pub(crate) desk: Desk,
     /// Why the process stops; nothing is answered from then on.
@@ -96,6 +96,8 @@ impl Life {
         desk: Desk,
         random: &mut Random,
     ) -> Life {
+        let sync = log.sync_handle();
+        let shared = Arc::new(Mutex::new(log));
         let settings = Arc::new(settings.clone());
         let mut owned: Vec<Vec<Box<Partition>>> = (0..router.workers()).map(|_| Vec::new()).collect();
         for partition in partitions {
@@ -109,7 +111,7 @@ impl Life {
                 partitions,
                 logging: true,
                 seed: random.next_u64(),
-                host: Box::new(SimHost),
+                host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
             }),
             phase: Phase::Idle,
             inbox: VecDeque::new(),
@@ -117,9 +119,8 @@ impl Life {
             refused: false,
             next_room_check: Millis::default(),
         };
-        let sync = log.sync_handle();
-        let seats = owned.into_iter().enumerate().map(seat).collect();
-        Life { seats, log, sync, desk, failed: None, next_seat: 0, connected: 0, refusing: false }
+        let seats: Vec<Seat> = owned.into_iter().enumerate().map(seat).collect();
+        Life { seats, log: shared, sync, desk, failed: None, next_seat: 0, connected: 0, refusing: false }
     }
 
     /// How many workers there are.
@@ -234,8 +235,9 @@ impl Life {
         let seat = &mut self.seats[number];
         let needed = (TURN_LOG_BYTES + seat.worker.largest_announced() as u64) * workers;
         let now = around.now.mono_millis();
-        if self.log.headroom() < needed && now >= seat.next_room_check {
-            match self.log.reserve(needed) {
+        if lock(&self.log).headroom() < needed && now >= seat.next_room_check {
+            let reserved = lock(&self.log).reserve(needed);
+            match reserved {
                 Ok(()) => {}
                 Err(error) if error.is_full() => {
                     seat.next_room_check = Millis(now.0 + 100);
@@ -249,13 +251,13 @@ impl Life {
             }
         }
         let seat = &mut self.seats[number];
-        if seat.refused && self.log.headroom() >= needed {
+        if seat.refused && lock(&self.log).headroom() >= needed {
             seat.refused = false;
             seat.worker.set_write_refusal(None);
             around.note(format_args!("worker {number}: takes writes again"));
         }
         self.refusing = self.seats.iter().any(|seat| seat.refused);
-        usize::try_from(self.log.headroom() / workers).unwrap_or(usize::MAX)
+        usize::try_from(lock(&self.log).headroom() / workers).unwrap_or(usize::MAX)
     }
 
     fn append(&mut self, number: usize, mut outbox: Box<Outbox>, around: &mut Around<'_>) {
@@ -269,8 +271,9 @@ impl Life {
         if outbox.frame.is_empty() {
             self.seats[number].worker.appended(before.0);
         } else {
-            before = self.log.position();
-            match self.log.append(&outbox.frame) {
+            before = lock(&self.log).position();
+            let appended = lock(&self.log).append(&outbox.frame);
+            match appended {
                 Ok(end) => {
                     around.note(format_args!(
                         "worker {number}: appends {} bytes up to {end}",

@@ -42,6 +42,8 @@ pub(crate) enum Want {
     MSet(Vec<(Name, Vec<u8>)>),
     /// `MGET` of such keys.
     MGet(Vec<Name>),
+    /// `COPY … REPLACE` or `RENAME` between two such keys.
+    Carry { from: Name, to: Name, keeps: bool },
     /// `INCR` of a shared counter.
     Count(usize),
     /// `GET` of a shared counter.
@@ -72,7 +74,8 @@ impl Want {
     fn is_write(&self) -> bool {
         match self {
             Want::Own(_, act) => act.is_write(),
-            Want::MSet(_) | Want::Count(_) | Want::CountTo(..) | Want::WriteTwins(..) => true,
+            Want::MSet(_) | Want::Carry { .. } | Want::Count(_) => true,
+            Want::CountTo(..) | Want::WriteTwins(..) => true,
             Want::Exec(parts) => parts.iter().any(Want::is_write),
             Want::Ok | Want::Queued | Want::Echo(_) | Want::Fine | Want::MGet(_) | Want::ReadCount(_) => {
                 false
@@ -240,6 +243,9 @@ impl Oracle {
                 }
                 Ok(())
             }
+            (Want::Carry { from, to, keeps }, value) => {
+                self.keys.carried(at, (from, to), *keeps, window, value)
+            }
             (Want::Count(counter), Value::Int(number)) => {
                 self.counter(*counter).counted(&format!("n{counter}"), asked_at, event, *number)
             }
@@ -331,6 +337,7 @@ impl Oracle {
                     self.keys.unknown(at, name, &Act::Set(text.clone(), model::Life::Forever), window);
                 }
             }
+            Want::Carry { from, to, keeps } => self.keys.perhaps_carried(at, (from, to), *keeps),
             Want::Exec(parts) => parts.iter().for_each(|part| self.lose(part, event, window)),
             _ => {}
         }

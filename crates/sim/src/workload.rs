@@ -91,9 +91,10 @@ fn own_key(client: &mut Client) -> Vec<u8> {
 
 fn text(client: &mut Client) -> Vec<u8> {
     let mut text = client.token().to_string().into_bytes();
-    let more = match client.random().below(12) {
-        0 => client.random().below(1500),
-        1..4 => client.random().below(100),
+    let more = match client.random().below(60) {
+        0 => client.random().below(20_000),
+        1..4 => client.random().below(1500),
+        4..20 => client.random().below(100),
         _ => 0,
     };
     text.resize(text.len() + more as usize, b'.');
@@ -131,6 +132,8 @@ fn own(client: &mut Client, clock: &Clock) -> (Words, Want) {
 
 fn owner(client: &mut Client, clock: &Clock) -> Batch {
     match client.random().below(20) {
+        _ if client.random().chance(1, 12) => whole_database(client),
+        _ if client.random().chance(1, 16) => carry(client),
         0..10 => {
             let (request, want) = own(client, clock);
             Batch::of(request, want)
@@ -165,6 +168,41 @@ fn owner(client: &mut Client, clock: &Clock) -> Batch {
             let pair = client.random().below(PAIRS);
             read_twins(pair, in_transaction)
         }
+    }
+}
+
+/// Two keys in one request: what the one held, the other has.
+fn carry(client: &mut Client) -> Batch {
+    let (from, to) = (own_key(client), own_key(client));
+    if from == to {
+        return Batch::one(&["DBSIZE"], Want::Fine);
+    }
+    let keeps = client.random().chance(1, 2);
+    let request = match keeps {
+        true => vec![b"COPY".to_vec(), from.clone(), to.clone(), b"REPLACE".to_vec()],
+        false => vec![b"RENAME".to_vec(), from.clone(), to.clone()],
+    };
+    let db = client.db;
+    Batch::of(request, Want::Carry { from: (db, from), to: (db, to), keeps })
+}
+
+/// What looks at everything at once and changes nothing, so that partitions are borrowed in every order.
+fn whole_database(client: &mut Client) -> Batch {
+    let own = format!("c{}:*", client.id);
+    match client.random().below(10) {
+        0 => Batch::one(&["DBSIZE"], Want::Fine),
+        1 => Batch::one(&["KEYS", &own], Want::Fine),
+        2 => Batch::one(&["SCAN", "0", "COUNT", "5"], Want::Fine),
+        3 => Batch::one(&["RANDOMKEY"], Want::Fine),
+        4 => Batch::one(&["DEBUG", "DIGEST"], Want::Fine),
+        5 => Batch::one(&["DEBUG", "RELOAD"], Want::Ok),
+        6 => Batch::one(&["CLIENT", "PAUSE", "10", "WRITE"], Want::Ok),
+        7 => Batch::one(&["PUBLISH", "nobody", "hears"], Want::Fine),
+        8 => Batch::one(&["INFO"], Want::Fine),
+        _ => Batch::one(
+            &["CONFIG", "SET", "hash-max-listpack-entries", &client.random().below(4).to_string()],
+            Want::Ok,
+        ),
     }
 }
 

@@ -93,6 +93,7 @@ impl World {
         let mut settings = Settings::new();
         settings.workers = plan.workers;
         settings.partitions = plan.partitions;
+        settings.hash_max_listpack_entries = 2;
         settings.enable_debug_command = DebugCommand::Yes;
         let mut world = World {
             seed,
@@ -185,7 +186,6 @@ impl World {
                 break;
             }
         }
-        self.oracle.may_refuse |= life.refusing && self.disk_has_trouble;
         if let Some(reason) = life.failed.clone() {
             if !self.disk_has_trouble {
                 return Err(format!("life: the node stopped without a fault of its disk: {reason}"));
@@ -280,8 +280,8 @@ impl World {
             };
             client.power_lost(&mut around);
         }
-        // A fault that was planned went with the life, but the disk may still be full.
-        self.disk_has_trouble = self.full_until_us.is_some();
+        // A fault that was planned went with the life.
+        self.disk_has_trouble = false;
     }
 
     fn make_trouble(&mut self) -> Result<(), String> {
@@ -332,7 +332,6 @@ impl World {
                 self.oracle.may_refuse = true;
             }
             Kind::DiskFull => {
-                self.disk_has_trouble = true;
                 self.oracle.may_refuse = true;
                 let trouble = self.disk.fill_up(200_000);
                 self.note(format_args!("{trouble:?}"));

@@ -88,6 +88,63 @@ impl Keys {
         key.now(event, durable, states, format!("{act:?} unknown, {window:?}"));
     }
 
+    /// What one key held was carried over to another, or there was nothing to carry.
+    pub(crate) fn carried(
+        &mut self,
+        (event, durable): (u64, u64),
+        (from, to): (&Name, &Name),
+        keeps: bool,
+        window: Window,
+        value: &Value,
+    ) -> Result<(), String> {
+        let states = self.map.entry(from.clone()).or_default().states.clone();
+        let states: Vec<State> = states.iter().flat_map(|state| state.in_time(window)).collect();
+        let (absent, there): (Vec<State>, Vec<State>) =
+            states.into_iter().partition(|state| *state == State::ABSENT);
+        let took_place = match value {
+            Value::Int(1) => keeps,
+            Value::Simple(text) => !keeps && text == "OK",
+            _ => false,
+        };
+        let did_not = match value {
+            Value::Int(0) => keeps,
+            Value::Error(text) => !keeps && text.starts_with("ERR no such key"),
+            _ => false,
+        };
+        let why = format!("carried from {} to {}: {value:?}", show(&from.1), show(&to.1));
+        if took_place && !there.is_empty() {
+            let left = if keeps { there.clone() } else { vec![State::ABSENT] };
+            self.map.entry(from.clone()).or_default().now(event, durable, tidy(left), why.clone());
+            self.map.entry(to.clone()).or_default().now(event, durable, tidy(there), why);
+            return Ok(());
+        }
+        if did_not && !absent.is_empty() {
+            self.map.entry(from.clone()).or_default().now(event, durable, tidy(absent), why);
+            return Ok(());
+        }
+        Err(format!("keys: {why}, but the first can only be one of {absent:?} {there:?}"))
+    }
+
+    /// Nobody knows whether what one key held was carried over to another.
+    pub(crate) fn perhaps_carried(
+        &mut self,
+        (event, durable): (u64, u64),
+        (from, to): (&Name, &Name),
+        keeps: bool,
+    ) {
+        let states = self.map.entry(from.clone()).or_default().states.clone();
+        let why = format!("perhaps carried from {} to {}", show(&from.1), show(&to.1));
+        let target = self.map.entry(to.clone()).or_default();
+        let mut after = target.states.clone();
+        after.extend(states.iter().filter(|state| **state != State::ABSENT).cloned());
+        target.now(event, durable, tidy(after), why.clone());
+        if !keeps {
+            let mut left = states;
+            left.push(State::ABSENT);
+            self.map.entry(from.clone()).or_default().now(event, durable, tidy(left), why);
+        }
+    }
+
     /// The machine lost power: any state since the last that was surely on stable storage may be back.
     pub(crate) fn lose_power(&mut self, event: u64, durable: u64) {
         for key in self.map.values_mut() {

@@ -110,7 +110,7 @@ impl State {
     pub(crate) const ABSENT: State = State { data: Data::Absent, until: None };
 
     /// What this state may be at a time within `window`: expired, not expired, or either.
-    fn in_time(&self, window: Window) -> Vec<State> {
+    pub(crate) fn in_time(&self, window: Window) -> Vec<State> {
         let Some((from, until)) = self.until else { return vec![self.clone()] };
         let mut states = Vec::new();
         if window.from < until {
