@@ -233,9 +233,14 @@ impl Keyspace {
         Some(entry)
     }
 
-    /// How reads have fared since the keyspace was made.
+    /// How reads have fared since the keyspace was made, or since they were last counted anew.
     pub fn lookups(&self) -> Lookups {
         self.book.lookups
+    }
+
+    /// Counts reads anew from now on.
+    pub fn reset_lookups(&mut self) {
+        self.book.lookups = Lookups::default();
     }
 
     /// The same, opened for change.

@@ -37,6 +37,9 @@ impl Worker {
         let mut reply = Reply::new(out, session.version);
         match (parse_i64(args.at(1)), db_of(args.at(1))) {
             (None, _) => reply.error("ERR value is not an integer or out of range"),
+            (Some(number), None) if i32::try_from(number).is_err() => {
+                reply.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+            }
             (Some(_), None) => reply.error("ERR DB index is out of range"),
             (Some(_), Some(db)) => {
                 session.db = db;
@@ -88,14 +91,14 @@ impl Worker {
         }
     }
 
-    fn try_hello(&mut self, session: &mut Session, args: Args<'_>) -> Result<(), String> {
+    fn try_hello(&mut self, session: &mut Session, args: Args<'_>) -> Result<(), Vec<u8>> {
         let version = match args.get(1) {
             None => session.version,
             Some(text) => match parse_i64(text) {
                 Some(2) => Version::Resp2,
                 Some(3) => Version::Resp3,
-                Some(_) => return Err("NOPROTO unsupported protocol version".to_owned()),
-                None => return Err("ERR Protocol version is not an integer or out of range".to_owned()),
+                Some(_) => return Err("NOPROTO unsupported protocol version".into()),
+                None => return Err("ERR Protocol version is not an integer or out of range".into()),
             },
         };
         let (mut credentials, mut name, mut at) = (None, None, 2);
@@ -111,21 +114,20 @@ impl Worker {
                     at += 2;
                 }
                 _ => {
-                    let option = String::from_utf8_lossy(args.at(at)).into_owned();
-                    return Err(format!("ERR Syntax error in HELLO option '{option}'"));
+                    return Err([b"ERR Syntax error in HELLO option '", args.at(at), b"'"].concat());
                 }
             }
         }
         if let Some((user, password)) = credentials
             && !self.authenticate(session, user, password)
         {
-            return Err(WRONG_PASSWORD.to_owned());
+            return Err(WRONG_PASSWORD.into());
         }
         if session.has_gate(gate::UNAUTHENTICATED) {
-            return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".to_owned());
+            return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());
         }
         if let Some(name) = name {
-            crate::client::set_name(session, name)?;
+            crate::client::set_name(session, name).map_err(Vec::from)?;
         }
         session.version = version;
         session.update_subscribed_gate();

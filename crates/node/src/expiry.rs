@@ -3,7 +3,7 @@
 //! Commands hide lapsed keys by themselves; this gives their memory back. The expiry index of each keyspace
 //! says when there is work, so an idle node wakes up for nothing.
 
-use base::{DbIndex, Millis};
+use base::{DbIndex, Millis, PartitionId};
 
 use crate::partition::Turn;
 use crate::worker::Worker;
@@ -62,7 +62,7 @@ impl Worker {
             return;
         }
         let mut next_due: Option<Millis> = None;
-        let mut expired = 0;
+        let (mut expired, mut is_lent) = (0, false);
         let count = self.places.len();
         for step in 0..count {
             // Each turn begins where the last one ran out, so that no partition waits for ever.
@@ -73,7 +73,11 @@ impl Worker {
                 break;
             }
             let (mut turn, places) = self.turn_and_places();
-            let Some(partition) = places[place].partition.as_deref_mut() else { continue };
+            let Some(partition) = places[place].partition.as_deref_mut() else {
+                // Lent, perhaps: what it holds is looked at when this has rested.
+                is_lent |= self.router.owner(PartitionId(place as u16)) == self.id;
+                continue;
+            };
             let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
             expired += expire_partition(partition, &mut turn);
             let logged = partition.open_bytes() - before;
@@ -88,6 +92,7 @@ impl Worker {
         self.stats.expired_keys += expired as u64;
         let wait =
             next_due.map_or(u64::MAX, |due| due.since(wall).max(if expired > 0 { 0 } else { REST_MS }));
+        let wait = if is_lent { wait.min(REST_MS) } else { wait };
         // A minute at most, in case the wall clock is set forward.
         self.expiry.next_run = Millis(now.0 + wait.min(60_000));
     }

@@ -225,12 +225,7 @@ impl Worker {
             confirm(&mut out, session.version, confirmation(kind, true), Some(name), count);
         }
         session.update_subscribed_gate();
-        if self.router.workers() == 1 {
-            session.output.end().extend_from_slice(&out);
-            return;
-        }
-        // The other workers have noted it once they answer: messages between two workers keep their order.
-        self.ask(session, Question::Barrier, Box::new(move |_, _, reply| reply.raw(&out)));
+        self.confirm_everywhere(session, out);
     }
 
     /// Ends subscriptions, all of the kind if none is named, and confirms each.
@@ -253,7 +248,18 @@ impl Worker {
             confirm(&mut out, session.version, confirmation(kind, false), None, count);
         }
         session.update_subscribed_gate();
-        session.output.end().extend_from_slice(&out);
+        self.confirm_everywhere(session, out);
+    }
+
+    /// Sends confirmations once every worker has noted what they confirm: from then on a subscriber misses nothing
+    /// and `PUBLISH` counts right, on any worker. Messages between two workers keep their order, so an answer from
+    /// each will do.
+    fn confirm_everywhere(&mut self, session: &mut Session, confirmations: Vec<u8>) {
+        if self.router.workers() == 1 {
+            session.output.end().extend_from_slice(&confirmations);
+        } else {
+            self.ask(session, Question::Barrier, Box::new(move |_, _, reply| reply.raw(&confirmations)));
+        }
     }
 
     /// Ends all subscriptions of a session without a word, when it goes or resets.
@@ -373,7 +379,8 @@ impl Worker {
     }
 
     fn count_subscribers(&self, kind: ChannelKind, args: Args<'_>, reply: &mut Reply<'_>) {
-        reply.map(args.len().saturating_sub(2));
+        // A flat list in both versions, as in Redis.
+        reply.array(args.len().saturating_sub(2) * 2);
         for name in args.iter().skip(2) {
             reply.bulk(name);
             reply.len_int(self.pubsub.audience(kind, name).map_or(0, Audience::count));

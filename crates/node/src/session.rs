@@ -95,6 +95,8 @@ pub(crate) struct Session {
     pub(crate) new_limits: Option<Limits>,
     /// Bytes of requests not yet taken up.
     pub(crate) input: Vec<u8>,
+    /// Bytes at the front of `input` that were taken up already.
+    pub(crate) input_start: usize,
     pub(crate) output: Output,
     /// Where the client's own output is while a transaction runs, whose replies go to `output` then.
     pub(crate) outer: Option<Box<Output>>,
@@ -139,6 +141,7 @@ impl Session {
             decoder: Some(Decoder::new(limits)),
             new_limits: None,
             input: Vec::new(),
+            input_start: 0,
             output: Output::default(),
             outer: None,
             exec: None,
@@ -203,6 +206,11 @@ impl Session {
     /// Bytes the request under way is known to need in all; zero if unknown.
     pub(crate) fn announced(&self) -> usize {
         self.decoder.as_ref().map_or(0, Decoder::announced)
+    }
+
+    /// How many bytes wait to be taken up.
+    pub(crate) fn unread(&self) -> usize {
+        self.input.len() - self.input_start
     }
 
     /// Heap bytes of this session, its struct included.

@@ -210,6 +210,9 @@ impl Worker {
         session.active = self.now.mono_millis();
         session.bytes_in += bytes.len() as u64;
         self.stats.net_input_bytes += bytes.len() as u64;
+        if session.closing {
+            return self.sessions.put_back(session);
+        }
         if session.input.is_empty() && session.stall.is_none() {
             let taken = self.take_requests(&mut session, bytes);
             session.input.extend_from_slice(&bytes[taken..]);
@@ -227,10 +230,16 @@ impl Worker {
         }
         // The buffer is taken out, so that requests can borrow from it while the session changes.
         let mut input = std::mem::take(&mut session.input);
-        let taken = self.take_requests(session, &input);
-        input.drain(..taken);
-        if input.is_empty() && input.capacity() > 64 * 1024 {
-            input = Vec::new();
+        let start = std::mem::take(&mut session.input_start);
+        let taken = start + self.take_requests(session, &input[start..]);
+        if taken == input.len() {
+            input.clear();
+            input.shrink_to(64 * 1024);
+        } else if taken >= input.len() / 2 {
+            // Moving the rest only when half is gone costs each byte one move, however many small steps it takes.
+            input.drain(..taken);
+        } else {
+            session.input_start = taken;
         }
         session.input = input;
     }
@@ -336,9 +345,7 @@ impl Worker {
 
     /// After requests of a session ran: limits, sending, and its place on the worker.
     pub(crate) fn after_requests(&mut self, mut session: Box<Session>) {
-        if session.input.len() as u64
-            > self.settings.client_query_buffer_limit.max(session.announced() as u64)
-        {
+        if session.unread() as u64 > self.settings.client_query_buffer_limit.max(session.announced() as u64) {
             self.stats.query_buffer_disconnections += 1;
             session.closing = true;
             self.outbox.close.push(session.at.token);
@@ -394,7 +401,7 @@ impl Worker {
 
     /// How many bytes of a request under way a session still waits for; the shell may read that much at once.
     pub fn announced(&self, token: u32) -> usize {
-        self.sessions.get(token).map_or(0, |session| session.announced().saturating_sub(session.input.len()))
+        self.sessions.get(token).map_or(0, |session| session.announced().saturating_sub(session.unread()))
     }
 
     /// Largest request under way: the log must have room for it before it is taken up.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base::{ConnId, Millis, WorkerId};
 use log::Position;
+use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
@@ -37,6 +38,8 @@ struct Connection {
     socket: Socket,
     /// On the list of those with more to read.
     listed: bool,
+    /// The client has said that it sends no more: reading goes on until its last byte was seen.
+    ends: bool,
     /// Its socket took less than there was; an event will say when it takes more.
     stuck: bool,
 }
@@ -112,11 +115,7 @@ impl WorkerThread {
             let room = self.log_room(now.mono_millis());
             self.worker.begin_turn(now, room);
             for event in &events {
-                self.handle_event(
-                    event.token(),
-                    event.is_readable() || event.is_read_closed(),
-                    event.is_writable(),
-                );
+                self.handle_event(event);
             }
             self.read_listed();
             if self.worker.next_tick() <= now.mono_millis() {
@@ -140,14 +139,19 @@ impl WorkerThread {
         Some(Duration::from_millis(next.0.saturating_mul(1000).saturating_sub(now_us).div_ceil(1000)))
     }
 
-    fn handle_event(&mut self, token: Token, readable: bool, writable: bool) {
-        match token.0 {
+    fn handle_event(&mut self, event: &Event) {
+        let (ended, writable) = (event.is_read_closed(), event.is_writable());
+        let readable = event.is_readable() || ended;
+        match event.token().0 {
             0 => self.take_inbox(),
             token if token < FIRST_CLIENT => self.accept(token - FIRST_LISTENER),
             token => {
                 let token = token - FIRST_CLIENT;
                 if readable {
                     self.list(token);
+                }
+                if ended && let Some(Some(connection)) = self.connections.get_mut(token) {
+                    connection.ends = true;
                 }
                 if writable
                     && self.connections.get(token).is_some_and(|c| c.as_ref().is_some_and(|c| c.stuck))
@@ -187,7 +191,7 @@ impl WorkerThread {
             Ok(0) => self.close(token),
             Ok(count) => {
                 // A short read has emptied the socket: an event will tell of more.
-                if count == self.buffer.len() {
+                if count == self.buffer.len() || connection.ends {
                     connection.listed = true;
                     self.readable.push_back(token);
                 }
@@ -241,7 +245,7 @@ impl WorkerThread {
         if self.connections.len() <= token {
             self.connections.resize_with(token + 1, || None);
         }
-        self.connections[token] = Some(Connection { socket, listed: false, stuck: false });
+        self.connections[token] = Some(Connection { socket, listed: false, ends: false, stuck: false });
         Some(token)
     }
 

@@ -29,15 +29,15 @@ fn encoding(keyspace: &Keyspace) -> Encoding {
 }
 
 #[test]
-fn a_hash_is_small_up_to_128_fields_of_64_bytes() {
-    let mut keyspace = filled(128);
+fn a_hash_is_small_up_to_512_fields_of_64_bytes() {
+    let mut keyspace = filled(512);
     assert_eq!(encoding(&keyspace), Encoding::Listpack);
     assert!(!set(&mut keyspace, "5", &"x".repeat(64)), "a field that is there may change at the limit");
     assert_eq!(encoding(&keyspace), Encoding::Listpack);
-    assert!(set(&mut keyspace, "128", "v"));
+    assert!(set(&mut keyspace, "512", "v"));
     assert_eq!(encoding(&keyspace), Encoding::HashTable);
     assert_eq!(view(&keyspace).get(b"5"), Some("x".repeat(64).as_bytes()));
-    assert_eq!(view(&keyspace).len(), 129);
+    assert_eq!(view(&keyspace).len(), 513);
     keyspace.check_invariants();
 }
 
@@ -117,8 +117,8 @@ fn an_entry_of_pairs_is_small_if_it_may_be() {
     check(&[(b"a", b"1"), (b"b", b"2")], Encoding::Listpack, 2);
     check(&[(b"a", b"1"), (b"a", b"2")], Encoding::HashTable, 1);
     check(&[(b"a", &[0; 65])], Encoding::HashTable, 1);
-    let names: Vec<[u8; 4]> = (0..129u32).map(u32::to_le_bytes).collect();
+    let names: Vec<[u8; 4]> = (0..513u32).map(u32::to_le_bytes).collect();
     let pairs: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_slice(), b"".as_slice())).collect();
-    check(&pairs[..128], Encoding::Listpack, 128);
-    check(&pairs, Encoding::HashTable, 129);
+    check(&pairs[..512], Encoding::Listpack, 512);
+    check(&pairs, Encoding::HashTable, 513);
 }
