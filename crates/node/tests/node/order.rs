@@ -150,3 +150,23 @@ fn inline_commands_and_empty_requests_mix_with_the_others() {
         assert_eq!(net.take(client), ["OK", "\"1 2\"", "PONG"]);
     });
 }
+
+/// Each of these waits for another worker; the rest of the pipeline is not moved about for each.
+#[test]
+fn a_long_pipeline_of_requests_that_wait_is_done_in_order() {
+    let mut net = crate::net::Net::new(2, 4);
+    let client = net.connect(0);
+    let (near, far) = (key_in(0, "w"), key_in(7, "w"));
+    let mut bytes = Vec::new();
+    for n in 0..5_000 {
+        let line = format!("MSET {near} {n} {far} {n}\r\nGET {far}\r\n");
+        bytes.extend_from_slice(line.as_bytes());
+    }
+    net.write(client, &bytes);
+    net.settle();
+    let replies = net.take(client);
+    assert_eq!(replies.len(), 10_000);
+    for (n, pair) in replies.chunks(2).enumerate() {
+        assert_eq!(pair, ["OK".to_owned(), format!("\"{n}\"")]);
+    }
+}

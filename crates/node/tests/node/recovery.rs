@@ -130,3 +130,32 @@ fn a_restarted_node_goes_on_where_the_log_ends() {
     work(&mut second, &clients, 100);
     assert_eq!(second.restarted(false).digest(), second.digest());
 }
+
+/// `DEBUG RELOAD` in the middle of a checkpoint loses nothing, neither from memory nor from the checkpoint.
+#[test]
+fn reloading_while_a_checkpoint_is_written_keeps_both_whole() {
+    for workers in 1..=3 {
+        let mut net = Net::with(Options { workers, seed: 8, logging: true, settings: Vec::new() });
+        let client = net.connect(0);
+        for n in 0..300 {
+            net.send(client, &[&format!("SET key{n} {}", "v".repeat(5000)), &format!("EXPIRE key{n} 1000")]);
+        }
+        net.settle();
+        net.take(client);
+        let before = net.digest();
+        net.begin_checkpoints();
+        let mut reloads = 0;
+        while net.checkpoints.len() < usize::from(PARTITIONS) {
+            net.tick();
+            if net.random().chance(1, 3) {
+                assert_eq!(net.ask(client, "DEBUG RELOAD"), "OK");
+                reloads += 1;
+            }
+        }
+        assert!(reloads > 2);
+        assert_eq!(net.ask(client, "DBSIZE"), "300");
+        assert_eq!(net.digest(), before);
+        assert_eq!(net.restarted(true).digest(), before);
+        assert_eq!(net.restarted(false).digest(), before);
+    }
+}
