@@ -166,7 +166,8 @@ fn flushing_is_seen_by_all_and_leaves_nothing() {
             net.send(b, &[&format!("HSET h{n} f v")]);
         }
         net.settle();
-        (net.take(a), net.take(b));
+        net.take(a);
+        net.take(b);
         assert_eq!(net.ask(a, "FLUSHALL ASYNC"), "OK");
         assert_eq!(net.talk(b, &["DBSIZE", "KEYS *", "SCAN 0 COUNT 10000", "EXISTS 1 h1"])[..2], ["0", "[]"]);
         assert_eq!(net.restarted(false).digest(), net.digest());

@@ -1,5 +1,7 @@
 //! A node's workers together, without sockets, disks or threads: see [`net`].
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
+
 mod borrowing;
 mod clients;
 mod durability;

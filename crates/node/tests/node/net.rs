@@ -452,7 +452,10 @@ impl Net {
 
     fn flush(&mut self, client: usize) {
         let Client { worker, token, deaf, open, .. } = self.clients[client];
-        while open && !deaf {
+        if !open || deaf {
+            return;
+        }
+        loop {
             let bytes = self.workers[worker].sendable(token);
             let count = bytes.len().min(1 + self.random.below(200) as usize);
             self.clients[client].received.extend_from_slice(&bytes[..count]);

@@ -49,7 +49,7 @@ fn a_request_over_several_partitions_sees_what_the_client_wrote_before_it() {
         for round in 0..3 {
             assert!(replies.by_ref().take(8).all(|reply| reply == "OK"));
             let each = format!("\"{round}\"");
-            assert_eq!(replies.next().unwrap(), format!("[{}]", vec![each.as_str(); 8].join(" ")));
+            assert_eq!(replies.next().unwrap(), format!("[{}]", [each.as_str(); 8].join(" ")));
             assert_eq!(replies.next().unwrap(), "8");
             assert_eq!(replies.next().unwrap(), "OK");
             assert_eq!(replies.next().unwrap(), format!("\"m{round}\""));
@@ -73,7 +73,7 @@ fn a_silent_client_has_its_requests_done_in_order_too() {
                     &format!("MSET {key} 2 {other} 2"),
                     &format!("SET {key} 3"),
                     "DBSIZE",
-                    &format!("MULTI"),
+                    "MULTI",
                     &format!("APPEND {key} x"),
                     "EXEC",
                     "CLIENT REPLY ON",
