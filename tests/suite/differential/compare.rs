@@ -6,6 +6,7 @@
 //! - random picks (`RANDOMKEY`, `HRANDFIELD`) are equal if as many are picked;
 //! - sizes, ids, times of day, counts of references, idle times (shared by equal numbers in Redis) and descriptions of memory are equal if of the same type;
 //! - `DEBUG` has subcommands with rows of their own here and none in Redis, so its refusals read differently;
+//! - a hash that `SWAPDB` moved is stored anew, so here it may be small again where Redis keeps its table;
 //! - iterations (`SCAN`, `HSCAN`) are run to their end and compared as sets.
 
 use narf_tests::Value;
@@ -23,6 +24,8 @@ pub(crate) enum Class {
     Near(i64),
     /// As many elements.
     Count,
+    /// To the byte, but for a hash that became small again.
+    Encoding,
     /// The same type.
     Shape,
     /// The same type; of refusals not even the text.
@@ -51,6 +54,7 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("PTTL" | "PEXPIRETIME", _) => Class::Near(SLACK_SECONDS * 1000),
         ("RANDOMKEY" | "HRANDFIELD", _) => Class::Count,
         ("OBJECT", Some("REFCOUNT" | "IDLETIME")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
+        ("OBJECT", Some("ENCODING")) => Class::Encoding,
         ("DEBUG", _) => Class::Debug,
         // Version and id differ; that the protocol is switched shows in the replies that follow.
         ("HELLO" | "TIME" | "LASTSAVE", _) => Class::Shape,
@@ -73,6 +77,10 @@ pub(crate) fn equal(class: Class, reference: &Value, subject: &Value) -> bool {
     }
     match class {
         Class::Exact => reference == subject,
+        Class::Encoding => {
+            let is = |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());
+            reference == subject || (is(reference, "hashtable") && is(subject, "listpack"))
+        }
         Class::Unordered => reference.clone().sorted() == subject.clone().sorted(),
         Class::Pairs => paired(reference) == paired(subject),
         Class::Near(slack) => match (reference, subject) {
