@@ -45,7 +45,7 @@ pub struct CheckpointHeader {
     pub position: Position,
     /// The seed that the keys were hashed with.
     pub key_hash_seed: u64,
-    /// When it was begun, in microseconds since the Unix epoch.
+    /// The time of the partition when it was begun, in microseconds since the Unix epoch.
     pub wall_us: u64,
 }
 

@@ -135,12 +135,12 @@ impl Worker {
             self.checkpoints.next_run = None;
             return false;
         };
-        let logging = self.logging;
+        let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
         // The walk's moment must be an entry's end, and that entry must be in the log before the file counts.
         partition.close_entry(&mut self.outbox.frame, logging);
-        let last = partition.last();
+        let (last, time) = (partition.last(), partition.time(now));
         let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
         for (_, keyspace) in partition.keyspaces_mut() {
             let begun = keyspace.begin_walk();
@@ -151,6 +151,7 @@ impl Worker {
             partition: id,
             index: last.index,
             term: last.term,
+            time,
         });
         self.checkpoints.current = Some((id, dbs));
         true

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{PartitionId, WorkerId};
+use base::{Millis, PartitionId, WorkerId};
 
 use crate::message::Message;
 use crate::settings::Settings;
@@ -44,6 +44,8 @@ pub enum CheckpointWrite {
         index: u64,
         /// The term of the group then.
         term: u64,
+        /// The partition's time then, before which none may be after a restart.
+        time: Millis,
     },
     /// Records of keys.
     Chunk {

@@ -403,9 +403,10 @@ impl RecoveringPartition {
         &mut self.keyspaces[place].1
     }
 
-    /// Starts from a checkpoint: the state after entry `index`.
-    pub fn restore(&mut self, term: u64, index: u64) {
+    /// Starts from a checkpoint: the state after entry `index`, at `time`.
+    pub fn restore(&mut self, term: u64, index: u64, time: Millis) {
         self.last = EntryId { term, index };
+        self.last_time = time;
     }
 
     /// Loads records of a checkpoint into a database.

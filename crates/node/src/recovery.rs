@@ -2,7 +2,7 @@
 //!
 //! The shell reads files and hands over their bytes; what they say is decided here, once for all shells.
 
-use base::{DbIndex, KeyHasher, PartitionId};
+use base::{DbIndex, KeyHasher, Millis, PartitionId};
 use raft::RecoverError;
 
 use crate::entry::{EntryError, Record, records};
@@ -70,9 +70,15 @@ impl Recovery {
         self.partitions.get_mut(usize::from(id.0)).ok_or(RecoveryError::Partition { found: id.0, count })
     }
 
-    /// A partition starts from the checkpoint whose last entry is this one.
-    pub fn restore(&mut self, id: PartitionId, term: u64, index: u64) -> Result<(), RecoveryError> {
-        self.partition(id)?.restore(term, index);
+    /// A partition starts from the checkpoint whose last entry is this one, and whose time was this.
+    pub fn restore(
+        &mut self,
+        id: PartitionId,
+        term: u64,
+        index: u64,
+        time: Millis,
+    ) -> Result<(), RecoveryError> {
+        self.partition(id)?.restore(term, index, time);
         Ok(())
     }
 

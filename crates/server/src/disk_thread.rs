@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use base::{NodeId, PartitionId, WorkerId};
+use base::{Millis, NodeId, PartitionId, WorkerId};
 use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Position, SyncHandle};
 use node::CheckpointWrite;
 
@@ -153,8 +153,8 @@ impl DiskThread {
 
     fn write(&mut self, from: WorkerId, position: Position, write: CheckpointWrite) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term } => {
-                (partition, self.begin(partition, index, term, position))
+            CheckpointWrite::Begin { partition, index, term, time } => {
+                (partition, self.begin(partition, index, term, time, position))
             }
             CheckpointWrite::Chunk { partition, bytes } => {
                 let result = self.chunk(partition, &bytes);
@@ -181,6 +181,7 @@ impl DiskThread {
         partition: PartitionId,
         index: u64,
         term: u64,
+        time: Millis,
         position: Position,
     ) -> Result<(), LogError> {
         if self.round_open == 0 {
@@ -195,7 +196,7 @@ impl DiskThread {
             term,
             position,
             key_hash_seed: self.identity.key_hash_seed,
-            wall_us: self.shared.now().wall_us,
+            wall_us: time.0 * 1000,
         };
         let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
         self.writers.insert(partition, Writing { writer, index, position, synced: 0 });

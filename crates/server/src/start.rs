@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, NodeId, PartitionId, WorkerId};
+use base::{KeyHasher, Millis, NodeId, PartitionId, WorkerId};
 use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
 use mio::Poll;
 use node::settings::{DamagePolicy, Settings};
@@ -215,7 +215,7 @@ fn recover(
     for (number, (id, info)) in found.newest.iter().enumerate() {
         let mut reader = CheckpointReader::open(&**disk, &info.name)?;
         let header = *reader.header();
-        recovery.restore(*id, header.term, header.index)?;
+        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
         let mut chunk = Vec::new();
         while reader.next_chunk(&mut chunk)? {
             recovery.load(*id, &chunk).with_context(|| format!("load {}", info.name))?;

@@ -132,9 +132,8 @@ impl Desk {
         around: &mut Around<'_>,
     ) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term } => {
-                let wall_us = around.now.wall_us;
-                (partition, self.begin(partition, (index, term), position, wall_us))
+            CheckpointWrite::Begin { partition, index, term, time } => {
+                (partition, self.begin(partition, (index, term), position, time.0 * 1000))
             }
             CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),
             CheckpointWrite::End { partition } => {

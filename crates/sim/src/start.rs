@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{KeyHasher, NodeId, PartitionId, Random};
+use base::{KeyHasher, Millis, NodeId, PartitionId, Random};
 use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position};
 use node::{Partition, Recovery, RecoveryError, Router};
 
@@ -55,7 +55,7 @@ pub(crate) fn start(
     for (id, info) in &found.newest {
         let mut reader = CheckpointReader::open(&*disk, &info.name)?;
         let header = *reader.header();
-        recovery.restore(*id, header.term, header.index)?;
+        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
         let mut chunk = Vec::new();
         while reader.next_chunk(&mut chunk)? {
             recovery.load(*id, &chunk)?;

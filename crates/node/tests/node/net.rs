@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::{ConnId, KeyHasher, Now, PartitionId, Random, WorkerId, slot_of};
+use base::{ConnId, KeyHasher, Millis, Now, PartitionId, Random, WorkerId, slot_of};
 use node::settings::Settings;
 use node::{
     AfterSend, CheckpointWrite, Control, Facts, Host, Message, Outbox, Partition, Peer, Recovery, Router,
@@ -71,6 +71,7 @@ pub(crate) struct Options {
 pub(crate) struct Checkpoint {
     term: u64,
     index: u64,
+    time: Millis,
     chunks: Vec<Vec<u8>>,
     whole: bool,
     /// Frames before this one are covered.
@@ -164,7 +165,8 @@ impl Net {
         if with_checkpoints {
             for (&id, checkpoint) in &self.checkpoints {
                 assert!(checkpoint.whole);
-                recovery.restore(PartitionId(id), checkpoint.term, checkpoint.index).unwrap();
+                let Checkpoint { term, index, time, .. } = *checkpoint;
+                recovery.restore(PartitionId(id), term, index, time).unwrap();
                 for chunk in &checkpoint.chunks {
                     recovery.load(PartitionId(id), chunk).unwrap();
                 }
@@ -429,8 +431,8 @@ impl Net {
     fn take_checkpoints(&mut self, writes: Vec<CheckpointWrite>, frame: usize) {
         for write in writes {
             match write {
-                CheckpointWrite::Begin { partition, index, term, .. } => {
-                    let begun = Checkpoint { term, index, from_frame: frame, ..Checkpoint::default() };
+                CheckpointWrite::Begin { partition, index, term, time } => {
+                    let begun = Checkpoint { term, index, time, from_frame: frame, ..Checkpoint::default() };
                     self.under_way.insert(partition.0, begun);
                 }
                 CheckpointWrite::Chunk { partition, bytes } => {
@@ -492,6 +494,11 @@ impl Net {
                 self.turn(worker, Worker::tick);
             }
         }
+    }
+
+    /// The terms of the last entries in the checkpoints.
+    pub(crate) fn checkpoint_terms(&self) -> Vec<u64> {
+        self.checkpoints.values().map(|checkpoint| checkpoint.term).collect()
     }
 
     pub(crate) fn random(&mut self) -> &mut Random {

@@ -159,3 +159,55 @@ fn reloading_while_a_checkpoint_is_written_keeps_both_whole() {
         assert_eq!(net.restarted(false).digest(), before);
     }
 }
+
+/// The clock was set back while the node was down: what had lapsed before the checkpoint stays so, and the time of
+/// entries does not go back.
+#[test]
+fn time_does_not_go_back_behind_a_checkpoint() {
+    let mut net = Net::new(2, 6);
+    let client = net.connect(0);
+    net.talk(
+        client,
+        &["DEBUG SET-ACTIVE-EXPIRE 0", "SET short 1 PX 500", "SET long 1 PX 5000", "MSET a 1 b 2 c 3"],
+    );
+    net.pass(1000);
+    net.begin_checkpoints();
+    while net.checkpoints.len() < usize::from(PARTITIONS) {
+        net.tick();
+    }
+    let mut again = net.restarted(true);
+    again.now.wall_us -= 900_000;
+    let client = again.connect(0);
+    assert_eq!(again.talk(client, &["EXISTS short", "PTTL long", "SET a 2"]), ["0", "4000", "OK"]);
+    let times = |net: &Net| -> Vec<u64> {
+        let frames = net.frames.iter().flat_map(|frame| node::entry::records(frame));
+        let time = |record| match record {
+            Ok(node::entry::Record::Entry(header, _)) => Some(header.time.0),
+            _ => None,
+        };
+        frames.filter_map(time).collect()
+    };
+    assert!(times(&again).into_iter().min() >= times(&net).into_iter().max());
+}
+
+#[test]
+fn a_node_that_starts_from_checkpoints_alone_leads_in_a_later_term() {
+    let mut net = Net::new(1, 6);
+    for _ in 0..3 {
+        let client = net.connect(0);
+        let keys: Vec<String> = (0..PARTITIONS).map(|p| format!("{} 1", key_in(p, "t"))).collect();
+        net.talk(client, &[&format!("MSET {}", keys.join(" "))]);
+        net.checkpoints.clear();
+        net.begin_checkpoints();
+        while net.checkpoints.len() < usize::from(PARTITIONS) {
+            net.tick();
+        }
+        let last_term = net.checkpoint_terms().into_iter().max();
+        net = net.restarted(true);
+        let opened = net.frames[0].clone();
+        for record in node::entry::records(&opened) {
+            let Ok(node::entry::Record::Term { term, .. }) = record else { panic!("{record:?}") };
+            assert!(Some(term) > last_term, "{term} {last_term:?}");
+        }
+    }
+}
