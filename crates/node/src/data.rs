@@ -44,7 +44,7 @@ impl Worker {
                 return Taken::Later;
             }
             Place::Several(ids) => {
-                if let Some(refusal) = self.refused_over(spec, args, raw, ids.len()) {
+                if let Some(refusal) = self.refused_over(session.db, spec, args, raw, ids.len()) {
                     self.stats.errors += 1;
                     Reply::new(session.output.end(), session.version).error(refusal);
                 } else if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
@@ -209,6 +209,19 @@ impl Worker {
         changed
     }
 
+    /// Bytes of the value that a request carries from one key to another: its words do not tell, the log holds
+    /// it all. Zero while the value is away; it is asked again once it is at hand.
+    pub(crate) fn carried_bytes(&self, db: DbIndex, spec: &Spec, args: Args<'_>) -> usize {
+        if !carries(spec) {
+            return 0;
+        }
+        let place = self.place_of(self.router.partition(db, args.at(1)));
+        let entry = place.and_then(|partition| partition.existing(db)?.peek(args.at(1)));
+        let mut record = Vec::new();
+        entry.inspect(|entry| engine::encode_entry(entry, &mut record));
+        record.len()
+    }
+
     /// Brings partitions to one time, so that a key which one request found expired stays so for the next.
     fn reach_time(&mut self, ids: &[PartitionId], now: Millis) {
         for id in ids {
@@ -285,7 +298,7 @@ impl Worker {
         let Run::Data(command) = spec.run else { return None };
         match self.place(db, command, spec, args) {
             Place::One(_) => self.write_refused(spec, raw.len()),
-            Place::Several(ids) => self.refused_over(spec, args, raw, ids.len()),
+            Place::Several(ids) => self.refused_over(db, spec, args, raw, ids.len()),
         }
     }
 
@@ -346,6 +359,12 @@ impl Worker {
             &mut Vec::new(),
         )
     }
+}
+
+/// Whether a command carries a value from one key to another.
+pub(crate) fn carries(spec: &Spec) -> bool {
+    use DataCommand as D;
+    matches!(spec.run, Run::Data(D::Copy | D::Move | D::Rename | D::RenameNx))
 }
 
 /// Whether a command may reach into another database than the selected one, so that it must see both.

@@ -4,7 +4,7 @@
 //! common has set a gate, and only then is the long list of questions asked. The order of the questions is that
 //! of Redis, so that a request with two faults gets the same error.
 
-use base::Args;
+use base::{Args, DbIndex};
 use command::{Flags, Lookup, NodeCommand, Run, Spec, Split};
 use resp::Reply;
 
@@ -233,12 +233,22 @@ impl Worker {
 
     /// The same for a request over several partitions, whose effects are logged key by key. While there is no
     /// room it may only delete: what else it would log may be far longer than its own words.
-    pub(crate) fn refused_over(&self, spec: &Spec, args: Args<'_>, raw: &[u8], ids: usize) -> Option<String> {
+    pub(crate) fn refused_over(
+        &self,
+        db: DbIndex,
+        spec: &Spec,
+        args: Args<'_>,
+        raw: &[u8],
+        ids: usize,
+    ) -> Option<String> {
         if !spec.is_write() || !self.logging {
             return None;
         }
         let refused = self.write_refusal.is_some() && spec.split != Some(Split::Sum);
-        let len = raw.len() + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST) + ids * HEADER_LEN;
+        let len = self.carried_bytes(db, spec, args)
+            + raw.len()
+            + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST)
+            + ids * HEADER_LEN;
         (refused || !self.has_room(len)).then(|| self.refusal_text())
     }
 

@@ -12,6 +12,7 @@ use command::{Lookup, NodeCommand, Run};
 use resp::Reply;
 
 use crate::borrow::Work;
+use crate::data::carries;
 use crate::dispatch::ENTRY_ROOM;
 use crate::output::{Output, Ticket};
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
@@ -155,9 +156,12 @@ impl Worker {
         }
         let partitions = usize::from(self.router.partitions());
         let (mut db, mut len) = (session.db, 0);
+        let (mut carried, mut carriers) = (0, 0);
         for request in &transaction.requests {
             let (args, raw) = (request.args(), request.raw());
             let Lookup::Found(spec) = command::lookup(args) else { continue };
+            carried += self.carried_bytes(db, spec, args);
+            carriers += usize::from(carries(spec));
             let refusal = self.request_refused(db, spec, args, raw);
             if refusal.is_some() {
                 return refusal;
@@ -169,6 +173,8 @@ impl Worker {
             }
             len += raw.len() + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST) + ENTRY_ROOM;
         }
+        // What one request makes, a later one may carry on: none carries more than all there is.
+        len = len.saturating_add((carried + len).saturating_mul(carriers));
         (!self.has_room(len)).then(|| self.refusal_text())
     }
 
