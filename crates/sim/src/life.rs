@@ -172,6 +172,7 @@ impl Life {
         if self.failed.is_some() {
             return;
         }
+        around.note(format_args!("worker {seat}: a turn with room for {room}"));
         self.seats[seat].worker.begin_turn(around.now, room);
         for item in std::mem::take(&mut self.seats[seat].inbox) {
             self.take_item(seat, item);
@@ -281,7 +282,11 @@ impl Life {
                     ));
                     self.seats[number].worker.appended(end.0);
                 }
-                Err(error) => return self.fail(error, around),
+                Err(error) => {
+                    let (len, room) = (outbox.frame.len(), lock(&self.log).headroom());
+                    around.note(format_args!("worker {number}: cannot append {len} bytes, room for {room}"));
+                    return self.fail(error, around);
+                }
             }
         }
         outbox.frame.clear();

@@ -133,7 +133,10 @@ fn own(client: &mut Client, clock: &Clock) -> (Words, Want) {
 fn owner(client: &mut Client, clock: &Clock) -> Batch {
     match client.random().below(20) {
         _ if client.random().chance(1, 12) => whole_database(client),
-        _ if client.random().chance(1, 16) => carry(client),
+        _ if client.random().chance(1, 16) => {
+            let (request, want) = carry(client);
+            Batch::of(request, want)
+        }
         0..10 => {
             let (request, want) = own(client, clock);
             Batch::of(request, want)
@@ -146,8 +149,12 @@ fn owner(client: &mut Client, clock: &Clock) -> Batch {
         12 => own_mget(client),
         13 => {
             let count = 1 + client.random().below(4);
-            let parts = (0..count).map(|_| own(client, clock)).map(|(request, want)| (request, Some(want)));
-            Batch::transaction(parts.collect())
+            let parts = (0..count).map(|_| match client.random().chance(1, 4) {
+                true => carry(client),
+                false => own(client, clock),
+            });
+            let parts: Vec<(Words, Want)> = parts.collect();
+            Batch::transaction(parts.into_iter().map(|(request, want)| (request, Some(want))).collect())
         }
         // What is shared lives in database 0.
         _ if client.db != 0 => {
@@ -172,10 +179,10 @@ fn owner(client: &mut Client, clock: &Clock) -> Batch {
 }
 
 /// Two keys in one request: what the one held, the other has.
-fn carry(client: &mut Client) -> Batch {
+fn carry(client: &mut Client) -> (Words, Want) {
     let (from, to) = (own_key(client), own_key(client));
     if from == to {
-        return Batch::one(&["DBSIZE"], Want::Fine);
+        return (words(&["DBSIZE"]), Want::Fine);
     }
     let keeps = client.random().chance(1, 2);
     let request = match keeps {
@@ -183,7 +190,7 @@ fn carry(client: &mut Client) -> Batch {
         false => vec![b"RENAME".to_vec(), from.clone(), to.clone()],
     };
     let db = client.db;
-    Batch::of(request, Want::Carry { from: (db, from), to: (db, to), keeps })
+    (request, Want::Carry { from: (db, from), to: (db, to), keeps })
 }
 
 /// What looks at everything at once and changes nothing, so that partitions are borrowed in every order.
