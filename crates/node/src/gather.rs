@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{ConnId, Millis, WorkerId};
+use base::{Millis, WorkerId};
 use resp::{Reply, Version};
 
 use crate::client::{ClientLine, ClientQuery};
@@ -48,8 +48,6 @@ pub enum Question {
     Monitors(WorkerId, bool),
     /// Start writing checkpoints.
     Checkpoint,
-    /// Whether a client of this id is here.
-    Unblock(ConnId),
 }
 
 /// One worker's answer.
@@ -178,10 +176,6 @@ impl Worker {
                 Answer::Done
             }
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
-            Question::Unblock(conn) => {
-                let here = self.sessions.iter().any(|session| session.at.conn == *conn);
-                Answer::Count(u64::from(here))
-            }
         }
     }
 }

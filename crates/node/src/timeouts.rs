@@ -4,8 +4,8 @@ use crate::session::{Session, gate};
 use crate::settings::OutputLimit;
 use crate::worker::Worker;
 
-/// What a stranger may have waiting to be sent.
-const OUTPUT_BEFORE_AUTH: usize = 16 * 1024;
+/// What a stranger may have waiting to be sent. The output of any client is looked at when there is more.
+pub(crate) const OUTPUT_BEFORE_AUTH: usize = 16 * 1024;
 
 impl Worker {
     /// Closes the clients whose time is up. Called a few times a second.

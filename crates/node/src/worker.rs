@@ -25,6 +25,7 @@ use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::timeouts::OUTPUT_BEFORE_AUTH;
 use crate::window::{End, Window};
 use crate::wire::WireRequest;
 
@@ -361,7 +362,7 @@ impl Worker {
             session.queued_to_send = true;
             self.outbox.send.push(session.at.token);
         }
-        if session.output.backlog() > 64 * 1024 {
+        if session.output.backlog() > OUTPUT_BEFORE_AUTH {
             self.check_output_limit(session);
         }
     }
