@@ -92,7 +92,6 @@ mod tests {
             folder: name.to_owned(),
             layer,
             dependencies: dependencies.iter().map(|&name| name.to_owned()).collect(),
-            programs: Vec::new(),
         }
     }
 

@@ -16,7 +16,9 @@ use crate::trace::{Trace, show};
 use crate::workload::{self, Batch, Part};
 
 /// How long a client stays away after its connection has gone.
-const AWAY_US: u64 = 150_000;
+const AWAY_US: u64 = 50_000;
+/// And for how many turns of every worker.
+const AWAY_TURNS: u64 = 12;
 /// A request that has no reply after so long will never have one.
 const PATIENCE_US: u64 = 20_000_000;
 
@@ -39,6 +41,10 @@ pub(crate) struct Client {
     pub(crate) db: u8,
     pub(crate) link: Option<LinkId>,
     away_until_us: u64,
+    /// Starts of the node, and turns of its slowest worker, that there were when the connection went.
+    away_since: Option<(u64, u64)>,
+    /// Reads nothing before.
+    reads_from_us: u64,
     decoder: ValueDecoder,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -71,6 +77,8 @@ impl Client {
             db: 0,
             link: None,
             away_until_us: 0,
+            away_since: None,
+            reads_from_us: 0,
             decoder: ValueDecoder::new(),
             input: Vec::new(),
             output: Vec::new(),
@@ -103,14 +111,24 @@ impl Client {
         self.pending.is_empty()
     }
 
-    pub(crate) fn wants_to_connect(&self, now_us: u64) -> bool {
-        self.link.is_none() && now_us >= self.away_until_us
+    /// Told how far the node has come, so that being away can be measured in turns of the node.
+    pub(crate) fn see_turns(&mut self, (starts, turns): (u64, u64)) {
+        if self.link.is_none() && self.away_since.is_none() {
+            self.away_since = Some((starts, turns));
+        }
+    }
+
+    /// Whether it is time to come back: every worker had turns enough to finish what was under way.
+    pub(crate) fn wants_to_connect(&self, now_us: u64, (starts, turns): (u64, u64)) -> bool {
+        let is_over = self.away_since.is_none_or(|(s, t)| s != starts || turns >= t + AWAY_TURNS);
+        self.link.is_none() && now_us >= self.away_until_us && is_over
     }
 
     /// Connects: what was lost with the last connection is settled, for nothing of it can happen any more.
     pub(crate) fn connected(&mut self, link: LinkId, around: &mut Surroundings<'_>) {
         self.settle_lost(around);
         self.link = Some(link);
+        self.away_since = None;
         self.decoder = ValueDecoder::new();
         self.input.clear();
         self.output.clear();
@@ -192,10 +210,16 @@ impl Client {
         }
         let sent = around.network.send(link, End::Client, &self.output);
         self.output.drain(..sent);
-        let most = 1 + self.random.below(4096) as usize;
-        let bytes = around.network.receive(link, End::Client, most);
-        self.input.extend_from_slice(&bytes);
-        self.read_replies(link, around)?;
+        let now_us = around.clock.now().mono_us;
+        if self.random.chance(1, 2000) {
+            self.reads_from_us = now_us + self.random.below(200_000);
+        }
+        if now_us >= self.reads_from_us {
+            let most = 1 + self.random.below(4096) as usize;
+            let bytes = around.network.receive(link, End::Client, most);
+            self.input.extend_from_slice(&bytes);
+            self.read_replies(link, around)?;
+        }
         self.check_patience(around)?;
         if more && self.pending.len() < self.window && self.random.chance(1, 4) {
             if self.part == Part::Owner && self.random.chance(1, 20) {

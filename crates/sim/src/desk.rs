@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
     next_sync_us: u64,
+    /// Steady clock: its thread gets no processor before.
+    pub(crate) frozen_until_us: u64,
     interval_us: u64,
     checkpoint_log_size: u64,
 }
@@ -66,6 +68,7 @@ impl Desk {
             needed_from,
             round_open: 0,
             next_sync_us: 0,
+            frozen_until_us: 0,
             interval_us,
             checkpoint_log_size,
         }

@@ -56,6 +56,10 @@ struct Seat {
     connections: BTreeMap<u32, Connection>,
     refused: bool,
     next_room_check: Millis,
+    /// Steady clock: its thread gets no processor before.
+    frozen_until_us: u64,
+    /// How often its thread has looked for something to do.
+    turns: u64,
 }
 
 /// The process.
@@ -118,6 +122,8 @@ impl Life {
             connections: BTreeMap::new(),
             refused: false,
             next_room_check: Millis::default(),
+            frozen_until_us: 0,
+            turns: 0,
         };
         let seats: Vec<Seat> = owned.into_iter().enumerate().map(seat).collect();
         Life { seats, log: shared, sync, desk, failed: None, next_seat: 0, connected: 0, refusing: false }
@@ -137,13 +143,33 @@ impl Life {
 
     /// Moves a worker on by one step.
     pub(crate) fn step(&mut self, seat: usize, around: &mut Around<'_>) {
+        if around.now.mono_us < self.seats[seat].frozen_until_us {
+            return;
+        }
         match std::mem::replace(&mut self.seats[seat].phase, Phase::Idle) {
-            Phase::Idle if !self.has_work(seat, around) => {}
-            Phase::Idle => self.run_events(seat, around),
+            Phase::Idle => {
+                self.seats[seat].turns += 1;
+                if self.has_work(seat, around) {
+                    self.run_events(seat, around);
+                }
+            }
             Phase::Append(outbox) => self.append(seat, outbox, around),
             Phase::Tell(outbox) => self.tell(seat, outbox),
             Phase::Send(outbox) => self.send(seat, *outbox, around),
         }
+    }
+
+    /// Takes the processor away from a thread until then: a worker's, or the disk's.
+    pub(crate) fn freeze(&mut self, thread: usize, until_us: u64) {
+        match self.seats.get_mut(thread) {
+            Some(seat) => seat.frozen_until_us = until_us,
+            None => self.desk.frozen_until_us = until_us,
+        }
+    }
+
+    /// How many turns even the slowest worker has had.
+    pub(crate) fn turns(&self) -> u64 {
+        self.seats.iter().map(|seat| seat.turns).min().unwrap_or(0)
     }
 
     /// Whether no worker has anything under way.
@@ -357,6 +383,9 @@ impl Life {
 
     /// Lets the disk's side work off what it was asked for.
     pub(crate) fn step_disk(&mut self, around: &mut Around<'_>) {
+        if around.now.mono_us < self.desk.frozen_until_us {
+            return;
+        }
         match self.desk.run(around) {
             Ok(items) => {
                 for (to, item) in items {

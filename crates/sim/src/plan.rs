@@ -46,13 +46,15 @@ pub enum Kind {
     DiskFull,
     /// The wall clock is set.
     ClockStep,
-    /// The process is killed while nothing is under way; it must come back with the very same content.
+    /// A thread of the process stands still for a while.
+    Freeze,
+    /// The process is killed while nothing is under way; the next one finds its log whole.
     Restart,
 }
 
 impl Kind {
     /// All kinds, with how many of 100 thousand steps bring them at most.
-    const ALL: [(Kind, u64); 9] = [
+    const ALL: [(Kind, u64); 10] = [
         (Kind::Cut, 400),
         (Kind::Kill, 60),
         (Kind::KillInside, 60),
@@ -61,6 +63,7 @@ impl Kind {
         (Kind::DiskError, 60),
         (Kind::DiskFull, 60),
         (Kind::ClockStep, 80),
+        (Kind::Freeze, 300),
         (Kind::Restart, 40),
     ];
 }

@@ -196,7 +196,8 @@ fn carry(client: &mut Client) -> (Words, Want) {
 /// What looks at everything at once and changes nothing, so that partitions are borrowed in every order.
 fn whole_database(client: &mut Client) -> Batch {
     let own = format!("c{}:*", client.id);
-    match client.random().below(10) {
+    match client.random().below(11) {
+        10 if client.random().chance(1, 4) => Batch::one(&["QUIT"], Want::Ok),
         0 => Batch::one(&["DBSIZE"], Want::Fine),
         1 => Batch::one(&["KEYS", &own], Want::Fine),
         2 => Batch::one(&["SCAN", "0", "COUNT", "5"], Want::Fine),

@@ -71,6 +71,8 @@ pub struct World {
     disk_has_trouble: bool,
     full_until_us: Option<u64>,
     start_at_us: u64,
+    /// A sync may be late by as much.
+    longest_freeze_us: u64,
     starts: u64,
 }
 
@@ -109,6 +111,7 @@ impl World {
             disk_has_trouble: false,
             full_until_us: None,
             start_at_us: 0,
+            longest_freeze_us: 0,
             starts: 0,
             random,
             plan,
@@ -198,14 +201,15 @@ impl World {
 
     fn step_client(&mut self, number: usize, more: bool) -> Result<(), String> {
         let client = &mut self.clients[number];
+        client.see_turns((self.starts, self.life.as_ref().map_or(0, Life::turns)));
         let mut around = Surroundings {
             clock: &self.clock,
             network: &mut self.network,
             oracle: &mut self.oracle,
             trace: &mut self.trace,
         };
-        if client.wants_to_connect(self.clock.now().mono_us)
-            && let Some(life) = &mut self.life
+        if let Some(life) = &mut self.life
+            && client.wants_to_connect(self.clock.now().mono_us, (self.starts, life.turns()))
         {
             let link = around.network.connect();
             life.accept(link);
@@ -267,7 +271,9 @@ impl World {
 
     fn after_crash(&mut self, power: bool) {
         if power {
-            let interval_us = self.plan.sync_interval_us + SYNC_SLACK_STEPS * self.plan.step_us;
+            let interval_us = self.plan.sync_interval_us
+                + SYNC_SLACK_STEPS * self.plan.step_us
+                + self.longest_freeze_us * FREEZES_AT_ONCE;
             self.oracle.synced_before(self.clock.now().mono_us.saturating_sub(interval_us));
             self.oracle.lose_power(&self.clock);
         }
@@ -342,6 +348,14 @@ impl World {
                 let by_ms = by_ms + self.random.below(20) as i64;
                 self.note(format_args!("the wall clock is set by {by_ms} ms"));
                 self.clock.step(by_ms * 1000);
+            }
+            Kind::Freeze => {
+                let until = self.clock.now().mono_us + self.random.below(300_000);
+                if let Some(life) = &mut self.life {
+                    let thread = self.random.below(life.workers() as u64 + 1) as usize;
+                    life.freeze(thread, until);
+                    self.longest_freeze_us = 300_000;
+                }
             }
             Kind::Restart => {
                 self.rest()?;
@@ -444,7 +458,10 @@ impl World {
     fn restart_exactly(&mut self, power: bool) -> Result<(), String> {
         let before = self.digest()?;
         // Everything that was answered so far is synced within the interval.
-        for _ in 0..self.plan.sync_interval_us / self.plan.step_us * 2 + SYNC_SLACK_STEPS {
+        for _ in 0..self.plan.sync_interval_us / self.plan.step_us * 2
+            + SYNC_SLACK_STEPS
+            + self.longest_freeze_us / self.plan.step_us * 2
+        {
             self.step(false)?;
         }
         self.crash(power);
@@ -470,6 +487,9 @@ impl World {
         self.seed
     }
 }
+
+/// So many freezes may follow each other.
+const FREEZES_AT_ONCE: u64 = 4;
 
 /// Within so many steps the disk's side gets its turn.
 const SYNC_SLACK_STEPS: u64 = 200;
