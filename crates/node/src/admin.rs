@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Args, parse_i64, slot_of};
+use base::{Args, WorkerId, parse_i64, slot_of};
 use command::NodeCommand;
 use resp::Reply;
 
@@ -33,11 +33,22 @@ impl Worker {
         let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
         match self.settings.with_changes(pairs) {
             Err(error) => Reply::new(session.output.end(), session.version).error(format!("ERR {error}")),
-            Ok(settings) => {
-                let settings = Arc::new(settings);
-                self.outbox.control.push(Control::SettingsChanged(Arc::clone(&settings)));
-                self.ask(session, Question::Settings(settings), Box::new(|_, _, reply| reply.ok()));
+            Ok(_) => {
+                let pairs = words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
+                self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok()));
             }
+        }
+    }
+
+    /// Applies changes that the worker which was asked found right.
+    pub(crate) fn change_settings(&mut self, pairs: &[(Vec<u8>, Vec<u8>)]) {
+        let pairs = pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let Ok(settings) = self.settings.with_changes(pairs) else { return };
+        let settings = Arc::new(settings);
+        self.use_settings(Arc::clone(&settings));
+        // One of the workers speaks for the node, so that the shell hears of changes in one order.
+        if self.id == WorkerId(0) {
+            self.outbox.control.push(Control::SettingsChanged(settings));
         }
     }
 

@@ -14,7 +14,6 @@ use crate::message::Message;
 use crate::output::Ticket;
 use crate::pause::PauseMode;
 use crate::session::{Session, SessionRef, Stall, gate};
-use crate::settings::Settings;
 use crate::slowlog::SlowEntry;
 use crate::stats::Snapshot;
 use crate::worker::Worker;
@@ -32,8 +31,9 @@ pub enum Question {
     Stats,
     /// Start counting anew.
     ResetStats,
-    /// Use these settings from now on.
-    Settings(Arc<Settings>),
+    /// Change these settings, names and values. Not the settings as a whole: another worker may change others at
+    /// the same time.
+    Settings(Vec<(Vec<u8>, Vec<u8>)>),
     /// Hold requests until a moment of the steady clock.
     Pause(PauseMode, Millis),
     /// Stop holding them.
@@ -147,8 +147,8 @@ impl Worker {
                 }
                 Answer::Done
             }
-            Question::Settings(settings) => {
-                self.use_settings(Arc::clone(settings));
+            Question::Settings(pairs) => {
+                self.change_settings(pairs);
                 if let Some(session) = asker {
                     session.new_limits = Some(self.limits(!session.has_gate(gate::UNAUTHENTICATED)));
                 }

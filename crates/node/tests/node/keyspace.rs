@@ -156,6 +156,26 @@ fn deadlines_set_by_a_borrower_wake_the_owner() {
     });
 }
 
+/// A request over several partitions runs at the latest of their times. What it found expired must not be back
+/// for the next request, whose partition may be behind after the clock was set back.
+#[test]
+fn a_key_found_expired_stays_so_when_the_clock_was_set_back() {
+    on_all(|net| {
+        let client = net.connect(0);
+        let (one, other) = (key_in(0, "o"), key_in(PARTITIONS - 1, "o"));
+        net.ask(client, "DEBUG SET-ACTIVE-EXPIRE 0");
+        net.ask(client, &format!("SET {one} v PX 60000"));
+        net.now.wall_us += 120_000_000;
+        net.ask(client, &format!("SET {other} v"));
+        net.now.wall_us -= 120_000_000;
+        assert_eq!(net.ask(client, &format!("MGET {one} {other}")), "[nil \"v\"]");
+        assert_eq!(net.ask(client, &format!("GET {one}")), "nil");
+        let mut next = net.restarted(false);
+        let client = next.connect(0);
+        assert_eq!(next.ask(client, &format!("GET {one}")), "nil");
+    });
+}
+
 #[test]
 fn flushing_is_seen_by_all_and_leaves_nothing() {
     for workers in 1..=3 {

@@ -168,3 +168,23 @@ fn settings_hold_for_all_workers_and_secrets_are_not_shown() {
     );
     assert!(net.ask(clients[1], "CONFIG GET slowlog-max-len").contains("\"5\""), "all or nothing");
 }
+
+/// Two operators at once, on different workers: neither undoes what the other did.
+#[test]
+fn settings_changed_at_the_same_time_all_hold() {
+    on_all(|net| {
+        let (a, b) = (net.connect(0), net.connect(1));
+        net.send(a, &["CONFIG SET slowlog-max-len 5"]);
+        net.send(b, &["CONFIG SET maxclients 77"]);
+        net.settle();
+        for client in [a, b] {
+            assert_eq!(net.take(client), ["OK"]);
+            let got = net.ask(client, "CONFIG GET slowlog-max-len maxclients");
+            assert!(got.contains("\"5\"") && got.contains("\"77\""), "{got}");
+        }
+        let Some(node::Control::SettingsChanged(settings)) = net.controls.last() else {
+            panic!("the shell is told: {:?}", net.controls)
+        };
+        assert_eq!((settings.slowlog_max_len, settings.maxclients), (5, 77));
+    });
+}
