@@ -495,9 +495,14 @@ struct Operations<'a> {
 
 impl<'a> Operations<'a> {
     fn new(body: &'a [u8]) -> Operations<'a> {
-        // The limits were kept when the entry was written, perhaps under wider settings.
-        let limits =
-            Limits { bulk_max: 1 << 30, args_max: 1 << 24, request_max: usize::MAX, ..Limits::CLIENT };
+        // The limits were kept when the entry was written, perhaps under wider settings; and what a request over
+        // several partitions made of a large value is one word.
+        let limits = Limits {
+            bulk_max: u32::MAX as usize,
+            args_max: 1 << 24,
+            request_max: usize::MAX,
+            ..Limits::CLIENT
+        };
         Operations { body, decoder: Decoder::new(limits) }
     }
 

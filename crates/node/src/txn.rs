@@ -7,7 +7,7 @@
 //! as it would in the client's output, and the whole is sent when it is complete. What is published to the
 //! client itself meanwhile comes after it.
 
-use base::{Args, DbIndex, PartitionId};
+use base::{Args, DbIndex, HashSet, PartitionId};
 use command::{Lookup, NodeCommand, Run};
 use resp::Reply;
 
@@ -216,8 +216,15 @@ impl Worker {
     /// Registers watches; the keys' partitions are at hand.
     pub(crate) fn begin_watches(&mut self, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
         let (db, now) = (session.db, self.now.millis());
+        // A set, for a request may name a million keys.
+        let mut known: HashSet<Box<[u8]>> = session
+            .watched
+            .iter()
+            .filter(|watched| watched.db == db)
+            .map(|watched| watched.key.clone())
+            .collect();
         for key in args.iter().skip(1) {
-            if session.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+            if !known.insert(key.into()) {
                 continue;
             }
             let id = self.router.partition(db, key);

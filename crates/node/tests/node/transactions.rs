@@ -302,3 +302,15 @@ fn a_queue_that_grows_without_end_is_refused() {
         assert_eq!(replies[5..], [ABORTED, "0"]);
     });
 }
+
+#[test]
+fn a_watch_of_very_many_keys_does_not_compare_each_with_each() {
+    let mut net = Net::with(Options { workers: 2, seed: 1, logging: true, settings: Vec::new() });
+    let (client, meddler) = (net.connect(0), net.connect(1));
+    let keys: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+    assert_eq!(net.talk(client, &[&format!("WATCH {}", keys.join(" ")), "WATCH 7 7 7"]), ["OK", "OK"]);
+    assert!(net.ask(client, "CLIENT INFO").contains(" watch=100000 "));
+    net.talk(meddler, &["SET 99999 1"]);
+    assert_eq!(net.talk(client, &["MULTI", "PING", "EXEC"]), ["OK", "QUEUED", "nil"]);
+    assert!(net.ask(client, "CLIENT INFO").contains(" watch=0 "));
+}
