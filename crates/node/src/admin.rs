@@ -76,6 +76,9 @@ impl Worker {
     }
 
     fn slowlog_get(&mut self, session: &mut Session, args: Args<'_>) {
+        if args.len() > 3 {
+            return wrong_subcommand(session, "SLOWLOG", args);
+        }
         let count = match args.get(2).map(parse_i64) {
             None => 10,
             Some(Some(-1)) => usize::MAX,
@@ -320,6 +323,14 @@ impl Worker {
             _ => reply.error("ERR This instance has cluster support disabled"),
         }
     }
+}
+
+/// Some subcommands take a word or none, which the table cannot say: the error for more of them.
+pub(crate) fn wrong_subcommand(session: &mut Session, parent: &str, args: Args<'_>) {
+    let given = String::from_utf8_lossy(args.at(1)).into_owned();
+    let text =
+        format!("ERR unknown subcommand or wrong number of arguments for '{given}'. Try {parent} HELP.");
+    Reply::new(session.output.end(), session.version).error(text);
 }
 
 /// The newest slow requests of all workers.

@@ -70,6 +70,9 @@ impl Worker {
             N::SUnsubscribe => self.change_subscriptions(session, ChannelKind::Shard, false, args),
             N::Publish => self.publish(session, ChannelKind::Plain, args),
             N::SPublish => self.publish(session, ChannelKind::Shard, args),
+            N::PubSubChannels | N::PubSubShardChannels if args.len() > 3 => {
+                crate::admin::wrong_subcommand(session, "PUBSUB", args);
+            }
             N::PubSubChannels
             | N::PubSubNumPat
             | N::PubSubNumSub

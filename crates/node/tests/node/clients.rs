@@ -45,6 +45,14 @@ fn words_of_the_client_family_are_those_of_redis() {
         ("WAIT -1 0", "0"),
         ("SLOWLOG GET -2", "(ERR count should be greater than or equal to -1)"),
         ("SLOWLOG GET a", "(ERR count should be greater than or equal to -1)"),
+        (
+            "SLOWLOG GET 1 2",
+            "(ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.)",
+        ),
+        (
+            "PUBSUB CHANNELS a b",
+            "(ERR unknown subcommand or wrong number of arguments for 'CHANNELS'. Try PUBSUB HELP.)",
+        ),
         ("CONFIG SET nosuch 1", "(ERR Unknown option or number of arguments for CONFIG SET - 'nosuch')"),
         (
             "CONFIG SET slowlog-max-len -4",
