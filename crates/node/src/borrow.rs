@@ -287,7 +287,11 @@ impl Worker {
 
     /// Runs the requests another worker's clients sent us.
     pub(crate) fn run_calls(&mut self, calls: &Calls) {
-        for (head, args, raw) in calls.iter() {
+        let mut fetched = 0;
+        for (number, (head, args, raw)) in calls.iter().enumerate() {
+            if number == fetched {
+                fetched += self.prefetch_calls(calls, number).max(1);
+            }
             if self.partition_mut(head.partition).is_some() {
                 self.run_call(calls.from, head, args, raw);
             } else {

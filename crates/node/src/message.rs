@@ -128,7 +128,12 @@ impl Calls {
 
     /// The requests in order: head, arguments, wire form.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&CallHead, Args<'_>, &[u8])> {
-        self.heads.iter().map(|(head, block)| {
+        self.iter_from(0)
+    }
+
+    /// The requests from number `from` on.
+    pub(crate) fn iter_from(&self, from: usize) -> impl Iterator<Item = (&CallHead, Args<'_>, &[u8])> {
+        self.heads[from.min(self.heads.len())..].iter().map(|(head, block)| {
             let bytes = &self.bytes[block.bytes_start as usize..][..block.bytes_len as usize];
             let spans = &self.spans[block.spans_start as usize..][..block.spans_len as usize];
             (head, Args::new(bytes, spans), bytes)

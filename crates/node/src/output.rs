@@ -95,14 +95,25 @@ impl Output {
             return;
         };
         debug_assert!(slot.answer.is_none(), "a slot is filled once");
-        let start = self.filled.len();
-        if !slot.muted {
-            self.filled.extend_from_slice(reply);
-        }
-        slot.answer = Some((start, self.filled.len()));
+        let reply = if slot.muted { b"" } else { reply };
         if index == 0 {
+            // The reply that is due next, as most are: it need not be kept.
+            let at = slot.at;
+            self.ready.extend_from_slice(&self.tail[self.tail_moved..at]);
+            self.ready.extend_from_slice(reply);
+            self.tail_moved = at;
+            self.pop_front();
             self.advance();
+            return;
         }
+        let start = self.filled.len();
+        self.filled.extend_from_slice(reply);
+        slot.answer = Some((start, self.filled.len()));
+    }
+
+    fn pop_front(&mut self) {
+        self.slots.pop_front();
+        self.first = self.first.wrapping_add(1) & Output::TICKET_MASK;
     }
 
     fn advance(&mut self) {
@@ -110,8 +121,7 @@ impl Output {
             self.ready.extend_from_slice(&self.tail[self.tail_moved..at]);
             self.ready.extend_from_slice(&self.filled[start..end]);
             self.tail_moved = at;
-            self.slots.pop_front();
-            self.first = self.first.wrapping_add(1) & Output::TICKET_MASK;
+            self.pop_front();
         }
         if self.slots.is_empty() {
             self.ready.extend_from_slice(&self.tail[self.tail_moved..]);

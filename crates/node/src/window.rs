@@ -6,8 +6,10 @@
 //! taken for a key, and where it is not, nothing is lost but a few nanoseconds.
 
 use base::{Args, DbIndex, PartitionId, Span};
+use engine::Keyspace;
 use resp::{Decoded, Decoder, ProtocolError};
 
+use crate::message::Calls;
 use crate::worker::Worker;
 
 /// Requests of a window: about as many as a processor can have memory accesses under way.
@@ -84,28 +86,61 @@ impl Window {
     }
 }
 
+/// Where a key may be.
+#[derive(Clone, Copy)]
+struct Lookup<'a> {
+    id: PartitionId,
+    db: DbIndex,
+    key: &'a [u8],
+}
+
 impl Worker {
     /// Asks for the memory that the requests of a window will look at.
     pub(crate) fn prefetch(&self, db: DbIndex, window: &Window, bytes: &[u8]) {
-        let mut keys: [(PartitionId, &[u8]); REQUESTS] = [(PartitionId(0), b""); REQUESTS];
-        let keys = &mut keys[..window.len()];
-        for (index, slot) in keys.iter_mut().enumerate() {
-            let (_, args, _) = window.get(index, bytes);
-            let key = args.get(1).filter(|key| key.len() <= KEY_MAX).unwrap_or_default();
-            let id = self.router.partition(db, key);
-            *slot = (id, key);
-            if let Some(partition) = &self.places[usize::from(id.0)].partition
-                && let Some(keyspace) = partition.existing(db)
-            {
-                keyspace.prefetch(key);
-            }
-        }
-        for (id, key) in keys {
-            if let Some(partition) = &self.places[usize::from(id.0)].partition
-                && let Some(keyspace) = partition.existing(db)
-            {
-                keyspace.prefetch_entry(key);
-            }
-        }
+        let keys = (0..window.len()).map(|index| {
+            let key = first_key(window.get(index, bytes).1);
+            Lookup { id: self.router.partition(db, key), db, key }
+        });
+        self.prefetch_keys(keys);
     }
+
+    /// The same for requests of other workers' clients, from `from` on; for how many of them.
+    pub(crate) fn prefetch_calls(&self, calls: &Calls, from: usize) -> usize {
+        let keys = calls.iter_from(from).take(REQUESTS).map(|(head, args, _)| Lookup {
+            id: head.partition,
+            db: head.db,
+            key: first_key(args),
+        });
+        self.prefetch_keys(keys)
+    }
+
+    /// First all slots, then all entries, so that they are fetched side by side; how many keys there were.
+    #[inline]
+    fn prefetch_keys<'a>(&self, keys: impl Iterator<Item = Lookup<'a>>) -> usize {
+        let mut lookups = [Lookup { id: PartitionId(0), db: DbIndex::ZERO, key: b"" }; REQUESTS];
+        let mut count = 0;
+        for (place, lookup) in lookups.iter_mut().zip(keys) {
+            *place = lookup;
+            count += 1;
+            if let Some(keyspace) = self.keyspace_at(lookup) {
+                keyspace.prefetch(lookup.key);
+            }
+        }
+        for lookup in &lookups[..count] {
+            if let Some(keyspace) = self.keyspace_at(*lookup) {
+                keyspace.prefetch_entry(lookup.key);
+            }
+        }
+        count
+    }
+
+    #[inline]
+    fn keyspace_at(&self, lookup: Lookup<'_>) -> Option<&Keyspace> {
+        self.places.get(usize::from(lookup.id.0))?.partition.as_ref()?.existing(lookup.db)
+    }
+}
+
+#[inline]
+fn first_key(args: Args<'_>) -> &[u8] {
+    args.get(1).filter(|key| key.len() <= KEY_MAX).unwrap_or_default()
 }

@@ -432,16 +432,25 @@ impl Worker {
 
     /// Puts answers into the output of the sessions they are for.
     pub(crate) fn fill(&mut self, replies: &Replies) {
+        let mut large = Vec::new();
         for (at, ticket, reply) in replies.iter() {
-            let Some(mut session) = self.sessions.take(at.token) else { continue };
-            if session.at.conn == at.conn {
-                session.output.fill(ticket, reply);
-                if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
-                    session.stall = None;
-                    self.resumable.push(at);
-                }
-                self.queue_send(&mut session);
+            let Some(session) = self.sessions.find_mut(at) else { continue };
+            session.output.fill(ticket, reply);
+            if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
+                session.stall = None;
+                self.resumable.push(at);
             }
+            if !session.queued_to_send && (session.closing || !session.output.sendable().is_empty()) {
+                session.queued_to_send = true;
+                self.outbox.send.push(at.token);
+            }
+            if session.output.backlog() > OUTPUT_BEFORE_AUTH {
+                large.push(at.token);
+            }
+        }
+        for token in large {
+            let Some(mut session) = self.sessions.take(token) else { continue };
+            self.check_output_limit(&mut session);
             self.sessions.put_back(session);
         }
     }
