@@ -12,6 +12,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut command = shell::command("cargo", &["run", "--quiet", "--package", "narf-sim", "--bin", "sim"]);
     if arguments.iter().any(|argument| argument.starts_with("--plant")) {
         command.env("RUSTFLAGS", "--cfg narf_plant").args(["--target-dir", "target/planted"]);
+        // Built anew for these few runs; what is slow in them is the building.
+        command.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
     }
     shell::run_command(command.arg("--").args(arguments))
 }

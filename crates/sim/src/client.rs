@@ -12,7 +12,7 @@ use resp::{Value, ValueDecoder, write_request};
 use crate::clock::Clock;
 use crate::net::{End, LinkId, Network};
 use crate::oracle::{Asker, Oracle, Stamp, Want};
-use crate::trace::{Trace, show};
+use crate::trace::{Trace, show, tell};
 use crate::workload::{self, Batch, Part};
 
 /// How long a client stays away after its connection has gone.
@@ -250,7 +250,7 @@ impl Client {
             let decoded = decoded.map_err(|error| format!("replies: client {}: {error:?}", self.id))?;
             let Some((value, len)) = decoded else { return Ok(()) };
             self.input.drain(..len);
-            around.note(format_args!("client {}: told {value:?}", self.id));
+            around.note(format_args!("client {}: told {}", self.id, tell(&value)));
             if let Some(parts) = pushed_message(&value) {
                 around.oracle.heard(link.0, parts)?;
                 continue;

@@ -16,6 +16,7 @@ use crate::invariants::channels::Channels;
 use crate::invariants::counters::Counter;
 use crate::invariants::keys::{Keys, Name};
 use crate::invariants::twins::Twins;
+use crate::trace::tell;
 use model::Act;
 
 /// When something was asked.
@@ -220,7 +221,7 @@ impl Oracle {
     ) -> Result<(), String> {
         let value = &values[0];
         let asked_at = asker.asked.event;
-        let unfit = || Err(format!("replies: {want:?} on link {} was answered {value:?}", asker.link));
+        let unfit = || Err(format!("replies: {want:?} on link {} was answered {}", asker.link, tell(value)));
         let at = (event, self.durable);
         match (want, value) {
             (Want::Ok, Value::Simple(text)) if text == "OK" => Ok(()),
@@ -318,7 +319,7 @@ impl Oracle {
                 }
                 Ok(())
             }
-            _ => Err(format!("transactions: EXEC of {parts:?} was answered {value:?}")),
+            _ => Err(format!("transactions: EXEC of {parts:?} was answered {}", tell(value))),
         }
     }
 

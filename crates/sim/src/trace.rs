@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use resp::Value;
+
 /// The lines of a run.
 pub struct Trace {
     digest: u64,
@@ -58,4 +60,24 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     let text: String =
         bytes.iter().take(200).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
     if bytes.len() > 200 { format!("{text}… ({} bytes)", bytes.len()) } else { text }
+}
+
+/// A reply as a trace shows it.
+pub(crate) fn tell(value: &Value) -> String {
+    let all = |values: &[Value]| values.iter().map(tell).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Simple(text) => format!("+{text}"),
+        Value::Error(text) => format!("-{text}"),
+        Value::Bulk(bytes) => format!("\"{}\"", show(bytes)),
+        Value::Verbatim { text, .. } => format!("\"{}\"", show(text)),
+        Value::Int(number) => number.to_string(),
+        Value::Null => "nil".to_owned(),
+        Value::Array(values) | Value::Set(values) => format!("[{}]", all(values)),
+        Value::Push(values) => format!("push [{}]", all(values)),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", tell(key), tell(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        Value::Boolean(_) | Value::Double(_) | Value::BigNumber(_) => format!("{value:?}"),
+    }
 }

@@ -230,7 +230,7 @@ impl World {
         let started = match started {
             Ok(started) => started,
             // A fault may strike while it starts; the next attempt finds what this one left.
-            Err(error @ StartError::Log(_)) if self.disk_has_trouble => {
+            Err(error @ StartError::Log(_)) if self.disk_has_trouble || self.is_short_of_room(&error) => {
                 self.note(format_args!("the node does not start: {error}"));
                 self.crash(false);
                 return Ok(());
@@ -252,6 +252,11 @@ impl World {
         let life = Life::new(&self.settings, router, started.partitions, started.log, desk, &mut self.random);
         self.life = Some(life);
         Ok(())
+    }
+
+    /// A node without room for the records of its new terms says so and does not start.
+    fn is_short_of_room(&self, error: &StartError) -> bool {
+        self.full_until_us.is_some() && matches!(error, StartError::Log(error) if error.is_full())
     }
 
     /// The process dies, perhaps with the whole machine.

@@ -10,7 +10,7 @@ use resp::Value;
 
 use crate::clock::Window;
 use crate::oracle::model::{Act, State, answered, tidy, unknown};
-use crate::trace::show;
+use crate::trace::{show, tell};
 
 /// The name of a key: its database and its bytes.
 pub(crate) type Name = (u8, Vec<u8>);
@@ -71,13 +71,14 @@ impl Keys {
         if states.is_empty() {
             let story = key.story.join("\n    ");
             return Err(format!(
-                "keys: {act:?} of key {} in database {} was answered {value:?} between {window:?}, but it can only be one of {:?}\n    {story}",
+                "keys: {act:?} of {} in database {} was answered {} between {window:?}, but it can only be one of {:?}\n    {story}",
                 show(&name.1),
                 name.0,
+                tell(value),
                 key.states
             ));
         }
-        key.now(event, durable, states, format!("{act:?} answered {value:?}, {window:?}"));
+        key.now(event, durable, states, format!("{act:?} answered {}, {window:?}", tell(value)));
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl Keys {
             Value::Error(text) => !keeps && text.starts_with("ERR no such key"),
             _ => false,
         };
-        let why = format!("carried from {} to {}: {value:?}", show(&from.1), show(&to.1));
+        let why = format!("carried from {} to {}: {}", show(&from.1), show(&to.1), tell(value));
         if took_place && !there.is_empty() {
             let left = if keeps { there.clone() } else { vec![State::ABSENT] };
             self.map.entry(from.clone()).or_default().now(event, durable, tidy(left), why.clone());

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use resp::Value;
 
 use crate::clock::Window;
+use crate::trace::show;
 
 /// What is asked of one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Act {
     /// `SET`, with what is to become of its deadline.
     Set(Vec<u8>, Life),
@@ -90,12 +91,31 @@ impl Act {
     }
 }
 
+impl std::fmt::Debug for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<String> = self.words(b"_").iter().map(|word| show(word)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
 /// A value, or that there is none.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Data {
     Absent,
     Text(Vec<u8>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Data::Absent => f.write_str("nothing"),
+            Data::Text(text) => write!(f, "\"{}\"", show(text)),
+            Data::Hash(hash) => {
+                f.debug_map().entries(hash.iter().map(|(field, value)| (show(field), show(value)))).finish()
+            }
+        }
+    }
 }
 
 /// One possible state of a key. The deadline lies between two times, for the time of the entry that set it is
