@@ -89,6 +89,8 @@ pub struct Worker {
     pub(crate) turn_bytes: usize,
     /// Sessions whose stall ended this turn, to be taken up again.
     pub(crate) resumable: Vec<SessionRef>,
+    /// Sessions that have had their share of this turn and go on in the next.
+    later: Vec<SessionRef>,
     /// Reused for replies that are made before their place is known.
     pub(crate) scratch: Vec<u8>,
     window: Window,
@@ -96,6 +98,9 @@ pub struct Worker {
     /// Soon while there is memory to give back in slices, else never: housekeeping looks again.
     next_reclaim: Millis,
 }
+
+/// Bytes of waiting requests that one client may have taken up in one turn; the rest is for the next.
+const TURN_INPUT_MAX: usize = 1 << 20;
 
 /// What is to become of a connection after bytes were sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +152,7 @@ impl Worker {
             log_room: usize::MAX,
             turn_bytes: 0,
             resumable: Vec::new(),
+            later: Vec::new(),
             scratch: Vec::new(),
             window: Window::default(),
             next_housekeeping: Millis::default(),
@@ -161,6 +167,7 @@ impl Worker {
         self.now = now;
         self.log_room = log_room;
         self.turn_bytes = 0;
+        self.resumable.append(&mut self.later);
     }
 
     /// Says why writes must be refused from now on, or that they may go on.
@@ -216,6 +223,7 @@ impl Worker {
         }
         if session.input.is_empty() && session.stall.is_none() {
             let taken = self.take_requests(&mut session, bytes);
+            self.go_on_later(&session, taken);
             session.input.extend_from_slice(&bytes[taken..]);
         } else {
             session.input.extend_from_slice(bytes);
@@ -233,6 +241,7 @@ impl Worker {
         let mut input = std::mem::take(&mut session.input);
         let start = std::mem::take(&mut session.input_start);
         let taken = start + self.take_requests(session, &input[start..]);
+        self.go_on_later(session, taken - start);
         if taken == input.len() {
             input.clear();
             input.shrink_to(64 * 1024);
@@ -245,13 +254,20 @@ impl Worker {
         session.input = input;
     }
 
+    /// A session that has had its share of the turn goes on in the next.
+    fn go_on_later(&mut self, session: &Session, taken: usize) {
+        if taken >= TURN_INPUT_MAX && session.stall.is_none() && !session.closing {
+            self.later.push(session.at);
+        }
+    }
+
     /// Takes up whole requests from the front of `bytes` and returns how many bytes they took.
     fn take_requests(&mut self, session: &mut Session, bytes: &[u8]) -> usize {
         // Decoder and window hold the spans of the arguments; they are taken out so that the rest can change.
         let Some(mut decoder) = session.decoder.take() else { return 0 };
         let mut window = std::mem::take(&mut self.window);
         let mut taken = 0;
-        while taken < bytes.len() && session.stall.is_none() && !session.closing {
+        while taken < bytes.len().min(TURN_INPUT_MAX) && session.stall.is_none() && !session.closing {
             if bytes[taken] != b'*' {
                 match self.take_inline(session, &mut decoder, &bytes[taken..]) {
                     Some(len) => taken += len,
@@ -511,6 +527,9 @@ impl Worker {
 
     /// When [`Worker::tick`] wants to be called, on the steady clock; at once if in the past.
     pub fn next_tick(&self) -> Millis {
+        if !self.later.is_empty() {
+            return Millis::default();
+        }
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         work.min(self.next_housekeeping).min(self.next_reclaim)
     }

@@ -312,6 +312,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pipeline_longer_than_a_turn_takes_is_answered_to_its_end() {
+        let node = Node::builder().start().unwrap();
+        let mut client = node.client();
+        let value = "x".repeat(100);
+        let mut bytes = Vec::new();
+        let count = 40_000;
+        (0..count).for_each(|n| {
+            write_request(&mut bytes, [b"SET", n.to_string().as_bytes(), value.as_bytes()].iter())
+        });
+        client.shared.send(client.worker, Item::Local(client.id, Local::Bytes(bytes)));
+        (0..count).for_each(|_| assert_eq!(client.receive().unwrap(), ok()));
+        assert_eq!(client.request(&["DBSIZE"]).unwrap(), Value::Int(count));
+    }
+
+    #[test]
     fn a_client_outlives_its_node_without_harm() {
         let node = Node::builder().start().unwrap();
         let mut client = node.client();
