@@ -196,6 +196,9 @@ impl Client {
                 true => self.output.extend_from_slice(&[words.join(&b' '), b"\r\n".to_vec()].concat()),
                 false => write_request(&mut self.output, words),
             }
+            if want == Want::Silence {
+                continue;
+            }
             let asked = around.oracle.ask(&want, around.clock);
             self.pending.push_back(Pending { want, asked, asked_us: around.clock.now().mono_us });
         }

@@ -37,6 +37,8 @@ pub(crate) enum Want {
     Echo(Vec<u8>),
     /// Anything but an error.
     Fine,
+    /// No reply at all: the client asked for silence.
+    Silence,
     /// An act on a key with one writer.
     Own(Name, Act),
     /// `MSET` of such keys.
@@ -78,9 +80,8 @@ impl Want {
             Want::MSet(_) | Want::Carry { .. } | Want::Count(_) => true,
             Want::CountTo(..) | Want::WriteTwins(..) => true,
             Want::Exec(parts) => parts.iter().any(Want::is_write),
-            Want::Ok | Want::Queued | Want::Echo(_) | Want::Fine | Want::MGet(_) | Want::ReadCount(_) => {
-                false
-            }
+            Want::Ok | Want::Queued | Want::Echo(_) | Want::Fine | Want::Silence => false,
+            Want::MGet(_) | Want::ReadCount(_) => false,
             Want::ReadTwins(_) | Want::Publish(..) | Want::Subscribe(_) => false,
         }
     }

@@ -133,6 +133,8 @@ fn own(client: &mut Client, clock: &Clock) -> (Words, Want) {
 fn owner(client: &mut Client, clock: &Clock) -> Batch {
     match client.random().below(20) {
         _ if client.random().chance(1, 12) => whole_database(client),
+        _ if client.random().chance(1, 40) => silence(client),
+        _ if client.random().chance(1, 40) => discard(client, clock),
         _ if client.random().chance(1, 16) => {
             let (request, want) = carry(client);
             Batch::of(request, want)
@@ -191,6 +193,35 @@ fn carry(client: &mut Client) -> (Words, Want) {
     };
     let db = client.db;
     (request, Want::Carry { from: (db, from), to: (db, to), keeps })
+}
+
+/// Requests whose replies the client does not want; the next ones must have theirs.
+fn silence(client: &mut Client) -> Batch {
+    let request = match client.random().below(4) {
+        0 => words(&["ECHO", "nobody"]),
+        1 => words(&["MGET", "left0", "right0", "left1"]),
+        2 => words(&["GET", "n0"]),
+        _ => words(&["DBSIZE"]),
+    };
+    let mut batch = Batch::one(&["CLIENT", "REPLY", "SKIP"], Want::Silence);
+    batch.requests.push((request.clone(), Want::Silence));
+    if client.random().chance(1, 2) {
+        batch.requests.push((words(&["CLIENT", "REPLY", "OFF"]), Want::Silence));
+        batch.requests.extend((0..3).map(|_| (request.clone(), Want::Silence)));
+        batch.requests.push((words(&["CLIENT", "REPLY", "ON"]), Want::Ok));
+    }
+    batch
+}
+
+/// A transaction that is given up: nothing of it may be seen.
+fn discard(client: &mut Client, clock: &Clock) -> Batch {
+    let mut batch = Batch::one(&["MULTI"], Want::Ok);
+    for _ in 0..=client.random().below(3) {
+        let (request, _) = own(client, clock);
+        batch.requests.push((request, Want::Queued));
+    }
+    batch.requests.push((words(&["DISCARD"]), Want::Ok));
+    batch
 }
 
 /// What looks at everything at once and changes nothing, so that partitions are borrowed in every order.
