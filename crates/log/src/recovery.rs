@@ -8,6 +8,7 @@
 //!          neither: the machine lost power and the disk kept a later block but not an earlier one,
 //!          none of them synced  ────────────────────────────────▶ cut at F
 //!   in every case: F below what is known as synced (watermark, checkpoints) ──▶ promised bytes are lost: refuse
+//!                  no watermark, yet anything behind F ──▶ nobody knows what was promised: refuse
 //! ```
 //!
 //! Invariants: a refusal has changed nothing. After opening, everything that was found is synced, what is
@@ -299,13 +300,8 @@ impl Recovery {
             return Ok(());
         }
         let file = self.found.get(stop.index).map_or_else(|| segment_name(1), |found| found.name.clone());
-        if self.is_damage(stop, behind) {
-            return Err(LogError::Damaged {
-                file,
-                offset: stop.offset,
-                what: "what stands here cannot be read, though the log goes on behind it",
-                way_out: WAY_OUT_LOG,
-            });
+        if let Some(what) = self.damage(stop, behind) {
+            return Err(LogError::Damaged { file, offset: stop.offset, what, way_out: WAY_OUT_LOG });
         }
         if stop.position < self.durable {
             return Err(LogError::LostPromised {
@@ -318,8 +314,19 @@ impl Recovery {
         Ok(())
     }
 
-    fn is_damage(&self, stop: &Stop, behind: &Behind) -> bool {
-        behind.first.is_some() && (self.same_boot || behind.synced > stop.position)
+    /// What is wrong, if the log may not end at the stop for what stands behind it.
+    fn damage(&self, stop: &Stop, behind: &Behind) -> Option<&'static str> {
+        if behind.first.is_some() && (self.same_boot || behind.synced > stop.position) {
+            return Some("what stands here cannot be read, though the log goes on behind it");
+        }
+        // No crash takes both slots of the watermark, so a disk or a person did; then nothing says that the
+        // tail was never promised, nor in which boot it was written.
+        if self.watermark_is_gone && behind.bytes > 0 {
+            return Some(
+                "what stands here cannot be read, and no log-watermark says that it was never synced",
+            );
+        }
+        None
     }
 
     /// Makes the disk agree with the verdict and opens the log for writing.
@@ -331,7 +338,7 @@ impl Recovery {
         watermark: Option<WatermarkFile>,
         marked: Position,
     ) -> Result<(Log, Recovered), LogError> {
-        let broken = self.is_damage(&stop, &behind) || stop.position < self.durable;
+        let broken = self.damage(&stop, &behind).is_some() || stop.position < self.durable;
         let cut = (behind.bytes > 0).then(|| Cut {
             file: self.found[stop.index].name.clone(),
             offset: stop.offset,
@@ -346,9 +353,10 @@ impl Recovery {
             // Also for names that the last run made and died before it could sync them.
             self.sync_dir()?;
         }
-        let mut watermark = match watermark {
+        let mut watermark = match watermark.filter(|watermark| watermark.last().is_some()) {
             Some(watermark) => watermark,
-            // Made before the first segment, so that segments without one are known to have lost it.
+            // Made before the first segment, so that segments without one are known to have lost it. A file
+            // that says nothing is as good as none: the node died while it was made.
             None => WatermarkFile::create(&*self.disk, self.options.boot_id)?,
         };
         let tail = if self.found.is_empty() {

@@ -34,6 +34,8 @@ pub(crate) struct WatermarkFile {
     generation: u64,
     last: Option<Mark>,
     allocated: bool,
+    /// Whether `last` is on stable storage, not only in a page cache that outlived a process.
+    stable: bool,
 }
 
 impl WatermarkFile {
@@ -52,19 +54,23 @@ impl WatermarkFile {
             let Some((generation, mark)) = whole.then(|| decode(&bytes)).transpose()?.flatten() else {
                 continue;
             };
+            // Where the disk misplaced it, the next mark would be written over it.
+            if generation % 2 != slot {
+                continue;
+            }
             if newest.is_none_or(|(other, _)| generation > other) {
                 newest = Some((generation, mark));
             }
         }
         let generation = newest.map_or(0, |(generation, _)| generation);
         let last = newest.map(|(_, mark)| mark);
-        Ok(Some(WatermarkFile { file, generation, last, allocated: false }))
+        Ok(Some(WatermarkFile { file, generation, last, allocated: false, stable: false }))
     }
 
     /// Makes the file, saying that nothing is synced yet.
     pub(crate) fn create(disk: &dyn Disk, boot_id: [u8; 16]) -> Result<WatermarkFile, LogError> {
         let file = disk::create_or_open(disk, NAME).map_err(LogError::io("create", NAME))?;
-        let mut created = WatermarkFile { file, generation: 0, last: None, allocated: false };
+        let mut created = WatermarkFile { file, generation: 0, last: None, allocated: false, stable: true };
         created.save(Mark { position: Position(0), boot_id })?;
         disk.sync_dir().map_err(LogError::io("sync the folder of", NAME))?;
         Ok(created)
@@ -77,15 +83,24 @@ impl WatermarkFile {
 
     /// Writes and syncs `mark` over the older slot, unless it says nothing new.
     pub(crate) fn save(&mut self, mark: Mark) -> Result<(), LogError> {
-        if self.last == Some(mark) {
-            return Ok(());
-        }
         if !self.allocated {
             // Or the first mark on a full disk would find no room for the slot that was never written.
             self.file.allocate(FILE_BYTES).map_err(LogError::io("allocate", NAME))?;
             self.allocated = true;
         }
-        let generation = self.generation + 1;
+        // The last run may have died before its sync: then the older slot is the only one on the disk, and
+        // must not be written to before the newer one is there.
+        if let Some(last) = self.last.filter(|_| !self.stable) {
+            self.write(self.generation, last)?;
+        }
+        self.stable = true;
+        if self.last != Some(mark) {
+            self.write(self.generation + 1, mark)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, generation: u64, mark: Mark) -> Result<(), LogError> {
         let offset = (generation % 2) * SLOT_STRIDE;
         let bytes = encode(generation, mark);
         self.file.write_at(offset, &[IoSlice::new(&bytes)]).map_err(|source| LogError::WriteFailed {
@@ -122,4 +137,67 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<Option<(u64, Mark)>, LogError> {
     }
     let boot_id = *bytes[32..].first_chunk().expect("sixteen bytes follow offset 32 of 64");
     Ok(Some((read_u64(bytes, 16), Mark { position: Position(read_u64(bytes, 24)), boot_id })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Crash, Fault, MemoryDisk, Operation};
+
+    fn mark(position: u64) -> Mark {
+        Mark { position: Position(position), boot_id: [1; 16] }
+    }
+
+    fn open(disk: &MemoryDisk) -> WatermarkFile {
+        WatermarkFile::open(disk).unwrap().unwrap()
+    }
+
+    /// A watermark at 0 on the disk and at 8 in the page cache, for its process died before the sync.
+    fn unsynced() -> MemoryDisk {
+        let disk = MemoryDisk::new();
+        let mut file = WatermarkFile::create(&disk, [1; 16]).unwrap();
+        disk.fail_after(0, Some(Operation::SyncData), Fault::Dead);
+        assert!(file.save(mark(8)).is_err());
+        disk.crash(Crash::Process);
+        assert_eq!(open(&disk).last(), Some(mark(8)));
+        disk
+    }
+
+    #[test]
+    fn a_mark_found_in_the_page_cache_is_synced_even_if_nothing_is_new() {
+        for seed in 0..20 {
+            let disk = unsynced();
+            open(&disk).save(mark(8)).unwrap();
+            disk.crash(Crash::Power { seed });
+            assert_eq!(open(&disk).last(), Some(mark(8)));
+        }
+    }
+
+    #[test]
+    fn the_machine_dying_after_the_process_never_takes_both_slots() {
+        for seed in 0..400 {
+            let disk = unsynced();
+            let synced = seed % 2;
+            disk.fail_after(synced, Some(Operation::SyncData), Fault::Dead);
+            assert!(open(&disk).save(mark(16)).is_err());
+            disk.crash(Crash::Power { seed });
+            let last = open(&disk).last();
+            assert!(last.is_some_and(|last| last.position.0 >= 8 * synced), "seed {seed}: {last:?}");
+        }
+    }
+
+    #[test]
+    fn a_slot_in_the_place_of_the_other_does_not_count() {
+        let disk = MemoryDisk::new();
+        let mut file = WatermarkFile::create(&disk, [1; 16]).unwrap();
+        file.save(mark(8)).unwrap();
+        let mut bytes = disk.content(NAME).unwrap();
+        bytes.copy_within(SLOT_STRIDE as usize..SLOT_STRIDE as usize + SLOT_BYTES, 0);
+        disk.put(NAME, bytes);
+        assert_eq!(open(&disk).last(), Some(mark(0)));
+        let mut bytes = disk.content(NAME).unwrap();
+        bytes[SLOT_STRIDE as usize..].fill(0);
+        disk.put(NAME, bytes);
+        assert_eq!(open(&disk).last(), None);
+    }
 }

@@ -14,3 +14,78 @@ fn damaged_logs_are_refused_or_read_right_and_never_panic() {
         checks::check_bytes(&data);
     }
 }
+
+/// Found by the fuzzer: no slot of the watermark is whole, the second segment has lost its header and the later
+/// ones all of their bytes. The frames left in the second segment were written before anything was synced, so
+/// they prove nothing, and synced frames were cut for a torn tail.
+#[rustfmt::skip]
+const CUT_WITHOUT_WATERMARK: [[u8; 6]; 16] = [
+    [63, 148, 4, 224, 249, 253],
+    [161, 161, 161, 161, 161, 187],
+    [190, 3, 0, 0, 0, 0],
+    [0, 0, 0, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 198, 198, 198, 198, 198],
+    [198, 0, 0, 0, 0, 1],
+    [2, 255, 35, 0, 255, 255],
+    [11, 63, 0, 224, 0, 59],
+    [148, 96, 255, 255, 176, 86],
+    [0, 0, 0, 0, 185, 77],
+];
+
+#[test]
+fn without_a_watermark_nothing_is_cut() {
+    let damage = [cut(0, 108), flip(0, 0, 0), flip(2, 35, 7), cut(3, 4), cut(4, 0), cut(5, 0)];
+    for mode in [0, 2] {
+        check(mode, &CUT_WITHOUT_WATERMARK);
+        check(mode, &damage);
+    }
+}
+
+/// Found by the fuzzer: the newest slot of the watermark zeroed and the older one moved to its place.
+#[test]
+fn a_misplaced_slot_of_the_watermark_is_none() {
+    let swap = |file, at: u16, with| edit(file, 2, at, with);
+    let damage = [edit(4, 1, 0, 0), edit(0, 1, 0, 0), swap(0, 0, 8), cut(4, 1172)];
+    check(0, &damage);
+    check(2, &damage);
+}
+
+#[test]
+fn every_pair_of_damages_leaves_no_witness_unheard() {
+    // What takes a witness away: either slot of the watermark, or both; a segment's header or all of it.
+    let slots = [vec![flip(0, 0, 0)], vec![flip(0, 4096, 0)], vec![cut(0, 0)]];
+    for slots in slots {
+        for file in 1..6 {
+            for at in (0..4096).step_by(448) {
+                for damage in [flip(file, at, 0), cut(file, at)] {
+                    check(0, &[slots.clone(), vec![damage]].concat());
+                    check(2, &[slots.clone(), vec![damage]].concat());
+                }
+            }
+        }
+    }
+}
+
+fn check(mode: u8, edits: &[[u8; 6]]) {
+    checks::check_bytes(&[&[mode], edits.concat().as_slice()].concat());
+}
+
+fn flip(file: u8, at: u16, bit: u8) -> [u8; 6] {
+    edit(file, 0, at, bit)
+}
+
+fn cut(file: u8, at: u16) -> [u8; 6] {
+    edit(file, 3, at, 0)
+}
+
+/// As the checks take it: file (0 is the watermark), kind, place, argument, byte.
+fn edit(file: u8, kind: u8, at: u16, argument: u8) -> [u8; 6] {
+    let [low, high] = at.to_le_bytes();
+    [file, kind, low, high, argument, 0]
+}
