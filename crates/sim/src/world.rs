@@ -124,7 +124,12 @@ impl World {
     /// Runs a seed from beginning to end.
     pub fn run(seed: u64, options: Options) -> (Report, Trace) {
         let mut world = World::new(seed, options);
-        let violation = world.run_all(options.ticks).err();
+        // A failed assertion is a finding like any other, and as such has its seed and its trace.
+        let run = std::panic::AssertUnwindSafe(|| world.run_all(options.ticks));
+        let violation = match std::panic::catch_unwind(run) {
+            Ok(result) => result.err(),
+            Err(panic) => Some(format!("assertions: {}", message_of(&*panic))),
+        };
         if let Some(violation) = &violation {
             world.note(format_args!("VIOLATION {violation}"));
         }
@@ -498,3 +503,9 @@ const FREEZES_AT_ONCE: u64 = 4;
 
 /// Within so many steps the disk's side gets its turn.
 const SYNC_SLACK_STEPS: u64 = 200;
+
+/// What a panic said.
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
+}
