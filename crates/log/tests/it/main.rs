@@ -10,4 +10,5 @@ mod checkpoint;
 mod common;
 mod crash;
 mod damage;
+mod fixtures;
 mod fuzz;
