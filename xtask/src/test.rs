@@ -15,7 +15,7 @@ const FUZZ_SECONDS: u64 = 60;
 /// How many simulated histories run here; `cargo xtask sim --seeds N` runs more.
 const SIM_SEEDS: &str = "200";
 /// Within how many of them each planted bug must be found.
-const PLANTED_SEEDS: &str = "100";
+const PLANTED_SEEDS: &str = "300";
 
 #[derive(Default)]
 struct Run {

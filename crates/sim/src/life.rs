@@ -208,8 +208,15 @@ impl Life {
         if seat_of.worker.next_tick() <= around.now.mono_millis() {
             seat_of.worker.tick();
         }
-        let outbox = std::mem::take(seat_of.worker.end_turn());
-        seat_of.phase = Phase::Append(Box::new(outbox));
+        #[cfg_attr(not(narf_plant), expect(unused_mut, reason = "only a planted bug takes from it"))]
+        let mut outbox = std::mem::take(seat_of.worker.end_turn());
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::AckBeforeWrite) {
+            for token in std::mem::take(&mut outbox.send) {
+                self.flush(seat, token, around);
+            }
+        }
+        self.seats[seat].phase = Phase::Append(Box::new(outbox));
     }
 
     fn take_item(&mut self, number: usize, item: Item) {
@@ -288,12 +295,6 @@ impl Life {
     }
 
     fn append(&mut self, number: usize, mut outbox: Box<Outbox>, around: &mut Around<'_>) {
-        #[cfg(narf_plant)]
-        if base::plant::is(base::plant::Plant::AckBeforeWrite) {
-            for token in std::mem::take(&mut outbox.send) {
-                self.flush(number, token, around);
-            }
-        }
         let mut before = self.sync.written();
         if outbox.frame.is_empty() {
             self.seats[number].worker.appended(before.0);
