@@ -368,9 +368,10 @@ impl Recovery {
         watermark.save(Mark { position: stop.position.max(marked), boot_id: self.options.boot_id })?;
         let start = tail.files.segments.first().map_or(stop.position, |&(_, base)| base);
         let mut log = Log::at(Arc::clone(&self.disk), self.options.clone(), watermark, tail);
-        let lost = (stop.position < self.durable).then_some((stop.position, self.durable));
+        let durable = self.durable.max(behind.synced);
+        let lost = (stop.position < durable).then_some((stop.position, durable));
         if lost.is_some() {
-            log.rotate(0, self.durable)?;
+            log.rotate(0, durable)?;
             log.sync_handle().sync()?;
         }
         let recovered = Recovered {

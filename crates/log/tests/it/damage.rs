@@ -194,6 +194,11 @@ fn a_later_frame_proves_that_an_earlier_one_was_synced() {
     let text = open(&disk, options(2)).map(|_| ()).unwrap_err().to_string();
     let start = "log-000000000001.seg is damaged at offset 1096: what stands here cannot be read";
     assert!(text.starts_with(start) && text.contains("--on-damage cut"), "{text}");
+    // A cut tells what is lost, and a new frame begins behind it.
+    let cut = LogOptions { on_damage: OnDamage::Cut, ..options(2) };
+    let (log, recovered, _) = open(&disk, cut).unwrap();
+    assert_eq!(recovered.lost, Some((Position(1032), handle.synced())));
+    assert_eq!(log.position(), handle.synced());
 }
 
 #[test]
