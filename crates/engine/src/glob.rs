@@ -2,7 +2,7 @@
 //!
 //! Iterative: every element but `*` takes exactly one byte, so falling back to the latest `*` finds a match
 //! whenever there is one, and no pattern can recurse. A pattern and a text that would take more than
-//! [`STEPS_MAX`] comparisons do not match; no honest pair comes near it, and a stranger cannot stop a worker.
+//! 2^24 comparisons do not match; no honest pair comes near it, and a stranger cannot stop a worker.
 //!
 //! Two habits of Redis are kept because clients can see them: an empty text matches only the empty pattern,
 //! and a class that is never closed ends where the pattern ends.
@@ -25,7 +25,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern == b"*" && !text.is_empty() || matches_with(pattern, text, Case::Exact)
 }
 
-/// [`matches`] with a choice of case.
+/// The same with a choice of case.
 pub fn matches_with(pattern: &[u8], text: &[u8], case: Case) -> bool {
     if text.is_empty() {
         return pattern.is_empty();

@@ -78,7 +78,8 @@ pub(crate) fn equal(class: Class, reference: &Value, subject: &Value) -> bool {
     match class {
         Class::Exact => reference == subject,
         Class::Encoding => {
-            let is = |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());
+            let is =
+                |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());
             reference == subject || (is(reference, "hashtable") && is(subject, "listpack"))
         }
         Class::Unordered => reference.clone().sorted() == subject.clone().sorted(),
