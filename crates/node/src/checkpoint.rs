@@ -109,8 +109,9 @@ impl Worker {
         }
         let Some((id, mut dbs)) = self.checkpoints.current.take() else { return };
         let Some(partition) = self.partition_mut(id) else {
-            // Lent for a moment: go on when it is back.
+            // Lent for a moment: look again when it may be back, and do not spin until then.
             self.checkpoints.current = Some((id, dbs));
+            self.checkpoints.next_run = Some(Millis(now.0 + 1));
             return;
         };
         let Some(&db) = dbs.last() else {
