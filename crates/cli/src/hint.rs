@@ -1,7 +1,7 @@
-//! Completion and argument hints of the prompt, out of the command table.
+//! Completion and argument hints for a line of the prompt.
 //!
-//! Pure text in, text out; the line editor is in [`crate::prompt`]. A hint shows what may still follow: parts of
-//! the syntax that the typed words have used up disappear, optional ones when their word was typed.
+//! Pure text in, text out; the line editor is in [`crate::prompt`]. What may follow which arguments [`command::hint`]
+//! knows; here a line becomes words, and words name a command.
 
 use command::Spec;
 use resp::split_line;
@@ -14,7 +14,7 @@ pub(crate) fn hint(line: &str) -> String {
     let Ok(words) = split_line(line.as_bytes()) else { return String::new() };
     let Some((spec, typed)) = spec_of(&words) else { return String::new() };
     let rest = if spec.subcommands().is_empty() {
-        remaining(spec.syntax, &words[typed..])
+        command::hint(spec, &words[typed..])
     } else if typed == words.len() {
         let names: Vec<_> = spec.subcommands().iter().map(|sub| sub.own_name().to_uppercase()).collect();
         names.join(" | ")
@@ -80,145 +80,22 @@ fn next_words(words: &[Vec<u8>]) -> Vec<String> {
     if !spec.subcommands().is_empty() {
         return if typed == words.len() { own_names(spec) } else { Vec::new() };
     }
-    let rest = remaining(spec.syntax, &words[typed..]);
-    let mut names = Vec::new();
-    for part in parts_of(&rest) {
-        let options = alternatives(part).into_iter().filter_map(|alternative| alternative.split(' ').next());
-        names.extend(options.filter(|word| is_token(word)).map(str::to_string));
-        if !part.starts_with('[') {
-            break;
-        }
-    }
-    names
-}
-
-/// The syntax without what the typed arguments have used up.
-fn remaining(syntax: &str, typed: &[Vec<u8>]) -> String {
-    let mut parts = parts_of(syntax);
-    // Values that the option word typed last still wants.
-    let mut wanted: Vec<&str> = Vec::new();
-    for word in typed {
-        if !wanted.is_empty() {
-            wanted.remove(0);
-            continue;
-        }
-        if let Some((at, values)) = option_named(&parts, word) {
-            wanted = values;
-            parts.remove(at);
-        } else if let Some(at) = parts.iter().position(|part| takes_value(part)) {
-            if is_repeated(parts[at]) {
-                continue;
-            }
-            // Options stand before what follows them; those that were passed over are gone.
-            if !parts[at].starts_with('[') {
-                parts.drain(..at);
-                parts.remove(0);
-            } else {
-                parts.remove(at);
-            }
-        }
-    }
-    wanted.extend(parts);
-    wanted.join(" ")
-}
-
-/// The option whose word was typed, and the values after the word. Only options before the next value count.
-fn option_named<'a>(parts: &[&'a str], word: &[u8]) -> Option<(usize, Vec<&'a str>)> {
-    for (at, part) in parts.iter().enumerate() {
-        for alternative in alternatives(part) {
-            let mut words = alternative.split(' ');
-            let name = words.next().unwrap_or_default();
-            if is_token(name) && name.as_bytes().eq_ignore_ascii_case(word) {
-                return Some((at, words.collect()));
-            }
-        }
-        if !part.starts_with('[') {
-            return None;
-        }
-    }
-    None
-}
-
-fn takes_value(part: &str) -> bool {
-    alternatives(part).iter().any(|alternative| !is_token(alternative.split(' ').next().unwrap_or_default()))
-}
-
-fn is_repeated(part: &str) -> bool {
-    part.ends_with("...]")
-}
-
-fn is_token(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase()) && !word.contains(|c: char| c.is_ascii_lowercase())
-}
-
-/// What stands between blanks outside brackets.
-fn parts_of(syntax: &str) -> Vec<&str> {
-    split_outside(syntax, " ")
-}
-
-/// The alternatives within the brackets of a part.
-fn alternatives(part: &str) -> Vec<&str> {
-    let inner = part
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .or(part.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')))
-        .unwrap_or(part);
-    split_outside(inner, " | ")
-}
-
-fn split_outside<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
-    let (mut parts, mut depth, mut start, mut at) = (Vec::new(), 0usize, 0, 0);
-    while at < text.len() {
-        match text.as_bytes()[at] {
-            b'[' | b'<' => depth += 1,
-            b']' | b'>' => depth = depth.saturating_sub(1),
-            _ if depth == 0 && text.as_bytes()[at..].starts_with(separator.as_bytes()) => {
-                parts.push(&text[start..at]);
-                at += separator.len();
-                start = at;
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    parts.push(&text[start..]);
-    parts.retain(|part| !part.is_empty());
-    parts
+    command::next_words(spec, &words[typed..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn left(syntax: &str, typed: &str, expect: &str) {
-        let words: Vec<Vec<u8>> = typed.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
-        assert_eq!(remaining(syntax, &words), expect, "{typed:?} of {syntax:?}");
-    }
-
-    #[test]
-    fn typed_words_use_up_the_syntax() {
-        const SET: &str = "key value [NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL]";
-        left(SET, "", SET);
-        left(SET, "k", "value [NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL]");
-        left(SET, "k v", "[NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL]");
-        left(SET, "k v ex", "seconds [NX | XX] [GET]");
-        left(SET, "k v ex 5", "[NX | XX] [GET]");
-        left(SET, "k v ex 5 nx get", "");
-        left("key [key ...]", "a b c", "[key ...]");
-        left("key field value [field value ...]", "k f v", "[field value ...]");
-        left("key [NX | XX] score member [score member ...]", "k 1", "member [score member ...]");
-        left("key [NX | XX] score member [score member ...]", "k nx 1", "member [score member ...]");
-        left("cursor [MATCH pattern] [COUNT count]", "0 count 10", "[MATCH pattern]");
-        left("key [count [WITHVALUES]]", "k 5", "");
-    }
-
     #[test]
     fn hints_follow_the_line() {
         assert_eq!(hint("get"), " key");
         assert_eq!(hint("get "), "key");
         assert_eq!(hint("GET k"), "");
+        assert_eq!(hint("set k v ex "), "seconds [NX | XX] [GET]");
+        assert_eq!(hint("SET k v EX 5 nx"), " [GET]");
+        assert_eq!(hint("hset \"a key\" f"), " value [field value ...]");
+        assert_eq!(hint("client reply "), "<ON | OFF | SKIP>");
         assert_eq!(hint("nonsense "), "");
         assert_eq!(hint("get \"k"), "");
         assert!(hint("config ").contains("GET | "));
@@ -254,6 +131,8 @@ mod tests {
         assert_eq!(complete("help @str"), (5, vec!["@string".to_string()]));
         assert_eq!(complete("qu"), (0, vec!["quit".to_string()]));
         assert_eq!(complete("set k v KEEP"), (8, vec!["KEEPTTL".to_string()]));
+        assert_eq!(complete("set k v ex 5 "), (13, ["get", "nx", "xx"].map(str::to_string).to_vec()));
+        assert_eq!(complete("client reply s"), (13, vec!["skip".to_string()]));
         assert_eq!(complete("narf."), (0, vec![]));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Group, Run, Spec, all, lookup_name, top_levels};
+use crate::{Group, Run, Spec, all, lookup_name};
 
 /// What the words after `help` name.
 #[derive(Clone, Debug)]
@@ -11,15 +11,16 @@ pub enum Topic {
     Command(&'static Spec),
     /// `@string` and the like.
     Group(Group),
-    /// Nothing; these are close, the closest first.
+    /// Nothing; these are the closest, if any is close.
     Unknown(Vec<&'static Spec>),
 }
 
 /// Finds what `words` name: `set`, `config get`, `@hash`.
 pub fn topic(words: &str) -> Topic {
     let words = words.trim();
-    if let Some(group) = words.strip_prefix('@').and_then(Group::by_name) {
-        return Topic::Group(group);
+    if let Some(group) = words.strip_prefix('@') {
+        // No command is like the name of a group.
+        return Group::by_name(group).map_or(Topic::Unknown(Vec::new()), Topic::Group);
     }
     match lookup_name(words).filter(|spec| !spec.is_internal()) {
         Some(spec) => Topic::Command(spec),
@@ -52,9 +53,9 @@ pub fn describe(spec: &Spec) -> String {
     text
 }
 
-/// The commands of a group, one a line.
+/// The commands of a group, one a line. A container alone does nothing; its subcommands stand for it.
 pub fn describe_group(group: Group) -> String {
-    list(top_levels().filter(|spec| spec.group == group && !spec.is_internal()))
+    list(all().filter(|spec| spec.group == group && spec.run != Run::Container && !spec.is_internal()))
 }
 
 fn list<'a>(specs: impl Iterator<Item = &'a Spec> + Clone) -> String {
@@ -99,7 +100,7 @@ pub fn subcommand_lines(parent: &Spec) -> Vec<String> {
 /// Longer ones resemble nothing, and comparing costs the product of the lengths.
 const WORDS_MAX: usize = 64;
 
-/// At most three commands with names like `words`, the most alike first. Empty if none is near.
+/// At most three commands whose names are nearest to `words`, all equally near. Empty if none is near.
 pub fn similar(words: &str) -> Vec<&'static Spec> {
     if words.len() > WORDS_MAX {
         return Vec::new();
@@ -113,6 +114,8 @@ pub fn similar(words: &str) -> Vec<&'static Spec> {
         .filter(|&(distance, _)| distance <= far)
         .collect();
     near.sort_by_key(|&(distance, spec)| (distance, spec.name));
+    let nearest = near.first().map_or(0, |&(distance, _)| distance);
+    near.retain(|&(distance, _)| distance == nearest);
     near.truncate(3);
     near.into_iter().map(|(_, spec)| spec).collect()
 }
@@ -176,7 +179,9 @@ mod tests {
         let names = |words| similar(words).iter().map(|spec| spec.name).collect::<Vec<_>>();
         assert_eq!(names("gte")[0], "get");
         assert_eq!(names("HINCRBYFLAOT")[0], "hincrbyfloat");
-        assert_eq!(names("confg get")[0], "config|get");
+        assert_eq!(names("confg get"), ["config|get"]);
+        assert_eq!(names("hgetal"), ["hgetall"]);
+        assert_eq!(names("incrb"), ["incr", "incrby"]);
         assert!(names("frobnicate-the-server").is_empty());
         assert!(names("narf.flush").is_empty());
     }
@@ -188,6 +193,10 @@ mod tests {
         );
         assert!(matches!(topic("@HASH"), Topic::Group(Group::Hash)));
         assert!(matches!(topic("narf.flush"), Topic::Unknown(_)));
+        assert!(matches!(topic("@strin"), Topic::Unknown(near) if near.is_empty()));
         assert!(describe_group(Group::Hash).lines().count() >= 16);
+        assert!(describe_group(Group::Server).contains("\n  CONFIG GET "));
+        assert!(!describe_group(Group::Server).contains("  CONFIG  "));
+        assert!(Group::ALL.iter().all(|&group| !describe_group(group).contains("NARF.")));
     }
 }

@@ -7,13 +7,35 @@ use std::fmt;
 use crate::Spec;
 use crate::syntax::{Arg, Kind, arguments};
 
-/// The arguments that may follow `typed`, which holds the arguments after the name and excludes one that is still
-/// being typed. Empty when nothing can follow.
-pub fn hint(spec: &Spec, typed: &[&str]) -> String {
+/// The arguments that may follow `typed`, the words after the name. A word that fits nowhere, such as an option still
+/// being typed, is passed over. Empty when nothing can follow.
+pub fn hint(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> String {
+    left_after(spec, typed).iter().map(Left::text).collect::<Vec<_>>().join(" ")
+}
+
+/// The fixed words of which one may come right after `typed`: what a prompt can complete.
+pub fn next_words(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> Vec<String> {
+    let mut words = Vec::new();
+    for left in left_after(spec, typed) {
+        first_words(&left.arg, &mut words);
+        if left.is_needed() {
+            break;
+        }
+    }
+    words
+}
+
+fn left_after(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> Vec<Left> {
     let mut left: Vec<Left> = arguments(spec).into_iter().map(Left::once).collect();
     for word in typed {
-        let Some(at) = takes(&left, word) else { break };
+        let word = word.as_ref();
+        let Some(mut at) = takes(&left, word) else { continue };
         let taken = left.remove(at);
+        // Options stand before what follows them; those that were passed over are gone.
+        if taken.is_needed() {
+            left.drain(..at);
+            at = 0;
+        }
         // A word that does not repeat leaves the repeating to its value.
         if taken.arg.multiple && (taken.arg.token.is_none() || taken.arg.multiple_token) {
             left.insert(at, Left { again: true, ..taken.clone() });
@@ -21,7 +43,7 @@ pub fn hint(spec: &Spec, typed: &[&str]) -> String {
         // What belongs to the word has to come before anything else.
         left.splice(..0, follows(&taken.arg, word).into_iter().map(Left::once));
     }
-    left.iter().map(Left::text).collect::<Vec<_>>().join(" ")
+    left
 }
 
 #[derive(Clone)]
@@ -50,7 +72,7 @@ impl Left {
 
 /// The argument that `word` belongs to: a value that must come now, or else one that starts with this word, or else
 /// the next value.
-fn takes(left: &[Left], word: &str) -> Option<usize> {
+fn takes(left: &[Left], word: &[u8]) -> Option<usize> {
     let by_word = || left.iter().position(|left| chosen(&left.arg, word).is_some());
     let next_value = || left.iter().position(|left| !has_words(&left.arg));
     match left.first() {
@@ -65,16 +87,26 @@ fn has_words(arg: &Arg) -> bool {
 }
 
 /// The alternative within `arg` that starts with `word`.
-fn chosen<'a>(arg: &'a Arg, word: &str) -> Option<&'a Arg> {
+fn chosen<'a>(arg: &'a Arg, word: &[u8]) -> Option<&'a Arg> {
     match &arg.token {
-        Some(token) => token.eq_ignore_ascii_case(word).then_some(arg),
+        Some(token) => token.as_bytes().eq_ignore_ascii_case(word).then_some(arg),
         None if arg.kind == Kind::OneOf => arg.args.iter().find_map(|part| chosen(part, word)),
         None => None,
     }
 }
 
+/// Collects the fixed words that `arg` may start with.
+fn first_words(arg: &Arg, words: &mut Vec<String>) {
+    match (&arg.token, arg.kind) {
+        (Some(token), _) => words.push(token.clone()),
+        (None, Kind::OneOf) => arg.args.iter().for_each(|part| first_words(part, words)),
+        (None, Kind::Block) => arg.args.iter().take(1).for_each(|part| first_words(part, words)),
+        (None, _) => {}
+    }
+}
+
 /// What has to follow `word` when it starts `arg`.
-fn follows(arg: &Arg, word: &str) -> Vec<Arg> {
+fn follows(arg: &Arg, word: &[u8]) -> Vec<Arg> {
     match chosen(arg, word) {
         Some(arg) if arg.kind == Kind::PureToken => Vec::new(),
         Some(arg) if arg.kind == Kind::Block => arg.args.clone(),
@@ -181,5 +213,39 @@ mod tests {
             "[REDIRECT client-id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
         );
         check("mset", &["a"], "value [key value ...]");
+        check(
+            "set",
+            &["k", "v", "e"],
+            "[NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+        );
+        check("set", &["k", "v", "ex", "5", "nx", "get"], "");
+        check("set", &["k", "v", "no-option", "ex"], "seconds [NX | XX] [GET]");
+        check("hset", &["k", "f"], "value [field value ...]");
+        check("hset", &["k", "f", "v"], "[field value ...]");
+        check("hset", &["k", "f", "v", "f"], "value [field value ...]");
+        check("hrandfield", &["k", "5"], "[WITHVALUES]");
+        check("auth", &["u"], "password");
+    }
+
+    #[test]
+    fn options_that_were_passed_over_are_gone() {
+        let zadd =
+            Spec { syntax: "key [NX | XX] score member [score member ...]", ..*lookup_name("hset").unwrap() };
+        assert_eq!(hint(&zadd, &["k"]), "[NX | XX] score member [score member ...]");
+        assert_eq!(hint(&zadd, &["k", "1"]), "member [score member ...]");
+        assert_eq!(hint(&zadd, &["k", "nx", "1"]), "member [score member ...]");
+        assert_eq!(hint(&zadd, &["k", "1", "m"]), "[score member ...]");
+    }
+
+    #[test]
+    fn the_words_that_may_come_next_are_known() {
+        let next = |name, typed: &[&str]| next_words(lookup_name(name).unwrap(), typed).join(" ");
+        assert_eq!(next("set", &["k"]), "");
+        assert_eq!(next("set", &["k", "v"]), "NX XX GET EX PX EXAT PXAT KEEPTTL");
+        assert_eq!(next("set", &["k", "v", "EX"]), "");
+        assert_eq!(next("set", &["k", "v", "EX", "1"]), "NX XX GET");
+        assert_eq!(next("client reply", &[]), "ON OFF SKIP");
+        assert_eq!(next("client tracking", &[]), "ON OFF");
+        assert_eq!(next("hello", &["3"]), "AUTH SETNAME");
     }
 }

@@ -26,7 +26,7 @@ mod spec;
 pub mod syntax;
 mod table;
 
-pub use hint::hint;
+pub use hint::{hint, next_words};
 pub use id::{DataCommand, NodeCommand};
 pub use keys::{KeyAccess, KeyRange, KeySpec, KeysOf};
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
