@@ -164,3 +164,15 @@ fn one_shot_commands_answer_and_set_exit_codes() {
     let unreachable = narf(&["cli", "-u", "127.0.0.1:1", "PING"]);
     assert_eq!(unreachable.status.code(), Some(3));
 }
+
+/// Connections that come while the server is busy are announced to it once, however many they are.
+#[test]
+fn a_burst_of_connections_is_served_to_the_last() {
+    let node = Server::start(Options::new().workers(1));
+    let mut busy = node.client();
+    busy.send("DEBUG SLEEP 1");
+    let mut clients: Vec<Client> = (0..400).map(|_| node.bare_client()).collect();
+    for client in &mut clients {
+        client.check("PING", "+PONG");
+    }
+}

@@ -18,11 +18,24 @@ use rustix::fs::Mode;
 /// Connections taken from one listener in one turn.
 const ACCEPTS: usize = 256;
 
+/// Whether connections still wait at a listener. They are announced once, so nobody says so again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// None.
+    None,
+    /// Perhaps more than one turn takes.
+    More,
+    /// Some that cannot be taken at the moment.
+    Stuck,
+}
+
 /// The listening sockets of a node.
 pub(crate) struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Option<(UnixListener, PathBuf)>,
     keepalive: Duration,
+    /// It was said that connections cannot be taken.
+    has_warned: bool,
 }
 
 impl Listeners {
@@ -37,7 +50,7 @@ impl Listeners {
         if let Some((listener, _)) = &unix {
             listener.set_nonblocking(true)?;
         }
-        Ok(Listeners { tcp, unix, keepalive })
+        Ok(Listeners { tcp, unix, keepalive, has_warned: false })
     }
 
     /// Registers all, the first under `first`, the unix socket last.
@@ -50,13 +63,16 @@ impl Listeners {
         Ok(())
     }
 
-    /// Takes the connections that wait at one listener.
-    pub(crate) fn accept(&mut self, index: usize) -> Vec<(OwnedFd, Peer)> {
+    /// Takes connections that wait at one listener, and says whether others still do.
+    pub(crate) fn accept(&mut self, index: usize) -> (Vec<(OwnedFd, Peer)>, Waiting) {
         let mut accepted = Vec::new();
         while accepted.len() < ACCEPTS {
             match self.accept_one(index) {
                 Ok(connection) => accepted.push(connection),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.has_warned = false;
+                    return (accepted, Waiting::None);
+                }
                 // A client that has gone again is no reason to stop.
                 Err(error)
                     if matches!(
@@ -64,12 +80,15 @@ impl Listeners {
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; raise the limit on open files (ulimit -n)");
-                    break;
+                    if !self.has_warned {
+                        self.has_warned = true;
+                        tracing::warn!(%error, "cannot accept a connection; raise the limit on open files (ulimit -n)");
+                    }
+                    return (accepted, Waiting::Stuck);
                 }
             }
         }
-        accepted
+        (accepted, Waiting::More)
     }
 
     fn accept_one(&mut self, index: usize) -> io::Result<(OwnedFd, Peer)> {

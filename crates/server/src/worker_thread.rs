@@ -17,7 +17,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
-use crate::listen::Listeners;
+use crate::listen::{Listeners, Waiting};
 use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
 use crate::socket::Socket;
 
@@ -53,6 +53,8 @@ pub(crate) struct WorkerThread {
     listeners: Option<Listeners>,
     connections: Vec<Option<Connection>>,
     readable: VecDeque<usize>,
+    /// Listeners at which connections still wait.
+    waiting: BTreeMap<usize, Waiting>,
     /// Their sockets take more; sent to after the append, for this turn may already have answered them.
     unstuck: Vec<usize>,
     /// Clients in this process, and their tokens.
@@ -81,6 +83,7 @@ impl WorkerThread {
             listeners,
             connections: Vec::new(),
             readable: VecDeque::new(),
+            waiting: BTreeMap::new(),
             unstuck: Vec::new(),
             locals: BTreeMap::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -117,6 +120,10 @@ impl WorkerThread {
             for event in &events {
                 self.handle_event(event);
             }
+            // Those that are stuck are tried again here, too: housekeeping wakes the loop some times a second.
+            for listener in self.waiting.keys().copied().collect::<Vec<_>>() {
+                self.accept(listener);
+            }
             self.read_listed();
             if self.worker.next_tick() <= now.mono_millis() {
                 self.worker.tick();
@@ -128,7 +135,8 @@ impl WorkerThread {
 
     /// How long the loop may sleep.
     fn timeout(&self) -> Option<Duration> {
-        if !self.readable.is_empty() {
+        let more_wait = self.waiting.values().any(|waiting| *waiting == Waiting::More);
+        if !self.readable.is_empty() || more_wait {
             return Some(Duration::ZERO);
         }
         let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
@@ -207,7 +215,12 @@ impl WorkerThread {
 
     fn accept(&mut self, listener: usize) {
         let Some(listeners) = &mut self.listeners else { return };
-        for (fd, peer) in listeners.accept(listener) {
+        let (accepted, waiting) = listeners.accept(listener);
+        self.waiting.remove(&listener);
+        if waiting != Waiting::None {
+            self.waiting.insert(listener, waiting);
+        }
+        for (fd, peer) in accepted {
             let workers = self.shared.inboxes().len().max(1);
             let to = self.next_worker % workers;
             self.next_worker += 1;
