@@ -56,6 +56,8 @@ commands! {
         PubSubShardNumSub PUnsubscribe SPublish SSubscribe Subscribe SUnsubscribe Unsubscribe
         // Transactions.
         Discard Exec Multi Unwatch Watch
+        // What nodes ask each other, never taken from clients.
+        NarfDigests NarfExec
         // Whole databases.
         DbSize FlushAll FlushDb Keys RandomKey Scan SwapDb Wait WaitAof ObjectHelp
         // Server.

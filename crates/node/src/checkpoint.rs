@@ -20,6 +20,16 @@ const IN_FLIGHT_BYTES: usize = 4 << 20;
 /// Turns between slices rest this long, so that requests have the larger part of the processor.
 const REST_MS: u64 = 0;
 
+/// First byte of the chunk that holds the members of the group, where other chunks have a database number.
+pub(crate) const MEMBERS_CHUNK: u8 = 255;
+
+/// The chunk that says who was in the group, and whether the state came from its leader.
+pub(crate) fn members_chunk(members: &raft::Members, is_received: bool) -> Vec<u8> {
+    let mut bytes = vec![MEMBERS_CHUNK, u8::from(is_received)];
+    members.encode_into(&mut bytes);
+    bytes
+}
+
 /// The checkpoint under way on one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
@@ -79,6 +89,9 @@ impl Worker {
 
     /// The shell has named and synced the file of a partition.
     pub fn checkpoint_done(&mut self, partition: PartitionId) {
+        if self.transfer_is_safe(partition) {
+            return;
+        }
         self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
         self.checkpoints.in_flight.remove(&partition);
         self.checkpoints.go_on();
@@ -130,18 +143,37 @@ impl Worker {
         self.checkpoints.current = Some((id, dbs));
     }
 
+    /// Whether no checkpoint of a partition is to be written: it has none to write, or its state is on its way from
+    /// or to another node, which comes to the same or must end first.
+    fn must_pass_over(&self, id: PartitionId) -> bool {
+        let place = &self.places[usize::from(id.0)];
+        let is_absent = self.fabric.is_spread && place.partition.is_none();
+        is_absent || self.fabric.transfers.is_busy_with(id)
+    }
+
     /// Begins the next partition's walk; false if there is none or it is away.
     fn begin_next(&mut self) -> bool {
         let Some(&id) = self.checkpoints.todo.last() else {
             self.checkpoints.next_run = None;
             return false;
         };
+        if self.must_pass_over(id) {
+            self.checkpoints.todo.pop();
+            return self.begin_next();
+        }
         let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
         // The walk's moment must be an entry's end, and that entry must be in the log before the file counts.
         partition.close_entry(&mut self.outbox.frame, logging);
-        let (last, time) = (partition.last(), partition.time(now));
+        let is_grouped = !partition.group.is_lone();
+        if is_grouped {
+            partition.log_again(&mut self.outbox.frame);
+        }
+        if let Some(meta) = &self.fabric.meta_replica {
+            meta.log_again(&mut self.outbox.frame);
+        }
+        let (last, time) = (partition.applied(), partition.time(now));
         let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
         for (_, keyspace) in partition.keyspaces_mut() {
             let begun = keyspace.begin_walk();
@@ -153,7 +185,13 @@ impl Worker {
             index: last.index,
             term: last.term,
             time,
+            is_received: false,
         });
+        if let Some(partition) = self.places[place].partition.as_deref().filter(|_| is_grouped) {
+            let bytes = members_chunk(&partition.replica.members, false);
+            *self.checkpoints.in_flight.entry(id).or_default() += bytes.len();
+            self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
+        }
         self.checkpoints.current = Some((id, dbs));
         true
     }

@@ -15,7 +15,7 @@ use crate::wire::WireRequest;
 use crate::worker::Worker;
 
 /// Where the keys of a request are.
-enum Place {
+pub(crate) enum Place {
     One(PartitionId),
     /// Ascending, without repetition.
     Several(Vec<PartitionId>),
@@ -32,6 +32,9 @@ impl Worker {
         args: Args<'_>,
         raw: &[u8],
     ) -> Taken {
+        if self.fabric.is_spread {
+            return self.run_spread(session, command, spec, args, raw);
+        }
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
             self.stats.errors += 1;
             Reply::new(session.output.end(), session.version).error(refusal);
@@ -149,7 +152,7 @@ impl Worker {
 
     /// The partitions a request needs.
     #[inline]
-    fn place(&self, db: DbIndex, command: DataCommand, spec: &Spec, args: Args<'_>) -> Place {
+    pub(crate) fn place(&self, db: DbIndex, command: DataCommand, spec: &Spec, args: Args<'_>) -> Place {
         let mut keys = spec.keys_of(args);
         let Some(first) = keys.next() else { return Place::One(PartitionId(0)) };
         let one = self.router.partition(db, args.at(first));

@@ -9,6 +9,15 @@ use base::{Millis, PartitionId};
 /// First byte of a record.
 const ENTRY: u8 = 1;
 const TERM: u8 = 2;
+const STATE: u8 = 3;
+const CHANGE: u8 = 4;
+const MEMBERS: u8 = 5;
+const RESTORED: u8 = 6;
+const GONE: u8 = 7;
+const META: u8 = 8;
+
+/// The group of the fabric's own state, which is no partition.
+pub const META_GROUP: PartitionId = PartitionId(u16::MAX);
 
 /// Bytes of an entry record before its body.
 pub(crate) const HEADER_LEN: usize = 1 + 2 + 8 + 8 + 8 + 8 + 4 + 4;
@@ -35,12 +44,61 @@ pub struct EntryHeader {
 pub enum Record<'a> {
     /// An entry and its operations.
     Entry(EntryHeader, &'a [u8]),
-    /// The term that a group's leader opened.
+    /// The term that a lone voter opened: all before it is committed, and so is each entry of it at once.
     Term {
         /// The group.
         partition: PartitionId,
         /// The new term.
         term: u64,
+    },
+    /// Term, vote and commit of a group with peers: entries wait for a commit that covers them.
+    State {
+        /// The group.
+        partition: PartitionId,
+        /// Latest term seen.
+        term: u64,
+        /// Who got the vote in it; zero: nobody.
+        vote: u64,
+        /// Highest index known to be committed.
+        commit: u64,
+    },
+    /// An entry that changes the members: the bytes of a [`raft::Entry`].
+    Change(PartitionId, &'a [u8]),
+    /// The members after the entry `index`: the bytes of [`raft::Members`].
+    Members {
+        /// The group.
+        partition: PartitionId,
+        /// Which entry made them.
+        index: u64,
+        /// Who they are.
+        members: &'a [u8],
+    },
+    /// A leader's snapshot took the place of all before: the checkpoint of this index holds it.
+    Restored {
+        /// The group.
+        partition: PartitionId,
+        /// The last entry of the snapshot.
+        term: u64,
+        /// Its index.
+        index: u64,
+    },
+    /// This node is no longer a member: what it held of the partition, up to `index`, is void.
+    Gone {
+        /// The group.
+        partition: PartitionId,
+        /// The last entry that was applied here.
+        index: u64,
+    },
+    /// The whole state of the meta group after an entry.
+    Meta {
+        /// The entry's term.
+        term: u64,
+        /// The entry's index.
+        index: u64,
+        /// The members then: the bytes of [`raft::Members`].
+        members: &'a [u8],
+        /// The state's bytes.
+        state: &'a [u8],
     },
 }
 
@@ -81,6 +139,63 @@ pub fn write_term(out: &mut Vec<u8>, partition: PartitionId, term: u64) {
     out.extend_from_slice(&term.to_le_bytes());
 }
 
+/// Appends a state record.
+pub fn write_state(out: &mut Vec<u8>, partition: PartitionId, term: u64, vote: u64, commit: u64) {
+    head(out, STATE, partition);
+    for number in [term, vote, commit] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// Appends an entry that changes the members.
+pub fn write_change(out: &mut Vec<u8>, partition: PartitionId, entry: &raft::Entry) {
+    head(out, CHANGE, partition);
+    block(out, |out| entry.encode_into(out));
+}
+
+/// Appends the members after an entry.
+pub fn write_members(out: &mut Vec<u8>, partition: PartitionId, index: u64, members: &raft::Members) {
+    head(out, MEMBERS, partition);
+    out.extend_from_slice(&index.to_le_bytes());
+    block(out, |out| members.encode_into(out));
+}
+
+/// Appends the record of a snapshot that took the place of everything.
+pub fn write_restored(out: &mut Vec<u8>, partition: PartitionId, id: raft::EntryId) {
+    head(out, RESTORED, partition);
+    out.extend_from_slice(&id.term.to_le_bytes());
+    out.extend_from_slice(&id.index.to_le_bytes());
+}
+
+/// Appends the record of a membership that ended.
+pub fn write_gone(out: &mut Vec<u8>, partition: PartitionId, index: u64) {
+    head(out, GONE, partition);
+    out.extend_from_slice(&index.to_le_bytes());
+}
+
+/// Appends the state of the meta group.
+pub fn write_meta(out: &mut Vec<u8>, id: raft::EntryId, members: &raft::Members, state: &[u8]) {
+    out.push(META);
+    out.extend_from_slice(&id.term.to_le_bytes());
+    out.extend_from_slice(&id.index.to_le_bytes());
+    block(out, |out| members.encode_into(out));
+    block(out, |out| out.extend_from_slice(state));
+}
+
+fn head(out: &mut Vec<u8>, kind: u8, partition: PartitionId) {
+    out.push(kind);
+    out.extend_from_slice(&partition.0.to_le_bytes());
+}
+
+/// Bytes behind their length.
+fn block(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write(out);
+    let len = (out.len() - at - 4) as u32;
+    out[at..at + 4].copy_from_slice(&len.to_le_bytes());
+}
+
 /// The records of a frame, in order. Stops after the first error.
 pub fn records(frame: &[u8]) -> impl Iterator<Item = Result<Record<'_>, EntryError>> {
     let mut at = 0;
@@ -115,6 +230,34 @@ fn read_record(frame: &[u8], at: usize) -> Result<(Record<'_>, usize), EntryErro
             let term = u64::from_le_bytes(cursor.take()?);
             Ok((Record::Term { partition, term }, cursor.at))
         }
+        STATE => {
+            let partition = cursor.partition()?;
+            let (term, vote, commit) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
+            Ok((Record::State { partition, term, vote, commit }, cursor.at))
+        }
+        CHANGE => {
+            let partition = cursor.partition()?;
+            let entry = cursor.block()?;
+            Ok((Record::Change(partition, entry), cursor.at))
+        }
+        MEMBERS => {
+            let (partition, index) = (cursor.partition()?, cursor.u64()?);
+            let members = cursor.block()?;
+            Ok((Record::Members { partition, index, members }, cursor.at))
+        }
+        RESTORED => {
+            let (partition, term, index) = (cursor.partition()?, cursor.u64()?, cursor.u64()?);
+            Ok((Record::Restored { partition, term, index }, cursor.at))
+        }
+        GONE => {
+            let (partition, index) = (cursor.partition()?, cursor.u64()?);
+            Ok((Record::Gone { partition, index }, cursor.at))
+        }
+        META => {
+            let (term, index) = (cursor.u64()?, cursor.u64()?);
+            let (members, state) = (cursor.block()?, cursor.block()?);
+            Ok((Record::Meta { term, index, members, state }, cursor.at))
+        }
         kind => Err(EntryError::Kind { kind, at }),
     }
 }
@@ -130,6 +273,19 @@ impl<'a> Cursor<'a> {
         let slice = self.bytes.get(self.at..end).ok_or(EntryError::Truncated(self.at))?;
         self.at = end;
         Ok(slice)
+    }
+
+    fn partition(&mut self) -> Result<PartitionId, EntryError> {
+        Ok(PartitionId(u16::from_le_bytes(self.take()?)))
+    }
+
+    fn u64(&mut self) -> Result<u64, EntryError> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+
+    fn block(&mut self) -> Result<&'a [u8], EntryError> {
+        let len = u32::from_le_bytes(self.take()?) as usize;
+        self.slice(len)
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
@@ -156,6 +312,36 @@ mod tests {
         let read: Result<Vec<_>, _> = records(&frame).collect();
         let expect = [Record::Term { partition: PartitionId(9), term: 2 }, Record::Entry(header(), b"body")];
         assert_eq!(read, Ok(expect.to_vec()));
+    }
+
+    #[test]
+    fn records_of_groups_with_peers_read_back() {
+        let (partition, members) = (PartitionId(9), raft::Members::lone(7));
+        let id = raft::EntryId { term: 2, index: 8 };
+        let change = raft::Entry { id, payload: raft::Payload::Change(vec![raft::Change::AddLearner(5)]) };
+        let (mut frame, mut change_bytes, mut member_bytes) = (Vec::new(), Vec::new(), Vec::new());
+        change.encode_into(&mut change_bytes);
+        members.encode_into(&mut member_bytes);
+        write_state(&mut frame, partition, 2, 7, 6);
+        write_change(&mut frame, partition, &change);
+        write_members(&mut frame, partition, 8, &members);
+        write_restored(&mut frame, partition, id);
+        write_gone(&mut frame, partition, 8);
+        write_meta(&mut frame, id, &members, b"state");
+        let read: Result<Vec<_>, _> = records(&frame).collect();
+        let expect = vec![
+            Record::State { partition, term: 2, vote: 7, commit: 6 },
+            Record::Change(partition, &change_bytes),
+            Record::Members { partition, index: 8, members: &member_bytes },
+            Record::Restored { partition, term: 2, index: 8 },
+            Record::Gone { partition, index: 8 },
+            Record::Meta { term: 2, index: 8, members: &member_bytes, state: b"state" },
+        ];
+        assert_eq!(read, Ok(expect));
+        for cut in 1..frame.len() {
+            let whole = records(&frame[..cut]).take_while(Result::is_ok).count();
+            assert!(whole < 6, "cut at {cut}");
+        }
     }
 
     #[test]

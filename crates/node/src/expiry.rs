@@ -88,6 +88,9 @@ impl Worker {
                 self.dirty.push(id);
             }
             self.turn_bytes += logged;
+            if self.places[place].partition.as_deref().is_some_and(|p| p.replica.wants_to_propose()) {
+                self.fabric.stir(PartitionId(place as u16));
+            }
         }
         self.stats.expired_keys += expired as u64;
         let wait =

@@ -4,7 +4,7 @@
 //! They run with all the partitions they need at hand, borrowed if need be, so each sees one moment.
 
 use base::{Args, DbIndex, PartitionId, parse_i64};
-use command::{DataCommand, NodeCommand};
+use command::{DataCommand, NodeCommand, Spec};
 use engine::{Digest, Entry, ScanOptions, ScanOver, glob, key_digest, parse_cursor};
 use resp::Reply;
 
@@ -16,7 +16,7 @@ use crate::wire::WireRequest;
 use crate::worker::Worker;
 
 /// A cursor of `SCAN` names a partition and a place in its keyspace, which stays below this.
-const PLACE_BITS: u32 = 48;
+pub(crate) const PLACE_BITS: u32 = 48;
 
 impl Worker {
     /// Runs a command of this file for a session, once its partitions are at hand.
@@ -24,11 +24,40 @@ impl Worker {
         &mut self,
         session: &mut Session,
         command: NodeCommand,
+        spec: &'static Spec,
         args: Args<'_>,
         raw: &[u8],
     ) {
+        if self.fabric.is_spread {
+            return self.start_over_fabric(session, command, spec, args, raw);
+        }
         let wanted = self.partitions_of_keyspace_command(session.db, command, args);
         self.start(session, wanted, WireRequest::copy_of(args, raw));
+    }
+
+    /// The same where partitions may be led elsewhere: each answers for itself.
+    fn start_over_fabric(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) {
+        match command {
+            // Of what this node holds, as far as it is at hand here.
+            NodeCommand::DebugDigest | NodeCommand::DebugReload => {
+                let here = |id: &PartitionId| self.places[usize::from(id.0)].partition.is_some();
+                let wanted = self.router.all().filter(here).collect();
+                self.start(session, wanted, WireRequest::copy_of(args, raw));
+            }
+            _ if self.scatter_database(session, command, spec, args) => {}
+            _ => {
+                let name = spec.name.to_ascii_uppercase();
+                let text = format!("ERR {name} is not possible while the data is spread over several nodes");
+                Reply::new(session.output.end(), session.version).error(text);
+            }
+        }
     }
 
     /// The partitions such a command needs, ascending; none for any other command.
@@ -300,12 +329,12 @@ fn swapped_dbs(args: Args<'_>) -> Result<(DbIndex, DbIndex), &'static str> {
 
 /// Never 0, which would read as the end: a scan stops in a partition only after it has visited something there,
 /// or before the second partition at the earliest, as those of the first's owner are at hand.
-fn cursor_of(id: PartitionId, place: u64) -> u64 {
+pub(crate) fn cursor_of(id: PartitionId, place: u64) -> u64 {
     debug_assert!(place < 1 << PLACE_BITS, "the place leaves room for the partition");
     (u64::from(id.0) << PLACE_BITS) | place
 }
 
-fn wants(options: &ScanOptions<'_>, entry: &Entry) -> bool {
+pub(crate) fn wants(options: &ScanOptions<'_>, entry: &Entry) -> bool {
     let kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes());
     options.takes(entry.key()) && options.kind.is_none_or(kind)
 }

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use base::{AckLevel, Args, DbIndex, PartitionId, Span, WorkerId};
+use cluster::Meta;
 use command::Spec;
 use resp::Version;
 
+use crate::errand::{Answers, ErrandHead};
 use crate::gather::{Answer, Question};
 use crate::output::Ticket;
 use crate::partition::Partition;
@@ -53,6 +55,14 @@ pub enum Message {
     },
     /// A line for the receiver's `MONITOR` clients.
     MonitorLine(Arc<[u8]>),
+    /// Requests for partitions of the receiver, on a fabric.
+    Errands(Calls<ErrandHead>),
+    /// Answers to errands of the receiver.
+    Answers(Answers),
+    /// What a peer sent that is for the receiver.
+    Peer(u64, Vec<u8>),
+    /// The fabric's state changed.
+    Meta(Arc<Meta>),
 }
 
 /// A task of one worker that needs partitions of others.
@@ -76,7 +86,7 @@ pub struct Borrow {
 
 /// What a request needs to run away from its session.
 #[derive(Clone, Copy)]
-pub(crate) struct CallHead {
+pub struct CallHead {
     pub(crate) session: SessionRef,
     pub(crate) ticket: Ticket,
     pub(crate) partition: PartitionId,
@@ -88,11 +98,11 @@ pub(crate) struct CallHead {
 }
 
 /// Requests of one turn for one worker: their bytes as one block.
-pub struct Calls {
+pub struct Calls<Head = CallHead> {
     pub(crate) from: WorkerId,
     bytes: Vec<u8>,
     spans: Vec<Span>,
-    heads: Vec<(CallHead, Block)>,
+    heads: Vec<(Head, Block)>,
 }
 
 /// Where one request lies in its batch.
@@ -104,8 +114,8 @@ struct Block {
     spans_len: u32,
 }
 
-impl Calls {
-    pub(crate) fn new(from: WorkerId) -> Calls {
+impl<Head> Calls<Head> {
+    pub(crate) fn new(from: WorkerId) -> Calls<Head> {
         Calls { from, bytes: Vec::new(), spans: Vec::new(), heads: Vec::new() }
     }
 
@@ -114,7 +124,7 @@ impl Calls {
     }
 
     /// Adds a request: `raw` is its wire form, and what `args` views.
-    pub(crate) fn push(&mut self, head: CallHead, args: Args<'_>, raw: &[u8]) {
+    pub(crate) fn push(&mut self, head: Head, args: Args<'_>, raw: &[u8]) {
         let block = Block {
             bytes_start: self.bytes.len() as u32,
             bytes_len: raw.len() as u32,
@@ -127,12 +137,12 @@ impl Calls {
     }
 
     /// The requests in order: head, arguments, wire form.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CallHead, Args<'_>, &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Args<'_>, &[u8])> {
         self.iter_from(0)
     }
 
     /// The requests from number `from` on.
-    pub(crate) fn iter_from(&self, from: usize) -> impl Iterator<Item = (&CallHead, Args<'_>, &[u8])> {
+    pub(crate) fn iter_from(&self, from: usize) -> impl Iterator<Item = (&Head, Args<'_>, &[u8])> {
         self.heads[from.min(self.heads.len())..].iter().map(|(head, block)| {
             let bytes = &self.bytes[block.bytes_start as usize..][..block.bytes_len as usize];
             let spans = &self.spans[block.spans_start as usize..][..block.spans_len as usize];

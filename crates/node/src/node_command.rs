@@ -89,6 +89,9 @@ impl Worker {
             N::Watch => self.watch(session, args, raw),
             N::Unwatch => self.unwatch(session),
 
+            // Refused at admission: only nodes say this, to partitions.
+            N::NarfDigests | N::NarfExec => {}
+
             N::DbSize
             | N::FlushAll
             | N::FlushDb
@@ -97,7 +100,7 @@ impl Worker {
             | N::Scan
             | N::SwapDb
             | N::DebugDigest
-            | N::DebugReload => self.start_keyspace_command(session, command, args, raw),
+            | N::DebugReload => self.start_keyspace_command(session, command, spec, args, raw),
 
             N::Wait | N::WaitAof => self.with_reply(session, |worker, session, out| {
                 worker.wait(session, command, args, out);

@@ -21,6 +21,8 @@ pub struct Outbox {
     pub sync: bool,
     /// For other workers of this node.
     pub messages: Vec<(WorkerId, Message)>,
+    /// Frames for other nodes, by their number in the groups; after the append, like messages.
+    pub peers: Vec<(u64, Vec<u8>)>,
     /// Sessions, by token, that have something to send.
     pub send: Vec<u32>,
     /// Sessions, by token, to be closed without sending more. Their sockets are gone after this turn.
@@ -46,6 +48,8 @@ pub enum CheckpointWrite {
         term: u64,
         /// The partition's time then, before which none may be after a restart.
         time: Millis,
+        /// It comes from another node, and stands for itself: no round of checkpoints.
+        is_received: bool,
     },
     /// Records of keys.
     Chunk {
@@ -72,4 +76,17 @@ pub enum Control {
     },
     /// Settings changed at run time; the shell applies those that are its own.
     SettingsChanged(Arc<Settings>),
+    /// The fabric's state changed: whom to be connected with, and where.
+    FabricChanged(Arc<cluster::Meta>),
+    /// What became of something that the shell asked of the fabric.
+    Agreed {
+        /// The shell's number for it.
+        number: u64,
+        /// Why it was refused.
+        result: Result<(), String>,
+    },
+    /// The node cannot go on, and says why; nothing of this turn may leave.
+    Fail(String),
+    /// This node has handed over all it had, and may end.
+    HandedOver,
 }

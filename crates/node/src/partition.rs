@@ -2,18 +2,22 @@
 //!
 //! All writes go one way: the operation is applied and put into the open entry, the turn's end closes the entry,
 //! and the shell appends it before anyone hears of it. A lone voter may do it in that order because nothing
-//! leaves the node between the two; a group of several proposes first and applies what was committed.
+//! leaves the node between the two; a group of several proposes first and applies what was committed
+//! (`replica`).
 //!
 //! Invariants: an operation is in the log exactly if it changed something; the time of entries never goes back;
 //! replaying the log over the state it began with gives this state. Does not know: sessions, workers, files.
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
-use command::{DataCommand, Lookup, Run, Spec};
+use command::{DataCommand, Spec};
 use engine::{Access, Keyspace, Store};
-use raft::{EntryId, Group, GroupConfig, HardState, RecoverError, Recovered};
-use resp::{Decoded, Decoder, Limits, Reply, Version};
+use raft::{EntryId, Group, Members};
+use resp::{Reply, Version};
 
-use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_term};
+use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_state};
+use crate::fabric::write_entries;
+use crate::operations::seed_of;
+use crate::replica::Replica;
 use crate::wire::WireRequest;
 
 /// The most that the wire form of a word takes beside its bytes, and that of a request beside its words.
@@ -28,6 +32,10 @@ pub(crate) struct Turn<'a> {
     pub(crate) logging: bool,
     /// Bytes the log can still take in this turn: what can wait is left for later when they run short.
     pub(crate) room: usize,
+    /// Steady clock, microseconds.
+    pub(crate) mono_us: u64,
+    /// The shortest time without a leader after which another is elected.
+    pub(crate) election_us: u64,
 }
 
 /// A request about to run.
@@ -86,8 +94,10 @@ pub enum ReplayError {
 
 /// One partition.
 pub struct Partition {
-    id: PartitionId,
-    group: Group,
+    pub(crate) id: PartitionId,
+    pub(crate) group: Group,
+    /// What a group with peers needs beside the engine; unused while this is a lone voter.
+    pub(crate) replica: Replica,
     hasher: KeyHasher,
     main: Keyspace,
     /// Databases 1 to 15 that live here and were ever used.
@@ -96,10 +106,75 @@ pub struct Partition {
     /// Keyspaces note the keys they touch, also those made meanwhile.
     collecting: bool,
     entry: OpenEntry,
-    last_time: Millis,
+    pub(crate) last_time: Millis,
 }
 
 impl Partition {
+    /// A partition as start-up, or a leader's snapshot, made it.
+    pub(crate) fn recovered(
+        id: PartitionId,
+        group: Group,
+        hasher: KeyHasher,
+        keyspaces: Vec<(DbIndex, Keyspace)>,
+        (last, last_time): (EntryId, Millis),
+        members: Members,
+    ) -> Partition {
+        let mut keyspaces = keyspaces.into_iter();
+        let main = keyspaces.next().map_or_else(|| Keyspace::new(hasher), |(_, keyspace)| keyspace);
+        Partition {
+            id,
+            group,
+            replica: Replica::new(last, members),
+            hasher,
+            main,
+            others: keyspaces.collect(),
+            limits: engine::Limits::REDIS,
+            collecting: false,
+            entry: OpenEntry::default(),
+            last_time,
+        }
+    }
+
+    /// A replica that knows nothing yet: its leader sends it what there is.
+    pub(crate) fn joining(id: PartitionId, group: Group, hasher: KeyHasher) -> Partition {
+        let keyspaces = vec![(DbIndex::ZERO, Keyspace::new(hasher))];
+        let nothing = (EntryId::default(), Millis::default());
+        Partition::recovered(id, group, hasher, keyspaces, nothing, Members::default())
+    }
+
+    /// Makes the engine of a lone group: others are to join. All that was logged alone is committed and applied.
+    pub(crate) fn wake(&mut self) {
+        self.replica.applied = self.group.last();
+        self.replica.members = Members::lone(self.group.node());
+        self.group.wake();
+    }
+
+    /// The last entry whose effect is here.
+    pub(crate) fn applied(&self) -> EntryId {
+        if self.group.is_lone() { self.group.last() } else { self.replica.applied }
+    }
+
+    /// Writes into the log again what a checkpoint of this moment does not hold, so that what is before it may go.
+    pub(crate) fn log_again(&self, frame: &mut Vec<u8>) {
+        let hard = self.group.hard_state();
+        write_entries(frame, self.id, &self.group.unapplied());
+        write_state(frame, self.id, hard.term, hard.vote, hard.commit);
+    }
+
+    /// Whether keys were found past their deadline.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.keyspaces().any(|(_, keyspace)| keyspace.has_lapsed())
+    }
+
+    /// Takes over what a leader's snapshot holds, in place of everything.
+    pub(crate) fn replace(&mut self, keyspaces: Vec<(DbIndex, Keyspace)>, last_time: Millis) {
+        let mut keyspaces = keyspaces.into_iter();
+        self.main = keyspaces.next().map_or_else(|| Keyspace::new(self.hasher), |(_, keyspace)| keyspace);
+        self.others = keyspaces.collect();
+        self.last_time = self.last_time.max(last_time);
+        self.set_limits(self.limits);
+    }
+
     /// Which one.
     pub fn id(&self) -> PartitionId {
         self.id
@@ -259,6 +334,9 @@ impl Partition {
     /// Deletes those of `keys` whose deadline has come, through the log, as many as it has room for; how many
     /// there were. The others stay hidden, and due.
     pub(crate) fn expire(&mut self, turn: &mut Turn<'_>, db: DbIndex, keys: &[Box<[u8]>]) -> usize {
+        if !self.group.is_lone() {
+            return self.batch_expire(db, keys);
+        }
         let mut parts: Vec<&[u8]> = vec![b"narf.expire"];
         let mut bytes = HEADER_LEN + ROOM_PER_REQUEST;
         for key in keys {
@@ -364,162 +442,5 @@ impl Partition {
             self.keyspace(db).reload()?;
         }
         Ok(())
-    }
-}
-
-/// A partition at start-up: what checkpoint and log say of it so far.
-pub struct RecoveringPartition {
-    partition_id: PartitionId,
-    hasher: KeyHasher,
-    keyspaces: Vec<(DbIndex, Keyspace)>,
-    last: EntryId,
-    last_time: Millis,
-    hard: HardState,
-}
-
-impl RecoveringPartition {
-    /// A partition of which nothing is known yet.
-    pub fn new(id: PartitionId, hasher: KeyHasher) -> RecoveringPartition {
-        RecoveringPartition {
-            partition_id: id,
-            hasher,
-            keyspaces: vec![(DbIndex::ZERO, Keyspace::new(hasher))],
-            last: EntryId::FOUNDED,
-            last_time: Millis::default(),
-            hard: HardState::default(),
-        }
-    }
-
-    /// Index of the last entry whose effect is here.
-    pub fn last_index(&self) -> u64 {
-        self.last.index
-    }
-
-    fn keyspace(&mut self, db: DbIndex) -> &mut Keyspace {
-        let place = self.keyspaces.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
-            self.keyspaces.push((db, Keyspace::new(self.hasher)));
-            self.keyspaces.len() - 1
-        });
-        &mut self.keyspaces[place].1
-    }
-
-    /// Starts from a checkpoint: the state after entry `index`, at `time`.
-    pub fn restore(&mut self, term: u64, index: u64, time: Millis) {
-        self.last = EntryId { term, index };
-        self.last_time = time;
-    }
-
-    /// Loads records of a checkpoint into a database.
-    pub fn load(&mut self, db: DbIndex, records: &[u8]) -> Result<(), engine::RecordError> {
-        load(self.keyspace(db), records)
-    }
-
-    /// Applies an entry of the log. Entries that the checkpoint covers are passed over.
-    pub fn replay(&mut self, header: &EntryHeader, body: &[u8]) -> Result<(), ReplayError> {
-        let (partition, last) = (self.partition_id.0, self.last.index);
-        if header.index <= last {
-            return Ok(());
-        }
-        if header.index != last + 1 {
-            return Err(ReplayError::Gap { partition, last, found: header.index });
-        }
-        let unknown = || ReplayError::Operation { partition, index: header.index };
-        let mut operations = Operations::new(body);
-        let mut out = Vec::new();
-        for number in 0..header.operations {
-            let (db, len) = operations.next().ok_or_else(unknown)?;
-            let args = operations.args();
-            let Lookup::Found(Spec { run: Run::Data(command), .. }) = command::lookup(args) else {
-                return Err(unknown());
-            };
-            let keyspace = self.keyspace(db);
-            let mut store = Store::new(keyspace, db, header.time, seed_of(header.seed, number));
-            engine::execute(*command, args, &mut store, &mut Reply::new(&mut out, Version::Resp2));
-            // What lapsed is deleted by operations of the log, which follow.
-            drop(keyspace.take_lapsed());
-            out.clear();
-            operations.advance(len);
-        }
-        self.last = EntryId { term: header.term, index: header.index };
-        self.last_time = self.last_time.max(header.time);
-        Ok(())
-    }
-
-    /// Notes a term found in the log.
-    pub fn replay_term(&mut self, term: u64) {
-        self.hard.term = self.hard.term.max(term);
-    }
-
-    /// The partition, led by this node alone in a new term, whose record goes to `frame`.
-    pub fn lead_alone(self, node: u64, seed: u64, frame: &mut Vec<u8>) -> Result<Partition, RecoverError> {
-        let id = self.partition_id;
-        let config = GroupConfig::new(node, id.0, seed);
-        let mut group = Group::recover(config, Recovered::lone(node, self.hard, self.last))?;
-        let hard = group.open_alone();
-        write_term(frame, id, hard.term);
-        let mut keyspaces = self.keyspaces.into_iter();
-        let main = keyspaces.next().map_or_else(|| Keyspace::new(self.hasher), |(_, keyspace)| keyspace);
-        Ok(Partition {
-            id,
-            group,
-            hasher: self.hasher,
-            main,
-            others: keyspaces.collect(),
-            limits: engine::Limits::REDIS,
-            collecting: false,
-            entry: OpenEntry::default(),
-            last_time: self.last_time,
-        })
-    }
-}
-
-fn load(keyspace: &mut Keyspace, records: &[u8]) -> Result<(), engine::RecordError> {
-    let mut at = 0;
-    while at < records.len() {
-        at += keyspace.load(&records[at..])?;
-    }
-    Ok(())
-}
-
-/// Operations draw from the entry's seed, each its own.
-#[inline]
-fn seed_of(entry_seed: u64, number: u32) -> u64 {
-    entry_seed ^ u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// Reads the operations of an entry's body.
-struct Operations<'a> {
-    body: &'a [u8],
-    decoder: Decoder,
-}
-
-impl<'a> Operations<'a> {
-    fn new(body: &'a [u8]) -> Operations<'a> {
-        // The limits were kept when the entry was written, perhaps under wider settings; and what a request over
-        // several partitions made of a large value is one word.
-        let limits = Limits {
-            bulk_max: u32::MAX as usize,
-            args_max: 1 << 24,
-            request_max: usize::MAX,
-            ..Limits::CLIENT
-        };
-        Operations { body, decoder: Decoder::new(limits) }
-    }
-
-    /// The database and length of the operation at the front.
-    fn next(&mut self) -> Option<(DbIndex, usize)> {
-        let (&db, request) = self.body.split_first()?;
-        match self.decoder.decode(request) {
-            Ok(Decoded::Request { len }) => Some((DbIndex::new(db)?, len + 1)),
-            Ok(Decoded::Incomplete) | Err(_) => None,
-        }
-    }
-
-    fn args(&self) -> Args<'_> {
-        self.decoder.args(self.body.get(1..).unwrap_or_default())
-    }
-
-    fn advance(&mut self, len: usize) {
-        self.body = self.body.get(len..).unwrap_or_default();
     }
 }

@@ -14,6 +14,7 @@ use resp::{Reply, Version};
 
 use crate::gather::Question;
 use crate::message::Message;
+use crate::peer_frame::Item;
 use crate::session::{Session, SessionRef};
 use crate::worker::Worker;
 
@@ -26,6 +27,18 @@ pub enum ChannelKind {
     Pattern,
     /// `SSUBSCRIBE`, `SPUBLISH`.
     Shard,
+}
+
+impl ChannelKind {
+    /// Its number between nodes.
+    fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of this number, if messages can be of it: nobody publishes to a pattern.
+    fn from_number(number: u8) -> Option<ChannelKind> {
+        [ChannelKind::Plain, ChannelKind::Shard].into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 /// A channel or pattern.
@@ -286,12 +299,35 @@ impl Worker {
         let (count, workers) = self.pubsub.reach(kind, channel);
         // The answer first: a publisher that listens to itself gets the message after it.
         Reply::new(session.output.end(), session.version).len_int(count);
+        self.tell_peers(kind, channel, payload);
         if count > 0 {
             let delivery = Delivery { kind, channel: channel.into(), payload: payload.into() };
             self.deliver_published(&delivery, Some(session));
             for worker in workers {
                 self.outbox.messages.push((worker, Message::Publish(delivery.clone())));
             }
+        }
+    }
+
+    /// Every other node hears of what is published here: a subscriber anywhere misses nothing from the moment its own
+    /// node has confirmed the subscription. The publisher's count is that of its own node, as in Redis Cluster.
+    fn tell_peers(&mut self, kind: ChannelKind, channel: &[u8], payload: &[u8]) {
+        if self.fabric.is_on {
+            self.fabric.tell_all(&Item::Publish { kind: kind.number(), channel, payload });
+        }
+    }
+
+    /// A peer's client published something.
+    pub(crate) fn published_by_peer(&mut self, kind: u8, channel: &[u8], payload: &[u8]) {
+        let Some(kind) = ChannelKind::from_number(kind) else { return };
+        let (count, workers) = self.pubsub.reach(kind, channel);
+        if count == 0 {
+            return;
+        }
+        let delivery = Delivery { kind, channel: channel.into(), payload: payload.into() };
+        self.deliver_published(&delivery, None);
+        for worker in workers {
+            self.outbox.messages.push((worker, Message::Publish(delivery.clone())));
         }
     }
 

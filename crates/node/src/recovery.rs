@@ -5,8 +5,11 @@
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
 use raft::RecoverError;
 
-use crate::entry::{EntryError, Record, records};
-use crate::partition::{Partition, RecoveringPartition, ReplayError};
+use crate::checkpoint::MEMBERS_CHUNK;
+use crate::entry::{EntryError, META_GROUP, Record, records};
+use crate::partition::{Partition, ReplayError};
+use crate::recovering::RecoveringPartition;
+use crate::recovering_meta::{RecoveredMeta, RecoveringMeta};
 use crate::router::Router;
 
 /// Why what is on disk cannot be this node's state.
@@ -43,6 +46,12 @@ pub enum RecoveryError {
         /// How many there are.
         count: u16,
     },
+    /// What says who is in a group cannot be read.
+    #[error("a record of a group's members is damaged; was it written by a newer version?")]
+    Members,
+    /// The state of the fabric cannot be read.
+    #[error("the fabric's state cannot be read: {0}")]
+    Meta(#[from] cluster::DecodeError),
     /// A group cannot start from what was found.
     #[error(transparent)]
     Group(#[from] RecoverError),
@@ -54,15 +63,17 @@ impl From<EntryError> for RecoveryError {
     }
 }
 
-/// The partitions of a node at start-up.
+/// The partitions of a node at start-up, and its replica of the meta group.
 pub struct Recovery {
     partitions: Vec<RecoveringPartition>,
+    meta: RecoveringMeta,
 }
 
 impl Recovery {
     /// Nothing is known yet.
     pub fn new(router: Router, hasher: KeyHasher) -> Recovery {
-        Recovery { partitions: router.all().map(|id| RecoveringPartition::new(id, hasher)).collect() }
+        let partitions = router.all().map(|id| RecoveringPartition::new(id, hasher)).collect();
+        Recovery { partitions, meta: RecoveringMeta::default() }
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<&mut RecoveringPartition, RecoveryError> {
@@ -85,6 +96,12 @@ impl Recovery {
     /// Loads a chunk of a checkpoint: a database number, then records.
     pub fn load(&mut self, id: PartitionId, chunk: &[u8]) -> Result<(), RecoveryError> {
         let Some((&db, records)) = chunk.split_first() else { return Ok(()) };
+        if db == MEMBERS_CHUNK {
+            let (is_received, members) = records.split_first().ok_or(RecoveryError::Members)?;
+            let members = raft::Members::decode(members).map_err(|_| RecoveryError::Members)?;
+            self.partition(id)?.load_members(members, *is_received != 0);
+            return Ok(());
+        }
         let db = DbIndex::new(db).ok_or(RecoveryError::Database { partition: id.0, db })?;
         let loaded = self.partition(id)?.load(db, records);
         loaded.map_err(|source| RecoveryError::Record { partition: id.0, source })
@@ -93,21 +110,89 @@ impl Recovery {
     /// Applies a frame of the log.
     pub fn replay(&mut self, frame: &[u8]) -> Result<(), RecoveryError> {
         for record in records(frame) {
-            match record? {
-                Record::Entry(header, body) => self.partition(header.partition)?.replay(&header, body)?,
-                Record::Term { partition, term } => self.partition(partition)?.replay_term(term),
-            }
+            self.replay_record(record?)?;
         }
         Ok(())
     }
 
-    /// The partitions, each led by this node alone in a new term. The terms' records go to `frame`, which must
-    /// be on stable storage before anything else happens.
-    pub fn lead_alone(self, seed: u64, frame: &mut Vec<u8>) -> Result<Vec<Box<Partition>>, RecoveryError> {
-        let lead =
-            |partition: RecoveringPartition| Ok(Box::new(partition.lead_alone(LONE_VOTER, seed, frame)?));
-        self.partitions.into_iter().map(lead).collect()
+    fn replay_record(&mut self, record: Record<'_>) -> Result<(), RecoveryError> {
+        match record {
+            Record::Entry(header, body) if header.partition == META_GROUP => {
+                self.meta.entry(&header, body)?
+            }
+            Record::Change(META_GROUP, entry) => self.meta.change(change_of(entry)?)?,
+            Record::State { partition: META_GROUP, term, vote, commit } => {
+                self.meta.state(raft::HardState { term, vote, commit })?;
+            }
+            Record::Members { partition: META_GROUP, index, members } => {
+                self.meta.members(index, members_of(members)?)?;
+            }
+            Record::Meta { term, index, members, state } => {
+                let id = raft::EntryId { term, index };
+                self.meta.restore(id, members_of(members)?, cluster::Meta::decode(state)?);
+            }
+            Record::Entry(header, body) => self.partition(header.partition)?.replay(&header, body)?,
+            Record::Term { partition, term } => self.partition(partition)?.replay_term(term)?,
+            Record::State { partition, term, vote, commit } => {
+                self.partition(partition)?.replay_state(raft::HardState { term, vote, commit })?;
+            }
+            Record::Change(partition, entry) => {
+                self.partition(partition)?.replay_change(change_of(entry)?)?
+            }
+            Record::Members { partition, index, members } => {
+                self.partition(partition)?.replay_members(index, members_of(members)?)?;
+            }
+            Record::Restored { partition, term, index } => {
+                self.partition(partition)?.replay_restored(raft::EntryId { term, index })?;
+            }
+            Record::Gone { partition, index } => self.partition(partition)?.replay_gone(index),
+        }
+        Ok(())
     }
+
+    /// Whether the node is, or was, part of a fabric: then only what is on its disk is its own.
+    pub fn is_joined(&self) -> bool {
+        self.meta.is_known()
+    }
+
+    /// The fabric's state as far as it is known to be committed.
+    pub fn meta(&self) -> &cluster::Meta {
+        self.meta.current()
+    }
+
+    /// The partitions and the replica of the meta group, ready to take part. What leads alone does so in a new term.
+    /// Records that must be on stable storage before anything else happens go to `frame`.
+    pub fn start(
+        self,
+        node: u64,
+        seed: u64,
+        holds_all: bool,
+        frame: &mut Vec<u8>,
+    ) -> Result<(Vec<Box<Partition>>, Option<RecoveredMeta>), RecoveryError> {
+        let mut partitions = Vec::new();
+        for partition in self.partitions {
+            if holds_all || partition.is_known() {
+                partitions.push(Box::new(partition.start(node, seed, frame)?));
+            }
+        }
+        let meta = self.meta.is_known().then(|| self.meta.start(node, seed)).transpose()?;
+        Ok((partitions, meta))
+    }
+
+    /// The partitions of a node that is on its own, each led by it in a new term. The terms' records go to `frame`,
+    /// which must be on stable storage before anything else happens.
+    pub fn lead_alone(self, seed: u64, frame: &mut Vec<u8>) -> Result<Vec<Box<Partition>>, RecoveryError> {
+        let start = |partition: RecoveringPartition| Ok(Box::new(partition.start(LONE_VOTER, seed, frame)?));
+        self.partitions.into_iter().map(start).collect()
+    }
+}
+
+fn change_of(bytes: &[u8]) -> Result<raft::Entry, RecoveryError> {
+    raft::Entry::decode(bytes).map_err(|_| RecoveryError::Members)
+}
+
+fn members_of(bytes: &[u8]) -> Result<raft::Members, RecoveryError> {
+    raft::Members::decode(bytes).map_err(|_| RecoveryError::Members)
 }
 
 /// A lone node's number within its groups.

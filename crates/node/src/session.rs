@@ -79,6 +79,8 @@ pub(crate) struct Watched {
     pub(crate) db: DbIndex,
     pub(crate) key: Box<[u8]>,
     pub(crate) stamp: engine::WatchStamp,
+    /// On a fabric: what told its value from others.
+    pub(crate) value: Option<Vec<u8>>,
 }
 
 /// One client connection.

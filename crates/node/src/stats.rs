@@ -51,6 +51,14 @@ pub struct Stats {
     pub failed_auth: u64,
     /// Connections closed because they spoke another protocol.
     pub cross_protocol: u64,
+    /// Frames of peers, or messages in them, that could not be read.
+    pub malformed_peer_frames: u64,
+    /// Messages of peers that their group refused.
+    pub refused_peer_messages: u64,
+    /// States of partitions sent to other nodes.
+    pub snapshots_sent: u64,
+    /// States of partitions received from other nodes.
+    pub snapshots_received: u64,
     /// Requests a second, of late.
     pub commands_a_second: u64,
     sampled: (u64, u64),
@@ -77,6 +85,10 @@ impl Default for Stats {
             query_buffer_disconnections: 0,
             failed_auth: 0,
             cross_protocol: 0,
+            malformed_peer_frames: 0,
+            refused_peer_messages: 0,
+            snapshots_sent: 0,
+            snapshots_received: 0,
             commands_a_second: 0,
             sampled: (0, 0),
             data: vec![Calls::default(); DataCommand::ALL.len()],

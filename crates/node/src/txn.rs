@@ -81,6 +81,9 @@ impl Worker {
             return;
         }
         let wanted = self.partitions_of_transaction(session, &transaction);
+        if self.fabric.is_spread && !wanted.is_empty() {
+            return self.exec_over_fabric(session, &wanted, *transaction);
+        }
         let ticket = session.output.open();
         if self.all_here(&wanted) {
             self.run_exec(session, ticket, *transaction);
@@ -92,8 +95,19 @@ impl Worker {
 
     /// Runs a transaction whose partitions are at hand.
     pub(crate) fn run_exec(&mut self, session: &mut Session, ticket: Ticket, transaction: Transaction) {
+        self.run_in_reply(session, ticket, |worker, session| worker.run_transaction(session, transaction));
+    }
+
+    /// Runs something whose replies are one reply of the client, in an output of its own. `run` says whether it changed
+    /// something.
+    pub(crate) fn run_in_reply(
+        &mut self,
+        session: &mut Session,
+        ticket: Ticket,
+        run: impl FnOnce(&mut Worker, &mut Session) -> bool,
+    ) {
         session.outer = Some(Box::new(std::mem::take(&mut session.output)));
-        let changed = self.run_transaction(session, transaction);
+        let changed = run(self, session);
         let outer = session.outer.take().map_or_else(Output::default, |outer| *outer);
         let output = std::mem::replace(&mut session.output, outer);
         session.exec = Some(Box::new(PendingExec { output, ticket, changed }));
@@ -206,6 +220,9 @@ impl Worker {
             Reply::new(session.output.end(), session.version).error(text);
             return;
         }
+        if self.fabric.is_spread {
+            return self.watch_over_fabric(session, args);
+        }
         let mut wanted: Vec<PartitionId> =
             args.iter().skip(1).map(|key| self.router.partition(session.db, key)).collect();
         wanted.sort_unstable();
@@ -231,7 +248,7 @@ impl Worker {
             let Some(partition) = self.partition_mut(id) else { continue };
             let now = partition.time(now);
             let stamp = partition.keyspace(db).watch(key, now);
-            session.watched.push(Watched { partition: id, db, key: key.into(), stamp });
+            session.watched.push(Watched { partition: id, db, key: key.into(), stamp, value: None });
         }
         Reply::new(out, session.version).ok();
     }
@@ -254,7 +271,8 @@ impl Worker {
     /// Ends all watches of a session, wherever their partitions are.
     pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
         let watched = std::mem::take(&mut session.watched);
-        if watched.is_empty() {
+        // Over a fabric a watch is only remembered here.
+        if watched.is_empty() || watched.iter().all(|watched| watched.value.is_some()) {
             return;
         }
         let mut wanted: Vec<PartitionId> = watched.iter().map(|watched| watched.partition).collect();

@@ -2,7 +2,7 @@
 //! the node itself. In wire form because that is what the log holds.
 
 use base::{Args, Span};
-use resp::write_request;
+use resp::{Decoded, Decoder, Limits, write_request};
 
 /// An owned request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,23 @@ impl WireRequest {
             end = start - header_len(part.len());
         }
         WireRequest { raw, spans }
+    }
+
+    /// A request in wire form, checked; `None` if it is not one whole request.
+    pub(crate) fn parse(raw: &[u8]) -> Option<WireRequest> {
+        let mut decoder = Decoder::new(Limits {
+            bulk_max: u32::MAX as usize,
+            args_max: 1 << 24,
+            request_max: usize::MAX,
+            ..Limits::CLIENT
+        });
+        match decoder.decode(raw) {
+            Ok(Decoded::Request { len }) if len == raw.len() => {
+                let spans = decoder.args(raw).spans().to_vec();
+                Some(WireRequest { raw: raw.to_vec(), spans })
+            }
+            Ok(_) | Err(_) => None,
+        }
     }
 
     pub(crate) fn args(&self) -> Args<'_> {

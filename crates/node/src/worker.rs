@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use base::{AckLevel, ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use base::{AckLevel, ConnId, KeyHasher, Millis, NodeId, Now, PartitionId, Random, WorkerId};
+use cluster::Meta;
 use resp::{Decoded, Decoder, Limits, ProtocolError, Reply};
 
 use crate::borrow::{Place, Tasks};
 use crate::checkpoint::Checkpoints;
 use crate::dispatch::Taken;
 use crate::expiry::Expiry;
+use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
 use crate::message::{Calls, Message, Replies};
@@ -20,6 +22,7 @@ use crate::outbox::Outbox;
 use crate::partition::Partition;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::recovering_meta::RecoveredMeta;
 use crate::router::Router;
 use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
@@ -48,6 +51,20 @@ pub struct WorkerSetup {
     pub seed: u64,
     /// What the node may ask of its surroundings.
     pub host: Box<dyn Host>,
+    /// The seed of the key hash of all partitions, for those that come from other nodes.
+    pub hasher: KeyHasher,
+    /// The node's part in a fabric of several, if it is to have one.
+    pub fabric: Option<FabricSetup>,
+}
+
+/// What makes a worker part of a fabric.
+pub struct FabricSetup {
+    /// This node.
+    pub node: NodeId,
+    /// The fabric's state as it is known at start, to find the others by.
+    pub meta: Arc<Meta>,
+    /// The replica of the meta group; for the first worker.
+    pub meta_replica: Option<RecoveredMeta>,
 }
 
 /// One worker of a node, as a value.
@@ -93,6 +110,8 @@ pub struct Worker {
     later: Vec<SessionRef>,
     /// Reused for replies that are made before their place is known.
     pub(crate) scratch: Vec<u8>,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) fabric: Box<Fabric>,
     window: Window,
     next_housekeeping: Millis,
     /// Soon while there is memory to give back in slices, else never: housekeeping looks again.
@@ -154,12 +173,33 @@ impl Worker {
             resumable: Vec::new(),
             later: Vec::new(),
             scratch: Vec::new(),
+            hasher: setup.hasher,
+            fabric: Box::new(Fabric::new(setup.id, setup.router.workers(), setup.router.partitions())),
             window: Window::default(),
             next_housekeeping: Millis::default(),
             next_reclaim: Millis::NEVER,
         };
         worker.use_settings(Arc::clone(&worker.settings));
+        if let Some(fabric) = setup.fabric {
+            worker.join_fabric(fabric);
+        }
         worker
+    }
+
+    fn join_fabric(&mut self, setup: FabricSetup) {
+        let Some(me) = cluster::replica_id(setup.node) else { return };
+        (self.fabric.is_on, self.fabric.me, self.fabric.next_tick) = (true, me, Millis::default());
+        self.fabric.meta_replica = setup.meta_replica.map(|replica| Box::new(replica.0));
+        // A node that does not have all partitions has peers, whatever it knows of them.
+        let owned = |id: &PartitionId| self.router.owner(*id) == self.id;
+        let is_whole =
+            self.router.all().filter(owned).all(|id| {
+                self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_lone())
+            });
+        self.fabric.is_spread = !is_whole;
+        if setup.meta.is_founded() {
+            self.use_meta(setup.meta);
+        }
     }
 
     /// Starts a turn. `log_room` is how many bytes the log can take without fail.
@@ -442,6 +482,10 @@ impl Worker {
             }
             Message::Answer { gather, answer } => self.answered(gather, answer),
             Message::MonitorLine(line) => self.show_to_monitors(&line),
+            Message::Errands(errands) => self.run_errands(&errands),
+            Message::Answers(answers) => self.take_answers(&answers),
+            Message::Peer(from, items) => self.peer_items(from, &items),
+            Message::Meta(meta) => self.use_meta(meta),
         }
         self.resume_sessions();
     }
@@ -485,6 +529,7 @@ impl Worker {
     /// Ends the turn: closes the open entries, batches what goes to other workers, and gives the outbox.
     pub fn end_turn(&mut self) -> &mut Outbox {
         self.resume_sessions();
+        self.settle_fabric();
         self.close_entries();
         for worker in 0..self.calls.len() {
             let to = WorkerId(worker as u16);
@@ -510,10 +555,12 @@ impl Worker {
         for (at, _, _) in self.held.iter_mut().rev().take_while(|(at, _, _)| *at == u64::MAX) {
             *at = position;
         }
+        self.fabric.appended(position);
     }
 
     /// The log is on stable storage up to `position`.
     pub fn synced(&mut self, position: u64) {
+        self.fabric.synced(position);
         let ripe = self.held.iter().take_while(|(at, _, _)| *at <= position).count();
         for (_, to, replies) in self.held.drain(..ripe).collect::<Vec<_>>() {
             if to == self.id {
@@ -531,7 +578,8 @@ impl Worker {
             return Millis::default();
         }
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
-        work.min(self.next_housekeeping).min(self.next_reclaim)
+        let fabric = self.fabric.next_tick.min(self.fabric.transfers.next_run());
+        work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)
     }
 
     /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.
@@ -540,6 +588,8 @@ impl Worker {
         self.run_expiry();
         self.run_checkpoint();
         self.end_pause_if_due();
+        self.tick_fabric();
+        self.run_transfers();
         if now >= self.next_housekeeping.min(self.next_reclaim) {
             self.next_reclaim = if self.reclaim() { Millis::NEVER } else { now };
         }
@@ -580,6 +630,11 @@ impl Worker {
         if self.outbox.send.is_empty() {
             self.outbox.send = send;
         }
+    }
+
+    /// The fabric's state as it is known here.
+    pub fn fabric_state(&self) -> &Meta {
+        &self.fabric.meta
     }
 
     /// How many clients are connected here.

@@ -115,6 +115,14 @@ impl Engine {
         self.raw.store().bytes()
     }
 
+    pub(crate) fn unapplied(&self) -> Vec<Entry> {
+        self.raw.store().after(self.raw.raft.raft_log.applied).map(Entry::from_engine).collect()
+    }
+
+    pub(crate) fn pin_tail(&mut self, pinned: bool) {
+        self.raw.mut_store().pin(pinned);
+    }
+
     /// Whether the log, the commit and the handing out have all come to the same end under this leader.
     pub(crate) fn is_settled(&self) -> bool {
         let log = &self.raw.raft.raft_log;

@@ -5,8 +5,8 @@ use base::Random;
 use crate::engine::Engine;
 use crate::tail::Tail;
 use crate::{
-    Advanced, Change, EntryId, GroupConfig, HardState, Members, Message, Progress, ProposeError, ReadToken,
-    Ready, RecoverError, Recovered, Role, Snapshot, SnapshotWish, StepError,
+    Advanced, Change, Entry, EntryId, GroupConfig, HardState, Members, Message, Progress, ProposeError,
+    ReadToken, Ready, RecoverError, Recovered, Role, Snapshot, SnapshotWish, StepError,
 };
 
 /// One replica of one group. See the [crate](crate) for its states.
@@ -194,6 +194,19 @@ impl Group {
     /// Bytes of entries kept in memory.
     pub fn tail_bytes(&self) -> usize {
         self.engine().map_or(0, Engine::tail_bytes)
+    }
+
+    /// Entries that are in the log and were not handed out for applying: what the log must still hold when all
+    /// before them is cut off.
+    pub fn unapplied(&self) -> Vec<Entry> {
+        self.engine().map_or_else(Vec::new, Engine::unapplied)
+    }
+
+    /// Keeps entries in memory for a peer that is being sent a snapshot and will need what follows it, or no longer.
+    pub fn pin_tail(&mut self, pinned: bool) {
+        if let State::Engine(engine) = &mut self.state {
+            engine.pin_tail(pinned);
+        }
     }
 
     // ---- events, for a group with peers -------------------------------------------------------------------

@@ -128,6 +128,11 @@ impl Message {
         self.0.term
     }
 
+    /// The snapshot it carries, if that is what it is about.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        (self.kind() == MessageKind::Snapshot).then(|| Snapshot::from_engine(self.0.get_snapshot()))
+    }
+
     /// The engine's message, unless it is one that is for its own ears.
     pub(crate) fn from_engine(message: eraftpb::Message) -> Option<Message> {
         MessageKind::from_engine(message.msg_type).map(|_| Message(message))

@@ -1,8 +1,8 @@
 //! The end of a group's log in memory: what the engine reads when it sends entries to a peer.
 //!
 //! Invariants: `entries` follow `base` without a gap; an entry that was not handed out for applying is never
-//! dropped; the bytes beyond that stay within the bound, or four times it while a snapshot is offered, whose
-//! receiver needs what comes after it. Older entries are not read back from disk: a peer that far behind gets
+//! dropped; the bytes beyond that stay within the bound, or four times it while a snapshot is offered, and 64 times
+//! while one is being sent, whose receiver needs what comes after it. Older entries are not read back from disk: a peer that far behind gets
 //! a snapshot, which the engine asks for through [`Tail::wish`].
 //!
 //! Does not know: the disk. What is here was appended there by the caller before [`Tail::append`].
@@ -22,9 +22,15 @@ pub(crate) struct Tail {
     bytes: usize,
     bytes_max: usize,
     offer: Option<Snapshot>,
+    /// A snapshot is on its way to a peer, which will need what comes after it.
+    is_pinned: bool,
     /// The engine asks through `&self`.
     wish: Cell<Option<SnapshotWish>>,
 }
+
+/// How much longer the tail may grow while a snapshot of the group is on its way: what is written meanwhile must not
+/// make it useless.
+const PINNED_FACTOR: usize = 64;
 
 /// What an entry costs beside its bytes, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = size_of::<Entry>();
@@ -42,8 +48,18 @@ impl Tail {
             bytes: 0,
             bytes_max,
             offer: None,
+            is_pinned: false,
             wish: Cell::new(None),
         }
+    }
+
+    /// The entries after `index`.
+    pub(crate) fn after(&self, index: u64) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.index > index)
+    }
+
+    pub(crate) fn pin(&mut self, pinned: bool) {
+        self.is_pinned = pinned;
     }
 
     pub(crate) fn last(&self) -> EntryId {
@@ -88,7 +104,11 @@ impl Tail {
     pub(crate) fn trim(&mut self, applied: u64) {
         loop {
             let offered = self.offer.as_ref().map(|offer| offer.get_metadata().index);
-            let bound = if offered.is_some() { self.bytes_max.saturating_mul(4) } else { self.bytes_max };
+            let bound = match (self.is_pinned, offered) {
+                (true, _) => self.bytes_max.saturating_mul(PINNED_FACTOR),
+                (false, Some(_)) => self.bytes_max.saturating_mul(4),
+                (false, None) => self.bytes_max,
+            };
             if self.bytes <= bound {
                 return;
             }

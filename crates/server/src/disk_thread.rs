@@ -153,7 +153,7 @@ impl DiskThread {
 
     fn write(&mut self, from: WorkerId, position: Position, write: CheckpointWrite) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term, time } => {
+            CheckpointWrite::Begin { partition, index, term, time, is_received: _ } => {
                 (partition, self.begin(partition, index, term, time, position))
             }
             CheckpointWrite::Chunk { partition, bytes } => {

@@ -337,7 +337,8 @@ impl WorkerThread {
 
     /// Does what the turn left to be done, in the order that [`Outbox`] promises.
     fn end_turn(&mut self) {
-        let Outbox { frame, sync, messages, send, close, checkpoints, control, sleep } =
+        // No node is part of a fabric yet: there are no peers to send to.
+        let Outbox { frame, sync, messages, peers: _, send, close, checkpoints, control, sleep } =
             std::mem::take(self.worker.end_turn());
         let mut before = self.shared.log.as_ref().map_or(Position(0), |log| log.sync.written());
         if !frame.is_empty()
@@ -439,6 +440,8 @@ impl WorkerThread {
                 }
                 *lock(&self.shared.settings) = settings;
             }
+            Control::Fail(reason) => self.shared.fail(&reason),
+            Control::FabricChanged(_) | Control::Agreed { .. } | Control::HandedOver => {}
         }
     }
 }

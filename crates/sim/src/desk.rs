@@ -135,7 +135,7 @@ impl Desk {
         around: &mut Around<'_>,
     ) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term, time } => {
+            CheckpointWrite::Begin { partition, index, term, time, .. } => {
                 (partition, self.begin(partition, (index, term), position, time.0 * 1000))
             }
             CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),

@@ -211,4 +211,16 @@ pub(super) const ROWS: &[Row] = &[
         .since("0.1.0")
         .cost("O(N), N the number of keys")
         .summary("Deletes every key that this partition has of the database."),
+    // What one node of a fabric asks the leader of a partition for.
+    node(NarfDigests, "narf.digests", -2, READONLY | INTERNAL)
+        .since("0.1.0")
+        .keys(&[key(1, -1, 1, RO)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the size of the values")
+        .summary("Tells the values of keys apart: what WATCH compares with what EXEC finds."),
+    node(NarfExec, "narf.exec", -2, WRITE | INTERNAL)
+        .since("0.1.0")
+        .syntax("watches [db key digest ...] [db request ...]")
+        .cost("that of the requests")
+        .summary("Runs requests of one partition as one, if the watched keys are as they were."),
 ];

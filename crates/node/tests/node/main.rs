@@ -4,6 +4,8 @@
 
 mod borrowing;
 mod clients;
+mod cluster;
+mod cluster_world;
 mod durability;
 mod keyspace;
 mod limits;

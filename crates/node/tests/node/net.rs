@@ -19,7 +19,7 @@ use resp::{Value, ValueDecoder};
 /// Partitions of every node here: enough that keys spread, few enough that whole-node commands are quick.
 pub(crate) const PARTITIONS: u16 = 8;
 
-struct TestHost;
+pub(crate) struct TestHost;
 
 impl Host for TestHost {
     fn facts(&self) -> Facts {
@@ -135,6 +135,8 @@ impl Net {
                 logging,
                 seed: random.next_u64(),
                 host: Box::new(TestHost),
+                hasher: KeyHasher::new(1),
+                fabric: None,
             })
         });
         let workers = workers.collect();
@@ -431,7 +433,7 @@ impl Net {
     fn take_checkpoints(&mut self, writes: Vec<CheckpointWrite>, frame: usize) {
         for write in writes {
             match write {
-                CheckpointWrite::Begin { partition, index, term, time } => {
+                CheckpointWrite::Begin { partition, index, term, time, .. } => {
                     let begun = Checkpoint { term, index, time, from_frame: frame, ..Checkpoint::default() };
                     self.under_way.insert(partition.0, begun);
                 }

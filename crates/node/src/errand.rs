@@ -1,0 +1,123 @@
+//! A request on its way to the partition that can serve it, and its answer on the way back.
+//!
+//! On a fabric of several nodes a client's request is an *errand*: it goes to the worker that owns the partition
+//! here, and from there to the node that leads its group. The answer finds back by its [`Dest`].
+
+use base::{AckLevel, DbIndex, Millis, PartitionId, WorkerId};
+use command::Spec;
+use engine::Access;
+use resp::{Reply, Version};
+
+use crate::output::Ticket;
+use crate::session::SessionRef;
+use crate::wire::WireRequest;
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dest {
+    /// To a place in a client's output.
+    Session { worker: WorkerId, at: SessionRef, ticket: Ticket },
+    /// To a request that was split over partitions: it is part `part` of it.
+    Part { worker: WorkerId, scatter: u64, part: u32 },
+    /// To the node that sent it on, under the number it gave.
+    Node { node: u64, call: u64 },
+    /// To a transaction whose data requests were sent as one.
+    Exec { worker: WorkerId, number: u64 },
+    /// To nobody: the node thought of it, or whoever asked was answered already.
+    Nobody,
+}
+
+/// What an errand is, apart from its words.
+#[derive(Clone, Copy)]
+pub struct ErrandHead {
+    pub(crate) dest: Dest,
+    /// Whose it is: requests of one client on one partition keep their order.
+    pub(crate) who: u64,
+    pub(crate) partition: PartitionId,
+    pub(crate) db: DbIndex,
+    pub(crate) version: Version,
+    pub(crate) access: Access,
+    pub(crate) ack: AckLevel,
+    pub(crate) spec: &'static Spec,
+    /// Steady clock: when whoever waits is told that it failed.
+    pub(crate) deadline: Millis,
+}
+
+impl ErrandHead {
+    /// That of an operation that the node itself thought of.
+    pub(crate) fn own(partition: PartitionId, db: DbIndex, spec: &'static Spec) -> ErrandHead {
+        ErrandHead {
+            dest: Dest::Nobody,
+            who: 0,
+            partition,
+            db,
+            version: Version::Resp2,
+            access: Access::Untouched,
+            ack: AckLevel::Quorum,
+            spec,
+            deadline: Millis::NEVER,
+        }
+    }
+}
+
+/// An errand that owns its words.
+pub(crate) struct Errand {
+    pub(crate) head: ErrandHead,
+    pub(crate) request: WireRequest,
+}
+
+/// Answers of one turn: their bytes as one block.
+#[derive(Default)]
+pub struct Answers {
+    bytes: Vec<u8>,
+    heads: Vec<(Dest, u32)>,
+}
+
+impl Answers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The buffer to write the next answer to; [`Answers::seal`] ends it.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Says whose the bytes since the last seal are. Those of nobody are dropped.
+    pub(crate) fn seal(&mut self, dest: Dest) {
+        if dest == Dest::Nobody {
+            let start = self.heads.last().map_or(0, |&(_, end)| end as usize);
+            self.bytes.truncate(start);
+            return;
+        }
+        self.heads.push((dest, self.bytes.len() as u32));
+    }
+
+    pub(crate) fn push(&mut self, dest: Dest, answer: &[u8]) {
+        self.bytes.extend_from_slice(answer);
+        self.seal(dest);
+    }
+
+    /// Answers with an error.
+    pub(crate) fn error(&mut self, head: &ErrandHead, text: &str) {
+        Reply::new(&mut self.bytes, head.version).error(text);
+        self.seal(head.dest);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Dest, &[u8])> {
+        let mut start = 0;
+        self.heads.iter().map(move |&(dest, end)| {
+            let answer = &self.bytes[start..end as usize];
+            start = end as usize;
+            (dest, answer)
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.heads.clear();
+        if self.bytes.capacity() > 1 << 20 {
+            self.bytes = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,883 @@
+//! A worker's part in a fabric of several nodes: which node serves a partition, what is on its way to peers, and
+//! the groups that have work.
+//!
+//! Everything a turn stirs is settled at its end: batches become entries, groups are asked for their work, entries
+//! go into the frame, messages to peers into one frame a peer, answers to those who wait. Nothing of it leaves
+//! before the frame is appended; a vote, and whatever follows from it, not before it is on stable storage.
+//!
+//! Does not know: sockets, files, how a peer is reached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{AckLevel, Args, Millis, NodeId, PartitionId};
+use cluster::Meta;
+use command::Lookup;
+use raft::{Entry, Group, Message, MessageKind, Payload, Role};
+
+use crate::borrow::Place;
+use crate::entry::{EntryHeader, write_change, write_entry, write_members, write_restored, write_state};
+use crate::errand::{Answers, Dest, Errand, ErrandHead};
+use crate::fabric_txn::Execs;
+use crate::message::{Calls, Message as Note};
+use crate::meta::MetaReplica;
+use crate::operations::Stamp;
+use crate::outbox::Control;
+use crate::partition::{Partition, Turn};
+use crate::peer_frame::{Item, TransferState, items};
+use crate::scatter::Scatters;
+use crate::transfer::Transfers;
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// A step of time of a group.
+pub(crate) const TICK_MS: u64 = 40;
+/// Steps between two signs of life of a leader.
+pub(crate) const HEARTBEAT_TICKS: u16 = 2;
+/// Steps without one after which another is elected, at the earliest; at the latest after twice as many.
+pub(crate) const ELECTION_TICKS: u16 = 10;
+/// The least time between a leader's sign of life and an election: the first step may follow it at once.
+pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
+/// How long a request may wait for a leader or a quorum before its client is told that there is none.
+const PATIENCE_MS: u64 = 1000;
+/// How long a request that was sent to another node, or into the log, may be without an answer.
+const OUTCOME_MS: u64 = 5000;
+/// Rounds of work in one turn; what is left goes on in the next.
+const ROUNDS_MAX: usize = 16;
+/// Requests parked for one partition; more are refused.
+const PARKED_MAX: usize = 10_000;
+
+/// What one peer is to be sent, and whether there is a way to it.
+#[derive(Default)]
+pub(crate) struct PeerState {
+    pub(crate) is_up: bool,
+    frame: Vec<u8>,
+}
+
+/// A request that another node was asked to serve.
+struct Forward {
+    to: u64,
+    errand: Errand,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Fabric {
+    /// Whether this node is part of a fabric at all.
+    pub(crate) is_on: bool,
+    /// Whether any partition may have its leader elsewhere.
+    pub(crate) is_spread: bool,
+    /// This node among the replicas of its groups.
+    pub(crate) me: u64,
+    /// The fabric's own state, as far as it is known here.
+    pub(crate) meta: Arc<Meta>,
+    /// This node's replica of the meta group; on the first worker.
+    pub(crate) meta_replica: Option<Box<MetaReplica>>,
+    pub(crate) peers: BTreeMap<u64, PeerState>,
+    /// Who leads a partition, and in which term, as far as others said so.
+    hints: Vec<(u64, u64)>,
+    /// Groups with something to do.
+    stirred: Vec<PartitionId>,
+    parked: BTreeMap<PartitionId, Vec<Errand>>,
+    forwards: BTreeMap<u64, Forward>,
+    next_call: u64,
+    pub(crate) scatters: Scatters,
+    pub(crate) execs: Execs,
+    pub(crate) answers: Answers,
+    /// For other workers of this node.
+    answers_out: Vec<Answers>,
+    errands_out: Vec<Calls<ErrandHead>>,
+    /// Groups whose word is held back until the log is on stable storage up to here.
+    holds: BTreeMap<PartitionId, u64>,
+    held: Vec<(u64, u64, Vec<u8>)>,
+    pub(crate) transfers: Transfers,
+    pub(crate) next_tick: Millis,
+}
+
+/// Who can serve a partition.
+enum Standing {
+    /// This node alone.
+    Lone,
+    /// This node leads its group.
+    Leads,
+    /// That node leads it, and there is a way to it.
+    Elsewhere(u64),
+    /// Nobody that we know of, at the moment.
+    Nobody,
+}
+
+impl Fabric {
+    /// The part of a worker among `workers` of a node with `partitions`.
+    pub(crate) fn new(worker: base::WorkerId, workers: u16, partitions: u16) -> Fabric {
+        Fabric {
+            hints: vec![(0, 0); usize::from(partitions)],
+            answers_out: (0..workers).map(|_| Answers::default()).collect(),
+            errands_out: (0..workers).map(|_| Calls::new(worker)).collect(),
+            // The number of a call says which worker waits for its answer.
+            next_call: u64::from(worker.0) << 48,
+            next_tick: Millis::NEVER,
+            ..Fabric::default()
+        }
+    }
+
+    /// Adds an item to what a peer is sent.
+    pub(crate) fn tell(&mut self, node: u64, item: &Item<'_>) {
+        if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
+            item.encode(&mut peer.frame);
+        }
+    }
+
+    /// The same for every peer.
+    pub(crate) fn tell_all(&mut self, item: &Item<'_>) {
+        for peer in self.peers.values_mut().filter(|peer| peer.is_up) {
+            item.encode(&mut peer.frame);
+        }
+    }
+
+    /// Sends a group's message, or keeps it until its promise is on stable storage.
+    pub(crate) fn post(&mut self, group: PartitionId, stamp_us: u64, message: &Message) {
+        let mut bytes = Vec::new();
+        message.encode_into(&mut bytes);
+        let item = Item::Raft { group, stamp_us, message: &bytes };
+        match self.holds.get(&group) {
+            None => self.tell(message.to(), &item),
+            Some(&position) => {
+                let mut held = Vec::new();
+                item.encode(&mut held);
+                self.held.push((position, message.to(), held));
+            }
+        }
+    }
+
+    /// Nothing of this group leaves before what it says now is on stable storage.
+    pub(crate) fn hold(&mut self, group: PartitionId) {
+        self.holds.insert(group, u64::MAX);
+    }
+
+    /// The turn's frame was appended and ends at `position`.
+    pub(crate) fn appended(&mut self, position: u64) {
+        let unknown = |at: &&mut u64| **at == u64::MAX;
+        self.holds.values_mut().filter(unknown).for_each(|at| *at = position);
+        self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+    }
+
+    /// The log is on stable storage up to `position`.
+    pub(crate) fn synced(&mut self, position: u64) {
+        self.holds.retain(|_, at| *at > position);
+        for (_, node, bytes) in self.held.extract_if(.., |(at, _, _)| *at <= position) {
+            if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
+                peer.frame.extend_from_slice(&bytes);
+            }
+        }
+    }
+
+    /// A group has something to do.
+    #[inline]
+    pub(crate) fn stir(&mut self, id: PartitionId) {
+        if !self.stirred.contains(&id) {
+            self.stirred.push(id);
+        }
+    }
+
+    fn hint(&mut self, partition: PartitionId, leader: u64, term: u64) {
+        if let Some(hint) = self.hints.get_mut(usize::from(partition.0))
+            && term >= hint.1
+        {
+            *hint = (leader, term);
+        }
+    }
+
+    fn is_up(&self, node: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.is_up)
+    }
+}
+
+impl Worker {
+    // ---- errands ------------------------------------------------------------------------------------------
+
+    /// Serves an errand for a partition that this worker owns, or sends it to where it can be served.
+    pub(crate) fn errand(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        match self.standing(head.partition) {
+            Standing::Lone => self.serve_alone(&head, args, raw),
+            Standing::Leads => self.serve_leading(head, args, raw),
+            Standing::Elsewhere(node) => match head.dest {
+                // Whoever sent it here is told, and asks there; nothing travels in circles.
+                Dest::Node { node: asker, call } => {
+                    self.fabric.tell(asker, &Item::Elsewhere { call, leader: node });
+                }
+                _ => self.forward(node, Errand { head, request: WireRequest::copy_of(args, raw) }),
+            },
+            Standing::Nobody => match head.dest {
+                Dest::Node { node, call } => self.fabric.tell(node, &Item::Elsewhere { call, leader: 0 }),
+                _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
+            },
+        }
+    }
+
+    fn standing(&self, id: PartitionId) -> Standing {
+        let Some(place) = self.places.get(usize::from(id.0)) else { return Standing::Nobody };
+        let leader = match place.partition.as_deref() {
+            Some(partition) if partition.group.is_lone() => return Standing::Lone,
+            Some(partition) if partition.group.is_leader() => return Standing::Leads,
+            Some(partition) => partition.group.leader(),
+            None => None,
+        };
+        let hinted =
+            self.fabric.hints.get(usize::from(id.0)).map(|hint| hint.0).filter(|&leader| leader != 0);
+        let known = leader.or(hinted).filter(|&leader| leader != self.fabric.me && self.fabric.is_up(leader));
+        if let Some(leader) = known {
+            return Standing::Elsewhere(leader);
+        }
+        // A replica waits for the election that it takes part in; who has none asks one that has.
+        match place.partition {
+            Some(_) => Standing::Nobody,
+            None => self.some_replica(id).map_or(Standing::Nobody, Standing::Elsewhere),
+        }
+    }
+
+    fn some_replica(&self, id: PartitionId) -> Option<u64> {
+        let voters = self.fabric.meta.voters_of(id);
+        let ids = voters.iter().filter_map(|node| cluster::replica_id(*node));
+        ids.filter(|&node| node != self.fabric.me).find(|&node| self.fabric.is_up(node))
+    }
+
+    /// A partition that has no other replicas: as on a lone node.
+    fn serve_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) {
+        let mut out = std::mem::take(&mut self.scratch);
+        out.clear();
+        self.run_alone(head, args, raw, &mut out);
+        self.fabric.answers.push(head.dest, &out);
+        self.scratch = out;
+    }
+
+    /// The leader's way: a write goes into the batch, a read runs if nobody else can lead.
+    fn serve_leading(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        if head.spec.is_write()
+            && let Some(refusal) = self.write_refused(head.spec, raw.len())
+        {
+            return self.fabric.answers.error(&head, &refusal);
+        }
+        let (mono_us, id) = (self.now.mono_us, head.partition);
+        let Worker { places, fabric, random, now, .. } = self;
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        if head.spec.is_write() {
+            if !partition.has_quorum(mono_us, ELECTION_US) {
+                return match head.dest {
+                    Dest::Node { node, call } => fabric.tell(node, &Item::Elsewhere { call, leader: 0 }),
+                    _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
+                };
+            }
+            partition.take_write(head, args, raw, &mut fabric.answers);
+            fabric.stir(id);
+            self.turn_bytes += raw.len() + 64;
+        } else if partition.read_behind_writes(&head, args, raw) {
+        } else if partition.may_read(mono_us, ELECTION_US) {
+            let time = partition.time(now.millis());
+            partition.read(&head, args, time, random, fabric.answers.buffer());
+            fabric.answers.seal(head.dest);
+            if partition.has_lapsed() {
+                partition.sweep_replica();
+                fabric.stir(id);
+            }
+        } else {
+            partition.read_confirmed(head, args, raw);
+            fabric.stir(id);
+        }
+    }
+
+    /// Lets an errand wait until the partition has a leader.
+    fn park(&mut self, mut errand: Errand) {
+        let waits_until = Millis(self.now.mono_millis().0 + PATIENCE_MS);
+        // The patience counts from when it first had to wait.
+        errand.head.deadline = errand.head.deadline.min(waits_until);
+        let line = self.fabric.parked.entry(errand.head.partition).or_default();
+        if line.len() >= PARKED_MAX {
+            let text = "OVERLOAD too many requests wait for a leader, not applied; try again later";
+            return self.fabric.answers.error(&errand.head, text);
+        }
+        line.push(errand);
+    }
+
+    /// Takes up what waited for a leader of this partition.
+    fn unpark(&mut self, id: PartitionId) {
+        for Errand { mut head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
+            head.deadline = Millis(self.now.mono_millis().0 + OUTCOME_MS);
+            self.errand(head, request.args(), request.raw());
+        }
+    }
+
+    fn forward(&mut self, node: u64, errand: Errand) {
+        let call = self.fabric.next_call;
+        self.fabric.next_call += 1;
+        self.stats.calls_sent += 1;
+        let head = &errand.head;
+        let item = Item::Call {
+            call,
+            partition: head.partition,
+            who: head.who,
+            db: head.db,
+            version: head.version,
+            access: head.access,
+            ack: head.ack as u8,
+            request: errand.request.raw(),
+        };
+        self.fabric.tell(node, &item);
+        self.fabric.forwards.insert(call, Forward { to: node, errand });
+    }
+
+    /// Sends a client's request on its way; the answer comes by `head.dest`.
+    pub(crate) fn send_errand(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        let owner = self.router.owner(head.partition);
+        if owner == self.id {
+            self.errand(head, args, raw);
+        } else {
+            self.fabric.errands_out[usize::from(owner.0)].push(head, args, raw);
+        }
+    }
+
+    /// Errands of another worker's clients.
+    pub(crate) fn run_errands(&mut self, errands: &Calls<ErrandHead>) {
+        for (head, args, raw) in errands.iter() {
+            self.errand(*head, args, raw);
+        }
+    }
+
+    /// Answers of another worker to errands of ours.
+    pub(crate) fn take_answers(&mut self, answers: &Answers) {
+        for (dest, answer) in answers.iter() {
+            self.take_answer(dest, answer);
+        }
+    }
+
+    /// Since when a new errand may wait: until then.
+    pub(crate) fn errand_deadline(&self) -> Millis {
+        Millis(self.now.mono_millis().0 + OUTCOME_MS)
+    }
+
+    // ---- the end of a turn --------------------------------------------------------------------------------
+
+    /// Does all that the turn stirred, and batches what goes out.
+    pub(crate) fn settle_fabric(&mut self) {
+        if !self.fabric.is_on {
+            return;
+        }
+        for _ in 0..ROUNDS_MAX {
+            let stirred = std::mem::take(&mut self.fabric.stirred);
+            if stirred.is_empty() && self.fabric.answers.is_empty() {
+                break;
+            }
+            for id in stirred {
+                self.settle_group(id);
+            }
+            self.distribute_answers();
+            self.resume_sessions();
+        }
+        if !self.fabric.stirred.is_empty() {
+            // More than a turn's share: go on at once.
+            self.fabric.next_tick = Millis::default();
+        }
+        self.settle_meta();
+        self.ship();
+    }
+
+    fn settle_group(&mut self, id: PartitionId) {
+        for _ in 0..ROUNDS_MAX {
+            let (mut turn, places) = self.turn_and_places();
+            let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+            let lost = match partition.replica.wants_to_propose() {
+                true => partition.propose_batch(&mut turn),
+                false => Vec::new(),
+            };
+            let (_, places, fabric) = split(self);
+            let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+            partition.confirm_reads();
+            partition.serve_line(&mut fabric.answers);
+            for Errand { head, request } in lost {
+                self.errand(head, request.args(), request.raw());
+            }
+            let has_worked = self.drive(id);
+            let wants = |p: &Partition| p.replica.wants_to_propose();
+            if !has_worked && !self.places[usize::from(id.0)].partition.as_deref().is_some_and(wants) {
+                return;
+            }
+        }
+        self.fabric.stir(id);
+    }
+
+    /// Does the work of a group; whether there may be more.
+    fn drive(&mut self, id: PartitionId) -> bool {
+        let mut has_worked = false;
+        while self.drive_once(id) {
+            has_worked = true;
+        }
+        let (mut turn, places, fabric) = split(self);
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        partition.run_confirmed(&mut turn, &mut fabric.answers);
+        if partition.has_lapsed() {
+            partition.sweep_replica();
+        }
+        if let Some(wish) = partition.group.take_snapshot_wish() {
+            fabric.transfers.wish(id, wish.to);
+        }
+        self.note_role(id);
+        has_worked
+    }
+
+    fn drive_once(&mut self, id: PartitionId) -> bool {
+        let logging = self.logging;
+        let (mut turn, places, fabric) = split(self);
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        let Some(mut ready) = partition.group.ready() else { return false };
+        if ready.must_sync && logging {
+            fabric.hold(id);
+        }
+        let must_sync = ready.must_sync && logging;
+        for message in std::mem::take(&mut ready.messages) {
+            fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
+        }
+        let mut frame = Vec::new();
+        if let Some(snapshot) = ready.snapshot.take() {
+            // Its coming was allowed only once the state was here.
+            if let Some((keyspaces, time)) = fabric.transfers.install(id, &snapshot) {
+                partition.replace(keyspaces, time);
+            }
+            partition.replica.applied = snapshot.id;
+            write_restored(&mut frame, id, snapshot.id);
+            write_members(&mut frame, id, snapshot.id.index, &snapshot.members);
+        }
+        write_entries(&mut frame, id, &ready.entries);
+        if let Some(hard) = ready.hard_state {
+            write_state(&mut frame, id, hard.term, hard.vote, hard.commit);
+        }
+        for message in std::mem::take(&mut ready.messages_after) {
+            fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
+        }
+        for (token, index) in std::mem::take(&mut ready.reads) {
+            partition.reads_confirmed(token, index);
+        }
+        let (committed, members) = (std::mem::take(&mut ready.committed), ready.members.take());
+        let mut has_new_members = members.is_some();
+        let mut known = apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
+        let advanced = partition.group.advance(ready);
+        for message in &advanced.messages {
+            fabric.post(id, partition.stamp_for(message, turn.mono_us), message);
+        }
+        let (committed, members) = (advanced.committed, advanced.members);
+        has_new_members |= members.is_some();
+        known &= apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
+        if logging {
+            self.outbox.frame.extend_from_slice(&frame);
+            self.outbox.sync |= must_sync;
+        }
+        if !known {
+            let text = format!(
+                "partition {} holds an entry that this version does not know; use the version that wrote it",
+                id.0
+            );
+            self.outbox.control.push(Control::Fail(text));
+            return false;
+        }
+        if has_new_members {
+            self.membership_changed(id);
+        }
+        true
+    }
+
+    /// Notes who leads a group now, and does what follows from a change.
+    fn note_role(&mut self, id: PartitionId) {
+        let Worker { places, fabric, .. } = self;
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        let now = (Some(partition.group.role()), partition.term(), partition.group.leader());
+        if partition.replica.seen == now {
+            return;
+        }
+        let before = std::mem::replace(&mut partition.replica.seen, now);
+        let mut lost = Vec::new();
+        if before.0 != now.0 || before.1 != now.1 {
+            lost = partition.role_changed();
+        }
+        if let Some(leader) = now.2 {
+            fabric.hint(id, leader, now.1);
+        }
+        if now.0 == Some(Role::Leader) {
+            fabric.tell_all(&Item::Leads { partition: id, term: now.1 });
+        }
+        if now.2.is_some() {
+            self.unpark(id);
+        }
+        for Errand { head, request } in lost {
+            self.errand(head, request.args(), request.raw());
+        }
+    }
+
+    /// Gives answers to those who wait for them, here or elsewhere.
+    fn distribute_answers(&mut self) {
+        let mut answers = std::mem::take(&mut self.fabric.answers);
+        for (dest, answer) in answers.iter() {
+            self.take_answer(dest, answer);
+        }
+        answers.clear();
+        if self.fabric.answers.is_empty() {
+            self.fabric.answers = answers;
+        }
+    }
+
+    fn take_answer(&mut self, dest: Dest, answer: &[u8]) {
+        match dest {
+            Dest::Session { worker, .. } | Dest::Part { worker, .. } | Dest::Exec { worker, .. }
+                if worker != self.id =>
+            {
+                self.fabric.answers_out[usize::from(worker.0)].push(dest, answer);
+            }
+            Dest::Session { at, ticket, .. } => self.fill_one(at, ticket, answer),
+            Dest::Part { scatter, part, .. } => self.gather_part(scatter, part, answer),
+            Dest::Exec { number, .. } => self.finish_exec(number, answer),
+            Dest::Node { node, call } => self.fabric.tell(node, &Item::Reply { call, reply: answer }),
+            Dest::Nobody => {}
+        }
+    }
+
+    /// Hands over what goes to other workers and other nodes.
+    fn ship(&mut self) {
+        for worker in 0..self.fabric.errands_out.len() {
+            let to = base::WorkerId(worker as u16);
+            if !self.fabric.errands_out[worker].is_empty() {
+                let errands = std::mem::replace(&mut self.fabric.errands_out[worker], Calls::new(self.id));
+                self.outbox.messages.push((to, Note::Errands(errands)));
+            }
+            if !self.fabric.answers_out[worker].is_empty() {
+                let answers = std::mem::take(&mut self.fabric.answers_out[worker]);
+                self.outbox.messages.push((to, Note::Answers(answers)));
+            }
+        }
+        for (&node, peer) in &mut self.fabric.peers {
+            if !peer.frame.is_empty() {
+                self.outbox.peers.push((node, std::mem::take(&mut peer.frame)));
+            }
+        }
+    }
+
+    // ---- peers --------------------------------------------------------------------------------------------
+
+    /// There is a way to a peer now.
+    pub fn peer_up(&mut self, node: NodeId) {
+        let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
+        self.fabric.peers.entry(node).or_default().is_up = true;
+        // What it missed: who leads what.
+        for place in &self.places {
+            if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
+                let item = Item::Leads { partition: partition.id, term: partition.term() };
+                self.fabric.tell(node, &item);
+            }
+        }
+    }
+
+    /// There is no way to a peer any more: what it was asked and did not answer is asked again if that is safe.
+    pub fn peer_down(&mut self, node: NodeId) {
+        let Some(node) = cluster::replica_id(node) else { return };
+        let Some(peer) = self.fabric.peers.get_mut(&node) else { return };
+        peer.is_up = false;
+        peer.frame.clear();
+        self.fabric.held.retain(|(_, to, _)| *to != node);
+        self.fabric.transfers.peer_down(node);
+        let calls: Vec<u64> =
+            self.fabric.forwards.iter().filter(|(_, f)| f.to == node).map(|(&call, _)| call).collect();
+        for call in calls {
+            let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { continue };
+            if errand.head.spec.is_write() {
+                let text = "UNKNOWNOUTCOME the node that serves the key was lost, the write may or may not be applied";
+                self.fabric.answers.error(&errand.head, text);
+            } else {
+                self.errand(errand.head, errand.request.args(), errand.request.raw());
+            }
+        }
+    }
+
+    /// A frame of a peer. What is for other workers is passed on to them.
+    pub fn peer_frame(&mut self, from: NodeId, frame: &[u8]) {
+        let Some(from) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
+        self.peer_items(from, frame);
+    }
+
+    /// The same for items that another worker was sent for us.
+    pub(crate) fn peer_items(&mut self, from: u64, frame: &[u8]) {
+        let mut others: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+        for item in items(frame) {
+            let Ok(item) = item else {
+                self.stats.malformed_peer_frames += 1;
+                break;
+            };
+            match self.owner_of(&item) {
+                Some(owner) if owner != self.id.0 => item.encode(others.entry(owner).or_default()),
+                _ => self.take_item(from, item),
+            }
+        }
+        for (owner, bytes) in others {
+            self.outbox.messages.push((base::WorkerId(owner), Note::Peer(from, bytes)));
+        }
+    }
+
+    /// The worker an item is for.
+    fn owner_of(&self, item: &Item<'_>) -> Option<u16> {
+        let owner = |id: PartitionId| match id.0 < self.router.partitions() {
+            true => self.router.owner(id).0,
+            false => 0,
+        };
+        Some(match item {
+            Item::Raft { group, .. } => owner(*group),
+            Item::Call { partition, .. }
+            | Item::SnapshotBegin { partition, .. }
+            | Item::SnapshotChunk { partition, .. }
+            | Item::SnapshotEnd { partition, .. }
+            | Item::SnapshotState { partition, .. }
+            | Item::Leads { partition, .. }
+            | Item::Gone { partition } => owner(*partition),
+            Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
+                (call >> 48) as u16
+            }
+            Item::Meta { .. } => 0,
+            Item::Publish { .. } => return None,
+        })
+    }
+
+    fn take_item(&mut self, from: u64, item: Item<'_>) {
+        match item {
+            Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
+            Item::Call { call, partition, who, db, version, access, ack, request } => {
+                let dest = Dest::Node { node: from, call };
+                let Some(request) = WireRequest::parse(request) else { return };
+                let Lookup::Found(spec) = command::lookup(request.args()) else { return };
+                let ack = [AckLevel::Local, AckLevel::Quorum, AckLevel::Durable, AckLevel::All]
+                    .get(usize::from(ack))
+                    .copied()
+                    .unwrap_or(AckLevel::Quorum);
+                let deadline = self.errand_deadline();
+                let who = who ^ from.rotate_left(17);
+                let head = ErrandHead { dest, who, partition, db, version, access, ack, spec, deadline };
+                self.errand(head, request.args(), request.raw());
+            }
+            Item::Reply { call, reply } => {
+                if let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) {
+                    self.fabric.answers.push(errand.head.dest, reply);
+                }
+            }
+            Item::Elsewhere { call, leader } => self.sent_elsewhere(call, from, leader),
+            Item::Leads { partition, term } => {
+                self.fabric.hint(partition, from, term);
+                self.unpark(partition);
+            }
+            Item::SnapshotBegin { partition, transfer, term, index, time, members } => {
+                let id = raft::EntryId { term, index };
+                self.snapshot_begins(from, partition, transfer, (id, time), members);
+            }
+            Item::SnapshotChunk { partition, transfer, number, bytes } => {
+                self.snapshot_chunk(from, partition, transfer, number, bytes);
+            }
+            Item::SnapshotEnd { partition, transfer, chunks } => {
+                self.snapshot_ends(from, partition, transfer, chunks);
+            }
+            Item::SnapshotState { partition, transfer, chunks, state } => {
+                self.snapshot_state(from, partition, transfer, chunks, state);
+            }
+            Item::Publish { kind, channel, payload } => self.published_by_peer(kind, channel, payload),
+            Item::Meta { call, command } => self.meta_asked(from, call, command),
+            Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
+            Item::Gone { partition } => self.gone(from, partition),
+        }
+    }
+
+    /// A node that was asked does not lead; nothing was done there.
+    fn sent_elsewhere(&mut self, call: u64, from: u64, leader: u64) {
+        let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { return };
+        let id = errand.head.partition;
+        // What sent us there was wrong: forget it, unless something newer is known by now.
+        if let Some(hint) = self.fabric.hints.get_mut(usize::from(id.0)).filter(|hint| hint.0 == from) {
+            hint.0 = leader;
+        }
+        let is_news = leader != 0 && leader != from && leader != self.fabric.me && self.fabric.is_up(leader);
+        match self.standing(id) {
+            Standing::Elsewhere(node) if node == from && !is_news => self.park(errand),
+            Standing::Elsewhere(node) => self.forward(if is_news { leader } else { node }, errand),
+            Standing::Lone | Standing::Leads => {
+                self.errand(errand.head, errand.request.args(), errand.request.raw());
+            }
+            Standing::Nobody => self.park(errand),
+        }
+    }
+
+    fn take_message(&mut self, from: u64, group: PartitionId, stamp_us: u64, message: &[u8]) {
+        let Ok(message) = Message::decode(message) else {
+            self.stats.malformed_peer_frames += 1;
+            return;
+        };
+        if message.from() != from {
+            return;
+        }
+        if group == crate::entry::META_GROUP {
+            return self.take_meta_message(message);
+        }
+        if group.0 >= self.router.partitions() {
+            return;
+        }
+        let now = self.now.mono_millis();
+        if message.kind() == MessageKind::Snapshot && !self.fabric.transfers.is_ready(group, &message) {
+            let item = Item::SnapshotState {
+                partition: group,
+                transfer: 0,
+                chunks: 0,
+                state: TransferState::Failed,
+            };
+            return self.fabric.tell(from, &item);
+        }
+        if self.places[usize::from(group.0)].partition.is_none() && !self.make_replica(group, &message) {
+            return;
+        }
+        let Some(partition) = self.partition_mut(group) else { return };
+        match partition.step(stamp_us, message, now) {
+            Ok(()) => self.fabric.stir(group),
+            Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
+                self.fabric.tell(from, &Item::Gone { partition: group });
+            }
+            Err(_) => self.stats.refused_peer_messages += 1,
+        }
+    }
+
+    fn leads(&self, id: PartitionId) -> bool {
+        self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_leader())
+    }
+
+    /// A leader speaks to us of a partition that we do not have: we are to be its replica.
+    fn make_replica(&mut self, id: PartitionId, message: &Message) -> bool {
+        let wanted = matches!(message.kind(), MessageKind::Append | MessageKind::Heartbeat);
+        if !wanted || self.router.owner(id) != self.id || !self.is_target(id) {
+            return false;
+        }
+        let config = group_config(self.fabric.me, id, self.random.next_u64());
+        let Ok(group) = Group::recover(config, raft::Recovered::joiner()) else { return false };
+        let mut partition = Partition::joining(id, group, self.hasher);
+        partition.set_limits(self.settings.engine_limits());
+        self.places[usize::from(id.0)].partition = Some(Box::new(partition));
+        true
+    }
+
+    /// Whether the fabric wants a replica of this partition here.
+    pub(crate) fn is_target(&self, id: PartitionId) -> bool {
+        let voters = self.fabric.meta.voters_of(id);
+        voters.iter().any(|node| cluster::replica_id(*node) == Some(self.fabric.me))
+    }
+
+    // ---- time ---------------------------------------------------------------------------------------------
+
+    /// A step of time for all groups, and for those who wait.
+    pub(crate) fn tick_fabric(&mut self) {
+        let now = self.now.mono_millis();
+        if !self.fabric.is_on || now < self.fabric.next_tick {
+            return;
+        }
+        // From now, not from when it was due: two steps are never nearer to each other than this.
+        self.fabric.next_tick = Millis(now.0 + TICK_MS);
+        for place in 0..self.places.len() {
+            let (_, places, fabric) = split(self);
+            let Some(partition) = places[place].partition.as_deref_mut() else { continue };
+            if partition.group.is_lone() {
+                continue;
+            }
+            partition.group.tick();
+            partition.give_up_pending(now, &mut fabric.answers);
+            if partition.group.has_ready() || partition.replica.wants_to_propose() {
+                fabric.stir(PartitionId(place as u16));
+            }
+        }
+        self.tick_meta();
+        self.give_up_waiting(now);
+        self.reconcile();
+        self.run_transfers();
+    }
+
+    /// Those who have waited long enough are told so.
+    fn give_up_waiting(&mut self, now: Millis) {
+        let fabric = &mut *self.fabric;
+        for (id, line) in &mut fabric.parked {
+            for errand in line.extract_if(.., |errand| errand.head.deadline <= now) {
+                let text = match errand.head.spec.is_write() {
+                    true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
+                    false => format!("CLUSTERDOWN partition {} has no leader", id.0),
+                };
+                fabric.answers.error(&errand.head, &text);
+            }
+        }
+        fabric.parked.retain(|_, line| !line.is_empty());
+        for (_, forward) in fabric.forwards.extract_if(.., |_, forward| forward.errand.head.deadline <= now) {
+            let head = &forward.errand.head;
+            let text = match head.spec.is_write() {
+                true => "UNKNOWNOUTCOME no answer in time, the write may or may not be applied",
+                false => "CLUSTERDOWN no answer of the node that serves the key",
+            };
+            fabric.answers.error(head, text);
+        }
+    }
+}
+
+/// The fixed choices of a group of ours.
+pub(crate) fn group_config(me: u64, id: PartitionId, seed: u64) -> raft::GroupConfig {
+    raft::GroupConfig {
+        heartbeat_ticks: HEARTBEAT_TICKS,
+        election_ticks: ELECTION_TICKS,
+        ..raft::GroupConfig::new(me, id.0, seed)
+    }
+}
+
+/// A worker's turn, places and fabric, borrowed apart from each other.
+pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric) {
+    let room = worker.log_room.saturating_sub(worker.turn_bytes);
+    let turn = Turn {
+        now: worker.now.millis(),
+        random: &mut worker.random,
+        logging: worker.logging,
+        room,
+        mono_us: worker.now.mono_us,
+        election_us: ELECTION_US,
+    };
+    (turn, &mut worker.places, &mut worker.fabric)
+}
+
+/// Writes entries of a group for the log.
+pub(crate) fn write_entries(frame: &mut Vec<u8>, id: PartitionId, entries: &[Entry]) {
+    for entry in entries {
+        match &entry.payload {
+            Payload::Change(_) => write_change(frame, id, entry),
+            Payload::Data(data) => {
+                // A peer's bytes that are no stamp are kept as they are refused: by those who apply them.
+                let (stamp, body) = Stamp::decode(data).unwrap_or_default();
+                let header = EntryHeader {
+                    partition: id,
+                    term: entry.id.term,
+                    index: entry.id.index,
+                    time: stamp.time,
+                    seed: stamp.seed,
+                    operations: stamp.operations,
+                };
+                write_entry(frame, &header, &body);
+            }
+        }
+    }
+}
+
+/// Applies committed entries; false if one of them is unknown to this version.
+fn apply(
+    partition: &mut Partition,
+    committed: Vec<Entry>,
+    members: Option<raft::Members>,
+    frame: &mut Vec<u8>,
+    turn: &mut Turn<'_>,
+    answers: &mut Answers,
+) -> bool {
+    let changed_at = committed.iter().rev().find(|entry| matches!(entry.payload, Payload::Change(_)));
+    if let Some(members) = members {
+        if let Some(entry) = changed_at {
+            write_members(frame, partition.id, entry.id.index, &members);
+        }
+        partition.replica.members = members;
+    }
+    committed.iter().all(|entry| partition.apply(entry, turn, answers))
+}

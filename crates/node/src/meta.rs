@@ -1,0 +1,486 @@
+//! This node's replica of the meta group: what the whole fabric agrees on, and what the group's leader does about it.
+//!
+//! Every node follows the group, some vote in it. Its entries are [`cluster::Command`]s; the state is small, so it
+//! travels whole in a snapshot's message and lies whole in the log. It lives on the first worker, which tells the
+//! others and the shell of each change.
+//!
+//! Does not know: keys, how nodes are reached, when a node is to be admitted (the shell asks for that).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{Millis, NodeId, PartitionId, WorkerId};
+use bytes::Bytes;
+use cluster::{Command, MemberState, Meta};
+use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payload, Snapshot};
+
+use crate::entry::{META_GROUP, write_members, write_meta, write_state};
+use crate::fabric::write_entries;
+use crate::message::Message;
+use crate::operations::Stamp;
+use crate::outbox::Control;
+use crate::peer_frame::Item;
+use crate::worker::Worker;
+
+/// How long whoever wants the fabric changed may wait for an answer.
+const PATIENCE_MS: u64 = 8000;
+/// How often the leader looks whether something is to be done.
+const DUTY_MS: u64 = 200;
+/// Silent for so long, a node counts as down and its replicas are made anew elsewhere.
+const DOWN_AFTER_MS: u64 = 10_000;
+
+/// Whom to tell what became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// The shell, by its own number.
+    Shell(u64),
+    /// A peer, by its number for the call.
+    Peer { node: u64, call: u64 },
+    /// Nobody: it is looked at again anyway.
+    Nobody,
+}
+
+struct Asked {
+    asker: Asker,
+    command: Command,
+    /// Steady clock.
+    deadline: Millis,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// There is no leader to ask.
+    Waits,
+    /// It is an entry of ours.
+    Proposed(EntryId),
+    /// The leader there was asked.
+    Sent(u64),
+}
+
+/// See the module.
+pub(crate) struct MetaReplica {
+    pub(crate) group: Group,
+    pub(crate) state: Meta,
+    applied: EntryId,
+    members: Members,
+    asked: BTreeMap<u64, Asked>,
+    next_call: u64,
+    next_duty: Millis,
+    /// By peer: since when there is no way to it.
+    silent_since: BTreeMap<u64, Millis>,
+    has_changed: bool,
+}
+
+impl MetaReplica {
+    /// A replica as start-up found it, or that of a newcomer.
+    pub(crate) fn new(group: Group, state: Meta, applied: EntryId, members: Members) -> MetaReplica {
+        MetaReplica {
+            group,
+            state,
+            applied,
+            members,
+            asked: BTreeMap::new(),
+            next_call: 0,
+            next_duty: Millis::default(),
+            silent_since: BTreeMap::new(),
+            has_changed: true,
+        }
+    }
+
+    /// What makes the fabric, to be proposed as soon as this replica leads.
+    pub(crate) fn found_with(&mut self, command: Command) {
+        let (asker, deadline, stage) = (Asker::Nobody, Millis::NEVER, Stage::Waits);
+        self.asked.insert(self.next_call, Asked { asker, command, deadline, stage });
+        self.next_call += 1;
+    }
+
+    /// The state for the log, so that what is before it may be cut.
+    pub(crate) fn log_again(&self, frame: &mut Vec<u8>) {
+        write_meta(frame, self.applied, &self.members, &self.state.encode());
+        write_entries(frame, META_GROUP, &self.group.unapplied());
+        let hard = self.group.hard_state();
+        write_state(frame, META_GROUP, hard.term, hard.vote, hard.commit);
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Option<(EntryId, Result<(), String>)> {
+        self.applied = entry.id;
+        let Payload::Data(data) = &entry.payload else { return None };
+        let (stamp, body) = Stamp::decode(data)?;
+        if stamp.operations == 0 {
+            return None;
+        }
+        let result = match Command::decode(&body) {
+            Ok(command) => {
+                self.state.apply(&command, stamp.time).map(drop).map_err(|refused| refused.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.has_changed |= result.is_ok();
+        Some((entry.id, result))
+    }
+}
+
+impl Worker {
+    /// Asks the meta group for a change of the fabric; what becomes of it is told to `asker`.
+    pub(crate) fn ask_meta(&mut self, command: Command, asker: Asker) {
+        let deadline = Millis(self.now.mono_millis().0 + PATIENCE_MS);
+        let Some(meta) = &mut self.fabric.meta_replica else { return };
+        let call = meta.next_call;
+        meta.next_call += 1;
+        meta.asked.insert(call, Asked { asker, command, deadline, stage: Stage::Waits });
+        self.pursue(call);
+    }
+
+    /// The shell's way to [`Worker::ask_meta`]; the answer comes as [`Control::Agreed`].
+    pub fn ask_fabric(&mut self, number: u64, command: Command) {
+        self.ask_meta(command, Asker::Shell(number));
+    }
+
+    /// Proposes a command, or sends it to who can.
+    fn pursue(&mut self, call: u64) {
+        let time = self.now.millis();
+        let fabric = &mut *self.fabric;
+        let Some(meta) = &mut fabric.meta_replica else { return };
+        let Some(asked) = meta.asked.get_mut(&call) else { return };
+        if asked.stage != Stage::Waits {
+            return;
+        }
+        let body = asked.command.encode();
+        if meta.group.is_leader() {
+            let stamp = Stamp { time, seed: 0, operations: 1 };
+            if let Ok(id) = meta.group.propose(stamp.encode(&body)) {
+                asked.stage = Stage::Proposed(id);
+            }
+        } else if let Some(leader) =
+            meta.group.leader().filter(|l| fabric.peers.get(l).is_some_and(|p| p.is_up))
+            && !matches!(asked.asker, Asker::Peer { .. })
+        {
+            asked.stage = Stage::Sent(leader);
+            let item = Item::Meta { call, command: &body };
+            fabric.tell(leader, &item);
+        }
+    }
+
+    /// A peer takes us for the leader of the meta group.
+    pub(crate) fn meta_asked(&mut self, from: u64, call: u64, command: &[u8]) {
+        match Command::decode(command) {
+            Ok(command) => self.ask_meta(command, Asker::Peer { node: from, call }),
+            Err(error) => {
+                let text = error.to_string();
+                self.fabric.tell(from, &Item::MetaReply { call, refusal: text.as_bytes() });
+            }
+        }
+    }
+
+    /// The leader says what became of a command of ours.
+    pub(crate) fn meta_answered(&mut self, call: u64, refusal: &[u8]) {
+        let Some(meta) = &mut self.fabric.meta_replica else { return };
+        let Some(asked) = meta.asked.remove(&call) else { return };
+        let result = match refusal {
+            b"" => Ok(()),
+            text => Err(String::from_utf8_lossy(text).into_owned()),
+        };
+        self.tell_asker(asked.asker, result);
+    }
+
+    fn tell_asker(&mut self, asker: Asker, result: Result<(), String>) {
+        match asker {
+            Asker::Shell(number) => self.outbox.control.push(Control::Agreed { number, result }),
+            Asker::Peer { node, call } => {
+                let refusal = result.err().unwrap_or_default();
+                self.fabric.tell(node, &Item::MetaReply { call, refusal: refusal.as_bytes() });
+            }
+            Asker::Nobody => {}
+        }
+    }
+
+    pub(crate) fn take_meta_message(&mut self, message: GroupMessage) {
+        let Some(meta) = &mut self.fabric.meta_replica else { return };
+        if meta.group.step(message).is_err() {
+            self.stats.refused_peer_messages += 1;
+        }
+    }
+
+    /// A step of time of the meta group.
+    pub(crate) fn tick_meta(&mut self) {
+        let now = self.now.mono_millis();
+        let Some(meta) = &mut self.fabric.meta_replica else { return };
+        meta.group.tick();
+        let late: Vec<u64> =
+            meta.asked.iter().filter(|(_, a)| a.deadline <= now).map(|(&call, _)| call).collect();
+        let waiting: Vec<u64> =
+            meta.asked.iter().filter(|(_, a)| a.stage == Stage::Waits).map(|(&c, _)| c).collect();
+        for call in late {
+            let asked = self.fabric.meta_replica.as_mut().and_then(|meta| meta.asked.remove(&call));
+            let Some(asked) = asked else { continue };
+            let text = match asked.stage {
+                Stage::Waits => "the fabric has no quorum to decide on it, nothing was changed; try again",
+                Stage::Proposed(_) | Stage::Sent(_) => {
+                    "the fabric did not confirm it in time; look at `narf cluster members` before trying again"
+                }
+            };
+            self.tell_asker(asked.asker, Err(text.to_owned()));
+        }
+        waiting.into_iter().for_each(|call| self.pursue(call));
+        self.do_duties(now);
+    }
+
+    /// Does the work of the meta group at the end of a turn, and tells of changes.
+    pub(crate) fn settle_meta(&mut self) {
+        while self.drive_meta() {}
+        let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
+        if std::mem::take(&mut meta.has_changed) && meta.state.is_founded() {
+            let state = Arc::new(meta.state.clone());
+            for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
+                self.outbox.messages.push((worker, Message::Meta(Arc::clone(&state))));
+            }
+            self.outbox.control.push(Control::FabricChanged(Arc::clone(&state)));
+            self.use_meta(state);
+        }
+    }
+
+    fn drive_meta(&mut self) -> bool {
+        let (logging, mono_us) = (self.logging, self.now.mono_us);
+        let fabric = &mut *self.fabric;
+        let Some(mut meta) = fabric.meta_replica.take() else { return false };
+        let Some(mut ready) = meta.group.ready() else {
+            offer_wished(&mut meta);
+            let more = meta.group.has_ready();
+            fabric.meta_replica = Some(meta);
+            return more;
+        };
+        if ready.must_sync && logging {
+            fabric.hold(META_GROUP);
+        }
+        let must_sync = ready.must_sync && logging;
+        let mut frame = Vec::new();
+        for message in std::mem::take(&mut ready.messages) {
+            fabric.post(META_GROUP, mono_us, &message);
+        }
+        if let Some(snapshot) = ready.snapshot.take() {
+            // Of a peer we trust; one that does not decode is of a newer version, and changes nothing here.
+            if let Ok(state) = Meta::decode(&snapshot.data) {
+                meta.state = state;
+                meta.has_changed = true;
+            }
+            meta.applied = snapshot.id;
+            meta.members = snapshot.members;
+            write_meta(&mut frame, meta.applied, &meta.members, &meta.state.encode());
+        }
+        write_entries(&mut frame, META_GROUP, &ready.entries);
+        if let Some(hard) = ready.hard_state {
+            write_state(&mut frame, META_GROUP, hard.term, hard.vote, hard.commit);
+        }
+        for message in std::mem::take(&mut ready.messages_after) {
+            fabric.post(META_GROUP, mono_us, &message);
+        }
+        let mut done = Vec::new();
+        let mut take = |meta: &mut MetaReplica, committed: Vec<Entry>, members: Option<Members>| {
+            let changed_at = committed.iter().rev().find(|entry| matches!(entry.payload, Payload::Change(_)));
+            if let (Some(members), Some(entry)) = (&members, changed_at) {
+                write_members(&mut frame, META_GROUP, entry.id.index, members);
+            }
+            done.extend(committed.iter().filter_map(|entry| meta.apply(entry)));
+            meta.members = members.unwrap_or(std::mem::take(&mut meta.members));
+        };
+        let (committed, members) = (std::mem::take(&mut ready.committed), ready.members.take());
+        take(&mut meta, committed, members);
+        let advanced = meta.group.advance(ready);
+        for message in &advanced.messages {
+            fabric.post(META_GROUP, mono_us, message);
+        }
+        take(&mut meta, advanced.committed, advanced.members);
+        offer_wished(&mut meta);
+        fabric.meta_replica = Some(meta);
+        if logging {
+            self.outbox.frame.extend_from_slice(&frame);
+            self.outbox.sync |= must_sync;
+        }
+        for (id, result) in done {
+            self.conclude(id, result);
+        }
+        true
+    }
+
+    /// The entry `id` was applied: whoever asked for it hears of it, and who lost his place to it asks again.
+    fn conclude(&mut self, id: EntryId, result: Result<(), String>) {
+        let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
+        let mut answered = None;
+        for (&call, asked) in &mut meta.asked {
+            match asked.stage {
+                Stage::Proposed(mine) if mine == id => answered = Some(call),
+                Stage::Proposed(mine) if mine.index <= id.index => asked.stage = Stage::Waits,
+                _ => {}
+            }
+        }
+        if let Some(asked) = answered.and_then(|call| meta.asked.remove(&call)) {
+            self.tell_asker(asked.asker, result);
+        }
+    }
+
+    /// The fabric's state as all workers use it from now on.
+    pub(crate) fn use_meta(&mut self, state: Arc<Meta>) {
+        let me = self.fabric.me;
+        for member in state.live_members().filter(|member| member.replica_id() != me) {
+            self.fabric.peers.entry(member.replica_id()).or_default();
+        }
+        let is_alone = state.live_members().all(|member| member.replica_id() == me);
+        self.fabric.is_spread |= !is_alone;
+        self.fabric.meta = state;
+        self.reconcile();
+    }
+
+    /// What the leader of the meta group sees to: who follows the group, who is down, where data is to be.
+    fn do_duties(&mut self, now: Millis) {
+        let me = self.fabric.me;
+        let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
+        if now < meta.next_duty {
+            return;
+        }
+        meta.next_duty = Millis(now.0 + DUTY_MS);
+        if !meta.group.is_leader() || !meta.state.is_founded() {
+            meta.silent_since.clear();
+            // Who is let in says itself when it is there.
+            let joins = meta.state.member_of_replica(me).filter(|m| m.state == MemberState::Joining);
+            if let Some(node) = joins.map(|member| member.node).filter(|_| meta.asked.is_empty()) {
+                self.ask_meta(Command::SetState { node, state: MemberState::Up }, Asker::Nobody);
+            }
+            return;
+        }
+        let changes = wanted_changes(meta);
+        if let Some(changes) = changes {
+            // Refused while another change is under way: it is looked at again.
+            let _ = meta.group.propose_change(&changes);
+        }
+        if !meta.asked.values().any(|asked| asked.asker == Asker::Nobody)
+            && let Some(command) = self.next_duty(now)
+        {
+            self.ask_meta(command, Asker::Nobody);
+        }
+    }
+
+    fn next_duty(&mut self, now: Millis) -> Option<Command> {
+        let fabric = &mut *self.fabric;
+        let meta = fabric.meta_replica.as_mut()?;
+        let me = fabric.me;
+        let mut live = 0;
+        let mut silent: Vec<NodeId> = Vec::new();
+        for member in meta.state.live_members() {
+            live += 1;
+            let id = member.replica_id();
+            let is_here = id == me || fabric.peers.get(&id).is_some_and(|peer| peer.is_up);
+            if is_here {
+                meta.silent_since.remove(&id);
+                if member.state == MemberState::Down || member.state == MemberState::Joining && id == me {
+                    return Some(Command::SetState { node: member.node, state: MemberState::Up });
+                }
+                continue;
+            }
+            let since = *meta.silent_since.entry(id).or_insert(now);
+            if now.since(since) >= DOWN_AFTER_MS {
+                silent.push(member.node);
+            }
+        }
+        // Never more than a minority: it may be us who are cut off.
+        let is_up = |node: &&NodeId| meta.state.member(**node).is_some_and(|m| m.state == MemberState::Up);
+        if silent.len() * 2 < live
+            && let Some(&node) = silent.iter().find(is_up)
+        {
+            return Some(Command::SetState { node, state: MemberState::Down });
+        }
+        plan(&meta.state)
+    }
+}
+
+/// The next change that brings the members of the meta group nearer to what the state wants.
+fn wanted_changes(meta: &MetaReplica) -> Option<Vec<Change>> {
+    if meta.members.is_joint() {
+        return None;
+    }
+    let ids = |nodes: Vec<NodeId>| nodes.into_iter().filter_map(cluster::replica_id).collect::<Vec<u64>>();
+    let (voters, learners) = (ids(meta.state.meta_voters()), ids(meta.state.meta_learners()));
+    let all = || voters.iter().chain(&learners);
+    if let Some(&id) = all().find(|id| !meta.members.contains(**id)) {
+        return Some(vec![Change::AddLearner(id)]);
+    }
+    let has_come = |id: u64| {
+        let last = meta.group.last().index;
+        meta.group.progress_of(id).is_some_and(|progress| progress.matched + 16 >= last && progress.is_active)
+    };
+    let raise = voters.iter().filter(|id| !meta.members.voters.contains(id) && has_come(**id));
+    let mut changes: Vec<Change> = raise.map(|id| Change::AddVoter(*id)).collect();
+    let missing = voters.iter().any(|id| !meta.members.voters.contains(id) && !has_come(*id));
+    if !missing {
+        let lower = meta.members.voters.iter().filter(|id| !voters.contains(id));
+        changes.extend(lower.map(|&id| match learners.contains(&id) {
+            true => Change::AddLearner(id),
+            false => Change::Remove(id),
+        }));
+        let gone = meta.members.learners.iter().filter(|id| !all().any(|other| other == *id));
+        changes.extend(gone.map(|&id| Change::Remove(id)));
+    }
+    (!changes.is_empty()).then_some(changes)
+}
+
+/// The state is small: a peer that is too far behind gets it at once.
+fn offer_wished(meta: &mut MetaReplica) {
+    if let Some(wish) = meta.group.take_snapshot_wish()
+        && meta.applied.index >= wish.at_least
+    {
+        let (id, members) = (meta.applied, meta.members.clone());
+        let snapshot = Snapshot { id, members, data: Bytes::from(meta.state.encode()) };
+        meta.group.offer_snapshot(&snapshot);
+    }
+}
+
+/// Where partitions are to be, if not where they are said to be now: each on as many nodes as wanted, those that have
+/// it first, the rest where least is; preferred leaders spread the same way.
+fn plan(state: &Meta) -> Option<Command> {
+    let up: Vec<NodeId> = state.data_nodes().map(|member| member.node).collect();
+    let wanted = state.replicas_effective();
+    if up.is_empty() || state.live_members().any(|member| member.state == MemberState::Joining) {
+        return None;
+    }
+    let mut held: BTreeMap<NodeId, usize> = up.iter().map(|node| (*node, state.replicas_on(*node))).collect();
+    let mut led: BTreeMap<NodeId, usize> = up.iter().map(|node| (*node, 0)).collect();
+    let share = (state.targets().len() * wanted).div_ceil(up.len());
+    let lead_share = state.targets().len().div_ceil(up.len());
+    let mut moves = Vec::new();
+    for (number, target) in state.targets().iter().enumerate() {
+        let mut voters: Vec<NodeId> =
+            target.voters.iter().copied().filter(|node| up.contains(node)).collect();
+        // Who has more than its share gives to who has less.
+        while voters.len() > wanted || voters.len() == wanted && voters.iter().any(|n| held[n] > share) {
+            let Some(at) = voters.iter().enumerate().max_by_key(|(_, n)| held[n]).map(|(at, _)| at) else {
+                break;
+            };
+            let free = up.iter().any(|n| !voters.contains(n) && held[n] < share);
+            if voters.len() <= wanted && !free {
+                break;
+            }
+            let node = voters.remove(at);
+            *held.entry(node).or_default() -= 1;
+        }
+        while voters.len() < wanted {
+            let Some(node) = up.iter().filter(|n| !voters.contains(n)).min_by_key(|n| held[n]).copied()
+            else {
+                break;
+            };
+            *held.entry(node).or_default() += 1;
+            voters.push(node);
+        }
+        if voters.first().is_some_and(|first| led[first] >= lead_share)
+            && let Some(at) = voters.iter().position(|node| led[node] < lead_share)
+        {
+            voters.swap(0, at);
+        }
+        if let Some(first) = voters.first() {
+            *led.entry(*first).or_default() += 1;
+        }
+        if voters != target.voters && !voters.is_empty() {
+            moves.push(cluster::Move { partition: PartitionId(number as u16), voters });
+        }
+    }
+    (!moves.is_empty()).then(|| Command::Place { moves, based_on: state.version() })
+}

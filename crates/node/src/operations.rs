@@ -1,0 +1,123 @@
+//! What an entry says, apart from its name: the leader's clock, a seed, and operations in wire form.
+//!
+//! The bytes of a group's data entry are a [`Stamp`] and a body; the log keeps the same things in an
+//! [`EntryHeader`](crate::entry::EntryHeader) and a body. Does not know: groups, files, who waits for a reply.
+
+use base::{Args, DbIndex, Millis};
+use bytes::Bytes;
+use command::{DataCommand, Lookup, Run};
+use resp::{Decoded, Decoder, Limits};
+
+/// What all operations of an entry share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) time: Millis,
+    pub(crate) seed: u64,
+    pub(crate) operations: u32,
+}
+
+/// Bytes of a [`Stamp`] before the body.
+pub(crate) const STAMP_LEN: usize = 8 + 8 + 4;
+
+impl Stamp {
+    /// The data of an entry: none for an entry without operations, as a leader's first is.
+    pub(crate) fn encode(&self, body: &[u8]) -> Vec<u8> {
+        if self.operations == 0 {
+            return Vec::new();
+        }
+        let mut data = Vec::with_capacity(STAMP_LEN + body.len());
+        data.extend_from_slice(&self.time.0.to_le_bytes());
+        data.extend_from_slice(&self.seed.to_le_bytes());
+        data.extend_from_slice(&self.operations.to_le_bytes());
+        data.extend_from_slice(body);
+        data
+    }
+
+    /// The stamp and body of an entry's data; `None` if a peer sent something else.
+    pub(crate) fn decode(data: &Bytes) -> Option<(Stamp, Bytes)> {
+        if data.is_empty() {
+            return Some((Stamp::default(), Bytes::new()));
+        }
+        let (time, rest) = data.split_first_chunk::<8>()?;
+        let (seed, rest) = rest.split_first_chunk::<8>()?;
+        let (operations, _) = rest.split_first_chunk::<4>()?;
+        let stamp = Stamp {
+            time: Millis(u64::from_le_bytes(*time)),
+            seed: u64::from_le_bytes(*seed),
+            operations: u32::from_le_bytes(*operations),
+        };
+        Some((stamp, data.slice(STAMP_LEN..)))
+    }
+
+    /// The seed of operation `number`: each draws from its own.
+    #[inline]
+    pub(crate) fn seed_of(&self, number: u32) -> u64 {
+        seed_of(self.seed, number)
+    }
+}
+
+/// Operations draw from the entry's seed, each its own.
+#[inline]
+pub(crate) fn seed_of(entry_seed: u64, number: u32) -> u64 {
+    entry_seed ^ u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// One operation of an entry.
+pub(crate) struct Applied<'a> {
+    pub(crate) number: u32,
+    pub(crate) db: DbIndex,
+    pub(crate) command: DataCommand,
+    pub(crate) args: Args<'a>,
+}
+
+/// Visits the operations of a body in order. False, and the rest is not visited, if one of them is not a request
+/// that this version knows.
+pub(crate) fn each_operation(body: &[u8], operations: u32, visit: &mut dyn FnMut(Applied<'_>)) -> bool {
+    let mut reader = Operations::new(body);
+    for number in 0..operations {
+        let Some((db, len)) = reader.next() else { return false };
+        let args = reader.args();
+        let Lookup::Found(spec) = command::lookup(args) else { return false };
+        let Run::Data(command) = spec.run else { return false };
+        visit(Applied { number, db, command, args });
+        reader.advance(len);
+    }
+    true
+}
+
+/// Reads the operations of an entry's body.
+struct Operations<'a> {
+    body: &'a [u8],
+    decoder: Decoder,
+}
+
+impl<'a> Operations<'a> {
+    fn new(body: &'a [u8]) -> Operations<'a> {
+        // The limits were kept when the entry was written, perhaps under wider settings; and what a request over
+        // several partitions made of a large value is one word.
+        let limits = Limits {
+            bulk_max: u32::MAX as usize,
+            args_max: 1 << 24,
+            request_max: usize::MAX,
+            ..Limits::CLIENT
+        };
+        Operations { body, decoder: Decoder::new(limits) }
+    }
+
+    /// The database and length of the operation at the front.
+    fn next(&mut self) -> Option<(DbIndex, usize)> {
+        let (&db, request) = self.body.split_first()?;
+        match self.decoder.decode(request) {
+            Ok(Decoded::Request { len }) => Some((DbIndex::new(db)?, len + 1)),
+            Ok(Decoded::Incomplete) | Err(_) => None,
+        }
+    }
+
+    fn args(&self) -> Args<'_> {
+        self.decoder.args(self.body.get(1..).unwrap_or_default())
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.body = self.body.get(len..).unwrap_or_default();
+    }
+}

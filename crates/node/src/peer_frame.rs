@@ -1,0 +1,357 @@
+//! What nodes say to each other: the items of a frame, to bytes and back. Format: docs/formats/peer-frame.md.
+//!
+//! A frame carries all that one turn of one worker has for one peer. Peers are authenticated before their bytes
+//! come here; decoding is total all the same: any bytes give items or an error, never a panic, and nothing is
+//! allocated for a length that is not there.
+
+use base::{DbIndex, Millis, PartitionId};
+use engine::Access;
+use resp::Version;
+
+const RAFT: u8 = 1;
+const CALL: u8 = 2;
+const REPLY: u8 = 3;
+const ELSEWHERE: u8 = 4;
+const SNAPSHOT_BEGIN: u8 = 5;
+const SNAPSHOT_CHUNK: u8 = 6;
+const SNAPSHOT_END: u8 = 7;
+const SNAPSHOT_STATE: u8 = 8;
+const LEADS: u8 = 9;
+const PUBLISH: u8 = 10;
+const META: u8 = 11;
+const META_REPLY: u8 = 12;
+const GONE: u8 = 13;
+
+/// One thing a peer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item<'a> {
+    /// A message of a group. The stamp is the sender's clock, or ours in an answer.
+    Raft { group: PartitionId, stamp_us: u64, message: &'a [u8] },
+    /// A request for a partition that the receiver is thought to lead.
+    Call {
+        call: u64,
+        partition: PartitionId,
+        who: u64,
+        db: DbIndex,
+        version: Version,
+        access: Access,
+        ack: u8,
+        request: &'a [u8],
+    },
+    /// The answer to a call.
+    Reply { call: u64, reply: &'a [u8] },
+    /// The receiver of a call does not lead that partition and has done nothing; it thinks that `leader` does,
+    /// zero if it does not know.
+    Elsewhere { call: u64, leader: u64 },
+    /// A partition's state, for a replica that is too far behind for entries.
+    SnapshotBegin {
+        partition: PartitionId,
+        transfer: u64,
+        term: u64,
+        index: u64,
+        time: Millis,
+        members: &'a [u8],
+    },
+    /// A part of it, numbered from 0.
+    SnapshotChunk { partition: PartitionId, transfer: u64, number: u32, bytes: &'a [u8] },
+    /// It is whole, after so many chunks.
+    SnapshotEnd { partition: PartitionId, transfer: u64, chunks: u32 },
+    /// How far a transfer has come at its receiver.
+    SnapshotState { partition: PartitionId, transfer: u64, chunks: u32, state: TransferState },
+    /// The sender leads this partition in this term.
+    Leads { partition: PartitionId, term: u64 },
+    /// A message for the receiver's subscribers.
+    Publish { kind: u8, channel: &'a [u8], payload: &'a [u8] },
+    /// A command for the meta group's leader.
+    Meta { call: u64, command: &'a [u8] },
+    /// What became of it: empty if it was applied, else why not.
+    MetaReply { call: u64, refusal: &'a [u8] },
+    /// The receiver is no member of this group any more: its leader says so.
+    Gone { partition: PartitionId },
+}
+
+/// See [`Item::SnapshotState`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransferState {
+    /// So many chunks are here.
+    Receiving = 0,
+    /// It is here and on stable storage: the group may switch to it.
+    Ready = 1,
+    /// It is not wanted, or failed: begin anew.
+    Failed = 2,
+}
+
+/// The bytes are not items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a peer's frame is malformed at byte {at}: {what}")]
+pub struct FrameError {
+    at: usize,
+    what: &'static str,
+}
+
+impl Item<'_> {
+    /// Appends the item's bytes.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Item::Raft { group, stamp_us, message } => {
+                out.push(RAFT);
+                put(out, &group.0.to_le_bytes());
+                put(out, &stamp_us.to_le_bytes());
+                block(out, message);
+            }
+            Item::Call { call, partition, who, db, version, access, ack, request } => {
+                out.push(CALL);
+                put(out, &call.to_le_bytes());
+                put(out, &partition.0.to_le_bytes());
+                put(out, &who.to_le_bytes());
+                let flags =
+                    u8::from(version == Version::Resp3) | (u8::from(access == Access::Untouched) << 1);
+                put(out, &[db.number(), flags, ack]);
+                block(out, request);
+            }
+            Item::Reply { call, reply } => {
+                out.push(REPLY);
+                put(out, &call.to_le_bytes());
+                block(out, reply);
+            }
+            Item::Elsewhere { call, leader } => numbers(out, ELSEWHERE, &[call, leader]),
+            Item::SnapshotBegin { partition, transfer, term, index, time, members } => {
+                head(out, SNAPSHOT_BEGIN, partition, transfer);
+                for number in [term, index, time.0] {
+                    put(out, &number.to_le_bytes());
+                }
+                block(out, members);
+            }
+            Item::SnapshotChunk { partition, transfer, number, bytes } => {
+                head(out, SNAPSHOT_CHUNK, partition, transfer);
+                put(out, &number.to_le_bytes());
+                block(out, bytes);
+            }
+            Item::SnapshotEnd { partition, transfer, chunks } => {
+                head(out, SNAPSHOT_END, partition, transfer);
+                put(out, &chunks.to_le_bytes());
+            }
+            Item::SnapshotState { partition, transfer, chunks, state } => {
+                head(out, SNAPSHOT_STATE, partition, transfer);
+                put(out, &chunks.to_le_bytes());
+                out.push(state as u8);
+            }
+            Item::Leads { partition, term } => head(out, LEADS, partition, term),
+            Item::Publish { kind, channel, payload } => {
+                put(out, &[PUBLISH, kind]);
+                block(out, channel);
+                block(out, payload);
+            }
+            Item::Meta { call, command } => {
+                numbers(out, META, &[call]);
+                block(out, command);
+            }
+            Item::MetaReply { call, refusal } => {
+                numbers(out, META_REPLY, &[call]);
+                block(out, refusal);
+            }
+            Item::Gone { partition } => {
+                out.push(GONE);
+                put(out, &partition.0.to_le_bytes());
+            }
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
+}
+
+fn block(out: &mut Vec<u8>, bytes: &[u8]) {
+    put(out, &(bytes.len() as u32).to_le_bytes());
+    put(out, bytes);
+}
+
+fn numbers(out: &mut Vec<u8>, kind: u8, numbers: &[u64]) {
+    out.push(kind);
+    numbers.iter().for_each(|number| put(out, &number.to_le_bytes()));
+}
+
+fn head(out: &mut Vec<u8>, kind: u8, partition: PartitionId, number: u64) {
+    out.push(kind);
+    put(out, &partition.0.to_le_bytes());
+    put(out, &number.to_le_bytes());
+}
+
+/// The items of a frame, in order. Stops after the first error.
+pub(crate) fn items(frame: &[u8]) -> impl Iterator<Item = Result<Item<'_>, FrameError>> {
+    let mut reader = Reader { bytes: frame, at: 0 };
+    std::iter::from_fn(move || {
+        if reader.at >= frame.len() {
+            return None;
+        }
+        let item = reader.item();
+        if item.is_err() {
+            reader.at = frame.len();
+        }
+        Some(item)
+    })
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn item(&mut self) -> Result<Item<'a>, FrameError> {
+        Ok(match self.u8()? {
+            RAFT => Item::Raft { group: self.partition()?, stamp_us: self.u64()?, message: self.block()? },
+            CALL => self.call()?,
+            REPLY => Item::Reply { call: self.u64()?, reply: self.block()? },
+            ELSEWHERE => Item::Elsewhere { call: self.u64()?, leader: self.u64()? },
+            SNAPSHOT_BEGIN => Item::SnapshotBegin {
+                partition: self.partition()?,
+                transfer: self.u64()?,
+                term: self.u64()?,
+                index: self.u64()?,
+                time: Millis(self.u64()?),
+                members: self.block()?,
+            },
+            SNAPSHOT_CHUNK => Item::SnapshotChunk {
+                partition: self.partition()?,
+                transfer: self.u64()?,
+                number: self.u32()?,
+                bytes: self.block()?,
+            },
+            SNAPSHOT_END => {
+                Item::SnapshotEnd { partition: self.partition()?, transfer: self.u64()?, chunks: self.u32()? }
+            }
+            SNAPSHOT_STATE => Item::SnapshotState {
+                partition: self.partition()?,
+                transfer: self.u64()?,
+                chunks: self.u32()?,
+                state: match self.u8()? {
+                    0 => TransferState::Receiving,
+                    1 => TransferState::Ready,
+                    2 => TransferState::Failed,
+                    _ => return Err(self.error("unknown state of a transfer")),
+                },
+            },
+            LEADS => Item::Leads { partition: self.partition()?, term: self.u64()? },
+            PUBLISH => Item::Publish { kind: self.u8()?, channel: self.block()?, payload: self.block()? },
+            META => Item::Meta { call: self.u64()?, command: self.block()? },
+            META_REPLY => Item::MetaReply { call: self.u64()?, refusal: self.block()? },
+            GONE => Item::Gone { partition: self.partition()? },
+            _ => return Err(self.error("unknown kind of item")),
+        })
+    }
+
+    fn call(&mut self) -> Result<Item<'a>, FrameError> {
+        let (call, partition, who) = (self.u64()?, self.partition()?, self.u64()?);
+        let db = DbIndex::new(self.u8()?).ok_or_else(|| self.error("no such database"))?;
+        let flags = self.u8()?;
+        if flags > 3 {
+            return Err(self.error("unknown flags"));
+        }
+        let version = if flags & 1 == 0 { Version::Resp2 } else { Version::Resp3 };
+        let access = if flags & 2 == 0 { Access::Recent } else { Access::Untouched };
+        let ack = self.u8()?;
+        Ok(Item::Call { call, partition, who, db, version, access, ack, request: self.block()? })
+    }
+
+    fn error(&self, what: &'static str) -> FrameError {
+        FrameError { at: self.at, what }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], FrameError> {
+        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
+        let end = end.ok_or_else(|| self.error("it ends early"))?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        self.take(N)?.try_into().map_err(|_| self.error("it ends early"))
+    }
+
+    fn u8(&mut self) -> Result<u8, FrameError> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn partition(&mut self) -> Result<PartitionId, FrameError> {
+        Ok(PartitionId(u16::from_le_bytes(self.array()?)))
+    }
+
+    fn u32(&mut self) -> Result<u32, FrameError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, FrameError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn block(&mut self) -> Result<&'a [u8], FrameError> {
+        let len = self.u32()? as usize;
+        self.take(len)
+    }
+}
+
+/// Looks through a frame as a receiver does, for the fuzzer: how many items it holds.
+pub fn check_peer_frame(frame: &[u8]) -> Result<usize, FrameError> {
+    items(frame).try_fold(0, |count, item| item.map(|_| count + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Random;
+
+    fn all() -> Vec<Item<'static>> {
+        let partition = PartitionId(3);
+        let transfer = 9;
+        vec![
+            Item::Raft { group: partition, stamp_us: 7, message: b"message" },
+            Item::Call {
+                call: 1,
+                partition,
+                who: 5,
+                db: DbIndex::ZERO,
+                version: Version::Resp3,
+                access: Access::Untouched,
+                ack: 1,
+                request: b"*1\r\n$4\r\nPING\r\n",
+            },
+            Item::Reply { call: 1, reply: b"+OK\r\n" },
+            Item::Elsewhere { call: 1, leader: 2 },
+            Item::SnapshotBegin { partition, transfer, term: 1, index: 2, time: Millis(3), members: b"m" },
+            Item::SnapshotChunk { partition, transfer, number: 0, bytes: b"chunk" },
+            Item::SnapshotEnd { partition, transfer, chunks: 1 },
+            Item::SnapshotState { partition, transfer, chunks: 1, state: TransferState::Ready },
+            Item::Leads { partition, term: 4 },
+            Item::Publish { kind: 0, channel: b"news", payload: b"hello" },
+            Item::Meta { call: 3, command: b"command" },
+            Item::MetaReply { call: 3, refusal: b"" },
+            Item::Gone { partition },
+        ]
+    }
+
+    #[test]
+    fn items_read_back_in_order() {
+        let mut frame = Vec::new();
+        all().iter().for_each(|item| item.encode(&mut frame));
+        assert_eq!(items(&frame).collect::<Result<Vec<_>, _>>(), Ok(all()));
+        for cut in 1..frame.len() {
+            assert!(items(&frame[..cut]).filter(|item| item.is_ok()).count() < all().len(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn any_damage_gives_other_items_or_an_error_but_no_panic() {
+        let mut frame = Vec::new();
+        all().iter().for_each(|item| item.encode(&mut frame));
+        let mut random = Random::new(1);
+        for _ in 0..20_000 {
+            let mut damaged = frame.clone();
+            let at = random.below(damaged.len() as u64) as usize;
+            damaged[at] = random.next_u64() as u8;
+            assert!(items(&damaged).count() <= damaged.len());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! From where partitions are to where they are to be, one safe step at a time.
+//!
+//! Only the leader of a group changes its members, and only towards the target that the fabric agreed on: a
+//! newcomer follows as a learner first; when all newcomers have caught up, one joint change makes them voters and
+//! lets the others go. A leader that is to go hands the lead over first. So a partition is never with fewer replicas
+//! than it had, and no step needs another node to remember anything.
+
+use base::PartitionId;
+use raft::{Change, Members};
+
+use crate::entry::{write_gone, write_term};
+use crate::fabric::split;
+use crate::partition::Partition;
+use crate::worker::Worker;
+
+/// A replica that lags by no more than so many entries has caught up.
+const LAG_MAX: u64 = 64;
+/// Groups whose members change at once, of one worker.
+const CHANGES_AT_ONCE: usize = 8;
+
+/// What is to be done next for a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// All is as it is to be.
+    Rest,
+    /// Something is under way.
+    Wait,
+    /// Make the engine of a lone group, for others are to join.
+    Wake,
+    /// Change the members.
+    Change(Vec<Change>),
+    /// Hand the lead to this one.
+    Transfer(u64),
+}
+
+/// The next step towards `target`, whose first is to lead.
+fn next_step(
+    me: u64,
+    is_lone: bool,
+    members: &Members,
+    target: &[u64],
+    has_caught_up: &dyn Fn(u64) -> bool,
+) -> Step {
+    if is_lone {
+        return if target == [me] { Step::Rest } else { Step::Wake };
+    }
+    if members.is_joint() {
+        return Step::Wait;
+    }
+    if let Some(&new) = target.iter().find(|id| !members.contains(**id)) {
+        return Step::Change(vec![Change::AddLearner(new)]);
+    }
+    let raise: Vec<u64> = target.iter().copied().filter(|id| !members.voters.contains(id)).collect();
+    if !raise.iter().all(|id| has_caught_up(*id)) {
+        return Step::Wait;
+    }
+    let extra: Vec<u64> =
+        members.voters.iter().chain(&members.learners).copied().filter(|id| !target.contains(id)).collect();
+    let mut changes: Vec<Change> = raise.iter().map(|id| Change::AddVoter(*id)).collect();
+    changes.extend(extra.iter().filter(|id| **id != me).map(|id| Change::Remove(*id)));
+    if !changes.is_empty() {
+        return Step::Change(changes);
+    }
+    match target.first() {
+        // The one that is to lead; it lets us go if we are not to stay.
+        Some(&first) if first != me && has_caught_up(first) => Step::Transfer(first),
+        Some(_) | None => Step::Rest,
+    }
+}
+
+impl Worker {
+    /// Takes the next step for each group that this worker leads.
+    pub(crate) fn reconcile(&mut self) {
+        if !self.fabric.is_on || !self.fabric.meta.is_founded() {
+            return;
+        }
+        let me = self.fabric.me;
+        let mut changing = 0;
+        for place in 0..self.places.len() {
+            let id = PartitionId(place as u16);
+            let target: Vec<u64> =
+                self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
+            let is_all_up =
+                target.iter().all(|node| *node == me || self.fabric.peers.get(node).is_some_and(|p| p.is_up));
+            let Some(partition) = self.places[place].partition.as_deref_mut() else { continue };
+            if self.router.owner(id) != self.id || target.is_empty() {
+                continue;
+            }
+            let (is_lone, leads) = (partition.group.is_lone(), partition.group.is_leader());
+            if !leads {
+                continue;
+            }
+            let last = partition.group.last().index;
+            let group = &partition.group;
+            let has_caught_up = |peer: u64| {
+                group
+                    .progress_of(peer)
+                    .is_some_and(|p| p.is_active && p.matched + LAG_MAX >= last && p.matched > 0)
+            };
+            let members = if is_lone { Members::lone(me) } else { partition.replica.members.clone() };
+            let step = next_step(me, is_lone, &members, &target, &has_caught_up);
+            let is_change = matches!(step, Step::Change(_) | Step::Wake | Step::Wait);
+            if is_change && changing >= CHANGES_AT_ONCE {
+                continue;
+            }
+            changing += usize::from(is_change);
+            // A newcomer that cannot be reached would only hold up the group.
+            let waits = matches!(step, Step::Wake) && !is_all_up;
+            if !waits {
+                self.take_step(id, step);
+            }
+        }
+    }
+
+    fn take_step(&mut self, id: PartitionId, step: Step) {
+        let logging = self.logging;
+        let mut frame = Vec::new();
+        let (_, places, fabric) = split(self);
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        match step {
+            Step::Rest | Step::Wait => {}
+            Step::Wake => {
+                partition.close_entry(&mut frame, logging);
+                partition.wake();
+                fabric.stir(id);
+            }
+            Step::Change(changes) => {
+                // Refused while one is under way or the log is busy: it is looked at again.
+                if partition.group.propose_change(&changes).is_ok() {
+                    fabric.stir(id);
+                }
+            }
+            Step::Transfer(peer) => {
+                if partition.replica.is_idle() && partition.transfer(peer) {
+                    fabric.stir(id);
+                }
+            }
+        }
+        self.outbox.frame.extend_from_slice(&frame);
+    }
+
+    /// A group has changed its members: this node may be out of it, or alone in it.
+    pub(crate) fn membership_changed(&mut self, id: PartitionId) {
+        let logging = self.logging;
+        let mut frame = Vec::new();
+        let (_, places, fabric) = split(self);
+        let place = &mut places[usize::from(id.0)];
+        let Some(partition) = place.partition.as_deref_mut() else { return };
+        let members = &partition.replica.members;
+        if !members.voters.is_empty() && !members.contains(fabric.me) {
+            write_gone(&mut frame, id, partition.replica.applied.index);
+            place.partition = None;
+        } else if members.is_lone(fabric.me) && partition.replica.is_idle() && partition.group.rest() {
+            write_term(&mut frame, id, partition.group.hard_state().term);
+        }
+        if logging {
+            self.outbox.frame.extend_from_slice(&frame);
+        }
+    }
+
+    /// A leader says that this node is no member any more.
+    pub(crate) fn gone(&mut self, from: u64, id: PartitionId) {
+        let is_target = self.is_target(id);
+        let logging = self.logging;
+        let Some(place) = self.places.get_mut(usize::from(id.0)) else { return };
+        // Believed only if the fabric says so too.
+        let is_out =
+            |partition: &Partition| !partition.group.is_leader() && partition.replica.members.contains(from);
+        if is_target || !place.partition.as_deref().is_some_and(is_out) {
+            return;
+        }
+        if let Some(partition) = place.partition.take()
+            && logging
+        {
+            write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(voters: &[u64], learners: &[u64]) -> Members {
+        Members { voters: voters.to_vec(), learners: learners.to_vec(), ..Members::default() }
+    }
+
+    #[track_caller]
+    fn check(voters: &[u64], learners: &[u64], target: &[u64], caught_up: &[u64], expect: Step) {
+        let step = next_step(1, false, &members(voters, learners), target, &|id| caught_up.contains(&id));
+        assert_eq!(step, expect);
+    }
+
+    #[test]
+    fn newcomers_learn_first_and_then_take_over_in_one_step() {
+        check(&[1], &[], &[1, 2, 3], &[], Step::Change(vec![Change::AddLearner(2)]));
+        check(&[1], &[2], &[1, 2, 3], &[2], Step::Change(vec![Change::AddLearner(3)]));
+        check(&[1], &[2, 3], &[1, 2, 3], &[2], Step::Wait);
+        let both = vec![Change::AddVoter(2), Change::AddVoter(3)];
+        check(&[1], &[2, 3], &[1, 2, 3], &[2, 3], Step::Change(both));
+        let swap = vec![Change::AddVoter(4), Change::Remove(3)];
+        check(&[1, 2, 3], &[4], &[1, 2, 4], &[2, 3, 4], Step::Change(swap));
+    }
+
+    #[test]
+    fn the_lead_goes_to_the_first_and_who_leaves_lets_go_of_it_first() {
+        check(&[1, 2, 3], &[], &[2, 1, 3], &[2, 3], Step::Transfer(2));
+        check(&[1, 2, 3], &[], &[2, 3, 4], &[2, 3], Step::Change(vec![Change::AddLearner(4)]));
+        check(&[1, 2, 3], &[4], &[2, 3, 4], &[2, 3, 4], Step::Change(vec![Change::AddVoter(4)]));
+        check(&[1, 2, 3, 4], &[], &[2, 3, 4], &[2, 3, 4], Step::Transfer(2));
+        check(&[1, 2, 3], &[], &[1, 2, 3], &[2, 3], Step::Rest);
+    }
+
+    #[test]
+    fn a_lone_group_wakes_only_for_others() {
+        let lone = |target: &[u64]| next_step(1, true, &Members::lone(1), target, &|_| false);
+        assert_eq!(lone(&[1]), Step::Rest);
+        assert_eq!(lone(&[1, 2]), Step::Wake);
+        assert_eq!(lone(&[2]), Step::Wake);
+    }
+}

@@ -1,0 +1,157 @@
+//! The replica of the meta group at start-up: what the log says of the fabric's state.
+//!
+//! Invariants: only committed commands are applied; the tail follows the last applied entry without a gap.
+
+use std::collections::VecDeque;
+
+use cluster::{Command, Meta};
+use raft::{Entry, EntryId, Group, HardState, Members, Payload, RecoverError, Recovered};
+
+use crate::entry::{EntryHeader, META_GROUP};
+use crate::fabric::group_config;
+use crate::meta::MetaReplica;
+use crate::operations::Stamp;
+use crate::partition::ReplayError;
+
+/// The meta group of which the log is being read.
+#[derive(Default)]
+pub(crate) struct RecoveringMeta {
+    is_known: bool,
+    state: Meta,
+    applied: EntryId,
+    members: Members,
+    hard: HardState,
+    tail: VecDeque<Entry>,
+}
+
+/// A replica of the meta group that can take part again.
+pub struct RecoveredMeta(pub(crate) MetaReplica);
+
+impl RecoveredMeta {
+    /// The fabric's state as far as it is known to be committed.
+    pub fn state(&self) -> &Meta {
+        &self.0.state
+    }
+
+    /// The replica of a node that founds a fabric: the first entry makes it.
+    pub fn found(node: u64, seed: u64, founding: cluster::Founding) -> Result<RecoveredMeta, RecoverError> {
+        let mut group = Group::recover(group_config(node, META_GROUP, seed), Recovered::founder(node))?;
+        group.open_alone();
+        group.wake();
+        let mut replica = MetaReplica::new(group, Meta::new(), EntryId::FOUNDED, Members::lone(node));
+        replica.found_with(Command::Found(founding));
+        Ok(RecoveredMeta(replica))
+    }
+
+    /// The replica of a node that was just let in; what it was given is good for finding the others.
+    pub fn join(node: u64, seed: u64) -> Result<RecoveredMeta, RecoverError> {
+        let group = Group::recover(group_config(node, META_GROUP, seed), Recovered::joiner())?;
+        Ok(RecoveredMeta(MetaReplica::new(group, Meta::new(), EntryId::default(), Members::default())))
+    }
+}
+
+impl RecoveringMeta {
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    pub(crate) fn current(&self) -> &Meta {
+        &self.state
+    }
+
+    /// The whole state after an entry.
+    pub(crate) fn restore(&mut self, id: EntryId, members: Members, state: Meta) {
+        self.is_known = true;
+        if id.index >= self.applied.index {
+            self.tail.retain(|entry| entry.id.index > id.index && entry.id.term >= id.term);
+            (self.applied, self.members, self.state) = (id, members, state);
+        }
+    }
+
+    pub(crate) fn entry(&mut self, header: &EntryHeader, body: &[u8]) -> Result<(), ReplayError> {
+        let id = EntryId { term: header.term, index: header.index };
+        let stamp = Stamp { time: header.time, seed: header.seed, operations: header.operations };
+        self.keep(Entry { id, payload: Payload::Data(stamp.encode(body).into()) })
+    }
+
+    pub(crate) fn change(&mut self, entry: Entry) -> Result<(), ReplayError> {
+        self.keep(entry)
+    }
+
+    fn keep(&mut self, entry: Entry) -> Result<(), ReplayError> {
+        self.is_known = true;
+        if entry.id.index <= self.applied.index {
+            return Ok(());
+        }
+        while self.tail.back().is_some_and(|last| last.id.index >= entry.id.index) {
+            self.tail.pop_back();
+        }
+        let last = self.tail.back().map_or(self.applied, |entry| entry.id).index.max(EntryId::FOUNDED.index);
+        if entry.id.index != last + 1 {
+            return Err(ReplayError::Gap { partition: META_GROUP.0, last, found: entry.id.index });
+        }
+        self.tail.push_back(entry);
+        Ok(())
+    }
+
+    pub(crate) fn state(&mut self, hard: HardState) -> Result<(), ReplayError> {
+        self.is_known = true;
+        self.hard = HardState { commit: hard.commit.max(self.hard.commit), ..hard };
+        self.commit(hard.commit);
+        Ok(())
+    }
+
+    pub(crate) fn members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
+        if index >= self.applied.index {
+            self.commit(index);
+            if self.tail.front().is_some_and(|entry| entry.id.index == index) {
+                self.applied = self.tail.pop_front().map_or(self.applied, |entry| entry.id);
+            }
+            self.members = members;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, index: u64) {
+        while let Some(entry) = self.tail.front().filter(|entry| entry.id.index <= index) {
+            let Payload::Data(data) = &entry.payload else { break };
+            if let Some((stamp, body)) = Stamp::decode(data)
+                && let Ok(command) = Command::decode(&body)
+            {
+                // Refused then as now: the state decides, and it is the same.
+                let _ = self.state.apply(&command, stamp.time);
+            }
+            self.applied = entry.id;
+            self.tail.pop_front();
+        }
+    }
+
+    pub(crate) fn start(self, node: u64, seed: u64) -> Result<RecoveredMeta, RecoverError> {
+        let recovered = if self.members == Members::default()
+            && self.applied == EntryId::default()
+            && self.tail.is_empty()
+        {
+            Recovered { hard: self.hard, ..Recovered::joiner() }
+        } else {
+            // A founder's first entries follow a place that is in no record.
+            let applied = self.applied.max(EntryId::FOUNDED);
+            let members =
+                if self.members == Members::default() { Members::lone(node) } else { self.members.clone() };
+            Recovered {
+                hard: HardState { commit: self.hard.commit.max(applied.index), ..self.hard },
+                members,
+                snapshot: applied,
+                last: self.tail.back().map_or(applied, |entry| entry.id),
+                applied: applied.index,
+                tail: self.tail.into(),
+            }
+        };
+        let (applied, members) = (recovered.snapshot, recovered.members.clone());
+        let mut group = Group::recover(group_config(node, META_GROUP, seed), recovered)?;
+        if group.is_lone() {
+            group.open_alone();
+            group.wake();
+        }
+        Ok(RecoveredMeta(MetaReplica::new(group, self.state, applied, members)))
+    }
+}

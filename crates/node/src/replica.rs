@@ -1,0 +1,658 @@
+//! What a partition's group with peers needs beside the engine: requests that wait for their entry, and the
+//! lease that lets a leader read alone.
+//!
+//! A write is put into the open batch; the batch becomes one entry; when the entry is committed its operations
+//! are applied, here as on every replica, and the leader that made it answers. A read runs at once if the lease
+//! holds and its client has no write under way here; else it waits for that write, or for the group to confirm
+//! the lead.
+//!
+//! ```text
+//!  errand ─▶ batch ─▶ propose ─▶ pending ─▶ committed ─▶ apply ─▶ answers
+//!                        │ not leader            │ another entry took its place
+//!                        ▼                       ▼
+//!                    sent elsewhere       "not applied"
+//! ```
+//! Invariants: steps of a batch are in the order in which they came; a step is answered once; what is pending is
+//! in the log's order. Does not know: sessions, peers' addresses, files.
+
+use std::collections::VecDeque;
+
+use base::{Args, DbIndex, HashMap, Millis, Random};
+use command::{DataCommand, NodeCommand, Run, Spec};
+use engine::{Access, Store};
+use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
+use resp::{Reply, Version};
+
+use crate::errand::{Answers, Dest, Errand, ErrandHead};
+use crate::fabric_txn::{ExecPlan, count_watches};
+use crate::operations::{Stamp, each_operation};
+use crate::partition::{Partition, Turn};
+
+use crate::wire::WireRequest;
+
+/// Entries of one leader under way at once; what comes meanwhile is collected for the next, for a round costs the
+/// same whatever it carries.
+const PENDING_MAX: usize = 2;
+/// A batch is closed when it has grown to this.
+const BATCH_BYTES: usize = 1 << 20;
+/// Of the shortest time to an election, the share in which a leader may read alone: numerator and denominator.
+const LEASE_SHARE: (u64, u64) = (1, 2);
+
+/// One request of a batch.
+pub(crate) struct Step {
+    head: ErrandHead,
+    what: What,
+    /// Its answer is a part of the next step's.
+    goes_on: bool,
+}
+
+enum What {
+    /// The next operation of the entry; its bytes in the batch's body.
+    Write { start: u32, len: u32 },
+    /// Runs when the operations before it have, if the lease holds then: it may have come after the proposal.
+    Read(WireRequest),
+    /// The same as part of a transaction: its place is that of the entry, whatever has happened since.
+    Inside(WireRequest),
+    /// What a transaction's answer begins with: it has so many parts.
+    Array(usize),
+}
+
+/// What is being collected for the next entry.
+#[derive(Default)]
+struct Batch {
+    body: Vec<u8>,
+    operations: u32,
+    steps: Vec<Step>,
+}
+
+/// An entry that was proposed here and is not applied yet.
+struct Pending {
+    id: EntryId,
+    steps: Vec<Step>,
+}
+
+/// Reads that wait for the group to confirm the lead.
+struct Confirming {
+    token: ReadToken,
+    /// Known once it is confirmed: to be applied first.
+    index: Option<u64>,
+    reads: Vec<Errand>,
+}
+
+/// See the module.
+pub(crate) struct Replica {
+    batch: Batch,
+    pending: VecDeque<Pending>,
+    /// Writes that wait for a transaction with watches, which waits for all before it.
+    line: VecDeque<Errand>,
+    /// Who has writes under way, and in which batch the last of them is.
+    writers: HashMap<u64, u64>,
+    /// Batches closed, and of these resolved.
+    closed: u64,
+    resolved: u64,
+    /// The last entry that is applied.
+    pub(crate) applied: EntryId,
+    pub(crate) members: Members,
+    pub(crate) lease: Lease,
+    /// Reads of this turn that the lease does not cover.
+    unconfirmed: Vec<Errand>,
+    confirming: Vec<Confirming>,
+    /// The leader's clock when it sent what was last heard of it, to be sent back to it.
+    echo: (u64, u64),
+    /// Role, term and leader when the node last looked.
+    pub(crate) seen: (Option<Role>, u64, Option<u64>),
+    /// A deletion of lapsed keys is on its way.
+    is_expiring: bool,
+    /// Steady clock: the last word of a leader, or the start.
+    pub(crate) heard: Millis,
+}
+
+/// How long a leader knows that nobody else leads.
+#[derive(Default)]
+pub(crate) struct Lease {
+    /// By peer: the time, on this node's steady clock, when something was sent that the peer has answered since.
+    heard: Vec<(u64, u64)>,
+    /// In this term the lead was offered to another, who may take it at any time.
+    off_in_term: u64,
+}
+
+impl Lease {
+    fn hear(&mut self, peer: u64, stamp_us: u64) {
+        match self.heard.iter_mut().find(|(other, _)| *other == peer) {
+            Some((_, stamp)) => *stamp = (*stamp).max(stamp_us),
+            None => self.heard.push((peer, stamp_us)),
+        }
+    }
+
+    fn stamp_of(&self, peer: u64) -> u64 {
+        self.heard.iter().find(|(other, _)| *other == peer).map_or(0, |(_, stamp)| *stamp)
+    }
+
+    /// When a majority of `voters` was last known to follow; `now_us` if `me` is majority enough.
+    fn majority(&self, me: u64, voters: &[u64], now_us: u64) -> u64 {
+        let mut stamps: Vec<u64> =
+            voters.iter().map(|&voter| if voter == me { now_us } else { self.stamp_of(voter) }).collect();
+        stamps.sort_unstable();
+        match stamps.len() {
+            0 => now_us,
+            // Of an ascending list of n, the majority is at or after this place.
+            count => stamps[(count - 1) / 2],
+        }
+    }
+
+    /// When all majorities that decide were last known to follow.
+    pub(crate) fn since(&self, me: u64, members: &Members, now_us: u64) -> u64 {
+        let outgoing = self.majority(me, &members.voters_outgoing, now_us);
+        self.majority(me, &members.voters, now_us).min(outgoing)
+    }
+
+    fn reset(&mut self) {
+        self.heard.clear();
+    }
+}
+
+impl Replica {
+    pub(crate) fn new(applied: EntryId, members: Members) -> Replica {
+        Replica {
+            batch: Batch::default(),
+            pending: VecDeque::new(),
+            line: VecDeque::new(),
+            writers: HashMap::default(),
+            closed: 0,
+            resolved: 0,
+            applied,
+            members,
+            lease: Lease::default(),
+            unconfirmed: Vec::new(),
+            confirming: Vec::new(),
+            echo: (0, 0),
+            seen: (None, 0, None),
+            is_expiring: false,
+            heard: Millis::default(),
+        }
+    }
+
+    /// Whether something is collected that may be proposed now.
+    pub(crate) fn wants_to_propose(&self) -> bool {
+        !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_caught_up() && self.line.is_empty() && self.confirming.is_empty()
+    }
+
+    /// Whether all that was collected is applied.
+    fn is_caught_up(&self) -> bool {
+        self.batch.steps.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether a client's writes are not all applied.
+    fn is_writing(&self, who: u64) -> bool {
+        self.writers.get(&who).is_some_and(|&batch| batch > self.resolved)
+    }
+
+    fn resolve(&mut self) {
+        self.resolved += 1;
+        if self.resolved == self.closed && self.batch.steps.is_empty() {
+            self.writers.clear();
+        }
+    }
+}
+
+impl Partition {
+    /// Takes a write up: into the open batch, or behind a transaction that waits.
+    pub(crate) fn take_write(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8], answers: &mut Answers) {
+        let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
+        let must_wait = is_exec && count_watches(args) > 0 && !self.replica.is_caught_up();
+        if must_wait || !self.replica.line.is_empty() {
+            self.replica.writers.insert(head.who, self.replica.closed + 1);
+            let request = WireRequest::copy_of(args, raw);
+            return self.replica.line.push_back(Errand { head, request });
+        }
+        match is_exec {
+            true => self.batch_exec(head, args, answers),
+            false => self.batch_write(head, raw),
+        }
+    }
+
+    /// Takes up what waited for a transaction, or for its turn; whether there was something.
+    pub(crate) fn serve_line(&mut self, answers: &mut Answers) -> bool {
+        let mut has_served = false;
+        while let Some(Errand { head, request }) = self.replica.line.front() {
+            let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
+            if is_exec && count_watches(request.args()) > 0 && !self.replica.is_caught_up() {
+                break;
+            }
+            let Some(Errand { head, request }) = self.replica.line.pop_front() else { break };
+            match is_exec {
+                true => self.batch_exec(head, request.args(), answers),
+                false => self.batch_write(head, request.raw()),
+            }
+            has_served = true;
+        }
+        has_served
+    }
+
+    /// Puts a transaction into the open batch, whole, unless a watched key has changed.
+    fn batch_exec(&mut self, head: ErrandHead, args: Args<'_>, answers: &mut Answers) {
+        let now = self.last_time;
+        let Some(plan) = ExecPlan::parse(args) else {
+            return answers.error(&head, "ERR malformed transaction");
+        };
+        if plan.watches.iter().any(|(db, key, value)| self.value_digest(*db, key, now) != *value) {
+            Reply::new(answers.buffer(), head.version).null_array();
+            return answers.seal(head.dest);
+        }
+        let requests = plan.requests;
+        let inner = |db, spec| ErrandHead { dest: Dest::Nobody, db, spec, ..head };
+        let steps = &mut self.replica.batch.steps;
+        let goes_on = !requests.is_empty();
+        steps.push(Step {
+            head: if goes_on { inner(head.db, head.spec) } else { head },
+            what: What::Array(requests.len()),
+            goes_on,
+        });
+        let last = requests.len().saturating_sub(1);
+        for (number, (db, spec, request)) in requests.into_iter().enumerate() {
+            if spec.is_write() {
+                self.batch_write(inner(db, spec), request.raw());
+            } else {
+                let (head, what) = (inner(db, spec), What::Inside(request));
+                self.replica.batch.steps.push(Step { head, what, goes_on: true });
+            }
+            if let Some(step) = self.replica.batch.steps.last_mut() {
+                step.goes_on = number != last;
+                if number == last {
+                    step.head.dest = head.dest;
+                    step.head.deadline = head.deadline;
+                }
+            }
+        }
+        self.replica.writers.insert(head.who, self.replica.closed + 1);
+    }
+
+    /// What tells a key's value from others: empty if there is none.
+    pub(crate) fn value_digest(&self, db: DbIndex, key: &[u8], now: Millis) -> Vec<u8> {
+        let now = now.max(self.last_time);
+        let digest = self.existing(db).and_then(|keyspace| keyspace.digest_value(key, now));
+        digest.map_or_else(Vec::new, |digest| digest.to_le_bytes().to_vec())
+    }
+
+    /// Puts a write into the open batch.
+    pub(crate) fn batch_write(&mut self, head: ErrandHead, raw: &[u8]) {
+        let replica = &mut self.replica;
+        let (db, who) = (head.db, head.who);
+        replica.batch.body.push(db.number());
+        let start = replica.batch.body.len() as u32;
+        replica.batch.body.extend_from_slice(raw);
+        replica.batch.operations += 1;
+        replica.batch.steps.push(Step {
+            head,
+            what: What::Write { start, len: raw.len() as u32 },
+            goes_on: false,
+        });
+        replica.writers.insert(who, replica.closed + 1);
+    }
+
+    /// Puts an operation that the node itself thought of into the open batch.
+    pub(crate) fn batch_own(&mut self, db: DbIndex, spec: &'static Spec, parts: &[&[u8]]) {
+        let request = WireRequest::encode(parts);
+        self.batch_write(ErrandHead::own(self.id, db, spec), request.raw());
+    }
+
+    /// Whether a read of this client must wait for its writes; if so, it was put behind them.
+    pub(crate) fn read_behind_writes(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) -> bool {
+        let replica = &mut self.replica;
+        if !replica.is_writing(head.who) {
+            return false;
+        }
+        let what = What::Read(WireRequest::copy_of(args, raw));
+        if !replica.line.is_empty() {
+            let Some(What::Read(request)) = Some(what) else { return false };
+            replica.line.push_back(Errand { head: *head, request });
+            return true;
+        }
+        let steps = match replica.batch.steps.is_empty() {
+            true => replica.pending.back_mut().map(|pending| &mut pending.steps),
+            false => Some(&mut replica.batch.steps),
+        };
+        let Some(steps) = steps else { return false };
+        steps.push(Step { head: *head, what, goes_on: false });
+        true
+    }
+
+    /// Lets a read wait for the group to confirm the lead.
+    pub(crate) fn read_confirmed(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        self.replica.unconfirmed.push(Errand { head, request: WireRequest::copy_of(args, raw) });
+    }
+
+    /// Whether this replica leads and may read without asking: nobody else can have been elected.
+    pub(crate) fn may_read(&self, now_us: u64, election_us: u64) -> bool {
+        let term = self.group.hard_state().term;
+        let lease = &self.replica.lease;
+        let lease_us = election_us * LEASE_SHARE.0 / LEASE_SHARE.1;
+        self.replica.applied.term == term
+            && lease.off_in_term != term
+            && lease.since(self.group.node(), &self.replica.members, now_us) + lease_us > now_us
+    }
+
+    /// Whether a majority was heard of lately, so that what is proposed has a chance.
+    pub(crate) fn has_quorum(&self, now_us: u64, election_us: u64) -> bool {
+        let since = self.replica.lease.since(self.group.node(), &self.replica.members, now_us);
+        since + 2 * election_us > now_us
+    }
+
+    /// Closes the open batch: it becomes an entry. Gives back what could not be proposed.
+    pub(crate) fn propose_batch(&mut self, turn: &mut Turn<'_>) -> Vec<Errand> {
+        let time = self.time(turn.now);
+        let replica = &mut self.replica;
+        let stamp = Stamp { time, seed: turn.random.next_u64(), operations: replica.batch.operations };
+        let data = stamp.encode(&replica.batch.body);
+        let steps = std::mem::take(&mut replica.batch.steps);
+        let result = self.group.propose(data);
+        replica.batch.operations = 0;
+        replica.closed += 1;
+        match result {
+            Ok(id) => {
+                replica.pending.push_back(Pending { id, steps });
+                replica.batch.body.clear();
+                if replica.batch.body.capacity() > BATCH_BYTES * 2 {
+                    replica.batch.body = Vec::new();
+                }
+                Vec::new()
+            }
+            Err(_) => {
+                let body = std::mem::take(&mut replica.batch.body);
+                replica.resolve();
+                errands_of(steps, &body)
+            }
+        }
+    }
+
+    /// Asks the group to confirm the lead for the reads of this turn.
+    pub(crate) fn confirm_reads(&mut self) -> bool {
+        if self.replica.unconfirmed.is_empty() {
+            return false;
+        }
+        let reads = std::mem::take(&mut self.replica.unconfirmed);
+        if let Some(token) = self.group.read_index() {
+            self.replica.confirming.push(Confirming { token, index: None, reads });
+        }
+        true
+    }
+
+    /// The lead was confirmed: the reads of this token may run once `index` is applied.
+    pub(crate) fn reads_confirmed(&mut self, token: ReadToken, index: u64) {
+        if let Some(reads) = self.replica.confirming.iter_mut().find(|reads| reads.token == token) {
+            reads.index = Some(index);
+        }
+    }
+
+    /// Runs reads whose index is applied.
+    pub(crate) fn run_confirmed(&mut self, turn: &mut Turn<'_>, answers: &mut Answers) {
+        let applied = self.replica.applied.index;
+        while let Some(at) =
+            self.replica.confirming.iter().position(|c| c.index.is_some_and(|index| index <= applied))
+        {
+            let confirmed = self.replica.confirming.swap_remove(at);
+            for Errand { head, request } in confirmed.reads {
+                let now = self.time(turn.now);
+                self.read(&head, request.args(), now, turn.random, answers.buffer());
+                answers.seal(head.dest);
+            }
+        }
+    }
+
+    /// Applies a committed entry and answers those who wait for it here. False if it holds something that this
+    /// version does not know; nothing more must be applied then.
+    pub(crate) fn apply(&mut self, entry: &Entry, turn: &mut Turn<'_>, answers: &mut Answers) -> bool {
+        let steps = self.resolve_up_to(entry.id, answers);
+        self.replica.applied = entry.id;
+        // An answer of the group may be old by now: what is read must be covered by the lease all the same.
+        let may_read = self.group.is_leader() && self.may_read(turn.mono_us, turn.election_us);
+        let Payload::Data(data) = &entry.payload else { return true };
+        let Some((stamp, body)) = Stamp::decode(data) else { return false };
+        let mut steps = steps.into_iter();
+        let known = each_operation(&body, stamp.operations, &mut |operation| {
+            let step = self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
+            let head = step.as_ref().map(|step| step.head);
+            let (version, access) =
+                head.map_or((Version::Resp2, Access::Untouched), |h| (h.version, h.access));
+            let keyspace = self.keyspace(operation.db);
+            let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
+            store.access = access;
+            let mut reply = Reply::new(answers.buffer(), version);
+            engine::execute(operation.command, operation.args, &mut store, &mut reply);
+            if operation.command == DataCommand::NarfExpire {
+                self.replica.is_expiring = false;
+            }
+            if !step.is_some_and(|step| step.goes_on) {
+                answers.seal(head.map_or(Dest::Nobody, |head| head.dest));
+            }
+        });
+        self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
+        self.last_time = self.last_time.max(stamp.time);
+        known
+    }
+
+    /// Runs the reads at the front of `steps`; the head of the write behind them.
+    fn run_reads_until_write(
+        &mut self,
+        steps: &mut std::vec::IntoIter<Step>,
+        may_read: bool,
+        time: Millis,
+        random: &mut Random,
+        answers: &mut Answers,
+    ) -> Option<Step> {
+        for step in steps.by_ref() {
+            let Step { head, what, goes_on } = step;
+            match what {
+                What::Write { .. } => return Some(Step { head, what, goes_on }),
+                What::Read(request) if !may_read => {
+                    self.replica.unconfirmed.push(Errand { head, request });
+                    continue;
+                }
+                What::Read(request) | What::Inside(request) => {
+                    self.read(&head, request.args(), time, random, answers.buffer());
+                }
+                What::Array(len) => Reply::new(answers.buffer(), head.version).array(len),
+            }
+            if !goes_on {
+                answers.seal(head.dest);
+            }
+        }
+        None
+    }
+
+    /// The steps of the entry being applied. Those whose place it has taken are told that they were not applied.
+    fn resolve_up_to(&mut self, id: EntryId, answers: &mut Answers) -> Vec<Step> {
+        while let Some(pending) = self.replica.pending.pop_front_if(|p| p.id.index <= id.index) {
+            self.replica.resolve();
+            if pending.id == id {
+                return pending.steps;
+            }
+            for step in pending.steps.into_iter().filter(|step| !step.goes_on) {
+                let text =
+                    format!("CLUSTERDOWN partition {} changed its leader, write not applied", self.id.0);
+                answers.error(&step.head, &text);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Runs a read on what is applied here.
+    pub(crate) fn read(
+        &mut self,
+        head: &ErrandHead,
+        args: Args<'_>,
+        now: Millis,
+        random: &mut Random,
+        out: &mut Vec<u8>,
+    ) {
+        let mut reply = Reply::new(out, head.version);
+        match head.spec.run {
+            Run::Data(command) => {
+                let keyspace = self.keyspace(head.db);
+                let mut store = Store::new(keyspace, head.db, now, random.next_u64());
+                store.access = head.access;
+                engine::execute(command, args, &mut store, &mut reply);
+            }
+            Run::Node(command) => self.read_whole(command, head.db, args, now, random, &mut reply),
+            Run::Container => reply.error("ERR not a request for one partition"),
+        }
+    }
+
+    /// Deletes, through the group, keys that were found lapsed; on a follower that is its leader's business.
+    pub(crate) fn sweep_replica(&mut self) {
+        let dbs: Vec<DbIndex> =
+            self.keyspaces().filter(|(_, keyspace)| keyspace.has_lapsed()).map(|(db, _)| db).collect();
+        for db in dbs {
+            let keys = self.keyspace(db).take_lapsed();
+            self.batch_expire(db, &keys);
+        }
+    }
+
+    /// Proposes the deletion of `keys`, if none is on its way already; how many.
+    pub(crate) fn batch_expire(&mut self, db: DbIndex, keys: &[Box<[u8]>]) -> usize {
+        if !self.group.is_leader() || self.replica.is_expiring || keys.is_empty() {
+            return 0;
+        }
+        self.replica.is_expiring = true;
+        let mut parts: Vec<&[u8]> = vec![b"narf.expire"];
+        parts.extend(keys.iter().map(|key| &**key));
+        self.batch_own(db, DataCommand::NarfExpire.spec(), &parts);
+        keys.len()
+    }
+
+    // ---- peers --------------------------------------------------------------------------------------------
+
+    /// A message of a peer. `stamp_us` is the sender's clock, or, if it answers us, ours when we asked.
+    pub(crate) fn step(
+        &mut self,
+        stamp_us: u64,
+        message: Message,
+        now: Millis,
+    ) -> Result<(), raft::StepError> {
+        let (kind, from, term) = (message.kind(), message.from(), message.term());
+        self.group.step(message)?;
+        let is_current = term == self.group.hard_state().term;
+        match kind {
+            MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot if is_current => {
+                self.replica.echo = (from, stamp_us);
+                self.replica.heard = now;
+            }
+            MessageKind::AppendResponse | MessageKind::HeartbeatResponse
+                if is_current && self.group.is_leader() =>
+            {
+                self.replica.lease.hear(from, stamp_us);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The stamp that goes with a message to a peer.
+    pub(crate) fn stamp_for(&self, message: &Message, now_us: u64) -> u64 {
+        match message.kind() {
+            MessageKind::AppendResponse | MessageKind::HeartbeatResponse => match self.replica.echo {
+                (leader, stamp) if leader == message.to() => stamp,
+                _ => 0,
+            },
+            _ => now_us,
+        }
+    }
+
+    /// Hands the lead to a peer. From now on, in this term, reads are confirmed one by one.
+    pub(crate) fn transfer(&mut self, peer: u64) -> bool {
+        self.replica.lease.off_in_term = self.group.hard_state().term;
+        self.group.transfer_to(peer).is_ok()
+    }
+
+    /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.
+    pub(crate) fn role_changed(&mut self) -> Vec<Errand> {
+        self.replica.lease.reset();
+        self.replica.is_expiring = false;
+        if self.group.is_leader() {
+            return Vec::new();
+        }
+        let replica = &mut self.replica;
+        let body = std::mem::take(&mut replica.batch.body);
+        let mut errands = errands_of(std::mem::take(&mut replica.batch.steps), &body);
+        errands.extend(replica.line.drain(..));
+        if std::mem::take(&mut replica.batch.operations) > 0 {
+            replica.closed += 1;
+            replica.resolve();
+        }
+        errands.append(&mut replica.unconfirmed);
+        errands.extend(std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads));
+        errands
+    }
+
+    /// Those who have waited too long for an entry are told that they cannot know.
+    pub(crate) fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
+        let id = self.id.0;
+        for pending in self.replica.pending.iter_mut() {
+            for step in pending.steps.iter_mut().filter(|step| step.head.deadline <= now) {
+                if step.head.dest == Dest::Nobody {
+                    continue;
+                }
+                let text = match step.what {
+                    What::Write { .. } | What::Inside(_) | What::Array(_) => format!(
+                        "UNKNOWNOUTCOME partition {id} did not confirm in time, the write may or may not be applied"
+                    ),
+                    What::Read(_) => format!("CLUSTERDOWN partition {id} has no quorum"),
+                };
+                answers.error(&step.head, &text);
+                step.head.dest = Dest::Nobody;
+            }
+        }
+        for confirming in &mut self.replica.confirming {
+            for read in confirming.reads.iter_mut().filter(|read| read.head.deadline <= now) {
+                if read.head.dest != Dest::Nobody {
+                    answers.error(&read.head, &format!("CLUSTERDOWN partition {id} has no quorum"));
+                    read.head.dest = Dest::Nobody;
+                }
+            }
+        }
+        self.replica.confirming.retain(|c| c.reads.iter().any(|read| read.head.dest != Dest::Nobody));
+    }
+}
+
+/// The requests of a batch that was not proposed, to be sent on. `body` is that of the batch.
+fn errands_of(steps: Vec<Step>, body: &[u8]) -> Vec<Errand> {
+    let mut errands = Vec::new();
+    // Of a transaction, its parts so far: database and request.
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut is_exec = false;
+    for Step { head, what, goes_on } in steps {
+        let request = match what {
+            What::Read(request) | What::Inside(request) => request,
+            What::Write { start, len } => {
+                WireRequest::parse(&body[start as usize..][..len as usize]).unwrap_or_default()
+            }
+            What::Array(_) => {
+                (is_exec, parts) = (true, vec![b"narf.exec".to_vec(), b"0".to_vec()]);
+                if goes_on {
+                    continue;
+                }
+                WireRequest::default()
+            }
+        };
+        if !is_exec {
+            errands.push(Errand { head, request });
+            continue;
+        }
+        if request != WireRequest::default() {
+            parts.push(head.db.number().to_string().into_bytes());
+            parts.push(request.raw().to_vec());
+        }
+        if !goes_on {
+            let words: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            let head = ErrandHead { spec: NodeCommand::NarfExec.spec(), ..head };
+            errands.push(Errand { head, request: WireRequest::encode(&words) });
+            is_exec = false;
+        }
+    }
+    errands
+}

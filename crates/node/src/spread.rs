@@ -1,0 +1,164 @@
+//! A client's request where partitions may be led by other nodes: read here if that is safe, else sent on its way.
+
+use base::{Args, PartitionId};
+use command::{DataCommand, NodeCommand, Spec};
+use resp::Reply;
+
+use crate::data::Place;
+use crate::dispatch::Taken;
+use crate::errand::ErrandHead;
+use crate::fabric::ELECTION_US;
+use crate::fabric_txn::ExecPlan;
+use crate::partition::Operation;
+use crate::scatter::CROSS_SLOT;
+use crate::session::{Session, Stall};
+use crate::worker::Worker;
+
+/// Requests of one client under way; it is read no further until some are answered.
+const UNDER_WAY_MAX: usize = 8192;
+
+impl Worker {
+    /// Runs a request for keys, wherever they are.
+    pub(crate) fn run_spread(
+        &mut self,
+        session: &mut Session,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        if session.output.waiting() >= UNDER_WAY_MAX {
+            session.stall = Some(Stall::Drain);
+            return Taken::Later;
+        }
+        match self.place(session.db, command, spec, args) {
+            Place::One(id) if spec.is_write() || !self.read_here(session, id, spec, args) => {
+                self.send_for(session, id, spec, args, raw);
+            }
+            Place::One(_) => {}
+            Place::Several(ids) => match spec.split {
+                _ if ids.len() == 1 => self.send_for(session, ids[0], spec, args, raw),
+                Some(split)
+                    if (args.len() - usize::from(spec.keys.first))
+                        .is_multiple_of(usize::from(spec.keys.step)) =>
+                {
+                    self.scatter_keys(session, spec, split, args);
+                }
+                // One partition tells what is wrong with it.
+                Some(_) => self.send_for(session, ids[0], spec, args, raw),
+                None => {
+                    self.stats.errors += 1;
+                    Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
+                }
+            },
+        }
+        Taken::Done
+    }
+
+    /// Answers a read at once if this worker's replica leads beyond doubt and nothing of this client is under way
+    /// there; whether it did.
+    fn read_here(
+        &mut self,
+        session: &mut Session,
+        id: PartitionId,
+        spec: &'static Spec,
+        args: Args<'_>,
+    ) -> bool {
+        if session.output.is_waiting() {
+            return false;
+        }
+        let (mono_us, wall) = (self.now.mono_us, self.now.millis());
+        let Worker { places, random, fabric, .. } = self;
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        if partition.group.is_lone() {
+            let command::Run::Data(command) = spec.run else { return false };
+            let (db, version, access) = (session.db, session.version, session.access());
+            // A read is not logged, so its wire form is of no use.
+            let operation = Operation { spec, command, db, args, raw: b"", version, access };
+            self.run_here(id, operation, session.output.end());
+            return true;
+        }
+        if !partition.group.is_leader() || !partition.may_read(mono_us, ELECTION_US) {
+            return false;
+        }
+        let mut head = ErrandHead::own(id, session.db, spec);
+        head.version = session.version;
+        head.access = session.access();
+        let time = partition.time(wall);
+        partition.read(&head, args, time, random, session.output.end());
+        if partition.has_lapsed() {
+            partition.sweep_replica();
+            fabric.stir(id);
+        }
+        true
+    }
+
+    /// Runs an errand on a partition that this node has alone.
+    pub(crate) fn run_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8], out: &mut Vec<u8>) {
+        let &ErrandHead { spec, db, version, access, partition: id, .. } = head;
+        if let Some(refusal) = self.write_refused(spec, raw.len()) {
+            return Reply::new(out, version).error(refusal);
+        }
+        match spec.run {
+            command::Run::Data(command) => {
+                let operation = Operation { spec, command, db, args, raw, version, access };
+                self.run_here(id, operation, out);
+            }
+            command::Run::Node(NodeCommand::NarfExec) => self.exec_alone(head, args, out),
+            command::Run::Node(_) | command::Run::Container => {
+                let wall = self.now.millis();
+                let Worker { places, random, .. } = self;
+                if let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() {
+                    let time = partition.time(wall);
+                    partition.read(head, args, time, random, out);
+                }
+            }
+        }
+    }
+
+    /// Runs a transaction on a partition that this node has alone.
+    fn exec_alone(&mut self, head: &ErrandHead, args: Args<'_>, out: &mut Vec<u8>) {
+        let (id, version, access, now) = (head.partition, head.version, head.access, self.now.millis());
+        let Some(partition) = self.partition_mut(id) else { return };
+        let now = partition.time(now);
+        let plan = match ExecPlan::parse(args) {
+            Some(plan)
+                if plan
+                    .watches
+                    .iter()
+                    .all(|(db, key, value)| partition.value_digest(*db, key, now) == *value) =>
+            {
+                plan
+            }
+            Some(_) => return Reply::new(out, version).null_array(),
+            None => return Reply::new(out, version).error("ERR malformed transaction"),
+        };
+        Reply::new(out, version).array(plan.requests.len());
+        for (db, spec, request) in plan.requests {
+            let command::Run::Data(command) = spec.run else { continue };
+            let (args, raw) = (request.args(), request.raw());
+            self.run_here(id, Operation { spec, command, db, args, raw, version, access }, out);
+        }
+    }
+
+    /// Puts an answer that came late where its client waits for it.
+    pub(crate) fn fill_one(
+        &mut self,
+        at: crate::session::SessionRef,
+        ticket: crate::output::Ticket,
+        answer: &[u8],
+    ) {
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        if session.at.conn == at.conn {
+            // While a transaction is pending, all that is still to come is a part of its reply.
+            match &mut session.exec {
+                Some(pending) => pending.output.fill(ticket, answer),
+                None => session.output.fill(ticket, answer),
+            }
+            self.settle_exec(&mut session);
+            self.settle(&mut session);
+            self.queue_send(&mut session);
+        }
+        self.sessions.put_back(session);
+    }
+}

@@ -1,0 +1,491 @@
+//! Several nodes in a box: each with one worker and a log in memory, and links between them that can be cut, slowed
+//! and lost. What happens is drawn from a seed; time moves only when the world says so.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use base::{ConnId, KeyHasher, Millis, NodeId, Now, Random, WorkerId};
+use cluster::{Admission, Command, Founding, HashSeed, MemberKind, Meta, Newcomer};
+use node::settings::Settings;
+use node::{
+    AfterSend, CheckpointWrite, Control, FabricSetup, Outbox, Peer, RecoveredMeta, Recovery, Router, Worker,
+    WorkerSetup,
+};
+use resp::{Value, ValueDecoder};
+
+use crate::net::{TestHost, show};
+
+pub(crate) const PARTITIONS: u16 = 4;
+
+/// What is left of a node when its process dies.
+#[derive(Clone, Default)]
+struct Disk {
+    frames: Vec<Vec<u8>>,
+    /// How many of them are on stable storage.
+    synced: usize,
+    /// By partition: term, index, time, chunks, and how many frames were written when it began.
+    checkpoints: BTreeMap<u16, (u64, u64, Millis, Vec<Vec<u8>>, usize)>,
+}
+
+struct Machine {
+    id: NodeId,
+    name: String,
+    disk: Disk,
+    worker: Option<Worker>,
+    under_way: BTreeMap<u16, (u64, u64, Millis, Vec<Vec<u8>>, usize)>,
+    /// Its thread gets no processor until then.
+    paused_until: Millis,
+    starts: u64,
+}
+
+struct Client {
+    node: usize,
+    token: u32,
+    received: Vec<u8>,
+    open: bool,
+}
+
+pub(crate) struct World {
+    machines: Vec<Machine>,
+    wires: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
+    /// Directed links that lose everything.
+    pub(crate) cut: Vec<(usize, usize)>,
+    /// Of 1000 frames, how many are lost with their link.
+    clients: Vec<Client>,
+    pub(crate) random: Random,
+    pub(crate) now: Now,
+    conns: u64,
+    pub(crate) agreed: Vec<Result<(), String>>,
+    logging: bool,
+}
+
+impl World {
+    /// One node that founds a fabric.
+    pub(crate) fn new(seed: u64, logging: bool) -> World {
+        let mut world = World {
+            machines: Vec::new(),
+            wires: BTreeMap::new(),
+            cut: Vec::new(),
+            clients: Vec::new(),
+            random: Random::new(seed),
+            now: Now { wall_us: 1_700_000_000_000_000, mono_us: 1_000_000 },
+            conns: 0,
+            agreed: Vec::new(),
+            logging,
+        };
+        world.add_machine();
+        world.start_founder();
+        world.pass(100);
+        world
+    }
+
+    /// A fabric of `count` nodes, all of them with their data.
+    pub(crate) fn of(count: usize, seed: u64) -> World {
+        let mut world = World::new(seed, true);
+        while world.machines.len() < count {
+            world.join();
+        }
+        world.settle();
+        world
+    }
+
+    fn add_machine(&mut self) -> usize {
+        let index = self.machines.len();
+        let id = NodeId((u128::from(self.random.next_u64()) << 64) | (0x1000 + index as u128));
+        let name = format!("node-{index}");
+        let (disk, under_way) = (Disk::default(), BTreeMap::new());
+        let paused_until = Millis::default();
+        self.machines.push(Machine { id, name, disk, worker: None, under_way, paused_until, starts: 0 });
+        index
+    }
+
+    fn newcomer(&self, index: usize) -> Newcomer {
+        let machine = &self.machines[index];
+        Newcomer {
+            node: machine.id,
+            name: machine.name.clone(),
+            peer_address: format!("10.0.0.{index}:16379"),
+            client_address: format!("10.0.0.{index}:6379"),
+            kind: MemberKind::Data,
+            weight: 100,
+            incarnation: 1,
+            version: "test".to_owned(),
+        }
+    }
+
+    fn replica(&self, index: usize) -> u64 {
+        cluster::replica_id(self.machines[index].id).unwrap()
+    }
+
+    fn start_founder(&mut self) {
+        let founding = Founding {
+            cluster: 7,
+            name: "test".to_owned(),
+            partitions: PARTITIONS,
+            key_hash_seed: HashSeed(5),
+            replicas_wanted: 3,
+            member: self.newcomer(0),
+        };
+        let (me, seed) = (self.replica(0), self.random.next_u64());
+        let meta = RecoveredMeta::found(me, seed, founding).unwrap();
+        self.start_with(0, true, Some((Meta::new(), meta)));
+    }
+
+    /// Starts the process of a machine from what is on its disk.
+    pub(crate) fn restart(&mut self, index: usize) {
+        self.start_with(index, false, None);
+        let now = self.now.mono_us / 1000;
+        self.machines[index].paused_until = Millis(now);
+    }
+
+    fn start_with(&mut self, index: usize, holds_all: bool, fresh: Option<(Meta, RecoveredMeta)>) {
+        let router = Router::new(PARTITIONS, 1);
+        let hasher = KeyHasher::new(5);
+        let mut recovery = Recovery::new(router, hasher);
+        let disk = &self.machines[index].disk;
+        let mut from = usize::MAX;
+        for (&partition, (term, entry, time, chunks, frames)) in &disk.checkpoints {
+            let id = base::PartitionId(partition);
+            recovery.restore(id, *term, *entry, *time).unwrap();
+            chunks.iter().for_each(|chunk| recovery.load(id, chunk).unwrap());
+            from = from.min(*frames);
+        }
+        if disk.checkpoints.len() < usize::from(PARTITIONS) {
+            from = 0;
+        }
+        disk.frames.iter().skip(from).for_each(|frame| recovery.replay(frame).unwrap());
+        let mut first = Vec::new();
+        let (me, seed) = (self.replica(index), self.random.next_u64());
+        let (partitions, recovered) = recovery.start(me, seed, holds_all, &mut first).unwrap();
+        let (meta, replica) = match (fresh, recovered) {
+            (Some((meta, replica)), _) => (meta, replica),
+            (None, Some(replica)) => (replica.state().clone(), replica),
+            (None, None) => panic!("node {index} has no meta group on its disk"),
+        };
+        if self.logging && !first.is_empty() {
+            self.machines[index].disk.frames.push(first);
+        }
+        let mut settings = Settings::default();
+        let row = node::settings::find("enable-debug-command").unwrap();
+        settings.set_at_start(row, "yes").unwrap();
+        let worker = Worker::new(WorkerSetup {
+            id: WorkerId(0),
+            router,
+            settings: Arc::new(settings),
+            partitions,
+            logging: self.logging,
+            seed: self.random.next_u64(),
+            host: Box::new(TestHost),
+            hasher,
+            fabric: Some(FabricSetup {
+                node: self.machines[index].id,
+                meta: Arc::new(meta),
+                meta_replica: Some(replica),
+            }),
+        });
+        let machine = &mut self.machines[index];
+        machine.worker = Some(worker);
+        machine.starts += 1;
+        machine.disk.synced = machine.disk.frames.len();
+        self.turn(index, |_| {});
+        self.link(index);
+    }
+
+    /// Tells a node and all that run that they can reach each other, unless they are cut off.
+    fn link(&mut self, index: usize) {
+        for other in 0..self.machines.len() {
+            if other == index || self.machines[other].worker.is_none() {
+                continue;
+            }
+            for (from, to) in [(index, other), (other, index)] {
+                self.wires.remove(&(from, to));
+                let node = self.machines[to].id;
+                self.turn(from, |worker| worker.peer_up(node));
+            }
+        }
+    }
+
+    /// A new node asks the first that runs to be let in; its index.
+    pub(crate) fn join(&mut self) -> usize {
+        let index = self.add_machine();
+        let via = (0..index).find(|&node| self.machines[node].worker.is_some()).unwrap();
+        let command = Command::Join { member: self.newcomer(index), admission: Admission::Local };
+        self.ask_fabric(via, command).unwrap();
+        let meta = self.meta(via);
+        let (me, seed) = (self.replica(index), self.random.next_u64());
+        let replica = RecoveredMeta::join(me, seed).unwrap();
+        self.start_with(index, false, Some((meta, replica)));
+        self.settle();
+        index
+    }
+
+    /// Has the fabric decide on something, through a node.
+    pub(crate) fn ask_fabric(&mut self, via: usize, command: Command) -> Result<(), String> {
+        self.agreed.clear();
+        self.turn(via, |worker| worker.ask_fabric(1, command));
+        for _ in 0..200 {
+            if let Some(result) = self.agreed.pop() {
+                return result;
+            }
+            self.pass(50);
+        }
+        Err("no answer".to_owned())
+    }
+
+    pub(crate) fn meta(&mut self, index: usize) -> Meta {
+        Meta::clone(self.machines[index].worker.as_ref().unwrap().fabric_state())
+    }
+
+    /// The process dies; what it had written is there, what it had not synced too, as only the process died.
+    pub(crate) fn kill(&mut self, index: usize) {
+        self.machines[index].worker = None;
+        self.machines[index].under_way.clear();
+        self.clients.iter_mut().filter(|client| client.node == index).for_each(|client| client.open = false);
+        self.wires.retain(|&(from, to), _| from != index && to != index);
+        let node = self.machines[index].id;
+        for other in 0..self.machines.len() {
+            if other != index && self.machines[other].worker.is_some() {
+                self.turn(other, |worker| worker.peer_down(node));
+            }
+        }
+    }
+
+    /// The process stands still for so long; its links stay up.
+    pub(crate) fn pause(&mut self, index: usize, millis: u64) {
+        self.machines[index].paused_until = Millis(self.now.mono_us / 1000 + millis);
+    }
+
+    fn is_paused(&self, index: usize) -> bool {
+        self.machines[index].paused_until > self.now.mono_millis()
+    }
+
+    pub(crate) fn is_running(&self, index: usize) -> bool {
+        self.machines[index].worker.is_some()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.machines.len()
+    }
+
+    fn turn<T>(&mut self, index: usize, event: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+        let now = self.now;
+        let worker = self.machines[index].worker.as_mut()?;
+        worker.begin_turn(now, usize::MAX);
+        let result = event(worker);
+        let outbox = std::mem::take(worker.end_turn());
+        self.finish_turn(index, outbox);
+        Some(result)
+    }
+
+    fn finish_turn(&mut self, index: usize, outbox: Outbox) {
+        let Outbox { frame, sync, peers, send, close, checkpoints, control, .. } = outbox;
+        let before = self.machines[index].disk.frames.len();
+        if !frame.is_empty() && self.logging {
+            self.machines[index].disk.frames.push(frame);
+        }
+        let machine = &mut self.machines[index];
+        let position = machine.disk.frames.len();
+        let worker = machine.worker.as_mut().unwrap();
+        worker.appended(position as u64);
+        for write in checkpoints {
+            self.take_checkpoint(index, write, before);
+        }
+        for (to, frame) in peers {
+            let to = self.machines.iter().position(|m| cluster::replica_id(m.id) == Some(to)).unwrap();
+            if self.machines[to].worker.is_some() && !self.cut.contains(&(index, to)) {
+                self.wires.entry((index, to)).or_default().push_back(frame);
+            }
+        }
+        for token in send {
+            self.flush(index, token);
+        }
+        for token in close {
+            if let Some(client) =
+                self.clients.iter_mut().find(|c| c.open && c.node == index && c.token == token)
+            {
+                client.open = false;
+            }
+        }
+        for control in control {
+            match control {
+                Control::Agreed { result, .. } => self.agreed.push(result),
+                Control::Fail(text) => panic!("node {index} stops: {text}"),
+                _ => {}
+            }
+        }
+        if sync || self.random.chance(1, 4) {
+            self.machines[index].disk.synced = position;
+            let worker = self.machines[index].worker.as_mut().unwrap();
+            worker.begin_turn(self.now, usize::MAX);
+            worker.synced(position as u64);
+            let outbox = std::mem::take(worker.end_turn());
+            if !is_empty(&outbox) {
+                self.finish_turn(index, outbox);
+            }
+        }
+    }
+
+    fn take_checkpoint(&mut self, index: usize, write: CheckpointWrite, frames: usize) {
+        let machine = &mut self.machines[index];
+        match write {
+            CheckpointWrite::Begin { partition, index, term, time, .. } => {
+                machine.under_way.insert(partition.0, (term, index, time, Vec::new(), frames));
+            }
+            CheckpointWrite::Chunk { partition, bytes } => {
+                let len = bytes.len();
+                if let Some(under_way) = machine.under_way.get_mut(&partition.0) {
+                    under_way.3.push(bytes);
+                }
+                self.turn(index, |worker| worker.checkpoint_written(partition, len));
+            }
+            CheckpointWrite::End { partition } => {
+                if let Some(done) = machine.under_way.remove(&partition.0) {
+                    machine.disk.checkpoints.insert(partition.0, done);
+                }
+                self.turn(index, |worker| worker.checkpoint_done(partition));
+            }
+        }
+    }
+
+    /// One random step: a frame arrives. False if there is none to deliver.
+    fn deliver(&mut self) -> bool {
+        let ready: Vec<(usize, usize)> = self
+            .wires
+            .iter()
+            .filter(|((_, to), queue)| !queue.is_empty() && !self.is_paused(*to))
+            .map(|(&pair, _)| pair)
+            .collect();
+        if ready.is_empty() {
+            return false;
+        }
+        let (from, to) = ready[self.random.below(ready.len() as u64) as usize];
+        let frame = self.wires.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
+        if self.cut.contains(&(from, to)) {
+            return true;
+        }
+        let sender = self.machines[from].id;
+        self.turn(to, |worker| worker.peer_frame(sender, &frame));
+        true
+    }
+
+    /// Lets so much time pass, with all that happens in it.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let end = self.now.mono_us + millis * 1000;
+        while self.now.mono_us < end {
+            self.now.mono_us += 1000;
+            self.now.wall_us += 1000;
+            for index in 0..self.machines.len() {
+                if self.is_paused(index) {
+                    continue;
+                }
+                for _ in 0..20 {
+                    let due = |worker: &Worker| worker.next_tick() <= self.now.mono_millis();
+                    if !self.machines[index].worker.as_ref().is_some_and(due) {
+                        break;
+                    }
+                    self.turn(index, Worker::tick);
+                }
+            }
+            for _ in 0..40 {
+                if !self.deliver() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Lets time pass until placement has come to rest.
+    pub(crate) fn settle(&mut self) {
+        self.pass(3000);
+    }
+
+    pub(crate) fn connect(&mut self, node: usize) -> usize {
+        self.conns += 1;
+        let conn = ConnId(self.conns);
+        let token = self.turn(node, |worker| worker.accept(conn, Peer::InProcess, 1)).unwrap().unwrap();
+        self.clients.push(Client { node, token, received: Vec::new(), open: true });
+        self.clients.len() - 1
+    }
+
+    pub(crate) fn send(&mut self, client: usize, line: &str) {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut bytes = Vec::new();
+        resp::write_request(&mut bytes, words.iter());
+        let Client { node, token, .. } = self.clients[client];
+        self.turn(node, |worker| worker.receive(token, &bytes));
+    }
+
+    /// The answers that have come so far.
+    pub(crate) fn answers(&mut self, client: usize) -> Vec<Value> {
+        let received = std::mem::take(&mut self.clients[client].received);
+        let mut decoder = ValueDecoder::new();
+        let (mut values, mut at) = (Vec::new(), 0);
+        while let Ok(Some((value, len))) = decoder.decode(&received[at..]) {
+            values.push(value);
+            at += len;
+        }
+        self.clients[client].received = received[at..].to_vec();
+        values
+    }
+
+    pub(crate) fn is_open(&self, client: usize) -> bool {
+        self.clients[client].open
+    }
+
+    /// Asks and waits for the answer, up to seven seconds.
+    pub(crate) fn ask(&mut self, client: usize, line: &str) -> String {
+        self.send(client, line);
+        for _ in 0..7000 {
+            let answers = self.answers(client);
+            if let Some(value) = answers.first() {
+                assert_eq!(answers.len(), 1, "one request has one answer");
+                return show(value);
+            }
+            self.pass(1);
+        }
+        "no answer".to_owned()
+    }
+
+    fn flush(&mut self, node: usize, token: u32) {
+        let Some(client) = self.clients.iter().position(|c| c.open && c.node == node && c.token == token)
+        else {
+            return;
+        };
+        loop {
+            let worker = self.machines[node].worker.as_mut().unwrap();
+            let bytes = worker.sendable(token).to_vec();
+            self.clients[client].received.extend_from_slice(&bytes);
+            match worker.sent(token, bytes.len()) {
+                AfterSend::More => {}
+                AfterSend::Idle => return,
+                AfterSend::Close => {
+                    self.clients[client].open = false;
+                    return worker.closed(token);
+                }
+            }
+        }
+    }
+
+    /// The digest of what a node holds, asked of itself.
+    pub(crate) fn digest(&mut self, node: usize) -> String {
+        let client = self.connect(node);
+        self.ask(client, "DEBUG DIGEST")
+    }
+
+    pub(crate) fn begin_checkpoint(&mut self, node: usize) {
+        self.turn(node, |worker| assert!(worker.begin_checkpoint()));
+        self.pass(200);
+        // What the checkpoints cover is cut off, as the shell would.
+        let disk = &mut self.machines[node].disk;
+        assert!(disk.checkpoints.len() <= usize::from(PARTITIONS));
+    }
+}
+
+fn is_empty(outbox: &Outbox) -> bool {
+    outbox.frame.is_empty()
+        && outbox.peers.is_empty()
+        && outbox.send.is_empty()
+        && outbox.checkpoints.is_empty()
+        && outbox.control.is_empty()
+        && outbox.close.is_empty()
+}
