@@ -784,6 +784,7 @@ impl Worker {
             }
             partition.group.tick();
             partition.give_up_pending(now, &mut fabric.answers);
+            partition.confirm_again();
             if partition.group.has_ready() || partition.replica.wants_to_propose() {
                 fabric.stir(PartitionId(place as u16));
             }

@@ -255,7 +255,9 @@ impl Worker {
         }
         let must_sync = ready.must_sync && logging;
         let mut frame = Vec::new();
+        let mut sent_to = Vec::new();
         for message in std::mem::take(&mut ready.messages) {
+            sent_to.extend(message.snapshot().map(|_| message.to()));
             fabric.post(META_GROUP, mono_us, &message);
         }
         if let Some(snapshot) = ready.snapshot.take() {
@@ -288,8 +290,11 @@ impl Worker {
         take(&mut meta, committed, members);
         let advanced = meta.group.advance(ready);
         for message in &advanced.messages {
+            sent_to.extend(message.snapshot().map(|_| message.to()));
             fabric.post(META_GROUP, mono_us, message);
         }
+        // Each peer gets a state of its own time: in an older one, who joined since is not a member.
+        sent_to.into_iter().for_each(|peer| meta.group.report_snapshot(peer, true));
         take(&mut meta, advanced.committed, advanced.members);
         offer_wished(&mut meta);
         fabric.meta_replica = Some(meta);

@@ -382,6 +382,16 @@ impl Partition {
         true
     }
 
+    /// Asks again for what was not confirmed yet: the engine forgets what it is asked before it has committed an entry
+    /// of its term, or when the leader changes.
+    pub(crate) fn confirm_again(&mut self) {
+        for confirming in self.replica.confirming.iter_mut().filter(|confirming| confirming.index.is_none()) {
+            if let Some(token) = self.group.read_index() {
+                confirming.token = token;
+            }
+        }
+    }
+
     /// The lead was confirmed: the reads of this token may run once `index` is applied.
     pub(crate) fn reads_confirmed(&mut self, token: ReadToken, index: u64) {
         if let Some(reads) = self.replica.confirming.iter_mut().find(|reads| reads.token == token) {

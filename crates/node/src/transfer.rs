@@ -226,8 +226,9 @@ impl Worker {
         let has_taken_over = progress.is_some_and(|progress| progress.matched >= sending.id.index);
         let is_stalled = now.since(sending.moved) > STALLED_MS;
         if has_taken_over || is_stalled || !partition.group.is_leader() {
-            if sending.is_offered && !has_taken_over {
-                partition.group.report_snapshot(to, false);
+            if sending.is_offered {
+                // Taken over or not, it must not be offered to the next: who joined since is not a member in it.
+                partition.group.report_snapshot(to, has_taken_over);
             }
             stop_walk(partition);
             fabric.transfers.sending = None;
