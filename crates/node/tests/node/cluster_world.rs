@@ -17,14 +17,16 @@ use crate::net::{TestHost, show};
 
 pub(crate) const PARTITIONS: u16 = 4;
 
+/// Term, index, time, chunks, and how many frames were written when it began.
+type Checkpoint = (u64, u64, Millis, Vec<Vec<u8>>, usize);
+
 /// What is left of a node when its process dies.
 #[derive(Clone, Default)]
 struct Disk {
     frames: Vec<Vec<u8>>,
     /// How many of them are on stable storage.
     synced: usize,
-    /// By partition: term, index, time, chunks, and how many frames were written when it began.
-    checkpoints: BTreeMap<u16, (u64, u64, Millis, Vec<Vec<u8>>, usize)>,
+    checkpoints: BTreeMap<u16, Checkpoint>,
 }
 
 struct Machine {
@@ -32,7 +34,7 @@ struct Machine {
     name: String,
     disk: Disk,
     worker: Option<Worker>,
-    under_way: BTreeMap<u16, (u64, u64, Millis, Vec<Vec<u8>>, usize)>,
+    under_way: BTreeMap<u16, Checkpoint>,
     /// Its thread gets no processor until then.
     paused_until: Millis,
     starts: u64,
@@ -328,7 +330,9 @@ impl World {
     fn take_checkpoint(&mut self, index: usize, write: CheckpointWrite, frames: usize) {
         let machine = &mut self.machines[index];
         match write {
-            CheckpointWrite::Begin { partition, index, term, time, .. } => {
+            CheckpointWrite::Begin { partition, index, term, time, is_received } => {
+                // A log is cut behind a round of checkpoints of one's own, not behind what a leader sent.
+                let frames = if is_received { 0 } else { frames };
                 machine.under_way.insert(partition.0, (term, index, time, Vec::new(), frames));
             }
             CheckpointWrite::Chunk { partition, bytes } => {
