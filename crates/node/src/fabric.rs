@@ -10,10 +10,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{AckLevel, Args, Millis, NodeId, PartitionId};
+use base::{Args, Millis, PartitionId};
 use cluster::Meta;
-use command::Lookup;
-use raft::{Entry, Group, Message, MessageKind, Payload, Role};
+use raft::{Entry, Message, Payload, Role};
 
 use crate::borrow::Place;
 use crate::entry::{EntryHeader, write_change, write_entry, write_members, write_restored, write_state};
@@ -24,7 +23,7 @@ use crate::meta::MetaReplica;
 use crate::operations::Stamp;
 use crate::outbox::Control;
 use crate::partition::{Partition, Turn};
-use crate::peer_frame::{Item, TransferState, items};
+use crate::peer_frame::Item;
 use crate::scatter::Scatters;
 use crate::transfer::Transfers;
 use crate::wire::WireRequest;
@@ -51,13 +50,13 @@ const PARKED_MAX: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct PeerState {
     pub(crate) is_up: bool,
-    frame: Vec<u8>,
+    pub(crate) frame: Vec<u8>,
 }
 
 /// A request that another node was asked to serve.
-struct Forward {
-    to: u64,
-    errand: Errand,
+pub(crate) struct Forward {
+    pub(crate) to: u64,
+    pub(crate) errand: Errand,
 }
 
 /// See the module.
@@ -75,11 +74,11 @@ pub(crate) struct Fabric {
     pub(crate) meta_replica: Option<Box<MetaReplica>>,
     pub(crate) peers: BTreeMap<u64, PeerState>,
     /// Who leads a partition, and in which term, as far as others said so.
-    hints: Vec<(u64, u64)>,
+    pub(crate) hints: Vec<(u64, u64)>,
     /// Groups with something to do.
     stirred: Vec<PartitionId>,
     parked: BTreeMap<PartitionId, Vec<Errand>>,
-    forwards: BTreeMap<u64, Forward>,
+    pub(crate) forwards: BTreeMap<u64, Forward>,
     next_call: u64,
     pub(crate) scatters: Scatters,
     pub(crate) execs: Execs,
@@ -89,13 +88,13 @@ pub(crate) struct Fabric {
     errands_out: Vec<Calls<ErrandHead>>,
     /// Groups whose word is held back until the log is on stable storage up to here.
     holds: BTreeMap<PartitionId, u64>,
-    held: Vec<(u64, u64, Vec<u8>)>,
+    pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     pub(crate) transfers: Transfers,
     pub(crate) next_tick: Millis,
 }
 
 /// Who can serve a partition.
-enum Standing {
+pub(crate) enum Standing {
     /// This node alone.
     Lone,
     /// This node leads its group.
@@ -179,7 +178,7 @@ impl Fabric {
         }
     }
 
-    fn hint(&mut self, partition: PartitionId, leader: u64, term: u64) {
+    pub(crate) fn hint(&mut self, partition: PartitionId, leader: u64, term: u64) {
         if let Some(hint) = self.hints.get_mut(usize::from(partition.0))
             && term >= hint.1
         {
@@ -187,7 +186,7 @@ impl Fabric {
         }
     }
 
-    fn is_up(&self, node: u64) -> bool {
+    pub(crate) fn is_up(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_up)
     }
 }
@@ -214,7 +213,7 @@ impl Worker {
         }
     }
 
-    fn standing(&self, id: PartitionId) -> Standing {
+    pub(crate) fn standing(&self, id: PartitionId) -> Standing {
         let Some(place) = self.places.get(usize::from(id.0)) else { return Standing::Nobody };
         let leader = match place.partition.as_deref() {
             Some(partition) if partition.group.is_lone() => return Standing::Lone,
@@ -286,7 +285,7 @@ impl Worker {
     }
 
     /// Lets an errand wait until the partition has a leader.
-    fn park(&mut self, mut errand: Errand) {
+    pub(crate) fn park(&mut self, mut errand: Errand) {
         let waits_until = Millis(self.now.mono_millis().0 + PATIENCE_MS);
         // The patience counts from when it first had to wait.
         errand.head.deadline = errand.head.deadline.min(waits_until);
@@ -299,14 +298,14 @@ impl Worker {
     }
 
     /// Takes up what waited for a leader of this partition.
-    fn unpark(&mut self, id: PartitionId) {
+    pub(crate) fn unpark(&mut self, id: PartitionId) {
         for Errand { mut head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
             head.deadline = Millis(self.now.mono_millis().0 + OUTCOME_MS);
             self.errand(head, request.args(), request.raw());
         }
     }
 
-    fn forward(&mut self, node: u64, errand: Errand) {
+    pub(crate) fn forward(&mut self, node: u64, errand: Errand) {
         let call = self.fabric.next_call;
         self.fabric.next_call += 1;
         self.stats.calls_sent += 1;
@@ -555,215 +554,6 @@ impl Worker {
                 self.outbox.peers.push((node, std::mem::take(&mut peer.frame)));
             }
         }
-    }
-
-    // ---- peers --------------------------------------------------------------------------------------------
-
-    /// There is a way to a peer now.
-    pub fn peer_up(&mut self, node: NodeId) {
-        let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
-        self.fabric.peers.entry(node).or_default().is_up = true;
-        // What it missed: who leads what.
-        for place in &self.places {
-            if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
-                let item = Item::Leads { partition: partition.id, term: partition.term() };
-                self.fabric.tell(node, &item);
-            }
-        }
-    }
-
-    /// There is no way to a peer any more: what it was asked and did not answer is asked again if that is safe.
-    pub fn peer_down(&mut self, node: NodeId) {
-        let Some(node) = cluster::replica_id(node) else { return };
-        let Some(peer) = self.fabric.peers.get_mut(&node) else { return };
-        peer.is_up = false;
-        peer.frame.clear();
-        self.fabric.held.retain(|(_, to, _)| *to != node);
-        self.fabric.transfers.peer_down(node);
-        let calls: Vec<u64> =
-            self.fabric.forwards.iter().filter(|(_, f)| f.to == node).map(|(&call, _)| call).collect();
-        for call in calls {
-            let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { continue };
-            if errand.head.spec.is_write() {
-                let text = "UNKNOWNOUTCOME the node that serves the key was lost, the write may or may not be applied";
-                self.fabric.answers.error(&errand.head, text);
-            } else {
-                self.errand(errand.head, errand.request.args(), errand.request.raw());
-            }
-        }
-    }
-
-    /// A frame of a peer. What is for other workers is passed on to them.
-    pub fn peer_frame(&mut self, from: NodeId, frame: &[u8]) {
-        let Some(from) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
-        self.peer_items(from, frame);
-    }
-
-    /// The same for items that another worker was sent for us.
-    pub(crate) fn peer_items(&mut self, from: u64, frame: &[u8]) {
-        let mut others: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
-        for item in items(frame) {
-            let Ok(item) = item else {
-                self.stats.malformed_peer_frames += 1;
-                break;
-            };
-            match self.owner_of(&item) {
-                Some(owner) if owner != self.id.0 => item.encode(others.entry(owner).or_default()),
-                _ => self.take_item(from, item),
-            }
-        }
-        for (owner, bytes) in others {
-            self.outbox.messages.push((base::WorkerId(owner), Note::Peer(from, bytes)));
-        }
-    }
-
-    /// The worker an item is for.
-    fn owner_of(&self, item: &Item<'_>) -> Option<u16> {
-        let owner = |id: PartitionId| match id.0 < self.router.partitions() {
-            true => self.router.owner(id).0,
-            false => 0,
-        };
-        Some(match item {
-            Item::Raft { group, .. } => owner(*group),
-            Item::Call { partition, .. }
-            | Item::SnapshotBegin { partition, .. }
-            | Item::SnapshotChunk { partition, .. }
-            | Item::SnapshotEnd { partition, .. }
-            | Item::SnapshotState { partition, .. }
-            | Item::Leads { partition, .. }
-            | Item::Gone { partition } => owner(*partition),
-            Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
-                (call >> 48) as u16
-            }
-            Item::Meta { .. } => 0,
-            Item::Publish { .. } => return None,
-        })
-    }
-
-    fn take_item(&mut self, from: u64, item: Item<'_>) {
-        match item {
-            Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
-            Item::Call { call, partition, who, db, version, access, ack, request } => {
-                let dest = Dest::Node { node: from, call };
-                let Some(request) = WireRequest::parse(request) else { return };
-                let Lookup::Found(spec) = command::lookup(request.args()) else { return };
-                let ack = [AckLevel::Local, AckLevel::Quorum, AckLevel::Durable, AckLevel::All]
-                    .get(usize::from(ack))
-                    .copied()
-                    .unwrap_or(AckLevel::Quorum);
-                let deadline = self.errand_deadline();
-                let who = who ^ from.rotate_left(17);
-                let head = ErrandHead { dest, who, partition, db, version, access, ack, spec, deadline };
-                self.errand(head, request.args(), request.raw());
-            }
-            Item::Reply { call, reply } => {
-                if let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) {
-                    self.fabric.answers.push(errand.head.dest, reply);
-                }
-            }
-            Item::Elsewhere { call, leader } => self.sent_elsewhere(call, from, leader),
-            Item::Leads { partition, term } => {
-                self.fabric.hint(partition, from, term);
-                self.unpark(partition);
-            }
-            Item::SnapshotBegin { partition, transfer, term, index, time, members } => {
-                let id = raft::EntryId { term, index };
-                self.snapshot_begins(from, partition, transfer, (id, time), members);
-            }
-            Item::SnapshotChunk { partition, transfer, number, bytes } => {
-                self.snapshot_chunk(from, partition, transfer, number, bytes);
-            }
-            Item::SnapshotEnd { partition, transfer, chunks } => {
-                self.snapshot_ends(from, partition, transfer, chunks);
-            }
-            Item::SnapshotState { partition, transfer, chunks, state } => {
-                self.snapshot_state(from, partition, transfer, chunks, state);
-            }
-            Item::Publish { kind, channel, payload } => self.published_by_peer(kind, channel, payload),
-            Item::Meta { call, command } => self.meta_asked(from, call, command),
-            Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
-            Item::Gone { partition } => self.gone(from, partition),
-        }
-    }
-
-    /// A node that was asked does not lead; nothing was done there.
-    fn sent_elsewhere(&mut self, call: u64, from: u64, leader: u64) {
-        let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { return };
-        let id = errand.head.partition;
-        // What sent us there was wrong: forget it, unless something newer is known by now.
-        if let Some(hint) = self.fabric.hints.get_mut(usize::from(id.0)).filter(|hint| hint.0 == from) {
-            hint.0 = leader;
-        }
-        let is_news = leader != 0 && leader != from && leader != self.fabric.me && self.fabric.is_up(leader);
-        match self.standing(id) {
-            Standing::Elsewhere(node) if node == from && !is_news => self.park(errand),
-            Standing::Elsewhere(node) => self.forward(if is_news { leader } else { node }, errand),
-            Standing::Lone | Standing::Leads => {
-                self.errand(errand.head, errand.request.args(), errand.request.raw());
-            }
-            Standing::Nobody => self.park(errand),
-        }
-    }
-
-    fn take_message(&mut self, from: u64, group: PartitionId, stamp_us: u64, message: &[u8]) {
-        let Ok(message) = Message::decode(message) else {
-            self.stats.malformed_peer_frames += 1;
-            return;
-        };
-        if message.from() != from {
-            return;
-        }
-        if group == crate::entry::META_GROUP {
-            return self.take_meta_message(message);
-        }
-        if group.0 >= self.router.partitions() {
-            return;
-        }
-        let now = self.now.mono_millis();
-        if message.kind() == MessageKind::Snapshot && !self.fabric.transfers.is_ready(group, &message) {
-            let item = Item::SnapshotState {
-                partition: group,
-                transfer: 0,
-                chunks: 0,
-                state: TransferState::Failed,
-            };
-            return self.fabric.tell(from, &item);
-        }
-        if self.places[usize::from(group.0)].partition.is_none() && !self.make_replica(group, &message) {
-            return;
-        }
-        let Some(partition) = self.partition_mut(group) else { return };
-        match partition.step(stamp_us, message, now) {
-            Ok(()) => self.fabric.stir(group),
-            Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
-                self.fabric.tell(from, &Item::Gone { partition: group });
-            }
-            Err(_) => self.stats.refused_peer_messages += 1,
-        }
-    }
-
-    fn leads(&self, id: PartitionId) -> bool {
-        self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_leader())
-    }
-
-    /// A leader speaks to us of a partition that we do not have: we are to be its replica.
-    fn make_replica(&mut self, id: PartitionId, message: &Message) -> bool {
-        let wanted = matches!(message.kind(), MessageKind::Append | MessageKind::Heartbeat);
-        if !wanted || self.router.owner(id) != self.id || !self.is_target(id) {
-            return false;
-        }
-        let config = group_config(self.fabric.me, id, self.random.next_u64());
-        let Ok(group) = Group::recover(config, raft::Recovered::joiner()) else { return false };
-        let mut partition = Partition::joining(id, group, self.hasher);
-        partition.set_limits(self.settings.engine_limits());
-        self.places[usize::from(id.0)].partition = Some(Box::new(partition));
-        true
-    }
-
-    /// Whether the fabric wants a replica of this partition here.
-    pub(crate) fn is_target(&self, id: PartitionId) -> bool {
-        let voters = self.fabric.meta.voters_of(id);
-        voters.iter().any(|node| cluster::replica_id(*node) == Some(self.fabric.me))
     }
 
     // ---- time ---------------------------------------------------------------------------------------------

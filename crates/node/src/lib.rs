@@ -39,6 +39,7 @@ mod output;
 mod partition;
 mod pause;
 mod peer_frame;
+mod peers;
 mod pubsub;
 mod reconcile;
 mod recovering;
