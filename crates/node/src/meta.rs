@@ -132,7 +132,7 @@ impl Worker {
         self.pursue(call);
     }
 
-    /// The shell's way to [`Worker::ask_meta`]; the answer comes as [`Control::Agreed`].
+    /// The same for the shell; the answer comes as [`Control::Agreed`].
     pub fn ask_fabric(&mut self, number: u64, command: Command) {
         self.ask_meta(command, Asker::Shell(number));
     }

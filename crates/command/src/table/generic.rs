@@ -220,7 +220,7 @@ pub(super) const ROWS: &[Row] = &[
         .summary("Tells the values of keys apart: what WATCH compares with what EXEC finds."),
     node(NarfExec, "narf.exec", -2, WRITE | INTERNAL)
         .since("0.1.0")
-        .syntax("watches [db key digest ...] [db request ...]")
+        .syntax("watches word [word ...]")
         .cost("that of the requests")
         .summary("Runs requests of one partition as one, if the watched keys are as they were."),
 ];
