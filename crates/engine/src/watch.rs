@@ -6,7 +6,7 @@
 use base::HashMap;
 
 /// What `watch` hands out and `changed_since` takes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchStamp {
     changes: u64,
     expiries: u64,

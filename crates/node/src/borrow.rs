@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{DbIndex, PartitionId, WorkerId};
 use engine::{Keyspace, KeyspaceSet};
 
-use crate::fabric::ELECTION_US;
+use crate::fabric::split;
 use crate::message::{Borrow, CallHead, Calls, Message, TaskId};
 use crate::output::Ticket;
 use crate::partition::{Partition, Turn};
@@ -101,16 +101,8 @@ impl Worker {
     /// A turn's context and the places, borrowed apart from each other.
     #[inline]
     pub(crate) fn turn_and_places(&mut self) -> (Turn<'_>, &mut [Place]) {
-        let room = self.log_room.saturating_sub(self.turn_bytes);
-        let turn = Turn {
-            now: self.now.millis(),
-            random: &mut self.random,
-            logging: self.logging,
-            room,
-            mono_us: self.now.mono_us,
-            election_us: ELECTION_US,
-        };
-        (turn, &mut self.places)
+        let (turn, places, _) = split(self);
+        (turn, places)
     }
 
     /// Runs a request for a session over the partitions `wanted` (ascending): now if all are at hand, else when

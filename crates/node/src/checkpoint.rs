@@ -42,6 +42,8 @@ pub(crate) struct Checkpoints {
     /// Bytes that the shell has not written yet, by partition.
     in_flight: BTreeMap<PartitionId, usize>,
     next_run: Option<Millis>,
+    /// The meta group's state is to be logged with the first partition of the round: what is before that may be cut.
+    owes_meta: bool,
 }
 
 impl Checkpoints {
@@ -79,6 +81,7 @@ impl Worker {
         self.checkpoints.todo =
             self.router.all().filter(|id| self.router.owner(*id) == self.id).rev().collect();
         self.checkpoints.next_run = Some(Millis::default());
+        self.checkpoints.owes_meta = true;
         true
     }
 
@@ -147,20 +150,22 @@ impl Worker {
     /// or to another node, which comes to the same or must end first.
     fn must_pass_over(&self, id: PartitionId) -> bool {
         let place = &self.places[usize::from(id.0)];
-        let is_absent = self.fabric.is_spread && place.partition.is_none();
-        is_absent || self.fabric.transfers.is_busy_with(id)
+        let is_empty = match place.partition.as_deref() {
+            Some(partition) => partition.applied() == raft::EntryId::default(),
+            None => self.fabric.is_spread,
+        };
+        is_empty || self.fabric.transfers.is_busy_with(id)
     }
 
     /// Begins the next partition's walk; false if there is none or it is away.
     fn begin_next(&mut self) -> bool {
+        while self.checkpoints.todo.last().is_some_and(|id| self.must_pass_over(*id)) {
+            self.checkpoints.todo.pop();
+        }
         let Some(&id) = self.checkpoints.todo.last() else {
             self.checkpoints.next_run = None;
             return false;
         };
-        if self.must_pass_over(id) {
-            self.checkpoints.todo.pop();
-            return self.begin_next();
-        }
         let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
@@ -170,7 +175,9 @@ impl Worker {
         if is_grouped {
             partition.log_again(&mut self.outbox.frame);
         }
-        if let Some(meta) = &self.fabric.meta_replica {
+        if std::mem::take(&mut self.checkpoints.owes_meta)
+            && let Some(meta) = &self.fabric.meta_replica
+        {
             meta.log_again(&mut self.outbox.frame);
         }
         let (last, time) = (partition.applied(), partition.time(now));

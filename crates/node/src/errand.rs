@@ -39,7 +39,9 @@ pub struct ErrandHead {
     pub(crate) access: Access,
     pub(crate) ack: AckLevel,
     pub(crate) spec: &'static Spec,
-    /// Steady clock: when whoever waits is told that it failed.
+    /// Steady clock: until then it may wait for a leader.
+    pub(crate) patience: Millis,
+    /// Steady clock: when whoever waits is told that nobody knows what became of it.
     pub(crate) deadline: Millis,
 }
 
@@ -55,6 +57,7 @@ impl ErrandHead {
             access: Access::Untouched,
             ack: AckLevel::Quorum,
             spec,
+            patience: Millis::NEVER,
             deadline: Millis::NEVER,
         }
     }

@@ -91,6 +91,9 @@ pub(crate) struct Fabric {
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     pub(crate) transfers: Transfers,
     pub(crate) next_tick: Millis,
+    /// Steady clock: the first step of time. A replica that was just started does not remember whom it follows, so it
+    /// elects nobody before the one it may have followed cannot read by a lease any more.
+    pub(crate) started: Option<Millis>,
 }
 
 /// Who can serve a partition.
@@ -186,6 +189,11 @@ impl Fabric {
         }
     }
 
+    /// Whether leases of before this start may still hold.
+    pub(crate) fn is_fresh(&self, now: Millis) -> bool {
+        self.started.is_none_or(|started| now.since(started) * 1000 <= ELECTION_US)
+    }
+
     pub(crate) fn is_up(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_up)
     }
@@ -260,17 +268,18 @@ impl Worker {
         let Worker { places, fabric, random, now, .. } = self;
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         if head.spec.is_write() {
-            if !partition.has_quorum(mono_us, ELECTION_US) {
+            if !partition.has_quorum(mono_us) {
                 return match head.dest {
                     Dest::Node { node, call } => fabric.tell(node, &Item::Elsewhere { call, leader: 0 }),
                     _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
                 };
             }
-            partition.take_write(head, args, raw, &mut fabric.answers);
+            let time = partition.time(now.millis());
+            partition.take_write(head, args, raw, time, &mut fabric.answers);
             fabric.stir(id);
             self.turn_bytes += raw.len() + 64;
         } else if partition.read_behind_writes(&head, args, raw) {
-        } else if partition.may_read(mono_us, ELECTION_US) {
+        } else if partition.may_read(mono_us) {
             let time = partition.time(now.millis());
             partition.read(&head, args, time, random, fabric.answers.buffer());
             fabric.answers.seal(head.dest);
@@ -285,10 +294,7 @@ impl Worker {
     }
 
     /// Lets an errand wait until the partition has a leader.
-    pub(crate) fn park(&mut self, mut errand: Errand) {
-        let waits_until = Millis(self.now.mono_millis().0 + PATIENCE_MS);
-        // The patience counts from when it first had to wait.
-        errand.head.deadline = errand.head.deadline.min(waits_until);
+    pub(crate) fn park(&mut self, errand: Errand) {
         let line = self.fabric.parked.entry(errand.head.partition).or_default();
         if line.len() >= PARKED_MAX {
             let text = "OVERLOAD too many requests wait for a leader, not applied; try again later";
@@ -299,8 +305,7 @@ impl Worker {
 
     /// Takes up what waited for a leader of this partition.
     pub(crate) fn unpark(&mut self, id: PartitionId) {
-        for Errand { mut head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
-            head.deadline = Millis(self.now.mono_millis().0 + OUTCOME_MS);
+        for Errand { head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
             self.errand(head, request.args(), request.raw());
         }
     }
@@ -348,9 +353,10 @@ impl Worker {
         }
     }
 
-    /// Since when a new errand may wait: until then.
-    pub(crate) fn errand_deadline(&self) -> Millis {
-        Millis(self.now.mono_millis().0 + OUTCOME_MS)
+    /// How long a new errand may wait: for a leader, and for its outcome.
+    pub(crate) fn errand_times(&self) -> (Millis, Millis) {
+        let now = self.now.mono_millis().0;
+        (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS))
     }
 
     // ---- the end of a turn --------------------------------------------------------------------------------
@@ -387,10 +393,11 @@ impl Worker {
                 true => partition.propose_batch(&mut turn),
                 false => Vec::new(),
             };
-            let (_, places, fabric) = split(self);
+            let (turn, places, fabric) = split(self);
             let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
             partition.confirm_reads();
-            partition.serve_line(&mut fabric.answers);
+            let time = partition.time(turn.now);
+            partition.serve_line(time, &mut fabric.answers);
             for Errand { head, request } in lost {
                 self.errand(head, request.args(), request.raw());
             }
@@ -404,7 +411,7 @@ impl Worker {
     }
 
     /// Does the work of a group; whether there may be more.
-    fn drive(&mut self, id: PartitionId) -> bool {
+    pub(crate) fn drive(&mut self, id: PartitionId) -> bool {
         let mut has_worked = false;
         while self.drive_once(id) {
             has_worked = true;
@@ -437,9 +444,13 @@ impl Worker {
         let mut frame = Vec::new();
         if let Some(snapshot) = ready.snapshot.take() {
             // Its coming was allowed only once the state was here.
-            if let Some((keyspaces, time)) = fabric.transfers.install(id, &snapshot) {
-                partition.replace(keyspaces, time);
-            }
+            let Some((keyspaces, time)) = fabric.transfers.install(id, &snapshot) else {
+                let text = format!("partition {}: the state that its group switched to is not here", id.0);
+                self.outbox.control.push(Control::Fail(text));
+                return false;
+            };
+            partition.replace(keyspaces, time);
+            partition.passed_over(snapshot.id.index, &mut fabric.answers);
             partition.replica.applied = snapshot.id;
             write_restored(&mut frame, id, snapshot.id);
             write_members(&mut frame, id, snapshot.id.index, &snapshot.members);
@@ -484,6 +495,7 @@ impl Worker {
 
     /// Notes who leads a group now, and does what follows from a change.
     fn note_role(&mut self, id: PartitionId) {
+        let now_us = self.now.mono_us;
         let Worker { places, fabric, .. } = self;
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         let now = (Some(partition.group.role()), partition.term(), partition.group.leader());
@@ -493,7 +505,7 @@ impl Worker {
         let before = std::mem::replace(&mut partition.replica.seen, now);
         let mut lost = Vec::new();
         if before.0 != now.0 || before.1 != now.1 {
-            lost = partition.role_changed();
+            lost = partition.role_changed(now_us);
         }
         if let Some(leader) = now.2 {
             fabric.hint(id, leader, now.1);
@@ -564,6 +576,7 @@ impl Worker {
         if !self.fabric.is_on || now < self.fabric.next_tick {
             return;
         }
+        self.fabric.started.get_or_insert(now);
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
         for place in 0..self.places.len() {
@@ -572,15 +585,18 @@ impl Worker {
             if partition.group.is_lone() {
                 continue;
             }
-            partition.group.tick();
+            partition.tick();
             partition.give_up_pending(now, &mut fabric.answers);
-            partition.confirm_again();
             if partition.group.has_ready() || partition.replica.wants_to_propose() {
                 fabric.stir(PartitionId(place as u16));
             }
         }
         self.tick_meta();
         self.give_up_waiting(now);
+        // A leader may be known, or have its followers, since they were parked.
+        for id in self.fabric.parked.keys().copied().collect::<Vec<_>>() {
+            self.unpark(id);
+        }
         self.reconcile();
         self.run_transfers();
     }
@@ -589,7 +605,7 @@ impl Worker {
     fn give_up_waiting(&mut self, now: Millis) {
         let fabric = &mut *self.fabric;
         for (id, line) in &mut fabric.parked {
-            for errand in line.extract_if(.., |errand| errand.head.deadline <= now) {
+            for errand in line.extract_if(.., |errand| errand.head.patience <= now) {
                 let text = match errand.head.spec.is_write() {
                     true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
                     false => format!("CLUSTERDOWN partition {} has no leader", id.0),
@@ -619,6 +635,7 @@ pub(crate) fn group_config(me: u64, id: PartitionId, seed: u64) -> raft::GroupCo
 }
 
 /// A worker's turn, places and fabric, borrowed apart from each other.
+#[inline]
 pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric) {
     let room = worker.log_room.saturating_sub(worker.turn_bytes);
     let turn = Turn {
@@ -627,7 +644,6 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
         logging: worker.logging,
         room,
         mono_us: worker.now.mono_us,
-        election_us: ELECTION_US,
     };
     (turn, &mut worker.places, &mut worker.fabric)
 }

@@ -15,7 +15,7 @@ use resp::Reply;
 use crate::errand::{Dest, ErrandHead};
 use crate::output::Ticket;
 use crate::scatter::CROSS_SLOT;
-use crate::session::{Session, SessionRef, Stall, Watched};
+use crate::session::{Session, SessionRef, Stall, Watched, WatchedSince};
 use crate::txn::{Transaction, db_of, is_keyspace_command};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -49,7 +49,7 @@ impl Worker {
     ) {
         let watched = std::mem::take(&mut session.watched);
         let refusal = match wanted {
-            [_] => self.cannot_run(session, &transaction),
+            [_] => self.cannot_run(&transaction),
             _ => Some(CROSS_SLOT.to_owned()),
         };
         if let Some(refusal) = refusal {
@@ -58,12 +58,12 @@ impl Worker {
             return Reply::new(session.output.end(), session.version).error(text);
         }
         let mut words: Vec<Vec<u8>> = vec![b"narf.exec".to_vec(), watched.len().to_string().into_bytes()];
-        for Watched { db, key, value, .. } in &watched {
-            words.extend([
-                db.number().to_string().into_bytes(),
-                key.to_vec(),
-                value.clone().unwrap_or_default(),
-            ]);
+        for Watched { db, key, since, .. } in &watched {
+            let WatchedSince::Value(value) = since else {
+                // Watched before the data was spread: what has happened to it since cannot be told.
+                return Reply::new(session.output.end(), session.version).null_array();
+            };
+            words.extend([db.number().to_string().into_bytes(), key.to_vec(), value.clone()]);
         }
         let mut db = session.db;
         for request in &transaction.requests {
@@ -79,15 +79,18 @@ impl Worker {
         self.send_waiting(session, wanted[0], NodeCommand::NarfExec, &request, What::Exec(transaction));
     }
 
-    /// Why a transaction cannot be sent to one leader.
-    fn cannot_run(&self, session: &Session, transaction: &Transaction) -> Option<String> {
+    /// Why a transaction cannot be sent to one leader, which does all of it at once.
+    fn cannot_run(&self, transaction: &Transaction) -> Option<String> {
         transaction.requests.iter().find_map(|request| {
             let Lookup::Found(spec) = command::lookup(request.args()) else { return None };
             let Run::Node(command) = spec.run else { return self.write_refused(spec, request.raw().len()) };
             let name = spec.name.to_ascii_uppercase();
-            let text =
-                || format!("{name} inside a transaction is not possible on a database of several nodes");
-            (is_keyspace_command(command) && session.db.number() == 0).then(text)
+            let text = || {
+                format!(
+                    "{name} inside a transaction is not possible while the data is spread over several nodes"
+                )
+            };
+            is_keyspace_command(command).then(text)
         })
     }
 
@@ -104,6 +107,7 @@ impl Worker {
         let (at, ticket) = (session.at, session.output.open());
         self.fabric.execs.waiting.insert(number, Waiting { at, ticket, what });
         session.stall = Some(Stall::Drain);
+        let (patience, deadline) = self.errand_times();
         let head = ErrandHead {
             dest: Dest::Exec { worker: self.id, number },
             who: session.at.conn.0,
@@ -113,7 +117,8 @@ impl Worker {
             access: session.access(),
             ack: session.ack,
             spec: command.spec(),
-            deadline: self.errand_deadline(),
+            patience,
+            deadline,
         };
         self.send_errand(head, request.args(), request.raw());
     }
@@ -199,13 +204,7 @@ fn note_watches(
         let element = &rest[..len];
         let value = crate::scatter::after_header(element).and_then(|body| body.strip_suffix(b"\r\n"));
         let value = value.unwrap_or_default().to_vec();
-        session.watched.push(Watched {
-            partition,
-            db,
-            key,
-            stamp: engine::WatchStamp::default(),
-            value: Some(value),
-        });
+        session.watched.push(Watched { partition, db, key, since: WatchedSince::Value(value) });
         rest = &rest[len..];
     }
     Reply::new(out, session.version).ok();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use base::{Millis, NodeId, PartitionId, WorkerId};
 use bytes::Bytes;
-use cluster::{Command, MemberState, Meta};
+use cluster::{Command, DecodeError, MemberState, Meta};
 use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payload, Snapshot};
 
 use crate::entry::{META_GROUP, write_members, write_meta, write_state};
@@ -39,6 +39,9 @@ pub(crate) enum Asker {
     /// Nobody: it is looked at again anyway.
     Nobody,
 }
+
+/// What became of the command of an entry: why it was refused, if it was.
+type Outcome = (EntryId, Result<(), String>);
 
 struct Asked {
     asker: Asker,
@@ -103,21 +106,17 @@ impl MetaReplica {
         write_state(frame, META_GROUP, hard.term, hard.vote, hard.commit);
     }
 
-    fn apply(&mut self, entry: &Entry) -> Option<(EntryId, Result<(), String>)> {
+    /// Applies a committed entry; what became of its command, if it holds one.
+    fn apply(&mut self, entry: &Entry) -> Result<Option<Outcome>, DecodeError> {
         self.applied = entry.id;
-        let Payload::Data(data) = &entry.payload else { return None };
-        let (stamp, body) = Stamp::decode(data)?;
+        let Payload::Data(data) = &entry.payload else { return Ok(None) };
+        let (stamp, body) = Stamp::decode(data).ok_or(DecodeError::Short)?;
         if stamp.operations == 0 {
-            return None;
+            return Ok(None);
         }
-        let result = match Command::decode(&body) {
-            Ok(command) => {
-                self.state.apply(&command, stamp.time).map(drop).map_err(|refused| refused.to_string())
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        self.has_changed |= result.is_ok();
-        Some((entry.id, result))
+        let applied = self.state.apply(&Command::decode(&body)?, stamp.time);
+        self.has_changed |= applied.is_ok();
+        Ok(Some((entry.id, applied.map(drop).map_err(|refused| refused.to_string()))))
     }
 }
 
@@ -254,17 +253,15 @@ impl Worker {
             fabric.hold(META_GROUP);
         }
         let must_sync = ready.must_sync && logging;
-        let mut frame = Vec::new();
-        let mut sent_to = Vec::new();
+        let (mut frame, mut sent_to, mut unknown) = (Vec::new(), Vec::new(), None);
         for message in std::mem::take(&mut ready.messages) {
             sent_to.extend(message.snapshot().map(|_| message.to()));
             fabric.post(META_GROUP, mono_us, &message);
         }
         if let Some(snapshot) = ready.snapshot.take() {
-            // Of a peer we trust; one that does not decode is of a newer version, and changes nothing here.
-            if let Ok(state) = Meta::decode(&snapshot.data) {
-                meta.state = state;
-                meta.has_changed = true;
+            match Meta::decode(&snapshot.data) {
+                Ok(state) => (meta.state, meta.has_changed) = (state, true),
+                Err(error) => unknown = Some(error),
             }
             meta.applied = snapshot.id;
             meta.members = snapshot.members;
@@ -283,7 +280,12 @@ impl Worker {
             if let (Some(members), Some(entry)) = (&members, changed_at) {
                 write_members(&mut frame, META_GROUP, entry.id.index, members);
             }
-            done.extend(committed.iter().filter_map(|entry| meta.apply(entry)));
+            for entry in &committed {
+                match meta.apply(entry) {
+                    Ok(outcome) => done.extend(outcome),
+                    Err(error) => unknown = Some(error),
+                }
+            }
             meta.members = members.unwrap_or(std::mem::take(&mut meta.members));
         };
         let (committed, members) = (std::mem::take(&mut ready.committed), ready.members.take());
@@ -304,6 +306,11 @@ impl Worker {
         }
         for (id, result) in done {
             self.conclude(id, result);
+        }
+        if let Some(error) = unknown {
+            let text =
+                format!("the fabric's state cannot be followed: {error}; use the version of the other nodes");
+            self.outbox.control.push(Control::Fail(text));
         }
         true
     }

@@ -20,9 +20,9 @@ pub(crate) struct Stamp {
 pub(crate) const STAMP_LEN: usize = 8 + 8 + 4;
 
 impl Stamp {
-    /// The data of an entry: none for an entry without operations, as a leader's first is.
+    /// The data of an entry: none for one that says nothing, as a leader's first is.
     pub(crate) fn encode(&self, body: &[u8]) -> Vec<u8> {
-        if self.operations == 0 {
+        if *self == Stamp::default() {
             return Vec::new();
         }
         let mut data = Vec::with_capacity(STAMP_LEN + body.len());

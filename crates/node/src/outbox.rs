@@ -87,6 +87,4 @@ pub enum Control {
     },
     /// The node cannot go on, and says why; nothing of this turn may leave.
     Fail(String),
-    /// This node has handed over all it had, and may end.
-    HandedOver,
 }

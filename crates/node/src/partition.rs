@@ -34,8 +34,6 @@ pub(crate) struct Turn<'a> {
     pub(crate) room: usize,
     /// Steady clock, microseconds.
     pub(crate) mono_us: u64,
-    /// The shortest time without a leader after which another is elected.
-    pub(crate) election_us: u64,
 }
 
 /// A request about to run.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use base::{AckLevel, NodeId, PartitionId};
-use command::Lookup;
+use command::{Lookup, NodeCommand, Run, Spec};
 use raft::{Group, Message, MessageKind};
 
 use crate::errand::{Dest, ErrandHead};
@@ -39,6 +39,8 @@ impl Worker {
         peer.frame.clear();
         self.fabric.held.retain(|(_, to, _)| *to != node);
         self.fabric.transfers.peer_down(node);
+        let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
+        partitions.for_each(|partition| partition.forget_echo(node));
         let calls: Vec<u64> =
             self.fabric.forwards.iter().filter(|(_, f)| f.to == node).map(|(&call, _)| call).collect();
         for call in calls {
@@ -104,15 +106,18 @@ impl Worker {
             Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
             Item::Call { call, partition, who, db, version, access, ack, request } => {
                 let dest = Dest::Node { node: from, call };
-                let Some(request) = WireRequest::parse(request) else { return };
-                let Lookup::Found(spec) = command::lookup(request.args()) else { return };
+                let Some((spec, request)) = servable(request) else {
+                    let reply = b"-ERR a node asked for something unknown; are all nodes of one version?\r\n";
+                    return self.fabric.tell(from, &Item::Reply { call, reply });
+                };
                 let ack = [AckLevel::Local, AckLevel::Quorum, AckLevel::Durable, AckLevel::All]
                     .get(usize::from(ack))
                     .copied()
                     .unwrap_or(AckLevel::Quorum);
-                let deadline = self.errand_deadline();
+                let (patience, deadline) = self.errand_times();
                 let who = who ^ from.rotate_left(17);
-                let head = ErrandHead { dest, who, partition, db, version, access, ack, spec, deadline };
+                let head =
+                    ErrandHead { dest, who, partition, db, version, access, ack, spec, patience, deadline };
                 self.errand(head, request.args(), request.raw());
             }
             Item::Reply { call, reply } => {
@@ -178,8 +183,13 @@ impl Worker {
         if group.0 >= self.router.partitions() {
             return;
         }
-        let now = self.now.mono_millis();
-        if message.kind() == MessageKind::Snapshot && !self.fabric.transfers.is_ready(group, &message) {
+        let now_us = self.now.mono_us;
+        let is_election = matches!(message.kind(), MessageKind::Vote | MessageKind::PreVote);
+        if is_election && self.fabric.is_fresh(self.now.mono_millis()) {
+            return;
+        }
+        let is_snapshot = message.kind() == MessageKind::Snapshot;
+        if is_snapshot && !self.fabric.transfers.is_ready(group, &message) {
             let item = Item::SnapshotState {
                 partition: group,
                 transfer: 0,
@@ -192,7 +202,12 @@ impl Worker {
             return;
         }
         let Some(partition) = self.partition_mut(group) else { return };
-        match partition.step(stamp_us, message, now) {
+        match partition.step(stamp_us, message, now_us) {
+            // Taken over at once: the next item may begin another transfer in its place.
+            Ok(()) if is_snapshot => {
+                self.drive(group);
+                self.fabric.stir(group);
+            }
             Ok(()) => self.fabric.stir(group),
             Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
                 self.fabric.tell(from, &Item::Gone { partition: group });
@@ -201,7 +216,8 @@ impl Worker {
         }
     }
 
-    fn leads(&self, id: PartitionId) -> bool {
+    /// Whether this worker's replica leads a partition, as far as it knows.
+    pub fn leads(&self, id: PartitionId) -> bool {
         self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_leader())
     }
 
@@ -223,5 +239,41 @@ impl Worker {
     pub(crate) fn is_target(&self, id: PartitionId) -> bool {
         let voters = self.fabric.meta.voters_of(id);
         voters.iter().any(|node| cluster::replica_id(*node) == Some(self.fabric.me))
+    }
+}
+
+/// A request that a peer may ask a partition for: of one partition's data, well formed, and known here. What gets into
+/// an entry is applied by every replica, so nothing else must.
+fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
+    use NodeCommand as N;
+    let request = WireRequest::parse(raw)?;
+    let Lookup::Found(spec) = command::lookup(request.args()) else { return None };
+    let is_for_a_partition = match spec.run {
+        Run::Data(_) => true,
+        Run::Node(N::DbSize | N::Keys | N::RandomKey | N::Scan | N::NarfDigests | N::NarfExec) => true,
+        Run::Node(_) | Run::Container => false,
+    };
+    (is_for_a_partition && spec.arity_ok(request.args().len())).then_some((spec, request))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(words: &[&[u8]], expect: bool) {
+        assert_eq!(servable(WireRequest::encode(words).raw()).is_some(), expect, "{words:?}");
+    }
+
+    #[test]
+    fn a_peer_cannot_put_into_an_entry_what_no_replica_can_apply() {
+        check(&[b"set", b"k", b"v"], true);
+        check(&[b"narf.flush"], true);
+        check(&[b"scan", b"0"], true);
+        check(&[b"set", b"k"], false);
+        check(&[b"flushall"], false);
+        check(&[b"client", b"list"], false);
+        check(&[b"nonsense"], false);
+        assert!(servable(b"*1\r\n$4\r\nPI").is_none());
     }
 }

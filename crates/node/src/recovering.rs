@@ -187,10 +187,9 @@ impl RecoveringPartition {
                 found: id.index,
             });
         }
-        if id == self.last {
-            self.tail.clear();
-            self.is_received = false;
-        }
+        // Void even if the checkpoint is a later one of our own.
+        self.tail.clear();
+        self.is_received &= id != self.last;
         Ok(())
     }
 
@@ -198,6 +197,9 @@ impl RecoveringPartition {
     pub(crate) fn replay_gone(&mut self, index: u64) {
         if index >= self.last.index {
             *self = RecoveringPartition::new(self.partition_id, self.hasher);
+        } else {
+            // It became one again, and the checkpoint is of that time.
+            self.tail.clear();
         }
     }
 

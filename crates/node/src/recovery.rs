@@ -150,16 +150,6 @@ impl Recovery {
         Ok(())
     }
 
-    /// Whether the node is, or was, part of a fabric: then only what is on its disk is its own.
-    pub fn is_joined(&self) -> bool {
-        self.meta.is_known()
-    }
-
-    /// The fabric's state as far as it is known to be committed.
-    pub fn meta(&self) -> &cluster::Meta {
-        self.meta.current()
-    }
-
     /// The partitions and the replica of the meta group, ready to take part. What leads alone does so in a new term.
     /// Records that must be on stable storage before anything else happens go to `frame`.
     pub fn start(

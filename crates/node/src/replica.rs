@@ -17,23 +17,23 @@
 
 use std::collections::VecDeque;
 
-use base::{Args, DbIndex, HashMap, Millis, Random};
+use base::{Args, DbIndex, HashMap, Millis, PartitionId, Random};
 use command::{DataCommand, NodeCommand, Run, Spec};
 use engine::{Access, Store};
 use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
 use resp::{Reply, Version};
 
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
+use crate::fabric::ELECTION_US;
 use crate::fabric_txn::{ExecPlan, count_watches};
 use crate::operations::{Stamp, each_operation};
 use crate::partition::{Partition, Turn};
-
 use crate::wire::WireRequest;
 
 /// Entries of one leader under way at once; what comes meanwhile is collected for the next, for a round costs the
 /// same whatever it carries.
 const PENDING_MAX: usize = 2;
-/// A batch is closed when it has grown to this.
+/// The buffer of a batch that grew beyond twice this is not kept.
 const BATCH_BYTES: usize = 1 << 20;
 /// Of the shortest time to an election, the share in which a leader may read alone: numerator and denominator.
 const LEASE_SHARE: (u64, u64) = (1, 2);
@@ -103,8 +103,10 @@ pub(crate) struct Replica {
     pub(crate) seen: (Option<Role>, u64, Option<u64>),
     /// A deletion of lapsed keys is on its way.
     is_expiring: bool,
-    /// Steady clock: the last word of a leader, or the start.
-    pub(crate) heard: Millis,
+    /// The engine takes no entry at the moment, as while the lead is handed over: asked again with the next step of time.
+    is_refused: bool,
+    /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
+    leads_since_us: u64,
 }
 
 /// How long a leader knows that nobody else leads.
@@ -168,18 +170,20 @@ impl Replica {
             echo: (0, 0),
             seen: (None, 0, None),
             is_expiring: false,
-            heard: Millis::default(),
+            is_refused: false,
+            leads_since_us: 0,
         }
     }
 
     /// Whether something is collected that may be proposed now.
     pub(crate) fn wants_to_propose(&self) -> bool {
-        !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX
+        !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && !self.is_refused
     }
 
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_caught_up() && self.line.is_empty() && self.confirming.is_empty()
+        let no_reads = self.unconfirmed.is_empty() && self.confirming.is_empty();
+        self.is_caught_up() && self.line.is_empty() && no_reads
     }
 
     /// Whether all that was collected is applied.
@@ -202,7 +206,14 @@ impl Replica {
 
 impl Partition {
     /// Takes a write up: into the open batch, or behind a transaction that waits.
-    pub(crate) fn take_write(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8], answers: &mut Answers) {
+    pub(crate) fn take_write(
+        &mut self,
+        head: ErrandHead,
+        args: Args<'_>,
+        raw: &[u8],
+        now: Millis,
+        answers: &mut Answers,
+    ) {
         let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
         let must_wait = is_exec && count_watches(args) > 0 && !self.replica.is_caught_up();
         if must_wait || !self.replica.line.is_empty() {
@@ -211,32 +222,31 @@ impl Partition {
             return self.replica.line.push_back(Errand { head, request });
         }
         match is_exec {
-            true => self.batch_exec(head, args, answers),
+            true => self.batch_exec(head, args, now, answers),
             false => self.batch_write(head, raw),
         }
     }
 
-    /// Takes up what waited for a transaction, or for its turn; whether there was something.
-    pub(crate) fn serve_line(&mut self, answers: &mut Answers) -> bool {
-        let mut has_served = false;
+    /// Takes up what waited for a transaction, or for its turn.
+    pub(crate) fn serve_line(&mut self, now: Millis, answers: &mut Answers) {
         while let Some(Errand { head, request }) = self.replica.line.front() {
             let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
             if is_exec && count_watches(request.args()) > 0 && !self.replica.is_caught_up() {
                 break;
             }
             let Some(Errand { head, request }) = self.replica.line.pop_front() else { break };
-            match is_exec {
-                true => self.batch_exec(head, request.args(), answers),
-                false => self.batch_write(head, request.raw()),
+            if is_exec {
+                self.batch_exec(head, request.args(), now, answers);
+            } else if head.spec.is_write() {
+                self.batch_write(head, request.raw());
+            } else {
+                self.read_next(head, request);
             }
-            has_served = true;
         }
-        has_served
     }
 
     /// Puts a transaction into the open batch, whole, unless a watched key has changed.
-    fn batch_exec(&mut self, head: ErrandHead, args: Args<'_>, answers: &mut Answers) {
-        let now = self.last_time;
+    fn batch_exec(&mut self, head: ErrandHead, args: Args<'_>, now: Millis, answers: &mut Answers) {
         let Some(plan) = ExecPlan::parse(args) else {
             return answers.error(&head, "ERR malformed transaction");
         };
@@ -281,6 +291,7 @@ impl Partition {
 
     /// Puts a write into the open batch.
     pub(crate) fn batch_write(&mut self, head: ErrandHead, raw: &[u8]) {
+        debug_assert!(head.spec.is_write() && matches!(head.spec.run, Run::Data(_)), "{}", head.spec.name);
         let replica = &mut self.replica;
         let (db, who) = (head.db, head.who);
         replica.batch.body.push(db.number());
@@ -303,23 +314,28 @@ impl Partition {
 
     /// Whether a read of this client must wait for its writes; if so, it was put behind them.
     pub(crate) fn read_behind_writes(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) -> bool {
-        let replica = &mut self.replica;
-        if !replica.is_writing(head.who) {
+        if !self.replica.is_writing(head.who) {
             return false;
         }
-        let what = What::Read(WireRequest::copy_of(args, raw));
-        if !replica.line.is_empty() {
-            let Some(What::Read(request)) = Some(what) else { return false };
-            replica.line.push_back(Errand { head: *head, request });
-            return true;
+        let request = WireRequest::copy_of(args, raw);
+        match self.replica.line.is_empty() {
+            true => self.read_next(*head, request),
+            false => self.replica.line.push_back(Errand { head: *head, request }),
         }
-        let steps = match replica.batch.steps.is_empty() {
-            true => replica.pending.back_mut().map(|pending| &mut pending.steps),
-            false => Some(&mut replica.batch.steps),
-        };
-        let Some(steps) = steps else { return false };
-        steps.push(Step { head: *head, what, goes_on: false });
         true
+    }
+
+    /// Puts a read behind all that is under way; if that is nothing, it is confirmed like any other.
+    fn read_next(&mut self, head: ErrandHead, request: WireRequest) {
+        let Replica { batch, pending, unconfirmed, .. } = &mut self.replica;
+        let steps = match batch.steps.is_empty() {
+            true => pending.back_mut().map(|pending| &mut pending.steps),
+            false => Some(&mut batch.steps),
+        };
+        match steps {
+            Some(steps) => steps.push(Step { head, what: What::Read(request), goes_on: false }),
+            None => unconfirmed.push(Errand { head, request }),
+        }
     }
 
     /// Lets a read wait for the group to confirm the lead.
@@ -328,19 +344,19 @@ impl Partition {
     }
 
     /// Whether this replica leads and may read without asking: nobody else can have been elected.
-    pub(crate) fn may_read(&self, now_us: u64, election_us: u64) -> bool {
+    pub(crate) fn may_read(&self, now_us: u64) -> bool {
         let term = self.group.hard_state().term;
         let lease = &self.replica.lease;
-        let lease_us = election_us * LEASE_SHARE.0 / LEASE_SHARE.1;
+        let lease_us = ELECTION_US * LEASE_SHARE.0 / LEASE_SHARE.1;
         self.replica.applied.term == term
             && lease.off_in_term != term
             && lease.since(self.group.node(), &self.replica.members, now_us) + lease_us > now_us
     }
 
     /// Whether a majority was heard of lately, so that what is proposed has a chance.
-    pub(crate) fn has_quorum(&self, now_us: u64, election_us: u64) -> bool {
+    pub(crate) fn has_quorum(&self, now_us: u64) -> bool {
         let since = self.replica.lease.since(self.group.node(), &self.replica.members, now_us);
-        since + 2 * election_us > now_us
+        since.max(self.replica.leads_since_us) + 2 * ELECTION_US > now_us
     }
 
     /// Closes the open batch: it becomes an entry. Gives back what could not be proposed.
@@ -349,8 +365,12 @@ impl Partition {
         let replica = &mut self.replica;
         let stamp = Stamp { time, seed: turn.random.next_u64(), operations: replica.batch.operations };
         let data = stamp.encode(&replica.batch.body);
-        let steps = std::mem::take(&mut replica.batch.steps);
         let result = self.group.propose(data);
+        if result.is_err() && self.group.is_leader() {
+            replica.is_refused = true;
+            return Vec::new();
+        }
+        let steps = std::mem::take(&mut replica.batch.steps);
         replica.batch.operations = 0;
         replica.closed += 1;
         match result {
@@ -371,20 +391,25 @@ impl Partition {
     }
 
     /// Asks the group to confirm the lead for the reads of this turn.
-    pub(crate) fn confirm_reads(&mut self) -> bool {
-        if self.replica.unconfirmed.is_empty() {
-            return false;
-        }
-        let reads = std::mem::take(&mut self.replica.unconfirmed);
-        if let Some(token) = self.group.read_index() {
+    pub(crate) fn confirm_reads(&mut self) {
+        if !self.replica.unconfirmed.is_empty()
+            && let Some(token) = self.group.read_index()
+        {
+            let reads = std::mem::take(&mut self.replica.unconfirmed);
             self.replica.confirming.push(Confirming { token, index: None, reads });
         }
-        true
+    }
+
+    /// A step of time: what the engine refused, or forgot, is tried again.
+    pub(crate) fn tick(&mut self) {
+        self.group.tick();
+        self.replica.is_refused = false;
+        self.confirm_again();
     }
 
     /// Asks again for what was not confirmed yet: the engine forgets what it is asked before it has committed an entry
     /// of its term, or when the leader changes.
-    pub(crate) fn confirm_again(&mut self) {
+    fn confirm_again(&mut self) {
         for confirming in self.replica.confirming.iter_mut().filter(|confirming| confirming.index.is_none()) {
             if let Some(token) = self.group.read_index() {
                 confirming.token = token;
@@ -420,7 +445,7 @@ impl Partition {
         let steps = self.resolve_up_to(entry.id, answers);
         self.replica.applied = entry.id;
         // An answer of the group may be old by now: what is read must be covered by the lease all the same.
-        let may_read = self.group.is_leader() && self.may_read(turn.mono_us, turn.election_us);
+        let may_read = self.group.is_leader() && self.may_read(turn.mono_us);
         let Payload::Data(data) = &entry.payload else { return true };
         let Some((stamp, body)) = Stamp::decode(data) else { return false };
         let mut steps = steps.into_iter();
@@ -473,6 +498,16 @@ impl Partition {
             }
         }
         None
+    }
+
+    /// A leader's snapshot took the place of the entries up to `index`: nobody here knows what became of ours.
+    pub(crate) fn passed_over(&mut self, index: u64, answers: &mut Answers) {
+        while let Some(pending) = self.replica.pending.pop_front_if(|p| p.id.index <= index) {
+            self.replica.resolve();
+            for step in pending.steps.iter().filter(|step| !step.goes_on) {
+                answers.error(&step.head, &step.lost(self.id));
+            }
+        }
     }
 
     /// The steps of the entry being applied. Those whose place it has taken are told that they were not applied.
@@ -542,7 +577,7 @@ impl Partition {
         &mut self,
         stamp_us: u64,
         message: Message,
-        now: Millis,
+        now_us: u64,
     ) -> Result<(), raft::StepError> {
         let (kind, from, term) = (message.kind(), message.from(), message.term());
         self.group.step(message)?;
@@ -550,10 +585,10 @@ impl Partition {
         match kind {
             MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot if is_current => {
                 self.replica.echo = (from, stamp_us);
-                self.replica.heard = now;
             }
             MessageKind::AppendResponse | MessageKind::HeartbeatResponse
-                if is_current && self.group.is_leader() =>
+                // A stamp of the future is of an earlier life, whose clock began elsewhere.
+                if is_current && self.group.is_leader() && stamp_us <= now_us =>
             {
                 self.replica.lease.hear(from, stamp_us);
             }
@@ -573,6 +608,13 @@ impl Partition {
         }
     }
 
+    /// The way to a peer is gone: what it said last is of a life that may be over.
+    pub(crate) fn forget_echo(&mut self, peer: u64) {
+        if self.replica.echo.0 == peer {
+            self.replica.echo = (0, 0);
+        }
+    }
+
     /// Hands the lead to a peer. From now on, in this term, reads are confirmed one by one.
     pub(crate) fn transfer(&mut self, peer: u64) -> bool {
         self.replica.lease.off_in_term = self.group.hard_state().term;
@@ -580,17 +622,21 @@ impl Partition {
     }
 
     /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.
-    pub(crate) fn role_changed(&mut self) -> Vec<Errand> {
+    pub(crate) fn role_changed(&mut self, now_us: u64) -> Vec<Errand> {
         self.replica.lease.reset();
-        self.replica.is_expiring = false;
+        (self.replica.is_expiring, self.replica.is_refused) = (false, false);
         if self.group.is_leader() {
+            self.replica.leads_since_us = now_us;
             return Vec::new();
         }
         let replica = &mut self.replica;
         let body = std::mem::take(&mut replica.batch.body);
-        let mut errands = errands_of(std::mem::take(&mut replica.batch.steps), &body);
+        let steps = std::mem::take(&mut replica.batch.steps);
+        let had_steps = !steps.is_empty();
+        replica.batch.operations = 0;
+        let mut errands = errands_of(steps, &body);
         errands.extend(replica.line.drain(..));
-        if std::mem::take(&mut replica.batch.operations) > 0 {
+        if had_steps {
             replica.closed += 1;
             replica.resolve();
         }
@@ -601,32 +647,42 @@ impl Partition {
 
     /// Those who have waited too long for an entry are told that they cannot know.
     pub(crate) fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
-        let id = self.id.0;
         for pending in self.replica.pending.iter_mut() {
             for step in pending.steps.iter_mut().filter(|step| step.head.deadline <= now) {
                 if step.head.dest == Dest::Nobody {
                     continue;
                 }
-                let text = match step.what {
-                    What::Write { .. } | What::Inside(_) | What::Array(_) => format!(
-                        "UNKNOWNOUTCOME partition {id} did not confirm in time, the write may or may not be applied"
-                    ),
-                    What::Read(_) => format!("CLUSTERDOWN partition {id} has no quorum"),
-                };
-                answers.error(&step.head, &text);
+                answers.error(&step.head, &step.lost(self.id));
                 step.head.dest = Dest::Nobody;
             }
         }
         for confirming in &mut self.replica.confirming {
             for read in confirming.reads.iter_mut().filter(|read| read.head.deadline <= now) {
                 if read.head.dest != Dest::Nobody {
-                    answers.error(&read.head, &format!("CLUSTERDOWN partition {id} has no quorum"));
+                    answers.error(&read.head, &no_quorum(self.id));
                     read.head.dest = Dest::Nobody;
                 }
             }
         }
         self.replica.confirming.retain(|c| c.reads.iter().any(|read| read.head.dest != Dest::Nobody));
     }
+}
+
+impl Step {
+    /// What is said of it when its entry did not come back.
+    fn lost(&self, id: PartitionId) -> String {
+        match self.what {
+            What::Write { .. } | What::Inside(_) | What::Array(_) => format!(
+                "UNKNOWNOUTCOME partition {} did not confirm it, the write may or may not be applied",
+                id.0
+            ),
+            What::Read(_) => no_quorum(id),
+        }
+    }
+}
+
+fn no_quorum(id: PartitionId) -> String {
+    format!("CLUSTERDOWN partition {} has no quorum", id.0)
 }
 
 /// The requests of a batch that was not proposed, to be sent on. `body` is that of the batch.

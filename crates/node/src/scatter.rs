@@ -142,6 +142,7 @@ impl Worker {
         raw: &[u8],
     ) {
         let ticket = session.output.open();
+        let (patience, deadline) = self.errand_times();
         let head = ErrandHead {
             dest: Dest::Session { worker: self.id, at: session.at, ticket },
             who: session.at.conn.0,
@@ -151,7 +152,8 @@ impl Worker {
             access: session.access(),
             ack: session.ack,
             spec,
-            deadline: self.errand_deadline(),
+            patience,
+            deadline,
         };
         self.send_errand(head, args, raw);
     }
@@ -162,6 +164,7 @@ impl Worker {
         join: Join,
         requests: Vec<(PartitionId, DbIndex, &'static Spec, WireRequest)>,
     ) {
+        let (patience, deadline) = self.errand_times();
         let ticket = session.output.open();
         let number = self.fabric.scatters.next;
         self.fabric.scatters.next += 1;
@@ -178,7 +181,8 @@ impl Worker {
                 access: session.access(),
                 ack: session.ack,
                 spec,
-                deadline: self.errand_deadline(),
+                patience,
+                deadline,
             };
             self.send_errand(head, request.args(), request.raw());
         }

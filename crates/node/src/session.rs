@@ -78,9 +78,16 @@ pub(crate) struct Watched {
     pub(crate) partition: PartitionId,
     pub(crate) db: DbIndex,
     pub(crate) key: Box<[u8]>,
-    pub(crate) stamp: engine::WatchStamp,
-    /// On a fabric: what told its value from others.
-    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) since: WatchedSince,
+}
+
+/// What a watched key is compared with.
+#[derive(Clone, Debug)]
+pub(crate) enum WatchedSince {
+    /// What its keyspace has counted: the partition is this node's alone.
+    Stamp(engine::WatchStamp),
+    /// What told its value from others, wherever it is led: empty if there was none.
+    Value(Vec<u8>),
 }
 
 /// One client connection.

@@ -7,7 +7,6 @@ use resp::Reply;
 use crate::data::Place;
 use crate::dispatch::Taken;
 use crate::errand::ErrandHead;
-use crate::fabric::ELECTION_US;
 use crate::fabric_txn::ExecPlan;
 use crate::partition::Operation;
 use crate::scatter::CROSS_SLOT;
@@ -78,7 +77,7 @@ impl Worker {
             self.run_here(id, operation, session.output.end());
             return true;
         }
-        if !partition.group.is_leader() || !partition.may_read(mono_us, ELECTION_US) {
+        if !partition.group.is_leader() || !partition.may_read(mono_us) {
             return false;
         }
         let mut head = ErrandHead::own(id, session.db, spec);

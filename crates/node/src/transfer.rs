@@ -80,6 +80,8 @@ impl Transfers {
 
     pub(crate) fn peer_down(&mut self, node: u64) {
         self.wishes.retain(|(_, to)| *to != node);
+        // The rest of it will not come, and a later one is a transfer of its own.
+        self.receiving.retain(|_, receiving| receiving.from != node);
         if let Some(sending) = self.sending.as_mut().filter(|sending| sending.to == node) {
             // Found stalled at the next look.
             sending.moved = Millis::default();

@@ -16,7 +16,7 @@ use crate::data::carries;
 use crate::dispatch::ENTRY_ROOM;
 use crate::output::{Output, Ticket};
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
-use crate::session::{Session, Stall, Watched, gate};
+use crate::session::{Session, Stall, Watched, WatchedSince, gate};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -248,7 +248,8 @@ impl Worker {
             let Some(partition) = self.partition_mut(id) else { continue };
             let now = partition.time(now);
             let stamp = partition.keyspace(db).watch(key, now);
-            session.watched.push(Watched { partition: id, db, key: key.into(), stamp, value: None });
+            let since = WatchedSince::Stamp(stamp);
+            session.watched.push(Watched { partition: id, db, key: key.into(), since });
         }
         Reply::new(out, session.version).ok();
     }
@@ -258,7 +259,14 @@ impl Worker {
         session.watched.iter().any(|watched| {
             self.partition_mut(watched.partition).is_none_or(|partition| {
                 let now = partition.time(now);
-                partition.keyspace(watched.db).changed_since(&watched.key, watched.stamp, now)
+                match &watched.since {
+                    WatchedSince::Stamp(stamp) => {
+                        partition.keyspace(watched.db).changed_since(&watched.key, *stamp, now)
+                    }
+                    WatchedSince::Value(value) => {
+                        partition.value_digest(watched.db, &watched.key, now) != *value
+                    }
+                }
             })
         })
     }
@@ -272,7 +280,8 @@ impl Worker {
     pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
         let watched = std::mem::take(&mut session.watched);
         // Over a fabric a watch is only remembered here.
-        if watched.is_empty() || watched.iter().all(|watched| watched.value.is_some()) {
+        let is_here = |watched: &Watched| matches!(watched.since, WatchedSince::Stamp(_));
+        if !watched.iter().any(is_here) {
             return;
         }
         let mut wanted: Vec<PartitionId> = watched.iter().map(|watched| watched.partition).collect();

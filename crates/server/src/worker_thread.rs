@@ -340,6 +340,12 @@ impl WorkerThread {
         // No node is part of a fabric yet: there are no peers to send to.
         let Outbox { frame, sync, messages, peers: _, send, close, checkpoints, control, sleep } =
             std::mem::take(self.worker.end_turn());
+        for control in &control {
+            if let Control::Fail(reason) = control {
+                // Before anything of this turn leaves.
+                return self.shared.fail(reason);
+            }
+        }
         let mut before = self.shared.log.as_ref().map_or(Position(0), |log| log.sync.written());
         if !frame.is_empty()
             && let Some(log) = &self.shared.log
@@ -440,8 +446,9 @@ impl WorkerThread {
                 }
                 *lock(&self.shared.settings) = settings;
             }
-            Control::Fail(reason) => self.shared.fail(&reason),
-            Control::FabricChanged(_) | Control::Agreed { .. } | Control::HandedOver => {}
+            // Seen before the append.
+            Control::Fail(_) => {}
+            Control::FabricChanged(_) | Control::Agreed { .. } => {}
         }
     }
 }

@@ -52,7 +52,6 @@ pub(crate) struct World {
     wires: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
     /// Directed links that lose everything.
     pub(crate) cut: Vec<(usize, usize)>,
-    /// Of 1000 frames, how many are lost with their link.
     clients: Vec<Client>,
     pub(crate) random: Random,
     pub(crate) now: Now,
@@ -259,6 +258,13 @@ impl World {
 
     fn is_paused(&self, index: usize) -> bool {
         self.machines[index].paused_until > self.now.mono_millis()
+    }
+
+    /// Whether a node leads the partition of a key.
+    pub(crate) fn leads(&self, index: usize, key: &str) -> bool {
+        let slot = base::slot_of(key.as_bytes());
+        let partition = Router::new(PARTITIONS, 1).partition_of_slot(slot);
+        self.machines[index].worker.as_ref().is_some_and(|worker| worker.leads(partition))
     }
 
     pub(crate) fn is_running(&self, index: usize) -> bool {
