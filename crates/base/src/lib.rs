@@ -5,6 +5,7 @@
 
 mod args;
 mod collections;
+mod cursor;
 mod hash;
 mod id;
 mod number;
@@ -15,6 +16,7 @@ mod time;
 
 pub use args::{Args, Request, Span};
 pub use collections::{HashMap, HashSet};
+pub use cursor::{Cursor, Short};
 pub use hash::{KeyHasher, checksum, slot_of};
 pub use id::{AckLevel, ConnId, DbIndex, NodeId, PartitionId, Slot, WorkerId};
 pub use number::{I64_TEXT_MAX, format_i64, parse_i64};

@@ -13,7 +13,7 @@ use crate::member::{
     ADDRESS_BYTES_MAX, MemberKind, MemberState, NAME_BYTES_MAX, Newcomer, VERSION_BYTES_MAX,
 };
 use crate::token::TokenHash;
-use crate::wire::{Reader, Writer};
+use crate::wire::{Read, Reader, Writer};
 
 /// Most replicas of a partition.
 pub const REPLICAS_MAX: usize = 7;

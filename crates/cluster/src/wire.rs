@@ -1,4 +1,4 @@
-//! Fixed-width little-endian numbers and length-prefixed text; a reader that refuses instead of panicking.
+//! What the bytes of the cluster's state are made of: numbers, ids, and text of bounded length.
 //!
 //! Does not know: what is read. Every count is held against the bytes that are left before anything is allocated.
 
@@ -63,57 +63,39 @@ impl Writer {
     }
 }
 
-pub(crate) struct Reader<'a> {
-    rest: &'a [u8],
+pub(crate) use base::Cursor as Reader;
+
+/// What the codec of the cluster's state reads beside plain numbers.
+pub(crate) trait Read {
+    /// A node's id.
+    fn node(&mut self) -> Result<NodeId, DecodeError>;
+    /// A moment.
+    fn millis(&mut self) -> Result<Millis, DecodeError>;
+    /// Whether something follows that may be absent.
+    fn flag(&mut self) -> Result<bool, DecodeError>;
+    /// UTF-8 of at most so many bytes.
+    fn text(&mut self, what: &'static str, bytes_max: usize) -> Result<String, DecodeError>;
+    /// A number of things that take at least `bytes_each`, so that no count allocates more than its bytes can fill.
+    fn count(
+        &mut self,
+        what: &'static str,
+        count_max: usize,
+        bytes_each: usize,
+    ) -> Result<usize, DecodeError>;
+    /// That nothing follows.
+    fn finish(&self) -> Result<(), DecodeError>;
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes }
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Short)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Short)?;
-        self.rest = rest;
-        Ok(*taken)
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
-        Ok(u8::from_le_bytes(self.array()?))
-    }
-
-    pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
-        Ok(u16::from_le_bytes(self.array()?))
-    }
-
-    pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    pub(crate) fn u128(&mut self) -> Result<u128, DecodeError> {
-        Ok(u128::from_le_bytes(self.array()?))
-    }
-
-    pub(crate) fn node(&mut self) -> Result<NodeId, DecodeError> {
+impl Read for Reader<'_> {
+    fn node(&mut self) -> Result<NodeId, DecodeError> {
         Ok(NodeId(self.u128()?))
     }
 
-    pub(crate) fn millis(&mut self) -> Result<Millis, DecodeError> {
+    fn millis(&mut self) -> Result<Millis, DecodeError> {
         Ok(Millis(self.u64()?))
     }
 
-    /// Whether something follows that may be absent.
-    pub(crate) fn flag(&mut self) -> Result<bool, DecodeError> {
+    fn flag(&mut self) -> Result<bool, DecodeError> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -121,7 +103,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn text(&mut self, what: &'static str, bytes_max: usize) -> Result<String, DecodeError> {
+    fn text(&mut self, what: &'static str, bytes_max: usize) -> Result<String, DecodeError> {
         let len = self.u32()? as usize;
         if len > bytes_max {
             return Err(DecodeError::TooLarge { what, found: len, limit: bytes_max });
@@ -130,8 +112,7 @@ impl<'a> Reader<'a> {
         Ok(text.to_owned())
     }
 
-    /// A number of things that take at least `bytes_each`, so that no count allocates more than its bytes can fill.
-    pub(crate) fn count(
+    fn count(
         &mut self,
         what: &'static str,
         count_max: usize,
@@ -142,12 +123,21 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::TooLarge { what, found: count, limit: count_max });
         }
         match count.checked_mul(bytes_each) {
-            Some(bytes) if bytes <= self.rest.len() => Ok(count),
+            Some(bytes) if bytes <= self.remaining() => Ok(count),
             _ => Err(DecodeError::Short),
         }
     }
 
-    pub(crate) fn finish(&self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Trailing { bytes: self.rest.len() }) }
+    fn finish(&self) -> Result<(), DecodeError> {
+        match self.remaining() {
+            0 => Ok(()),
+            bytes => Err(DecodeError::Trailing { bytes }),
+        }
+    }
+}
+
+impl From<base::Short> for DecodeError {
+    fn from(_: base::Short) -> DecodeError {
+        DecodeError::Short
     }
 }

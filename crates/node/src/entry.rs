@@ -4,7 +4,7 @@
 //! a request exactly as a client would send it, so that replaying the log is a client talking to itself.
 //! Format: docs/formats/entry.md. Decoding is total: any bytes give records or an error, never a panic.
 
-use base::{Millis, PartitionId};
+use base::{Cursor, Millis, PartitionId, Short};
 
 /// First byte of a record.
 const ENTRY: u8 = 1;
@@ -210,87 +210,65 @@ pub fn records(frame: &[u8]) -> impl Iterator<Item = Result<Record<'_>, EntryErr
 }
 
 fn read_record(frame: &[u8], at: usize) -> Result<(Record<'_>, usize), EntryError> {
-    let mut cursor = Cursor { bytes: frame, at: at + 1 };
-    match frame[at] {
+    let mut cursor = Cursor::new(frame);
+    cursor.take(at)?;
+    match cursor.u8()? {
         ENTRY => {
             let header = EntryHeader {
-                partition: PartitionId(u16::from_le_bytes(cursor.take()?)),
-                term: u64::from_le_bytes(cursor.take()?),
-                index: u64::from_le_bytes(cursor.take()?),
-                time: Millis(u64::from_le_bytes(cursor.take()?)),
-                seed: u64::from_le_bytes(cursor.take()?),
-                operations: u32::from_le_bytes(cursor.take()?),
+                partition: partition(&mut cursor)?,
+                term: cursor.u64()?,
+                index: cursor.u64()?,
+                time: Millis(cursor.u64()?),
+                seed: cursor.u64()?,
+                operations: cursor.u32()?,
             };
-            let len = u32::from_le_bytes(cursor.take()?) as usize;
-            let body = cursor.slice(len)?;
-            Ok((Record::Entry(header, body), cursor.at))
+            let body = cursor.block()?;
+            Ok((Record::Entry(header, body), cursor.at()))
         }
         TERM => {
-            let partition = PartitionId(u16::from_le_bytes(cursor.take()?));
-            let term = u64::from_le_bytes(cursor.take()?);
-            Ok((Record::Term { partition, term }, cursor.at))
+            let partition = partition(&mut cursor)?;
+            let term = cursor.u64()?;
+            Ok((Record::Term { partition, term }, cursor.at()))
         }
         STATE => {
-            let partition = cursor.partition()?;
+            let partition = partition(&mut cursor)?;
             let (term, vote, commit) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
-            Ok((Record::State { partition, term, vote, commit }, cursor.at))
+            Ok((Record::State { partition, term, vote, commit }, cursor.at()))
         }
         CHANGE => {
-            let partition = cursor.partition()?;
+            let partition = partition(&mut cursor)?;
             let entry = cursor.block()?;
-            Ok((Record::Change(partition, entry), cursor.at))
+            Ok((Record::Change(partition, entry), cursor.at()))
         }
         MEMBERS => {
-            let (partition, index) = (cursor.partition()?, cursor.u64()?);
+            let (partition, index) = (partition(&mut cursor)?, cursor.u64()?);
             let members = cursor.block()?;
-            Ok((Record::Members { partition, index, members }, cursor.at))
+            Ok((Record::Members { partition, index, members }, cursor.at()))
         }
         RESTORED => {
-            let (partition, term, index) = (cursor.partition()?, cursor.u64()?, cursor.u64()?);
-            Ok((Record::Restored { partition, term, index }, cursor.at))
+            let (partition, term, index) = (partition(&mut cursor)?, cursor.u64()?, cursor.u64()?);
+            Ok((Record::Restored { partition, term, index }, cursor.at()))
         }
         GONE => {
-            let (partition, index) = (cursor.partition()?, cursor.u64()?);
-            Ok((Record::Gone { partition, index }, cursor.at))
+            let (partition, index) = (partition(&mut cursor)?, cursor.u64()?);
+            Ok((Record::Gone { partition, index }, cursor.at()))
         }
         META => {
             let (term, index) = (cursor.u64()?, cursor.u64()?);
             let (members, state) = (cursor.block()?, cursor.block()?);
-            Ok((Record::Meta { term, index, members, state }, cursor.at))
+            Ok((Record::Meta { term, index, members, state }, cursor.at()))
         }
         kind => Err(EntryError::Kind { kind, at }),
     }
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+fn partition(cursor: &mut Cursor<'_>) -> Result<PartitionId, Short> {
+    Ok(PartitionId(cursor.u16()?))
 }
 
-impl<'a> Cursor<'a> {
-    fn slice(&mut self, len: usize) -> Result<&'a [u8], EntryError> {
-        let end = self.at.checked_add(len).ok_or(EntryError::Truncated(self.at))?;
-        let slice = self.bytes.get(self.at..end).ok_or(EntryError::Truncated(self.at))?;
-        self.at = end;
-        Ok(slice)
-    }
-
-    fn partition(&mut self) -> Result<PartitionId, EntryError> {
-        Ok(PartitionId(u16::from_le_bytes(self.take()?)))
-    }
-
-    fn u64(&mut self) -> Result<u64, EntryError> {
-        Ok(u64::from_le_bytes(self.take()?))
-    }
-
-    fn block(&mut self) -> Result<&'a [u8], EntryError> {
-        let len = u32::from_le_bytes(self.take()?) as usize;
-        self.slice(len)
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
-        let at = self.at;
-        self.slice(N)?.try_into().map_err(|_| EntryError::Truncated(at))
+impl From<Short> for EntryError {
+    fn from(short: Short) -> EntryError {
+        EntryError::Truncated(short.at)
     }
 }
 

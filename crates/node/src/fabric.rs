@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{Args, Millis, PartitionId};
+use base::{Args, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
 use raft::{Entry, Message, Payload, Role};
 
@@ -68,6 +68,8 @@ pub(crate) struct Fabric {
     pub(crate) is_spread: bool,
     /// This node among the replicas of its groups.
     pub(crate) me: u64,
+    /// The key hash of all partitions of the fabric.
+    pub(crate) hasher: Option<KeyHasher>,
     /// The fabric's own state, as far as it is known here.
     pub(crate) meta: Arc<Meta>,
     /// This node's replica of the meta group; on the first worker.

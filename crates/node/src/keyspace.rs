@@ -5,13 +5,14 @@
 
 use base::{Args, DbIndex, PartitionId, parse_i64};
 use command::{DataCommand, NodeCommand, Spec};
-use engine::{Digest, Entry, ScanOptions, ScanOver, glob, key_digest, parse_cursor};
+use engine::{Digest, Entry, ScanOptions, ScanOver, key_digest, parse_cursor};
 use resp::Reply;
 
 use crate::entry::HEADER_LEN;
 use crate::partition::ROOM_PER_REQUEST;
 use crate::session::Session;
 use crate::txn::db_of;
+use crate::whole::matching;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -120,29 +121,13 @@ impl Worker {
         let now = self.now.millis();
         for id in self.router.partitions_of(db) {
             let Some(partition) = self.partition_mut(id) else { continue };
-            let now = partition.time(now);
-            let Some(keyspace) = partition.existing(db) else { continue };
-            let mut cursor = 0;
-            loop {
-                cursor = keyspace.scan(cursor, 1024, &mut |entry| {
-                    if !entry.is_lapsed(now) {
-                        visit(entry);
-                    }
-                });
-                if cursor == 0 {
-                    break;
-                }
-            }
+            partition.each_entry(db, partition.time(now), visit);
         }
     }
 
     fn keys(&mut self, db: DbIndex, pattern: &[u8], reply: &mut Reply<'_>) {
         let mut found = Vec::new();
-        self.each_entry(db, &mut |entry| {
-            if pattern == b"*" || glob::matches(pattern, entry.key()) {
-                found.push(Box::<[u8]>::from(entry.key()));
-            }
-        });
+        self.each_entry(db, &mut |entry| found.extend(matching(pattern, entry)));
         reply.array(found.len());
         found.iter().for_each(|key| reply.bulk(key));
     }
@@ -203,23 +188,13 @@ impl Worker {
         let first = if cursor == 0 { ids[0].0 } else { (cursor >> PLACE_BITS) as u16 };
         for id in ids.into_iter().filter(|id| id.0 >= first) {
             let Some(partition) = self.partition_mut(id) else { return cursor_of(id, place) };
-            let now = partition.time(now);
-            loop {
-                if *visited >= filter.count {
-                    return cursor_of(id, place);
-                }
-                let Some(keyspace) = partition.existing(db) else { break };
-                place = keyspace.scan(place, filter.count - *visited, &mut |entry| {
-                    *visited += 1;
-                    if !entry.is_lapsed(now) && wants(filter, entry) {
-                        found.push(entry.key().into());
-                    }
-                });
-                if place == 0 {
-                    break;
-                }
+            if *visited >= filter.count {
+                return cursor_of(id, place);
             }
-            place = 0;
+            place = partition.scan_from(db, place, filter, partition.time(now), (found, visited));
+            if place != 0 {
+                return cursor_of(id, place);
+            }
         }
         0
     }

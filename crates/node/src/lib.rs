@@ -45,6 +45,7 @@ mod reconcile;
 mod recovering;
 mod recovering_meta;
 mod recovery;
+mod replay_tail;
 mod replica;
 mod router;
 mod scatter;

@@ -3,7 +3,7 @@
 //! The bytes of a group's data entry are a [`Stamp`] and a body; the log keeps the same things in an
 //! [`EntryHeader`](crate::entry::EntryHeader) and a body. Does not know: groups, files, who waits for a reply.
 
-use base::{Args, DbIndex, Millis};
+use base::{Args, Cursor, DbIndex, Millis};
 use bytes::Bytes;
 use command::{DataCommand, Lookup, Run};
 use resp::{Decoded, Decoder, Limits};
@@ -15,6 +15,11 @@ pub(crate) struct Stamp {
     pub(crate) seed: u64,
     pub(crate) operations: u32,
 }
+
+/// Limits for requests that were accepted before: theirs were kept then, perhaps under wider settings; and what a
+/// request over several partitions made of a large value is one word.
+pub(crate) const ACCEPTED: Limits =
+    Limits { bulk_max: u32::MAX as usize, args_max: 1 << 24, request_max: usize::MAX, ..Limits::CLIENT };
 
 /// Bytes of a [`Stamp`] before the body.
 pub(crate) const STAMP_LEN: usize = 8 + 8 + 4;
@@ -38,13 +43,11 @@ impl Stamp {
         if data.is_empty() {
             return Some((Stamp::default(), Bytes::new()));
         }
-        let (time, rest) = data.split_first_chunk::<8>()?;
-        let (seed, rest) = rest.split_first_chunk::<8>()?;
-        let (operations, _) = rest.split_first_chunk::<4>()?;
+        let mut cursor = Cursor::new(data);
         let stamp = Stamp {
-            time: Millis(u64::from_le_bytes(*time)),
-            seed: u64::from_le_bytes(*seed),
-            operations: u32::from_le_bytes(*operations),
+            time: Millis(cursor.u64().ok()?),
+            seed: cursor.u64().ok()?,
+            operations: cursor.u32().ok()?,
         };
         Some((stamp, data.slice(STAMP_LEN..)))
     }
@@ -93,15 +96,7 @@ struct Operations<'a> {
 
 impl<'a> Operations<'a> {
     fn new(body: &'a [u8]) -> Operations<'a> {
-        // The limits were kept when the entry was written, perhaps under wider settings; and what a request over
-        // several partitions made of a large value is one word.
-        let limits = Limits {
-            bulk_max: u32::MAX as usize,
-            args_max: 1 << 24,
-            request_max: usize::MAX,
-            ..Limits::CLIENT
-        };
-        Operations { body, decoder: Decoder::new(limits) }
+        Operations { body, decoder: Decoder::new(ACCEPTED) }
     }
 
     /// The database and length of the operation at the front.

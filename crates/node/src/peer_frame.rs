@@ -4,7 +4,7 @@
 //! come here; decoding is total all the same: any bytes give items or an error, never a panic, and nothing is
 //! allocated for a length that is not there.
 
-use base::{DbIndex, Millis, PartitionId};
+use base::{Cursor, DbIndex, Millis, PartitionId, Short};
 use engine::Access;
 use resp::Version;
 
@@ -180,116 +180,93 @@ fn head(out: &mut Vec<u8>, kind: u8, partition: PartitionId, number: u64) {
 
 /// The items of a frame, in order. Stops after the first error.
 pub(crate) fn items(frame: &[u8]) -> impl Iterator<Item = Result<Item<'_>, FrameError>> {
-    let mut reader = Reader { bytes: frame, at: 0 };
+    let mut reader = Some(Reader(Cursor::new(frame)));
     std::iter::from_fn(move || {
-        if reader.at >= frame.len() {
-            return None;
-        }
-        let item = reader.item();
+        let item = reader.as_mut().filter(|reader| reader.0.remaining() > 0)?.item();
         if item.is_err() {
-            reader.at = frame.len();
+            reader = None;
         }
         Some(item)
     })
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
+struct Reader<'a>(Cursor<'a>);
 
 impl<'a> Reader<'a> {
     fn item(&mut self) -> Result<Item<'a>, FrameError> {
-        Ok(match self.u8()? {
-            RAFT => Item::Raft { group: self.partition()?, stamp_us: self.u64()?, message: self.block()? },
+        Ok(match self.0.u8()? {
+            RAFT => {
+                Item::Raft { group: self.partition()?, stamp_us: self.0.u64()?, message: self.0.block()? }
+            }
             CALL => self.call()?,
-            REPLY => Item::Reply { call: self.u64()?, reply: self.block()? },
-            ELSEWHERE => Item::Elsewhere { call: self.u64()?, leader: self.u64()? },
+            REPLY => Item::Reply { call: self.0.u64()?, reply: self.0.block()? },
+            ELSEWHERE => Item::Elsewhere { call: self.0.u64()?, leader: self.0.u64()? },
             SNAPSHOT_BEGIN => Item::SnapshotBegin {
                 partition: self.partition()?,
-                transfer: self.u64()?,
-                term: self.u64()?,
-                index: self.u64()?,
-                time: Millis(self.u64()?),
-                members: self.block()?,
+                transfer: self.0.u64()?,
+                term: self.0.u64()?,
+                index: self.0.u64()?,
+                time: Millis(self.0.u64()?),
+                members: self.0.block()?,
             },
             SNAPSHOT_CHUNK => Item::SnapshotChunk {
                 partition: self.partition()?,
-                transfer: self.u64()?,
-                number: self.u32()?,
-                bytes: self.block()?,
+                transfer: self.0.u64()?,
+                number: self.0.u32()?,
+                bytes: self.0.block()?,
             },
-            SNAPSHOT_END => {
-                Item::SnapshotEnd { partition: self.partition()?, transfer: self.u64()?, chunks: self.u32()? }
-            }
+            SNAPSHOT_END => Item::SnapshotEnd {
+                partition: self.partition()?,
+                transfer: self.0.u64()?,
+                chunks: self.0.u32()?,
+            },
             SNAPSHOT_STATE => Item::SnapshotState {
                 partition: self.partition()?,
-                transfer: self.u64()?,
-                chunks: self.u32()?,
-                state: match self.u8()? {
+                transfer: self.0.u64()?,
+                chunks: self.0.u32()?,
+                state: match self.0.u8()? {
                     0 => TransferState::Receiving,
                     1 => TransferState::Ready,
                     2 => TransferState::Failed,
                     _ => return Err(self.error("unknown state of a transfer")),
                 },
             },
-            LEADS => Item::Leads { partition: self.partition()?, term: self.u64()? },
-            PUBLISH => Item::Publish { kind: self.u8()?, channel: self.block()?, payload: self.block()? },
-            META => Item::Meta { call: self.u64()?, command: self.block()? },
-            META_REPLY => Item::MetaReply { call: self.u64()?, refusal: self.block()? },
+            LEADS => Item::Leads { partition: self.partition()?, term: self.0.u64()? },
+            PUBLISH => {
+                Item::Publish { kind: self.0.u8()?, channel: self.0.block()?, payload: self.0.block()? }
+            }
+            META => Item::Meta { call: self.0.u64()?, command: self.0.block()? },
+            META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
             GONE => Item::Gone { partition: self.partition()? },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
 
     fn call(&mut self) -> Result<Item<'a>, FrameError> {
-        let (call, partition, who) = (self.u64()?, self.partition()?, self.u64()?);
-        let db = DbIndex::new(self.u8()?).ok_or_else(|| self.error("no such database"))?;
-        let flags = self.u8()?;
+        let (call, partition, who) = (self.0.u64()?, self.partition()?, self.0.u64()?);
+        let db = DbIndex::new(self.0.u8()?).ok_or_else(|| self.error("no such database"))?;
+        let flags = self.0.u8()?;
         if flags > 3 {
             return Err(self.error("unknown flags"));
         }
         let version = if flags & 1 == 0 { Version::Resp2 } else { Version::Resp3 };
         let access = if flags & 2 == 0 { Access::Recent } else { Access::Untouched };
-        let ack = self.u8()?;
-        Ok(Item::Call { call, partition, who, db, version, access, ack, request: self.block()? })
+        let ack = self.0.u8()?;
+        Ok(Item::Call { call, partition, who, db, version, access, ack, request: self.0.block()? })
     }
 
     fn error(&self, what: &'static str) -> FrameError {
-        FrameError { at: self.at, what }
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], FrameError> {
-        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or_else(|| self.error("it ends early"))?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
-        self.take(N)?.try_into().map_err(|_| self.error("it ends early"))
-    }
-
-    fn u8(&mut self) -> Result<u8, FrameError> {
-        Ok(u8::from_le_bytes(self.array()?))
+        FrameError { at: self.0.at(), what }
     }
 
     fn partition(&mut self) -> Result<PartitionId, FrameError> {
-        Ok(PartitionId(u16::from_le_bytes(self.array()?)))
+        Ok(PartitionId(self.0.u16()?))
     }
+}
 
-    fn u32(&mut self) -> Result<u32, FrameError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, FrameError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn block(&mut self) -> Result<&'a [u8], FrameError> {
-        let len = self.u32()? as usize;
-        self.take(len)
+impl From<Short> for FrameError {
+    fn from(short: Short) -> FrameError {
+        FrameError { at: short.at, what: "it ends early" }
     }
 }
 

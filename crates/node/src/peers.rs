@@ -228,8 +228,9 @@ impl Worker {
             return false;
         }
         let config = group_config(self.fabric.me, id, self.random.next_u64());
-        let Ok(group) = Group::recover(config, raft::Recovered::joiner()) else { return false };
-        let mut partition = Partition::joining(id, group, self.hasher);
+        let group = Group::recover(config, raft::Recovered::joiner());
+        let (Ok(group), Some(hasher)) = (group, self.fabric.hasher) else { return false };
+        let mut partition = Partition::joining(id, group, hasher);
         partition.set_limits(self.settings.engine_limits());
         self.places[usize::from(id.0)].partition = Some(Box::new(partition));
         true

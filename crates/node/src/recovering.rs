@@ -6,8 +6,6 @@
 //!
 //! Invariants: nothing is applied that was not committed; the tail follows the last applied entry without a gap.
 
-use std::collections::VecDeque;
-
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
 use engine::{Keyspace, Store};
 use raft::{Entry, EntryId, Group, HardState, Members, Payload, RecoverError, Recovered};
@@ -17,6 +15,7 @@ use crate::entry::{EntryHeader, write_members, write_state, write_term};
 use crate::fabric::group_config;
 use crate::operations::{Stamp, each_operation};
 use crate::partition::{Partition, ReplayError};
+use crate::replay_tail::{ReplayTail, check_next};
 
 /// A partition of which checkpoint and log are being read.
 pub struct RecoveringPartition {
@@ -33,7 +32,7 @@ pub struct RecoveringPartition {
     is_known: bool,
     members: Members,
     /// Read, and not known to be committed.
-    tail: VecDeque<Entry>,
+    tail: ReplayTail,
     /// Its checkpoint came from a leader, and the log has not said so yet: what the log has is older.
     is_received: bool,
 }
@@ -51,7 +50,7 @@ impl RecoveringPartition {
             is_alone: true,
             is_known: false,
             members: Members::default(),
-            tail: VecDeque::new(),
+            tail: ReplayTail::default(),
             is_received: false,
         }
     }
@@ -110,40 +109,18 @@ impl RecoveringPartition {
         }
         self.is_known = true;
         if self.is_alone {
-            self.check_next(header.index)?;
+            check_next(self.partition_id, self.last.index, header.index)?;
             return self.apply(header, body);
         }
         let id = EntryId { term: header.term, index: header.index };
         let stamp = Stamp { time: header.time, seed: header.seed, operations: header.operations };
-        self.keep(Entry { id, payload: Payload::Data(stamp.encode(body).into()) })
+        let entry = Entry { id, payload: Payload::Data(stamp.encode(body).into()) };
+        self.tail.keep(self.partition_id, self.last, entry)
     }
 
     /// An entry of the log that changes the members.
     pub(crate) fn replay_change(&mut self, entry: Entry) -> Result<(), ReplayError> {
-        if entry.id.index <= self.last.index { Ok(()) } else { self.keep(entry) }
-    }
-
-    /// The last entry there is, applied or not.
-    fn end(&self) -> EntryId {
-        self.tail.back().map_or(self.last, |entry| entry.id)
-    }
-
-    fn check_next(&self, index: u64) -> Result<(), ReplayError> {
-        let last = self.end().index;
-        if index == last + 1 {
-            return Ok(());
-        }
-        Err(ReplayError::Gap { partition: self.partition_id.0, last, found: index })
-    }
-
-    /// Puts an entry at its place; what was there and after it is void.
-    fn keep(&mut self, entry: Entry) -> Result<(), ReplayError> {
-        while self.tail.back().is_some_and(|last| last.id.index >= entry.id.index) {
-            self.tail.pop_back();
-        }
-        self.check_next(entry.id.index)?;
-        self.tail.push_back(entry);
-        Ok(())
+        self.tail.keep(self.partition_id, self.last, entry)
     }
 
     /// A lone voter opened a term: all that it had is committed.
@@ -168,9 +145,7 @@ impl RecoveringPartition {
         if index >= self.last.index {
             self.commit(index)?;
             // A change whose members are known needs no engine to be applied.
-            if self.tail.front().is_some_and(|entry| entry.id.index == index) {
-                self.last = self.tail.pop_front().map_or(self.last, |entry| entry.id);
-            }
+            self.last = self.tail.take_change(index).unwrap_or(self.last);
             self.members = members;
         }
         Ok(())
@@ -205,19 +180,17 @@ impl RecoveringPartition {
 
     /// Applies what is committed up to `index`, but no change of members: only its record tells what it made.
     fn commit(&mut self, index: u64) -> Result<(), ReplayError> {
-        while let Some(entry) = self.tail.front().filter(|entry| entry.id.index <= index) {
-            let Payload::Data(data) = &entry.payload else { break };
-            let unknown = ReplayError::Operation { partition: self.partition_id.0, index: entry.id.index };
-            let (stamp, body) = Stamp::decode(data).ok_or(unknown)?;
+        while let Some((id, data)) = self.tail.take_data(index) {
+            let unknown = ReplayError::Operation { partition: self.partition_id.0, index: id.index };
+            let (stamp, body) = Stamp::decode(&data).ok_or(unknown)?;
             let header = EntryHeader {
                 partition: self.partition_id,
-                term: entry.id.term,
-                index: entry.id.index,
+                term: id.term,
+                index: id.index,
                 time: stamp.time,
                 seed: stamp.seed,
                 operations: stamp.operations,
             };
-            self.tail.pop_front();
             self.apply(&header, &body)?;
         }
         Ok(())
@@ -264,9 +237,9 @@ impl RecoveringPartition {
                     hard: HardState { commit, ..self.hard },
                     members: self.members.clone(),
                     snapshot: self.last,
-                    last: self.end(),
+                    last: self.tail.end(self.last),
                     applied: self.last.index,
-                    tail: self.tail.into(),
+                    tail: self.tail.into_entries(),
                 }
             }
         };
@@ -288,5 +261,110 @@ impl RecoveringPartition {
     /// A snapshot that was received whole: its keyspaces, last entry and time.
     pub(crate) fn into_parts(self) -> (Vec<(DbIndex, Keyspace)>, EntryId, Millis) {
         (self.keyspaces, self.last, self.last_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::WireRequest;
+
+    const ID: PartitionId = PartitionId(3);
+
+    fn fresh() -> RecoveringPartition {
+        RecoveringPartition::new(ID, KeyHasher::new(1))
+    }
+
+    /// Reads an entry that sets the key `k` to its index.
+    fn replay(partition: &mut RecoveringPartition, term: u64, index: u64) -> Result<(), ReplayError> {
+        let mut body = vec![0];
+        body.extend_from_slice(WireRequest::encode(&[b"set", b"k", index.to_string().as_bytes()]).raw());
+        let header = EntryHeader { partition: ID, term, index, time: Millis(index), seed: 1, operations: 1 };
+        partition.replay(&header, &body)
+    }
+
+    fn state(partition: &mut RecoveringPartition, term: u64, commit: u64) {
+        partition.replay_state(HardState { term, vote: 0, commit }).unwrap();
+    }
+
+    /// The last applied entry, and the last there is.
+    fn reach(partition: &RecoveringPartition) -> (u64, u64) {
+        (partition.last.index, partition.tail.end(partition.last).index)
+    }
+
+    #[test]
+    fn entries_of_a_group_with_peers_wait_for_their_commit() {
+        let mut partition = fresh();
+        state(&mut partition, 2, 1);
+        for index in 2..=5 {
+            replay(&mut partition, 2, index).unwrap();
+        }
+        assert_eq!(reach(&partition), (1, 5));
+        state(&mut partition, 2, 3);
+        assert_eq!(reach(&partition), (3, 5));
+        // A new leader replaces what was not committed.
+        replay(&mut partition, 3, 4).unwrap();
+        assert_eq!(reach(&partition), (3, 4));
+        assert!(replay(&mut partition, 3, 6).is_err(), "an entry is missing");
+    }
+
+    #[test]
+    fn what_a_lone_voter_wrote_is_committed_and_so_is_all_before_its_term() {
+        let mut partition = fresh();
+        state(&mut partition, 2, 1);
+        replay(&mut partition, 2, 2).unwrap();
+        partition.replay_term(3).unwrap();
+        assert_eq!(reach(&partition), (2, 2));
+        replay(&mut partition, 3, 3).unwrap();
+        assert_eq!(reach(&partition), (3, 3));
+    }
+
+    #[test]
+    fn what_the_log_has_before_a_snapshot_is_void_even_if_a_later_checkpoint_is_there() {
+        let mut partition = fresh();
+        partition.restore(5, 45, Millis(45));
+        partition.load_members(Members { voters: vec![1, 2, 3], ..Members::default() }, false);
+        state(&mut partition, 2, 40);
+        for index in 41..=60 {
+            replay(&mut partition, 2, index).unwrap();
+        }
+        assert_eq!(reach(&partition), (45, 60));
+        partition.replay_restored(EntryId { term: 5, index: 40 }).unwrap();
+        assert_eq!(reach(&partition), (45, 45));
+        replay(&mut partition, 5, 46).unwrap();
+        assert_eq!(reach(&partition), (45, 46));
+    }
+
+    #[test]
+    fn a_membership_that_ended_leaves_nothing_behind() {
+        let mut partition = fresh();
+        state(&mut partition, 2, 1);
+        replay(&mut partition, 2, 2).unwrap();
+        state(&mut partition, 2, 2);
+        replay(&mut partition, 2, 3).unwrap();
+        partition.replay_gone(2);
+        assert!(!partition.is_known());
+        // It became one again since: the checkpoint is of that time, the entries before are not.
+        let mut partition = fresh();
+        partition.restore(7, 10, Millis(10));
+        partition.load_members(Members { voters: vec![1, 2], ..Members::default() }, false);
+        for index in 11..=12 {
+            replay(&mut partition, 2, index).unwrap();
+        }
+        partition.replay_gone(9);
+        assert_eq!(reach(&partition), (10, 10));
+    }
+
+    #[test]
+    fn a_state_that_came_from_a_leader_voids_the_log_if_it_was_not_taken_over_yet() {
+        let mut partition = fresh();
+        partition.restore(5, 10, Millis(10));
+        partition.load_members(Members { voters: vec![1, 2], ..Members::default() }, true);
+        state(&mut partition, 6, 4);
+        replay(&mut partition, 6, 11).unwrap();
+        let mut frame = Vec::new();
+        let partition = partition.start(1, 1, &mut frame).unwrap();
+        assert_eq!(partition.group.last(), EntryId { term: 5, index: 10 });
+        assert!(!frame.is_empty(), "the log says so from now on");
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Invariants: only committed commands are applied; the tail follows the last applied entry without a gap.
 
-use std::collections::VecDeque;
-
 use cluster::{Command, Meta};
 use raft::{Entry, EntryId, Group, HardState, Members, Payload, RecoverError, Recovered};
 
@@ -12,6 +10,7 @@ use crate::fabric::group_config;
 use crate::meta::MetaReplica;
 use crate::operations::Stamp;
 use crate::partition::ReplayError;
+use crate::replay_tail::ReplayTail;
 
 /// The meta group of which the log is being read.
 #[derive(Default)]
@@ -21,7 +20,7 @@ pub(crate) struct RecoveringMeta {
     applied: EntryId,
     members: Members,
     hard: HardState,
-    tail: VecDeque<Entry>,
+    tail: ReplayTail,
 }
 
 /// A replica of the meta group that can take part again.
@@ -59,7 +58,7 @@ impl RecoveringMeta {
     pub(crate) fn restore(&mut self, id: EntryId, members: Members, state: Meta) {
         self.is_known = true;
         if id.index >= self.applied.index {
-            self.tail.retain(|entry| entry.id.index > id.index && entry.id.term >= id.term);
+            self.tail.cut_before(id);
             (self.applied, self.members, self.state) = (id, members, state);
         }
     }
@@ -76,50 +75,37 @@ impl RecoveringMeta {
 
     fn keep(&mut self, entry: Entry) -> Result<(), ReplayError> {
         self.is_known = true;
-        if entry.id.index <= self.applied.index {
-            return Ok(());
-        }
-        while self.tail.back().is_some_and(|last| last.id.index >= entry.id.index) {
-            self.tail.pop_back();
-        }
-        let last = self.tail.back().map_or(self.applied, |entry| entry.id).index.max(EntryId::FOUNDED.index);
-        if entry.id.index != last + 1 {
-            return Err(ReplayError::Gap { partition: META_GROUP.0, last, found: entry.id.index });
-        }
-        self.tail.push_back(entry);
-        Ok(())
+        // A founder's first entry follows a place that is in no record.
+        self.tail.keep(META_GROUP, self.applied.max(EntryId::FOUNDED), entry)
     }
 
     pub(crate) fn state(&mut self, hard: HardState) -> Result<(), ReplayError> {
         self.is_known = true;
         self.hard = HardState { commit: hard.commit.max(self.hard.commit), ..hard };
-        self.commit(hard.commit);
-        Ok(())
+        self.commit(hard.commit)
     }
 
     pub(crate) fn members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
         if index >= self.applied.index {
-            self.commit(index);
-            if self.tail.front().is_some_and(|entry| entry.id.index == index) {
-                self.applied = self.tail.pop_front().map_or(self.applied, |entry| entry.id);
-            }
+            self.commit(index)?;
+            self.applied = self.tail.take_change(index).unwrap_or(self.applied);
             self.members = members;
         }
         Ok(())
     }
 
-    fn commit(&mut self, index: u64) {
-        while let Some(entry) = self.tail.front().filter(|entry| entry.id.index <= index) {
-            let Payload::Data(data) = &entry.payload else { break };
-            if let Some((stamp, body)) = Stamp::decode(data)
-                && let Ok(command) = Command::decode(&body)
-            {
+    fn commit(&mut self, index: u64) -> Result<(), ReplayError> {
+        while let Some((id, data)) = self.tail.take_data(index) {
+            let unknown = ReplayError::Operation { partition: META_GROUP.0, index: id.index };
+            let (stamp, body) = Stamp::decode(&data).ok_or_else(|| unknown.clone())?;
+            if stamp.operations > 0 {
+                let command = Command::decode(&body).map_err(|_| unknown)?;
                 // Refused then as now: the state decides, and it is the same.
                 let _ = self.state.apply(&command, stamp.time);
             }
-            self.applied = entry.id;
-            self.tail.pop_front();
+            self.applied = id;
         }
+        Ok(())
     }
 
     pub(crate) fn start(self, node: u64, seed: u64) -> Result<RecoveredMeta, RecoverError> {
@@ -129,7 +115,6 @@ impl RecoveringMeta {
         {
             Recovered { hard: self.hard, ..Recovered::joiner() }
         } else {
-            // A founder's first entries follow a place that is in no record.
             let applied = self.applied.max(EntryId::FOUNDED);
             let members =
                 if self.members == Members::default() { Members::lone(node) } else { self.members.clone() };
@@ -137,9 +122,9 @@ impl RecoveringMeta {
                 hard: HardState { commit: self.hard.commit.max(applied.index), ..self.hard },
                 members,
                 snapshot: applied,
-                last: self.tail.back().map_or(applied, |entry| entry.id),
+                last: self.tail.end(applied),
                 applied: applied.index,
-                tail: self.tail.into(),
+                tail: self.tail.into_entries(),
             }
         };
         let (applied, members) = (recovered.snapshot, recovered.members.clone());

@@ -229,7 +229,7 @@ impl Scatter {
                 Reply::new(out, self.version).array(order.len());
                 for &part in order {
                     let rest = rests.get_mut(part as usize)?;
-                    let (element, after) = rest.split_at_checked(element_len(rest)?)?;
+                    let (element, after) = rest.split_at_checked(reply_len(rest, 0)?)?;
                     out.extend_from_slice(element);
                     *rest = after;
                 }
@@ -247,7 +247,7 @@ impl Scatter {
             Join::Pick(point) => self.pick(*point, out)?,
             Join::Scan(next) => {
                 let (_, rest) = number_of(self.parts.first()?, b'*')?;
-                let (cursor, keys) = rest.split_at_checked(element_len(rest)?)?;
+                let (cursor, keys) = rest.split_at_checked(reply_len(rest, 0)?)?;
                 Reply::new(out, self.version).array(2);
                 match cursor == b"$1\r\n0\r\n" {
                     true => Reply::new(out, self.version).bulk(next.to_string().as_bytes()),
@@ -322,19 +322,6 @@ pub(crate) fn reply_len(bytes: &[u8], depth: u32) -> Option<usize> {
         at += reply_len(bytes.get(at..)?, depth + 1)?;
     }
     (at <= bytes.len()).then_some(at)
-}
-
-/// Length of the bulk string or null at the front of a reply.
-fn element_len(bytes: &[u8]) -> Option<usize> {
-    if bytes.starts_with(b"_\r\n") {
-        return Some(3);
-    }
-    let (len, rest) = number_of(bytes, b'$')?;
-    let header = bytes.len() - rest.len();
-    Some(match usize::try_from(len) {
-        Ok(len) => header + len + 2,
-        Err(_) => header,
-    })
 }
 
 /// Why a request over several partitions of a fabric is refused.

@@ -301,8 +301,8 @@ impl Worker {
         (entry, time): (EntryId, Millis),
         members: &[u8],
     ) {
-        let Ok(members) = Members::decode(members) else { return };
-        let mut recovering = RecoveringPartition::new(id, self.hasher);
+        let (Ok(members), Some(hasher)) = (Members::decode(members), self.fabric.hasher) else { return };
+        let mut recovering = RecoveringPartition::new(id, hasher);
         recovering.restore(entry.term, entry.index, time);
         if self.logging {
             let (index, term) = (entry.index, entry.term);

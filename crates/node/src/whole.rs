@@ -2,7 +2,7 @@
 
 use base::{Args, DbIndex, Millis, Random};
 use command::NodeCommand;
-use engine::{Keyspace, ScanOptions, ScanOver, glob, parse_cursor};
+use engine::{Entry, Keyspace, ScanOptions, ScanOver, glob, parse_cursor};
 use resp::Reply;
 
 use crate::keyspace::{PLACE_BITS, cursor_of, wants};
@@ -22,7 +22,11 @@ impl Partition {
         use NodeCommand as N;
         match command {
             N::DbSize => reply.len_int(self.existing(db).map_or(0, Keyspace::len)),
-            N::Keys => self.keys_of(db, args.at(1), now, reply),
+            N::Keys => {
+                let found = self.keys_like(db, args.at(1), now);
+                reply.array(found.len());
+                found.iter().for_each(|key| reply.bulk(key));
+            }
             N::RandomKey => self.offer_key(db, now, random, reply),
             N::Scan => self.scan_alone(db, args, now, reply),
             N::NarfDigests => {
@@ -33,21 +37,51 @@ impl Partition {
         }
     }
 
-    fn keys_of(&mut self, db: DbIndex, pattern: &[u8], now: Millis, reply: &mut Reply<'_>) {
-        let mut found: Vec<Box<[u8]>> = Vec::new();
+    fn keys_like(&self, db: DbIndex, pattern: &[u8], now: Millis) -> Vec<Box<[u8]>> {
+        let mut found = Vec::new();
+        self.each_entry(db, now, &mut |entry| found.extend(matching(pattern, entry)));
+        found
+    }
+
+    /// Visits every live entry of a database.
+    pub(crate) fn each_entry(&self, db: DbIndex, now: Millis, visit: &mut dyn FnMut(&Entry)) {
+        let Some(keyspace) = self.existing(db) else { return };
         let mut cursor = 0;
-        while let Some(keyspace) = self.existing(db) {
+        loop {
             cursor = keyspace.scan(cursor, 1024, &mut |entry| {
-                if !entry.is_lapsed(now) && (pattern == b"*" || glob::matches(pattern, entry.key())) {
-                    found.push(entry.key().into());
+                if !entry.is_lapsed(now) {
+                    visit(entry);
                 }
             });
             if cursor == 0 {
-                break;
+                return;
             }
         }
-        reply.array(found.len());
-        found.iter().for_each(|key| reply.bulk(key));
+    }
+
+    /// Visits entries from `place` on, until as many were visited as the filter wants in all; where to go on, 0 at the
+    /// end.
+    pub(crate) fn scan_from(
+        &self,
+        db: DbIndex,
+        mut place: u64,
+        filter: &ScanOptions<'_>,
+        now: Millis,
+        (found, visited): (&mut Vec<Box<[u8]>>, &mut usize),
+    ) -> u64 {
+        let Some(keyspace) = self.existing(db) else { return 0 };
+        while *visited < filter.count {
+            place = keyspace.scan(place, filter.count - *visited, &mut |entry| {
+                *visited += 1;
+                if !entry.is_lapsed(now) && wants(filter, entry) {
+                    found.push(entry.key().into());
+                }
+            });
+            if place == 0 {
+                return 0;
+            }
+        }
+        place
     }
 
     /// How many keys there are, and one of them.
@@ -75,27 +109,22 @@ impl Partition {
             Ok(asked) => asked,
             Err(error) => return error.write(reply),
         };
-        let mut place = match (cursor >> PLACE_BITS) as u16 == self.id().0 {
+        let place = match (cursor >> PLACE_BITS) as u16 == self.id().0 {
             true => cursor & ((1 << PLACE_BITS) - 1),
             false => 0,
         };
-        let (mut found, mut visited): (Vec<Box<[u8]>>, _) = (Vec::new(), 0);
-        while let Some(keyspace) = self.existing(db) {
-            place = keyspace.scan(place, filter.count.saturating_sub(visited).max(1), &mut |entry| {
-                visited += 1;
-                if !entry.is_lapsed(now) && wants(&filter, entry) {
-                    found.push(entry.key().into());
-                }
-            });
-            if place == 0 || visited >= filter.count {
-                break;
-            }
-        }
-        // At its end the asking node's worker goes on with the next partition, see `next_cursor`.
+        let (mut found, mut visited) = (Vec::new(), 0);
+        let place = self.scan_from(db, place, &filter, now, (&mut found, &mut visited));
+        // At its end the asking worker goes on with the next partition.
         let next = if place == 0 { 0 } else { cursor_of(self.id(), place) };
         reply.array(2);
         reply.bulk(next.to_string().as_bytes());
         reply.array(found.len());
         found.iter().for_each(|key| reply.bulk(key));
     }
+}
+
+/// The key of an entry, if a pattern matches it.
+pub(crate) fn matching(pattern: &[u8], entry: &Entry) -> Option<Box<[u8]>> {
+    (pattern == b"*" || glob::matches(pattern, entry.key())).then(|| entry.key().into())
 }

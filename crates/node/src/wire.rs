@@ -2,7 +2,9 @@
 //! the node itself. In wire form because that is what the log holds.
 
 use base::{Args, Span};
-use resp::{Decoded, Decoder, Limits, write_request};
+use resp::{Decoded, Decoder, write_request};
+
+use crate::operations::ACCEPTED;
 
 /// An owned request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +36,7 @@ impl WireRequest {
 
     /// A request in wire form, checked; `None` if it is not one whole request.
     pub(crate) fn parse(raw: &[u8]) -> Option<WireRequest> {
-        let mut decoder = Decoder::new(Limits {
-            bulk_max: u32::MAX as usize,
-            args_max: 1 << 24,
-            request_max: usize::MAX,
-            ..Limits::CLIENT
-        });
+        let mut decoder = Decoder::new(ACCEPTED);
         match decoder.decode(raw) {
             Ok(Decoded::Request { len }) if len == raw.len() => {
                 let spans = decoder.args(raw).spans().to_vec();

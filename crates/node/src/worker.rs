@@ -51,8 +51,6 @@ pub struct WorkerSetup {
     pub seed: u64,
     /// What the node may ask of its surroundings.
     pub host: Box<dyn Host>,
-    /// The seed of the key hash of all partitions, for those that come from other nodes.
-    pub hasher: KeyHasher,
     /// The node's part in a fabric of several, if it is to have one.
     pub fabric: Option<FabricSetup>,
 }
@@ -61,6 +59,8 @@ pub struct WorkerSetup {
 pub struct FabricSetup {
     /// This node.
     pub node: NodeId,
+    /// The key hash of all partitions, for those that come from other nodes.
+    pub hasher: KeyHasher,
     /// The fabric's state as it is known at start, to find the others by.
     pub meta: Arc<Meta>,
     /// The replica of the meta group; for the first worker.
@@ -110,7 +110,6 @@ pub struct Worker {
     later: Vec<SessionRef>,
     /// Reused for replies that are made before their place is known.
     pub(crate) scratch: Vec<u8>,
-    pub(crate) hasher: KeyHasher,
     pub(crate) fabric: Box<Fabric>,
     window: Window,
     next_housekeeping: Millis,
@@ -173,7 +172,6 @@ impl Worker {
             resumable: Vec::new(),
             later: Vec::new(),
             scratch: Vec::new(),
-            hasher: setup.hasher,
             fabric: Box::new(Fabric::new(setup.id, setup.router.workers(), setup.router.partitions())),
             window: Window::default(),
             next_housekeeping: Millis::default(),
@@ -189,6 +187,7 @@ impl Worker {
     fn join_fabric(&mut self, setup: FabricSetup) {
         let Some(me) = cluster::replica_id(setup.node) else { return };
         (self.fabric.is_on, self.fabric.me, self.fabric.next_tick) = (true, me, Millis::default());
+        self.fabric.hasher = Some(setup.hasher);
         self.fabric.meta_replica = setup.meta_replica.map(|replica| Box::new(replica.0));
         // A node that does not have all partitions has peers, whatever it knows of them.
         let owned = |id: &PartitionId| self.router.owner(*id) == self.id;

@@ -11,7 +11,7 @@ use tikv_raft::eraftpb;
 use crate::Change;
 use crate::error::DecodeError;
 use crate::members::{decode_changes, encode_changes};
-use crate::wire::{Reader, put_block, put_u64};
+use crate::wire::{Read, Reader, put_block, put_u64};
 
 /// The name of an entry, given to one entry only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

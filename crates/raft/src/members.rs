@@ -7,7 +7,7 @@
 use tikv_raft::eraftpb;
 
 use crate::error::DecodeError;
-use crate::wire::{Reader, put_u64};
+use crate::wire::{Read, Reader, put_u64};
 
 /// Who is in a group. All lists are ascending and without doubles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::Members;
 use crate::entry::{Entry, EntryId};
 use crate::error::DecodeError;
 use crate::ready::Snapshot;
-use crate::wire::{Reader, put_block, put_u64};
+use crate::wire::{Read, Reader, put_block, put_u64};
 
 /// A message between two replicas of one group.
 #[derive(Clone, Debug, PartialEq)]

@@ -116,8 +116,7 @@ impl Running {
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
-        let partitions = (opened.partitions, opened.meta.key_hash_seed);
-        let workers = spawn_workers(&shared, router, &settings, partitions, listeners)?;
+        let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners)?;
         Ok(Running { shared, chosen, name: settings.name, keys, workers, disk })
     }
 
@@ -304,7 +303,7 @@ fn spawn_workers(
     shared: &Arc<Shared>,
     router: Router,
     settings: &Settings,
-    (partitions, key_hash_seed): (Vec<Box<Partition>>, u64),
+    partitions: Vec<Box<Partition>>,
     listeners: Listeners,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let polls = (0..router.workers()).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
@@ -330,7 +329,6 @@ fn spawn_workers(
             logging: shared.log.is_some(),
             seed: u64::from_le_bytes(random()?),
             host: Box::new(ThisHost(Arc::clone(shared))),
-            hasher: KeyHasher::new(key_hash_seed),
             fabric: None,
         });
         let thread = WorkerThread::new(id, worker, poll, Arc::clone(shared), listeners.take());

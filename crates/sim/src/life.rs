@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use base::{ConnId, KeyHasher, Millis, Now, PartitionId, Random, WorkerId};
+use base::{ConnId, Millis, Now, PartitionId, Random, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::settings::Settings;
 use node::{AfterSend, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
@@ -116,7 +116,6 @@ impl Life {
                 logging: true,
                 seed: random.next_u64(),
                 host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
-                hasher: KeyHasher::new(0),
                 fabric: None,
             }),
             phase: Phase::Idle,

@@ -14,7 +14,7 @@ use crate::command::{
 use crate::error::DecodeError;
 use crate::member::{ADDRESS_BYTES_MAX, Member, NAME_BYTES_MAX, VERSION_BYTES_MAX};
 use crate::token::TokenHash;
-use crate::wire::{Reader, Writer};
+use crate::wire::{Read, Reader, Writer};
 
 const VERSION: u8 = 1;
 

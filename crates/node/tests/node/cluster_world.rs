@@ -177,8 +177,8 @@ impl World {
             logging: self.logging,
             seed: self.random.next_u64(),
             host: Box::new(TestHost),
-            hasher,
             fabric: Some(FabricSetup {
+                hasher,
                 node: self.machines[index].id,
                 meta: Arc::new(meta),
                 meta_replica: Some(replica),

@@ -135,7 +135,6 @@ impl Net {
                 logging,
                 seed: random.next_u64(),
                 host: Box::new(TestHost),
-                hasher: KeyHasher::new(1),
                 fabric: None,
             })
         });
