@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{Millis, NodeId, PartitionId, WorkerId};
+use base::{Millis, NodeId, WorkerId};
 use bytes::Bytes;
 use cluster::{Command, DecodeError, MemberState, Meta};
 use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payload, Snapshot};
@@ -152,7 +152,7 @@ impl Worker {
                 asked.stage = Stage::Proposed(id);
             }
         } else if let Some(leader) =
-            meta.group.leader().filter(|l| fabric.peers.get(l).is_some_and(|p| p.is_up))
+            meta.group.leader().filter(|l| fabric.peers.get(l).is_some_and(|p| p.is_heard(fabric.now)))
             && !matches!(asked.asker, Asker::Peer { .. })
         {
             asked.stage = Stage::Sent(leader);
@@ -381,7 +381,7 @@ impl Worker {
         for member in meta.state.live_members() {
             live += 1;
             let id = member.replica_id();
-            let is_here = id == me || fabric.peers.get(&id).is_some_and(|peer| peer.is_up);
+            let is_here = id == me || fabric.peers.get(&id).is_some_and(|peer| peer.is_heard(now));
             if is_here {
                 meta.silent_since.remove(&id);
                 if member.state == MemberState::Down || member.state == MemberState::Joining && id == me {
@@ -401,7 +401,7 @@ impl Worker {
         {
             return Some(Command::SetState { node, state: MemberState::Down });
         }
-        plan(&meta.state)
+        cluster::placement::plan(&meta.state)
     }
 }
 
@@ -444,55 +444,4 @@ fn offer_wished(meta: &mut MetaReplica) {
         let snapshot = Snapshot { id, members, data: Bytes::from(meta.state.encode()) };
         meta.group.offer_snapshot(&snapshot);
     }
-}
-
-/// Where partitions are to be, if not where they are said to be now: each on as many nodes as wanted, those that have
-/// it first, the rest where least is; preferred leaders spread the same way.
-fn plan(state: &Meta) -> Option<Command> {
-    let up: Vec<NodeId> = state.data_nodes().map(|member| member.node).collect();
-    let wanted = state.replicas_effective();
-    if up.is_empty() || state.live_members().any(|member| member.state == MemberState::Joining) {
-        return None;
-    }
-    let mut held: BTreeMap<NodeId, usize> = up.iter().map(|node| (*node, state.replicas_on(*node))).collect();
-    let mut led: BTreeMap<NodeId, usize> = up.iter().map(|node| (*node, 0)).collect();
-    let share = (state.targets().len() * wanted).div_ceil(up.len());
-    let lead_share = state.targets().len().div_ceil(up.len());
-    let mut moves = Vec::new();
-    for (number, target) in state.targets().iter().enumerate() {
-        let mut voters: Vec<NodeId> =
-            target.voters.iter().copied().filter(|node| up.contains(node)).collect();
-        // Who has more than its share gives to who has less.
-        while voters.len() > wanted || voters.len() == wanted && voters.iter().any(|n| held[n] > share) {
-            let Some(at) = voters.iter().enumerate().max_by_key(|(_, n)| held[n]).map(|(at, _)| at) else {
-                break;
-            };
-            let free = up.iter().any(|n| !voters.contains(n) && held[n] < share);
-            if voters.len() <= wanted && !free {
-                break;
-            }
-            let node = voters.remove(at);
-            *held.entry(node).or_default() -= 1;
-        }
-        while voters.len() < wanted {
-            let Some(node) = up.iter().filter(|n| !voters.contains(n)).min_by_key(|n| held[n]).copied()
-            else {
-                break;
-            };
-            *held.entry(node).or_default() += 1;
-            voters.push(node);
-        }
-        if voters.first().is_some_and(|first| led[first] >= lead_share)
-            && let Some(at) = voters.iter().position(|node| led[node] < lead_share)
-        {
-            voters.swap(0, at);
-        }
-        if let Some(first) = voters.first() {
-            *led.entry(*first).or_default() += 1;
-        }
-        if voters != target.voters && !voters.is_empty() {
-            moves.push(cluster::Move { partition: PartitionId(number as u16), voters });
-        }
-    }
-    (!moves.is_empty()).then(|| Command::Place { moves, based_on: state.version() })
 }

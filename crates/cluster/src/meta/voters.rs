@@ -42,6 +42,11 @@ impl Meta {
             self.voters = pool;
         }
         self.voters.retain(|node| self.members.get(node).is_some_and(|member| member.state.is_live()));
+        if self.voters.is_empty() {
+            // The last voter was struck off while nobody was up: somebody must be able to take up the group.
+            let rest = [MemberState::Leaving, MemberState::Down, MemberState::Joining];
+            self.voters = rest.into_iter().flat_map(|state| by_age(self, state, false)).take(1).collect();
+        }
     }
 }
 

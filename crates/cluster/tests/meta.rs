@@ -1,0 +1,241 @@
+//! The state of a cluster: what its commands do, what they refuse, and its bytes.
+
+mod checks;
+
+use base::{Millis, NodeId, PartitionId, Random};
+use checks::{check_bytes, check_command};
+use cluster::{
+    Admission, Applied, Command, Founding, HashSeed, MemberKind, MemberState, Meta, Move, Newcomer, Refused,
+    Secret, TokenHash,
+};
+
+fn node(number: u128) -> NodeId {
+    NodeId(1 << 64 | number)
+}
+
+fn newcomer(number: u128) -> Newcomer {
+    Newcomer {
+        node: node(number),
+        name: format!("node-{number}"),
+        peer_address: format!("10.0.0.{number}:16379"),
+        client_address: format!("10.0.0.{number}:6379"),
+        kind: MemberKind::Data,
+        weight: 100,
+        incarnation: 1,
+        version: "0.1.0".to_owned(),
+    }
+}
+
+fn found() -> Command {
+    Command::Found(Founding {
+        cluster: 7,
+        name: "test".to_owned(),
+        partitions: 4,
+        key_hash_seed: HashSeed(5),
+        replicas_wanted: 3,
+        member: newcomer(1),
+    })
+}
+
+fn join(number: u128, admission: Admission) -> Command {
+    Command::Join { member: newcomer(number), admission }
+}
+
+fn up(number: u128) -> Command {
+    Command::SetState { node: node(number), state: MemberState::Up }
+}
+
+/// A cluster of `count` nodes that are up.
+fn cluster(count: u128) -> Meta {
+    let mut meta = Meta::new();
+    apply(&mut meta, found()).unwrap();
+    for number in 2..=count {
+        apply(&mut meta, join(number, Admission::Local)).unwrap();
+        apply(&mut meta, up(number)).unwrap();
+    }
+    meta
+}
+
+fn apply(meta: &mut Meta, command: Command) -> Result<Applied, Refused> {
+    meta.apply(&command, Millis(1000))
+}
+
+fn place(meta: &Meta, partition: u16, voters: &[u128]) -> Command {
+    let voters = voters.iter().map(|&number| node(number)).collect();
+    Command::Place {
+        moves: vec![Move { partition: PartitionId(partition), voters }],
+        based_on: meta.version(),
+    }
+}
+
+fn token() -> TokenHash {
+    Secret::new([7; 16]).hash()
+}
+
+#[test]
+fn a_cluster_is_founded_once_and_its_founder_holds_all() {
+    let mut meta = Meta::new();
+    assert_eq!(apply(&mut meta, up(1)), Err(Refused::NotFounded));
+    assert_eq!(apply(&mut meta, found()), Ok(Applied::Changed));
+    assert!(matches!(apply(&mut meta, found()), Err(Refused::Founded { .. })));
+    assert_eq!((meta.partitions(), meta.replicas_on(node(1))), (4, 4));
+    assert_eq!(meta.meta_voters(), [node(1)]);
+}
+
+#[test]
+fn a_token_admits_one_node_until_it_expires() {
+    let mut meta = cluster(1);
+    let with = |number| join(number, Admission::Token(token()));
+    assert!(matches!(apply(&mut meta, with(2)), Err(Refused::UnknownToken { .. })));
+    apply(&mut meta, Command::AddToken { hash: token(), expires: Millis(2000) }).unwrap();
+    assert!(matches!(meta.apply(&with(2), Millis(2001)), Err(Refused::TokenExpired { .. })));
+    assert_eq!(apply(&mut meta, with(2)), Ok(Applied::Changed));
+    assert_eq!(apply(&mut meta, with(2)), Ok(Applied::Unchanged), "the answer was lost, it asks again");
+    assert_eq!(apply(&mut meta, with(3)), Err(Refused::TokenUsed { by: node(2) }));
+}
+
+#[test]
+fn who_was_removed_never_comes_back() {
+    let mut meta = cluster(3);
+    apply(&mut meta, Command::Leave { node: node(3) }).unwrap();
+    apply(&mut meta, Command::Remove { node: node(3) }).unwrap();
+    assert_eq!(apply(&mut meta, join(3, Admission::Local)), Err(Refused::WasRemoved { node: node(3) }));
+    // A new node may have its address, but not its number among the replicas.
+    let mut other = newcomer(3);
+    other.node = NodeId(2 << 64 | 3);
+    let other = Command::Join { member: other, admission: Admission::Local };
+    assert!(matches!(apply(&mut meta, other), Err(Refused::SameReplica { .. })));
+}
+
+#[test]
+fn nobody_takes_an_address_that_is_taken() {
+    let mut meta = cluster(2);
+    let mut other = newcomer(3);
+    other.peer_address = newcomer(2).peer_address;
+    let other = Command::Join { member: other, admission: Admission::Local };
+    assert!(matches!(apply(&mut meta, other), Err(Refused::AddressTaken { .. })));
+}
+
+#[test]
+fn data_is_never_left_without_a_node() {
+    let mut meta = cluster(2);
+    assert!(matches!(
+        apply(&mut meta, Command::Remove { node: node(1) }),
+        Err(Refused::HoldsReplicas { .. })
+    ));
+    apply(&mut meta, Command::Leave { node: node(2) }).unwrap();
+    assert_eq!(apply(&mut meta, Command::Leave { node: node(1) }), Err(Refused::LastNode { node: node(1) }));
+    let mut meta = cluster(2);
+    apply(&mut meta, Command::SetState { node: node(1), state: MemberState::Down }).unwrap();
+    assert!(matches!(apply(&mut meta, Command::Remove { node: node(1) }), Err(Refused::OnlyReplica { .. })));
+}
+
+#[test]
+fn a_placement_is_for_the_state_it_was_made_for_and_for_nodes_that_are_up() {
+    let mut meta = cluster(3);
+    let plan = place(&meta, 1, &[2, 3]);
+    assert_eq!(apply(&mut meta, plan.clone()), Ok(Applied::Changed));
+    assert_eq!(meta.voters_of(PartitionId(1)), [node(2), node(3)]);
+    assert!(matches!(apply(&mut meta, plan), Err(Refused::StalePlan { .. })));
+    for voters in [&[][..], &[2, 2], &[9]] {
+        let plan = place(&meta, 1, voters);
+        assert!(matches!(apply(&mut meta, plan), Err(Refused::BadPlacement { .. })), "{voters:?}");
+    }
+    apply(&mut meta, Command::SetState { node: node(1), state: MemberState::Down }).unwrap();
+    let plan = place(&meta, 1, &[2, 1]);
+    assert!(matches!(apply(&mut meta, plan), Err(Refused::BadPlacement { .. })), "a new voter is up");
+}
+
+#[test]
+fn up_to_five_vote_in_the_meta_group_and_nobody_is_swapped_without_need() {
+    let counts: Vec<usize> = (1..=7).map(|count| cluster(count).meta_voters().len()).collect();
+    assert_eq!(counts, [1, 2, 3, 3, 5, 5, 5]);
+    let mut meta = cluster(6);
+    let before = meta.meta_voters();
+    apply(&mut meta, join(7, Admission::Local)).unwrap();
+    apply(&mut meta, up(7)).unwrap();
+    assert_eq!(meta.meta_voters(), before);
+    assert_eq!(meta.meta_learners().len(), 2);
+}
+
+#[test]
+fn addresses_change_with_a_later_start_only() {
+    let mut meta = cluster(2);
+    let moved = |incarnation| Command::SetAddresses {
+        node: node(2),
+        peer_address: "10.0.1.2:16379".to_owned(),
+        client_address: String::new(),
+        incarnation,
+        version: "0.1.1".to_owned(),
+    };
+    assert!(matches!(apply(&mut meta, moved(1)), Err(Refused::OldIncarnation { .. })));
+    assert_eq!(apply(&mut meta, moved(2)), Ok(Applied::Changed));
+    assert_eq!(meta.member(node(2)).unwrap().peer_address, "10.0.1.2:16379");
+}
+
+fn random_command(random: &mut Random, meta: &Meta) -> Command {
+    let number = 1 + u128::from(random.below(8));
+    let state = [
+        MemberState::Joining,
+        MemberState::Up,
+        MemberState::Leaving,
+        MemberState::Down,
+        MemberState::Removed,
+    ];
+    match random.below(14) {
+        0 => found(),
+        1 => Command::AddToken { hash: token(), expires: Millis(random.below(3000)) },
+        2 => Command::RevokeToken { hash: token() },
+        3 => join(number, Admission::Token(token())),
+        4 | 5 => join(number, Admission::Local),
+        6 | 7 => Command::SetState { node: node(number), state: state[random.below(5) as usize] },
+        8 => Command::SetWeight { node: node(number), weight: random.below(20_000) as u32 },
+        9 => Command::Leave { node: node(number) },
+        10 => Command::Remove { node: node(number) },
+        11 => Command::SetReplicas { replicas: random.below(9) as u8 },
+        12 => Command::Set { key: format!("k{number}"), value: random.chance(1, 2).then(|| "v".to_owned()) },
+        _ => {
+            let voters: Vec<u128> = (0..random.below(4)).map(|_| 1 + u128::from(random.below(8))).collect();
+            place(meta, random.below(5) as u16, &voters)
+        }
+    }
+}
+
+/// Bytes of commands and states as they come about.
+fn samples() -> Vec<Vec<u8>> {
+    let mut samples = vec![b"narf1.x".to_vec()];
+    for seed in 0..40 {
+        let (mut random, mut meta) = (Random::new(seed), Meta::new());
+        for _ in 0..60 {
+            let command = random_command(&mut random, &meta);
+            check_command(&mut meta, &command);
+            samples.push(command.encode());
+        }
+        samples.push(meta.encode());
+    }
+    samples
+}
+
+#[test]
+fn whatever_commands_come_the_rules_hold_and_bytes_read_back() {
+    for bytes in samples() {
+        check_bytes(&bytes);
+        let reads = Command::decode(&bytes).is_ok() || Meta::decode(&bytes).is_ok();
+        assert!(reads || bytes.starts_with(b"narf1"));
+    }
+}
+
+#[test]
+fn any_damage_is_refused_or_reads_as_something_else_but_never_panics() {
+    let (samples, mut random) = (samples(), Random::new(1));
+    for _ in 0..20_000 {
+        let mut bytes = samples[random.below(samples.len() as u64) as usize].clone();
+        let at = random.below(bytes.len() as u64) as usize;
+        match random.below(3) {
+            0 => bytes.truncate(at),
+            1 => bytes[at] = random.next_u64() as u8,
+            _ => bytes.insert(at, random.next_u64() as u8),
+        }
+        check_bytes(&bytes);
+    }
+}
