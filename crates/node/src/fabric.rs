@@ -41,6 +41,10 @@ pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000
 const PATIENCE_MS: u64 = 1000;
 /// How long a request that was sent to another node, or into the log, may be without an answer.
 const OUTCOME_MS: u64 = 5000;
+/// A peer that says nothing for so long is not asked for anything.
+const SILENCE_MS: u64 = 400;
+/// Steps of time between two words to each peer.
+const ALIVE_TICKS: u64 = 4;
 /// Rounds of work in one turn; what is left goes on in the next.
 const ROUNDS_MAX: usize = 16;
 /// Requests parked for one partition; more are refused.
@@ -51,6 +55,15 @@ const PARKED_MAX: usize = 10_000;
 pub(crate) struct PeerState {
     pub(crate) is_up: bool,
     pub(crate) frame: Vec<u8>,
+    /// Steady clock: when it was last heard of.
+    pub(crate) heard: Millis,
+}
+
+impl PeerState {
+    /// Whether there is a way to it and it answers: a link may be up for long after the other end is gone.
+    pub(crate) fn is_heard(&self, now: Millis) -> bool {
+        self.is_up && now.since(self.heard) <= SILENCE_MS
+    }
 }
 
 /// A request that another node was asked to serve.
@@ -93,6 +106,10 @@ pub(crate) struct Fabric {
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     pub(crate) transfers: Transfers,
     pub(crate) next_tick: Millis,
+    /// Steps of time so far.
+    ticks: u64,
+    /// Steady clock: this turn.
+    pub(crate) now: Millis,
     /// Steady clock: the first step of time. A replica that was just started does not remember whom it follows, so it
     /// elects nobody before the one it may have followed cannot read by a lease any more.
     pub(crate) started: Option<Millis>,
@@ -196,8 +213,16 @@ impl Fabric {
         self.started.is_none_or(|started| now.since(started) * 1000 <= ELECTION_US)
     }
 
-    pub(crate) fn is_up(&self, node: u64) -> bool {
-        self.peers.get(&node).is_some_and(|peer| peer.is_up)
+    /// Whether a peer can be asked for something.
+    pub(crate) fn is_heard(&self, node: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
+    }
+
+    /// A peer said something.
+    pub(crate) fn hear(&mut self, node: u64) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.heard = self.now;
+        }
     }
 }
 
@@ -233,7 +258,8 @@ impl Worker {
         };
         let hinted =
             self.fabric.hints.get(usize::from(id.0)).map(|hint| hint.0).filter(|&leader| leader != 0);
-        let known = leader.or(hinted).filter(|&leader| leader != self.fabric.me && self.fabric.is_up(leader));
+        let known =
+            leader.or(hinted).filter(|&leader| leader != self.fabric.me && self.fabric.is_heard(leader));
         if let Some(leader) = known {
             return Standing::Elsewhere(leader);
         }
@@ -247,7 +273,7 @@ impl Worker {
     fn some_replica(&self, id: PartitionId) -> Option<u64> {
         let voters = self.fabric.meta.voters_of(id);
         let ids = voters.iter().filter_map(|node| cluster::replica_id(*node));
-        ids.filter(|&node| node != self.fabric.me).find(|&node| self.fabric.is_up(node))
+        ids.filter(|&node| node != self.fabric.me).find(|&node| self.fabric.is_heard(node))
     }
 
     /// A partition that has no other replicas: as on a lone node.
@@ -579,6 +605,11 @@ impl Worker {
             return;
         }
         self.fabric.started.get_or_insert(now);
+        self.fabric.ticks += 1;
+        if self.fabric.ticks.is_multiple_of(ALIVE_TICKS) {
+            self.fabric.tell_all(&Item::Alive);
+        }
+        self.recall_from_silent();
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
         for place in 0..self.places.len() {

@@ -21,6 +21,7 @@ const PUBLISH: u8 = 10;
 const META: u8 = 11;
 const META_REPLY: u8 = 12;
 const GONE: u8 = 13;
+const ALIVE: u8 = 14;
 
 /// One thing a peer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub(crate) enum Item<'a> {
     MetaReply { call: u64, refusal: &'a [u8] },
     /// The receiver is no member of this group any more: its leader says so.
     Gone { partition: PartitionId },
+    /// The sender is there; said now and then, whatever else it has to say.
+    Alive,
 }
 
 /// See [`Item::SnapshotState`].
@@ -154,6 +157,7 @@ impl Item<'_> {
                 out.push(GONE);
                 put(out, &partition.0.to_le_bytes());
             }
+            Item::Alive => out.push(ALIVE),
         }
     }
 }
@@ -238,6 +242,7 @@ impl<'a> Reader<'a> {
             META => Item::Meta { call: self.0.u64()?, command: self.0.block()? },
             META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
             GONE => Item::Gone { partition: self.partition()? },
+            ALIVE => Item::Alive,
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -306,6 +311,7 @@ mod tests {
             Item::Meta { call: 3, command: b"command" },
             Item::MetaReply { call: 3, refusal: b"" },
             Item::Gone { partition },
+            Item::Alive,
         ]
     }
 

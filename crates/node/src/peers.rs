@@ -10,7 +10,7 @@ use command::{Lookup, NodeCommand, Run, Spec};
 use raft::{Group, Message, MessageKind};
 
 use crate::errand::{Dest, ErrandHead};
-use crate::fabric::{Forward, Standing, group_config};
+use crate::fabric::{Forward, PeerState, Standing, group_config};
 use crate::message::Message as Note;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items};
@@ -22,6 +22,7 @@ impl Worker {
     pub fn peer_up(&mut self, node: NodeId) {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
         self.fabric.peers.entry(node).or_default().is_up = true;
+        self.fabric.hear(node);
         // What it missed: who leads what.
         for place in &self.places {
             if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
@@ -41,8 +42,22 @@ impl Worker {
         self.fabric.transfers.peer_down(node);
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));
+        self.recall(|to| to == node);
+    }
+
+    /// The same for peers that say nothing, though their links are up.
+    pub(crate) fn recall_from_silent(&mut self) {
+        let now = self.fabric.now;
+        let silent = |(node, peer): (&u64, &PeerState)| (!peer.is_heard(now)).then_some(*node);
+        let silent: Vec<u64> = self.fabric.peers.iter().filter_map(silent).collect();
+        if !silent.is_empty() {
+            self.recall(|to| silent.contains(&to));
+        }
+    }
+
+    fn recall(&mut self, is_lost: impl Fn(u64) -> bool) {
         let calls: Vec<u64> =
-            self.fabric.forwards.iter().filter(|(_, f)| f.to == node).map(|(&call, _)| call).collect();
+            self.fabric.forwards.iter().filter(|(_, f)| is_lost(f.to)).map(|(&call, _)| call).collect();
         for call in calls {
             let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { continue };
             if errand.head.spec.is_write() {
@@ -62,6 +77,7 @@ impl Worker {
 
     /// The same for items that another worker was sent for us.
     pub(crate) fn peer_items(&mut self, from: u64, frame: &[u8]) {
+        self.fabric.hear(from);
         let mut others: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
         for item in items(frame) {
             let Ok(item) = item else {
@@ -75,6 +91,13 @@ impl Worker {
         }
         for (owner, bytes) in others {
             self.outbox.messages.push((base::WorkerId(owner), Note::Peer(from, bytes)));
+        }
+    }
+
+    /// A peer's word comes to one worker: the others hear of it from that.
+    fn tell_workers_alive(&mut self, from: u64) {
+        for worker in (0..self.router.workers()).map(base::WorkerId).filter(|worker| *worker != self.id) {
+            self.outbox.messages.push((worker, Note::Peer(from, Vec::new())));
         }
     }
 
@@ -97,7 +120,7 @@ impl Worker {
                 (call >> 48) as u16
             }
             Item::Meta { .. } => 0,
-            Item::Publish { .. } => return None,
+            Item::Publish { .. } | Item::Alive => return None,
         })
     }
 
@@ -147,6 +170,7 @@ impl Worker {
             Item::Meta { call, command } => self.meta_asked(from, call, command),
             Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
             Item::Gone { partition } => self.gone(from, partition),
+            Item::Alive => self.tell_workers_alive(from),
         }
     }
 
@@ -158,7 +182,8 @@ impl Worker {
         if let Some(hint) = self.fabric.hints.get_mut(usize::from(id.0)).filter(|hint| hint.0 == from) {
             hint.0 = leader;
         }
-        let is_news = leader != 0 && leader != from && leader != self.fabric.me && self.fabric.is_up(leader);
+        let is_news =
+            leader != 0 && leader != from && leader != self.fabric.me && self.fabric.is_heard(leader);
         match self.standing(id) {
             Standing::Elsewhere(node) if node == from && !is_news => self.park(errand),
             Standing::Elsewhere(node) => self.forward(if is_news { leader } else { node }, errand),

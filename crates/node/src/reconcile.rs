@@ -80,8 +80,7 @@ impl Worker {
             let id = PartitionId(place as u16);
             let target: Vec<u64> =
                 self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
-            let is_all_up =
-                target.iter().all(|node| *node == me || self.fabric.peers.get(node).is_some_and(|p| p.is_up));
+            let is_all_up = target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
             let Some(partition) = self.places[place].partition.as_deref_mut() else { continue };
             if self.router.owner(id) != self.id || target.is_empty() {
                 continue;

@@ -131,6 +131,11 @@ impl Transfers {
 }
 
 impl Worker {
+    /// How many states of partitions this worker has begun to receive.
+    pub fn snapshots_received(&self) -> u64 {
+        self.stats.snapshots_received
+    }
+
     /// Sends the next slices; begins the next transfer if there is none.
     pub(crate) fn run_transfers(&mut self) {
         self.end_finished_transfer();
@@ -150,7 +155,7 @@ impl Worker {
         let Some((id, to)) = fabric.transfers.wishes.pop_first() else { return false };
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         let is_walking = partition.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
-        if !partition.group.is_leader() || is_walking || !fabric.peers.get(&to).is_some_and(|p| p.is_up) {
+        if !partition.group.is_leader() || is_walking || !fabric.is_heard(to) {
             // The engine wishes again if it still wants it.
             return false;
         }

@@ -206,6 +206,7 @@ impl Worker {
         self.now = now;
         self.log_room = log_room;
         self.turn_bytes = 0;
+        self.fabric.now = now.mono_millis();
         self.resumable.append(&mut self.later);
     }
 

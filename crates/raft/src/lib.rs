@@ -14,13 +14,13 @@
 //!                      └──────────── rest (one voter, nothing open) ─────┘
 //! ```
 //!
-//! **Used now**: the lone voter. [`Group::open_alone`] takes the lead in a new term, [`Group::commit_alone`]
-//! hands out the next [`EntryId`] and counts it as committed; no engine exists, nothing is allocated, and what
-//! is logged has the same index, term and format as an entry of the engine.
+//! **Alone**: [`Group::open_alone`] takes the lead in a new term, [`Group::commit_alone`] hands out the next
+//! [`EntryId`] and counts it as committed; no engine exists, nothing is allocated, and what is logged has the same
+//! index, term and format as an entry of the engine.
 //!
-//! **Waits for clustering, tested here**: the engine path with joint membership changes, snapshots, leader
-//! transfer and read index. **Not here**: the lease for local reads (it needs the boot-time clock, so it lives
-//! beside the clock in `node`), one frame a peer and tick for many groups, hibernation of idle groups.
+//! **With peers**: joint membership changes, snapshots, leader transfer and read index; `node` drives it. **Not here**:
+//! the lease for local reads (it needs a clock, so it lives in `node`), one frame a peer and tick for many groups,
+//! hibernation of idle groups.
 //!
 //! ```
 //! use raft::{EntryId, Group, GroupConfig, Recovered};

@@ -2,8 +2,8 @@
 //!
 //! Invariants: `entries` follow `base` without a gap; an entry that was not handed out for applying is never
 //! dropped; the bytes beyond that stay within the bound, or four times it while a snapshot is offered, and 64 times
-//! while one is being sent, whose receiver needs what comes after it. Older entries are not read back from disk: a peer that far behind gets
-//! a snapshot, which the engine asks for through [`Tail::wish`].
+//! while one is being sent, whose receiver needs what comes after it. Older entries are not read back from disk: a
+//! peer that far behind gets a snapshot, which the engine asks for through [`Tail::wish`].
 //!
 //! Does not know: the disk. What is here was appended there by the caller before [`Tail::append`].
 

@@ -278,3 +278,63 @@ fn writes_during_a_change_of_leader_are_not_refused() {
         }
     }
 }
+
+/// A transfer whose sender died once kept the partition from being checkpointed for ever.
+#[test]
+fn a_transfer_whose_sender_died_stands_in_nobodys_way() {
+    let mut world = World::new(12, true);
+    let client = world.connect(0);
+    for n in 0..200 {
+        let line = format!("SET key:{n} {}", "x".repeat(20_000));
+        assert_eq!(world.ask(client, &line), "OK");
+    }
+    let joined = world.begin_join();
+    let is_receiving = |world: &World| world.received_snapshots(joined) > 0;
+    for _ in 0..3000 {
+        if is_receiving(&world) {
+            break;
+        }
+        world.pass(1);
+    }
+    assert!(is_receiving(&world), "a state is on its way");
+    world.kill(0);
+    world.pass(500);
+    world.restart(0);
+    world.pass(8000);
+    assert_eq!(world.digest(joined), world.digest(0));
+    world.begin_checkpoint(joined);
+    assert_eq!(world.checkpoints(joined), usize::from(PARTITIONS));
+}
+
+#[test]
+fn clients_see_no_error_while_nodes_join_and_the_lead_moves() {
+    let mut world = World::new(13, true);
+    let clients: Vec<usize> = (0..6).map(|_| world.connect(0)).collect();
+    let (mut sent, mut answered) = (0, 0);
+    let mut write = |world: &mut World, rounds: usize| {
+        for _ in 0..rounds {
+            for (number, &client) in clients.iter().enumerate() {
+                world.send(client, &format!("SET key:{number} {sent}"));
+                sent += 1;
+            }
+            world.pass(5);
+            for &client in &clients {
+                let answers: Vec<String> = world.answers(client).iter().map(crate::net::show).collect();
+                assert!(answers.iter().all(|answer| answer == "OK"), "{answers:?}");
+                answered += answers.len();
+            }
+        }
+        (sent, answered)
+    };
+    write(&mut world, 20);
+    world.begin_join();
+    write(&mut world, 600);
+    world.begin_join();
+    write(&mut world, 600);
+    world.settle();
+    let (sent, answered) = write(&mut world, 1);
+    world.pass(1000);
+    let rest: usize = clients.iter().map(|&client| world.answers(client).len()).sum();
+    assert_eq!(answered + rest, sent);
+    assert!((0..3).all(|node| (0..40).any(|n| world.leads(node, &format!("key:{n}")))), "the lead is spread");
+}

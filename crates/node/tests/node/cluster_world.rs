@@ -206,8 +206,15 @@ impl World {
         }
     }
 
-    /// A new node asks the first that runs to be let in; its index.
+    /// A new node asks the first that runs to be let in; its index, once it has all of its data.
     pub(crate) fn join(&mut self) -> usize {
+        let index = self.begin_join();
+        self.settle();
+        index
+    }
+
+    /// The same, without waiting for its data.
+    pub(crate) fn begin_join(&mut self) -> usize {
         let index = self.add_machine();
         let via = (0..index).find(|&node| self.machines[node].worker.is_some()).unwrap();
         let command = Command::Join { member: self.newcomer(index), admission: Admission::Local };
@@ -216,7 +223,6 @@ impl World {
         let (me, seed) = (self.replica(index), self.random.next_u64());
         let replica = RecoveredMeta::join(me, seed).unwrap();
         self.start_with(index, false, Some((meta, replica)));
-        self.settle();
         index
     }
 
@@ -258,6 +264,16 @@ impl World {
 
     fn is_paused(&self, index: usize) -> bool {
         self.machines[index].paused_until > self.now.mono_millis()
+    }
+
+    /// How many partitions' states a node has begun to receive.
+    pub(crate) fn received_snapshots(&self, index: usize) -> u64 {
+        self.machines[index].worker.as_ref().map_or(0, Worker::snapshots_received)
+    }
+
+    /// How many partitions a node has a checkpoint of.
+    pub(crate) fn checkpoints(&self, index: usize) -> usize {
+        self.machines[index].disk.checkpoints.len()
     }
 
     /// Whether a node leads the partition of a key.
@@ -484,10 +500,13 @@ impl World {
 
     pub(crate) fn begin_checkpoint(&mut self, node: usize) {
         self.turn(node, |worker| assert!(worker.begin_checkpoint()));
-        self.pass(200);
-        // What the checkpoints cover is cut off, as the shell would.
-        let disk = &mut self.machines[node].disk;
-        assert!(disk.checkpoints.len() <= usize::from(PARTITIONS));
+        for _ in 0..100 {
+            self.pass(100);
+            if !self.machines[node].worker.as_ref().is_some_and(Worker::is_checkpointing) {
+                return;
+            }
+        }
+        panic!("a checkpoint of node {node} does not end");
     }
 }
 
