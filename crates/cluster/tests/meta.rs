@@ -1,5 +1,7 @@
 //! The state of a cluster: what its commands do, what they refuse, and its bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod checks;
 
 use base::{Millis, NodeId, PartitionId, Random};

@@ -1,5 +1,7 @@
 //! Where partitions go when nodes come, leave and die.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use base::{Millis, NodeId, Random};
 use cluster::{Admission, Command, Founding, HashSeed, MemberKind, MemberState, Meta, Newcomer, placement};
 
