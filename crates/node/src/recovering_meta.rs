@@ -54,6 +54,10 @@ impl RecoveringMeta {
         self.is_known
     }
 
+    pub(crate) fn current(&self) -> &Meta {
+        &self.state
+    }
+
     /// The whole state after an entry.
     pub(crate) fn restore(&mut self, id: EntryId, members: Members, state: Meta) {
         self.is_known = true;

@@ -76,6 +76,16 @@ impl Recovery {
         Recovery { partitions, meta: RecoveringMeta::default() }
     }
 
+    /// Whether what was read is of a node that was part of a fabric.
+    pub fn knows_fabric(&self) -> bool {
+        self.meta.is_known()
+    }
+
+    /// The fabric's state as far as it was read.
+    pub fn fabric_state(&self) -> &cluster::Meta {
+        self.meta.current()
+    }
+
     fn partition(&mut self, id: PartitionId) -> Result<&mut RecoveringPartition, RecoveryError> {
         let count = self.partitions.len() as u16;
         self.partitions.get_mut(usize::from(id.0)).ok_or(RecoveryError::Partition { found: id.0, count })

@@ -637,6 +637,12 @@ impl Worker {
         &self.fabric.meta
     }
 
+    /// Whether so much of the turn's time is over at this moment of the steady clock that what it read by a lease may
+    /// not be told any more.
+    pub fn is_late(&self, mono_us: u64) -> bool {
+        self.fabric.is_spread && mono_us.saturating_sub(self.now.mono_us) > crate::fabric::TURN_US_MAX
+    }
+
     /// How many clients are connected here.
     pub fn clients(&self) -> usize {
         self.sessions.len()

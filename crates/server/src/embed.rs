@@ -24,7 +24,7 @@ pub struct NodeBuilder {
 
 impl Default for NodeBuilder {
     fn default() -> NodeBuilder {
-        NodeBuilder { settings: Settings { no_data: true, ..Settings::new() }, port: None }
+        NodeBuilder { settings: Settings { no_data: true, join: "none".to_owned(), ..Settings::new() }, port: None }
     }
 }
 
@@ -93,6 +93,7 @@ impl NodeBuilder {
         let signals = Signals::without_signals().context("make a way to stop")?;
         let running = Running::start(Plan {
             port_is_explicit: true,
+            folder_is_explicit: true,
             wants_tcp: self.port.is_some(),
             config_file: None,
             settings,

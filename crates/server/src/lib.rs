@@ -17,19 +17,31 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 mod disk_thread;
+mod door;
 pub mod embed;
+mod enter;
+mod fabric;
+mod failures;
 mod host;
+mod join;
+mod links;
 mod listen;
 pub mod logging;
+mod membership;
 pub mod names;
+mod open;
 pub mod pidfile;
 pub mod ports;
 mod progress;
+mod random;
+mod runtime_folder;
 mod shared;
 pub mod signals;
 mod socket;
 mod start;
 mod system;
+mod timed;
+mod trust;
 mod worker_thread;
 
 use std::io::IsTerminal;
@@ -51,26 +63,29 @@ pub struct Hooks {
 }
 
 /// Runs a node until a signal, `SHUTDOWN` or a failure ends it.
-pub fn serve(resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
+pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let started = Instant::now();
     let logging = logging::init(&resolved.settings)?;
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
     let signals = Signals::install().context("take over signals")?;
-    let pidfile_path = resolved.pidfile();
     let local_only = resolved.is_local_only();
-    let settings = resolved.settings.clone();
+    let asked = resolved.settings.clone();
     let running = Running::start(Plan {
         port_is_explicit: resolved.port_is_explicit(),
+        folder_is_explicit: resolved.folder_is_explicit(),
         wants_tcp: resolved.wants_tcp(),
-        config_file: resolved.file,
-        settings: settings.clone(),
+        config_file: resolved.file.clone(),
+        settings: asked,
         logging: Some(logging),
         stop: signals.handle().context("make a way to stop")?,
         progress: std::io::stderr().is_terminal(),
     })?;
-    let pidfile = pidfile_path.as_deref().map(PidFile::create).transpose()?;
+    // What was not asked for may have become something else.
+    resolved.settings.clone_from(&running.shared.settings_at_start);
+    let settings = &resolved.settings;
+    let pidfile = resolved.pidfile().as_deref().map(PidFile::create).transpose()?;
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     tracing::info!(

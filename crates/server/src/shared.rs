@@ -5,13 +5,14 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Instant;
 
 use base::{NodeId, Now, PartitionId, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::settings::Settings;
 use node::{CheckpointWrite, Message, Peer};
 
+use crate::door::{DialError, Link};
+use crate::fabric::Fabric;
 use crate::logging::Logging;
 use crate::signals::StopHandle;
 
@@ -26,6 +27,16 @@ pub(crate) enum Item {
     /// So many bytes of a checkpoint were written.
     CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,
+    /// A node made a link to us.
+    Linked(Box<Link>),
+    /// What became of a try to reach a node.
+    Dialed(NodeId, Result<Box<Link>, DialError>),
+    /// What a node answered may not have come through.
+    AnswersLost(NodeId),
+    /// Who is in the fabric, and where.
+    Members(Arc<cluster::Meta>),
+    /// Have the fabric decide on something; for the first worker.
+    AskFabric(u64, Box<cluster::Command>),
     /// Stop after this turn: answer what was asked, take nothing more.
     Stop,
 }
@@ -135,7 +146,7 @@ impl SharedLog {
 
 /// What the threads of a node share.
 pub(crate) struct Shared {
-    pub(crate) started: Instant,
+    started_us: u64,
     pub(crate) node_id: NodeId,
     pub(crate) run_id: u128,
     pub(crate) settings: Mutex<Arc<Settings>>,
@@ -152,6 +163,8 @@ pub(crate) struct Shared {
     pub(crate) synced_us: AtomicU64,
     pub(crate) stop: StopHandle,
     pub(crate) logging: Option<Logging>,
+    /// None for a node that is on its own for good.
+    pub(crate) fabric: Option<Fabric>,
     failure: Mutex<Option<String>>,
     failed: AtomicBool,
 }
@@ -167,10 +180,10 @@ impl Shared {
         disk_jobs: Option<Sender<DiskJob>>,
         stop: StopHandle,
         logging: Option<Logging>,
-        started: Instant,
+        fabric: Option<Fabric>,
     ) -> Shared {
         Shared {
-            started,
+            started_us: boot_us(),
             node_id: identity.0,
             run_id: identity.1,
             settings: Mutex::new(Arc::new(settings.clone())),
@@ -186,6 +199,7 @@ impl Shared {
             synced_us: AtomicU64::new(0),
             stop,
             logging,
+            fabric,
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
         }
@@ -197,9 +211,10 @@ impl Shared {
         Now { wall_us: wall.as_micros() as u64, mono_us: self.mono_us() }
     }
 
-    /// Microseconds since the node was started.
+    /// Microseconds of a clock that no one sets and that does not stop while the machine sleeps: a lease must not
+    /// outlive a night with the lid closed.
     pub(crate) fn mono_us(&self) -> u64 {
-        self.started.elapsed().as_micros() as u64
+        boot_us().saturating_sub(self.started_us)
     }
 
     pub(crate) fn inboxes(&self) -> &[Inbox] {
@@ -241,6 +256,11 @@ impl Shared {
     pub(crate) fn failure(&self) -> Option<String> {
         lock(&self.failure).clone()
     }
+}
+
+fn boot_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
 /// Locks, and goes on where another thread panicked: what it held is put in place by single assignments.

@@ -1,27 +1,27 @@
 //! From settings to a running node: identity, recovery, listeners, threads; and back down.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, Millis, NodeId, PartitionId, WorkerId};
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
+use base::{KeyHasher, PartitionId, WorkerId};
+use log::{Disk, NodeMeta, Position};
 use mio::Poll;
-use node::settings::{DamagePolicy, Settings};
-use node::{Partition, Recovery, Router, Worker, WorkerSetup};
+use node::settings::Settings;
+use node::{FabricSetup, Partition, Router, Worker, WorkerSetup};
 
-use crate::disk::FolderDisk;
 use crate::disk_thread::{DiskThread, Identity};
+use crate::fabric::Fabric;
 use crate::host::ThisHost;
 use crate::listen::{Listeners, bind_unix};
 use crate::logging::Logging;
-use crate::names;
+use crate::membership::{Membership, PeerPort};
+use crate::open::{self, Folder, Storage};
 use crate::ports::{self, Chosen};
-use crate::progress::Progress;
+use crate::random::random;
 use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog};
 use crate::signals::StopHandle;
 use crate::worker_thread::WorkerThread;
@@ -30,6 +30,7 @@ use crate::worker_thread::WorkerThread;
 pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) port_is_explicit: bool,
+    pub(crate) folder_is_explicit: bool,
     pub(crate) wants_tcp: bool,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) logging: Option<Logging>,
@@ -46,25 +47,13 @@ pub(crate) struct Running {
     pub(crate) keys: u64,
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
-}
-
-/// What start-up found in, or decided for, the data folder.
-struct Opened {
-    meta: NodeMeta,
-    partitions: Vec<Box<Partition>>,
-    storage: Option<Storage>,
-}
-
-struct Storage {
-    disk: Arc<dyn Disk>,
-    log: Log,
-    needed_from: BTreeMap<PartitionId, Position>,
+    /// None for a node that is on its own for good.
+    pub(crate) membership: Option<Membership>,
 }
 
 impl Running {
     /// Starts a node; it accepts clients when this returns.
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Running> {
-        let started = Instant::now();
         let mut settings = plan.settings;
         // The port first: a node that cannot be reached should not touch the data folder.
         let chosen = match plan.wants_tcp {
@@ -78,12 +67,11 @@ impl Running {
             .as_deref()
             .map(|path| Ok::<_, anyhow::Error>((bind_unix(path, settings.unixsocketperm)?, path.to_owned())));
         let unix = unix.transpose()?;
-        let opened = open(&settings, plan.progress)?;
         // From here on the settings say what is, not what was asked for.
         settings.port = chosen.port;
-        if settings.name.is_empty() {
-            settings.name = names::mint(opened.meta.node_id.0 as u64);
-        }
+        let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
+        let peers = PeerPort::choose(&settings)?;
+        let opened = open::open(&mut settings, folder, &peers.reach, plan.progress)?;
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
 
@@ -101,6 +89,20 @@ impl Running {
             None => (None, None),
         };
         let run_id = random::<16>()?;
+        let (fabric, fabric_setup, turnstile) = match opened.fabric {
+            Some(entered) => {
+                let meta = Arc::new(entered.meta);
+                let fabric = Fabric::new(entered.trust, peers.reach.clone(), Arc::clone(&meta));
+                let setup = FabricSetup {
+                    node: opened.meta.node_id,
+                    hasher: KeyHasher::new(opened.meta.key_hash_seed),
+                    meta,
+                    meta_replica: Some(entered.replica),
+                };
+                (Some(fabric), Some(setup), Some((entered.turnstile, entered.returns)))
+            }
+            None => (None, None, None),
+        };
         let shared = Arc::new(Shared::new(
             (opened.meta.node_id, u128::from_le_bytes(run_id)),
             settings.clone(),
@@ -110,14 +112,23 @@ impl Running {
             jobs,
             plan.stop,
             plan.logging,
-            started,
+            fabric,
         ));
         let listeners =
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
-        let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners)?;
-        Ok(Running { shared, chosen, name: settings.name, keys, workers, disk })
+        let workers =
+            spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup)?;
+        let mut running =
+            Running { shared, chosen, name: settings.name.clone(), keys, workers, disk, membership: None };
+        if let Some((turnstile, returns)) = turnstile {
+            let membership = Membership::begin(&running.shared, &settings, peers, returns)?;
+            running.membership = Some(membership);
+            // From here on a newcomer finds this node.
+            drop(turnstile);
+        }
+        Ok(running)
     }
 
     /// Stops the threads and waits for them. What was answered is on stable storage then.
@@ -130,6 +141,8 @@ impl Running {
     }
 
     fn stop_threads(&mut self) {
+        // No newcomer and no link any more.
+        self.membership = None;
         self.shared.send_all(|| Item::Stop);
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
@@ -149,138 +162,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop_threads();
     }
-}
-
-/// Opens the data folder, or decides everything anew for a node that keeps nothing.
-fn open(settings: &Settings, progress: bool) -> anyhow::Result<Opened> {
-    if settings.no_data {
-        let meta = mint(settings)?;
-        let (partitions, _) = lead(Recovery::new(router_of(&meta), KeyHasher::new(meta.key_hash_seed)))?;
-        return Ok(Opened { meta, partitions, storage: None });
-    }
-    let folder = FolderDisk::open(&settings.dir)?;
-    let disk: Arc<dyn Disk> = Arc::new(folder);
-    let meta = match NodeMeta::load(&*disk)? {
-        Some(meta) => meta,
-        None => {
-            let meta = mint(settings)?;
-            meta.create(&*disk)?;
-            meta
-        }
-    };
-    let (partitions, storage) = recover(&disk, &meta, settings, progress)?;
-    Ok(Opened { meta, partitions, storage: Some(storage) })
-}
-
-fn router_of(meta: &NodeMeta) -> Router {
-    Router::new(meta.partitions, 1)
-}
-
-/// A new identity.
-fn mint(settings: &Settings) -> anyhow::Result<NodeMeta> {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(NodeMeta {
-        node_id: NodeId(u128::from_le_bytes(random()?)),
-        key_hash_seed: u64::from_le_bytes(random()?),
-        log_salt: u64::from_le_bytes(random()?),
-        partitions: settings.partitions,
-        created_us: wall.as_micros() as u64,
-    })
-}
-
-/// Bytes nobody can guess.
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    use std::io::Read;
-    let mut bytes = [0; N];
-    let mut source = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
-    source.read_exact(&mut bytes).context("read /dev/urandom")?;
-    Ok(bytes)
-}
-
-/// Reads checkpoints, then the log behind them.
-fn recover(
-    disk: &Arc<dyn Disk>,
-    meta: &NodeMeta,
-    settings: &Settings,
-    progress: bool,
-) -> anyhow::Result<(Vec<Box<Partition>>, Storage)> {
-    Checkpoints::remove_unfinished(&**disk)?;
-    let found = Checkpoints::find(&**disk)?;
-    if let Some((file, error)) = found.damaged.into_iter().next() {
-        return Err(anyhow::Error::new(error).context(format!("read checkpoint {file}")));
-    }
-    let mut recovery = Recovery::new(router_of(meta), KeyHasher::new(meta.key_hash_seed));
-    let mut bar = Progress::new(progress);
-    let mut needed_from = BTreeMap::new();
-    for (number, (id, info)) in found.newest.iter().enumerate() {
-        let mut reader = CheckpointReader::open(&**disk, &info.name)?;
-        let header = *reader.header();
-        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
-        let mut chunk = Vec::new();
-        while reader.next_chunk(&mut chunk)? {
-            recovery.load(*id, &chunk).with_context(|| format!("load {}", info.name))?;
-            bar.show("checkpoints", number as u64, found.newest.len() as u64);
-        }
-        needed_from.insert(*id, header.position);
-    }
-    let complete = needed_from.len() == usize::from(meta.partitions);
-    let mut options = LogOptions::new(meta.log_salt);
-    options.segment_bytes = settings.log_segment_size;
-    options.boot_id = boot_id();
-    options.on_damage = match settings.on_damage {
-        DamagePolicy::Refuse => OnDamage::Refuse,
-        DamagePolicy::Cut => OnDamage::Cut,
-    };
-    options.needed_from = match complete {
-        true => needed_from.values().copied().min().unwrap_or(Position(0)),
-        false => Position(0),
-    };
-    options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
-    let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
-    let (mut log, recovered) =
-        Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
-    bar.finish();
-    report(&recovered);
-    let (partitions, frame) = lead(recovery)?;
-    log.append(&frame)?;
-    log.sync_handle().sync()?;
-    Ok((partitions, Storage { disk: Arc::clone(disk), log, needed_from }))
-}
-
-/// Says what was cut, lost or set aside.
-fn report(recovered: &Recovered) {
-    if let Some(cut) = &recovered.cut {
-        tracing::info!(
-            file = cut.file,
-            offset = cut.offset,
-            bytes = cut.bytes,
-            "cut an unfinished end off the log"
-        );
-    }
-    if let Some((from, to)) = recovered.lost {
-        tracing::error!(from = from.0, to = to.0, "synced bytes of the log are lost, and what they held");
-    }
-    for file in &recovered.set_aside {
-        tracing::warn!(file, "a damaged part of the log was set aside");
-    }
-    if recovered.watermark.is_none() && recovered.frames > 0 {
-        tracing::warn!(
-            "the file that says how far the log was synced is missing or damaged; it is made anew"
-        );
-    }
-}
-
-fn lead(recovery: Recovery) -> anyhow::Result<(Vec<Box<Partition>>, Vec<u8>)> {
-    let mut frame = Vec::new();
-    let partitions = recovery.lead_alone(u64::from_le_bytes(random()?), &mut frame)?;
-    Ok((partitions, frame))
-}
-
-/// The kernel's id of this boot: as long as it stays, the page cache has kept every written byte.
-fn boot_id() -> [u8; 16] {
-    let text = std::fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
 }
 
 fn spawn_disk(
@@ -305,6 +186,7 @@ fn spawn_workers(
     settings: &Settings,
     partitions: Vec<Box<Partition>>,
     listeners: Listeners,
+    mut fabric: Option<FabricSetup>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let polls = (0..router.workers()).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
     let wakers = polls.iter().map(|poll| mio::Waker::new(poll.registry(), WorkerThread::WAKE));
@@ -321,6 +203,13 @@ fn spawn_workers(
     let mut threads = Vec::new();
     for ((number, poll), partitions) in polls.into_iter().enumerate().zip(owned) {
         let id = WorkerId(number as u16);
+        // The first worker has the meta group.
+        let setup = fabric.as_mut().map(|fabric| FabricSetup {
+            node: fabric.node,
+            hasher: fabric.hasher,
+            meta: Arc::clone(&fabric.meta),
+            meta_replica: fabric.meta_replica.take(),
+        });
         let worker = Worker::new(WorkerSetup {
             id,
             router,
@@ -329,7 +218,7 @@ fn spawn_workers(
             logging: shared.log.is_some(),
             seed: u64::from_le_bytes(random()?),
             host: Box::new(ThisHost(Arc::clone(shared))),
-            fabric: None,
+            fabric: setup,
         });
         let thread = WorkerThread::new(id, worker, poll, Arc::clone(shared), listeners.take());
         let spawned =

@@ -17,6 +17,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
+use crate::links::{FIRST_LINK, Links};
 use crate::listen::{Listeners, Waiting};
 use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
 use crate::socket::Socket;
@@ -51,6 +52,8 @@ pub(crate) struct WorkerThread {
     poll: Poll,
     shared: Arc<Shared>,
     listeners: Option<Listeners>,
+    /// None for a node that is on its own for good.
+    links: Option<Links>,
     connections: Vec<Option<Connection>>,
     readable: VecDeque<usize>,
     /// Listeners at which connections still wait.
@@ -75,12 +78,14 @@ impl WorkerThread {
         shared: Arc<Shared>,
         listeners: Option<Listeners>,
     ) -> WorkerThread {
+        let links = shared.fabric.is_some().then(|| Links::new(id, Arc::clone(&shared)));
         WorkerThread {
             id,
             worker,
             poll,
             shared,
             listeners,
+            links,
             connections: Vec::new(),
             readable: VecDeque::new(),
             waiting: BTreeMap::new(),
@@ -125,6 +130,7 @@ impl WorkerThread {
                 self.accept(listener);
             }
             self.read_listed();
+            self.read_links(now.mono_millis());
             if self.worker.next_tick() <= now.mono_millis() {
                 self.worker.tick();
             }
@@ -136,7 +142,8 @@ impl WorkerThread {
     /// How long the loop may sleep.
     fn timeout(&self) -> Option<Duration> {
         let more_wait = self.waiting.values().any(|waiting| *waiting == Waiting::More);
-        if !self.readable.is_empty() || more_wait {
+        let links_wait = self.links.as_ref().is_some_and(Links::has_more);
+        if !self.readable.is_empty() || more_wait || links_wait {
             return Some(Duration::ZERO);
         }
         let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
@@ -153,6 +160,11 @@ impl WorkerThread {
         match event.token().0 {
             0 => self.take_inbox(),
             token if token < FIRST_CLIENT => self.accept(token - FIRST_LISTENER),
+            token if token >= FIRST_LINK => {
+                if let Some(links) = &mut self.links {
+                    links.handle_event(token, readable, writable, &mut self.worker, self.poll.registry());
+                }
+            }
             token => {
                 let token = token - FIRST_CLIENT;
                 if readable {
@@ -167,6 +179,14 @@ impl WorkerThread {
                     self.unstuck.push(token);
                 }
             }
+        }
+    }
+
+    /// Hears what other nodes say, and tries to reach those to whom there is no way.
+    fn read_links(&mut self, now: Millis) {
+        if let Some(links) = &mut self.links {
+            links.read_listed(&mut self.worker, self.poll.registry());
+            links.dial_due(now);
         }
     }
 
@@ -298,7 +318,21 @@ impl WorkerThread {
                     self.worker.begin_checkpoint();
                 }
                 Item::Stop => self.stopping = true,
+                Item::AskFabric(number, command) => self.worker.ask_fabric(number, *command),
+                item => self.take_link_item(item),
             }
+        }
+    }
+
+    fn take_link_item(&mut self, item: Item) {
+        let (worker, registry) = (&mut self.worker, self.poll.registry());
+        let Some(links) = &mut self.links else { return };
+        match item {
+            Item::Linked(link) => links.accept(*link, registry),
+            Item::Dialed(node, link) => links.dialed(node, link, worker, registry),
+            Item::AnswersLost(node) => links.answers_lost(node, worker),
+            Item::Members(meta) => links.follow(&meta, worker, registry),
+            _ => {}
         }
     }
 
@@ -337,8 +371,7 @@ impl WorkerThread {
 
     /// Does what the turn left to be done, in the order that [`Outbox`] promises.
     fn end_turn(&mut self) {
-        // No node is part of a fabric yet: there are no peers to send to.
-        let Outbox { frame, sync, messages, peers: _, send, close, checkpoints, control, sleep } =
+        let Outbox { frame, sync, messages, peers, send, close, checkpoints, control, sleep } =
             std::mem::take(self.worker.end_turn());
         for control in &control {
             if let Control::Fail(reason) = control {
@@ -372,9 +405,15 @@ impl WorkerThread {
         for (to, message) in messages {
             self.shared.send(to, Item::Message(self.id, message));
         }
+        if let Some(links) = &mut self.links {
+            for (to, frame) in peers {
+                links.send(to, &frame, &mut self.worker, self.poll.registry());
+            }
+        }
         if let Some(duration) = sleep {
             std::thread::sleep(duration);
         }
+        self.drop_late_answers(&send);
         for token in std::mem::take(&mut self.unstuck) {
             self.flush(token);
         }
@@ -388,6 +427,15 @@ impl WorkerThread {
             self.control(control);
         }
         self.reuse(frame, send);
+    }
+
+    /// A turn may read by a lease as of its beginning. If it was held up for so long that another node may lead by now,
+    /// what it read may be old: nobody hears of it, the connections are closed.
+    fn drop_late_answers(&mut self, send: &[u32]) {
+        if self.worker.is_late(self.shared.mono_us()) {
+            tracing::warn!(connections = send.len(), "a turn was held up for too long, its answers are dropped");
+            send.iter().for_each(|token| self.close(*token as usize));
+        }
     }
 
     /// Gives the turn's larger buffers back, so that the next need not allocate.
@@ -448,7 +496,17 @@ impl WorkerThread {
             }
             // Seen before the append.
             Control::Fail(_) => {}
-            Control::FabricChanged(_) | Control::Agreed { .. } => {}
+            Control::FabricChanged(meta) => {
+                if let Some(fabric) = &self.shared.fabric {
+                    fabric.set_meta(Arc::clone(&meta));
+                    self.shared.send_all(|| Item::Members(Arc::clone(&meta)));
+                }
+            }
+            Control::Agreed { number, result } => {
+                if let Some(fabric) = &self.shared.fabric {
+                    fabric.agreed(number, result);
+                }
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Section {
     Security,
     /// The node and its threads.
     Node,
+    /// Other nodes.
+    Cluster,
     /// What is kept, where, and when a write is answered.
     Data,
     /// Bounds on what a client may take.
@@ -47,6 +49,7 @@ impl Section {
         Section::Network,
         Section::Security,
         Section::Node,
+        Section::Cluster,
         Section::Data,
         Section::Limits,
         Section::Encoding,
@@ -59,6 +62,7 @@ impl Section {
             Section::Network => "Network",
             Section::Security => "Security",
             Section::Node => "Node",
+            Section::Cluster => "Cluster",
             Section::Data => "Data",
             Section::Limits => "Limits",
             Section::Encoding => "Encoding",
@@ -402,13 +406,61 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new(
         "cluster-enabled",
         Kind::Fact {
-            value: |_| "no".to_owned(),
-            why: "this node stands alone; clustering is not part of this version",
+            value: |s| if s.join == "none" { "no" } else { "yes" }.to_owned(),
+            why: "a node is part of a cluster unless it was started with `join` at `none`",
         },
-        "no",
-        "Whether clients should speak the cluster protocol.",
+        "yes",
+        "Whether clients may speak the cluster protocol.",
     )
-    .within(Section::Node),
+    .within(Section::Cluster),
+    Setting::new(
+        "join",
+        Kind::Text(field!(join)),
+        "auto",
+        "Which cluster a node with an empty data folder becomes part of: `auto` joins the nodes of the same user on \
+         this machine, or founds a cluster if there are none; a token that `narf cluster invite` printed joins the \
+         cluster it is from; `found` founds one; `none` stays alone and opens no port for other nodes. A node with \
+         data is part of the cluster that its data is from.",
+    )
+    .within(Section::Cluster),
+    Setting::new(
+        "cluster-name",
+        Kind::Text(field!(cluster_name)),
+        "default",
+        "Name of the cluster that is founded, or looked for on this machine.",
+    )
+    .key("cluster")
+    .within(Section::Cluster),
+    Setting::new(
+        "peer-port",
+        integer!(peer_port: u16, 0, 65535),
+        "0",
+        "TCP port for other nodes, always with TLS. 0 is the port for clients plus 10000, or any free one.",
+    )
+    .within(Section::Cluster),
+    Setting::new(
+        "cluster-announce-ip",
+        Kind::Text(field!(advertise)),
+        "",
+        "Host name or address by which other nodes and clients reach this one, if it is not the first of `bind`.",
+    )
+    .key("advertise")
+    .within(Section::Cluster),
+    Setting::new(
+        "replicas",
+        integer!(replicas: u8, 1, 7),
+        "3",
+        "Copies of each partition that a cluster keeps, as soon as it has as many nodes. Said when it is founded.",
+    )
+    .first_start()
+    .within(Section::Cluster),
+    Setting::new(
+        "leave-timeout",
+        Kind::Span { range: Duration::ZERO..=Duration::from_secs(86_400), field: field!(leave_timeout) },
+        "30s",
+        "Longest that a node which leaves takes to hand its data over; after that it stops and stays a member.",
+    )
+    .within(Section::Cluster),
     Setting::new(
         "replica-read-only",
         Kind::Fact { value: |_| "yes".to_owned(), why: "replicas never take writes of their own" },
@@ -657,6 +709,12 @@ impl Settings {
             partitions: 0,
             pidfile: None,
             daemonize: false,
+            join: String::new(),
+            cluster_name: String::new(),
+            peer_port: 0,
+            advertise: String::new(),
+            replicas: 0,
+            leave_timeout: Duration::ZERO,
             dir: PathBuf::new(),
             no_data: false,
             ack: AckLevel::Quorum,

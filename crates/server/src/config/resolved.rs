@@ -15,7 +15,7 @@ use super::raw::{Environment, FlagValue, Flags};
 const SOCKET_PATH_MAX: usize = 107;
 
 /// Variables of ours that are not settings and look a little like one.
-const OTHER_VARS: &[&str] = &["NARF_CONFIG", "NARF_PASSWORD", "NARF_PASSWORD_FILE"];
+const OTHER_VARS: &[&str] = &["NARF_CONFIG", "NARF_PASSWORD", "NARF_PASSWORD_FILE", "NARF_RUNTIME_DIR"];
 
 /// A configuration to run by.
 #[derive(Clone, Debug)]
@@ -34,6 +34,11 @@ impl Resolved {
     /// Whether a port was asked for. If not, a port that is taken is no error.
     pub fn port_is_explicit(&self) -> bool {
         *self.origins.of_name("port") != Origin::Default
+    }
+
+    /// Whether a data folder was asked for. If not, one that another process has is no error.
+    pub fn folder_is_explicit(&self) -> bool {
+        *self.origins.of_name("dir") != Origin::Default
     }
 
     /// Whether there is to be TCP at all: `port 0` beside a unix socket says no. Port 0 alone takes any free port.

@@ -1,0 +1,291 @@
+//! The door for other nodes: who knocks is looked at here, before a worker sees a byte of it.
+//!
+//! One thread accepts; each handshake has a short-lived thread of its own, of which there are few at once. A member
+//! that has proved which node it is says which of its workers the link is from, and the link goes to the worker with
+//! the same number. A newcomer is answered and goes.
+//!
+//! Does not know: what members say to each other.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use base::NodeId;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustls::server::Acceptor;
+use rustls::{ClientConnection, Connection, ServerConnection, Stream};
+
+use crate::failures::Failures;
+use crate::join::{self, Gate, Outcome};
+use crate::timed::Timed;
+use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
+
+/// Handshakes at once; who comes beyond is turned away.
+const KNOCKS_MAX: usize = 64;
+/// Longest handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Longest that letting a newcomer in takes.
+const JOINING: Duration = Duration::from_secs(15);
+/// What is sent and not taken for so long ends a link: the other end is gone, or cut off.
+const UNTAKEN: Duration = Duration::from_secs(3);
+/// The first bytes of a link.
+const HELLO: [u8; 4] = *b"NRF1";
+const STOP: Token = Token(0);
+
+/// A link between two nodes whose ends know each other.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) stream: TcpStream,
+    pub(crate) tls: Connection,
+    pub(crate) peer: NodeId,
+    /// Which worker of the node that made it.
+    pub(crate) worker: u16,
+}
+
+/// Why a node cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// Nobody answers there, or what answers is not the node that was meant.
+    #[error("{address}: {source}")]
+    Link { address: String, source: io::Error },
+}
+
+/// What the door asks of the node.
+pub(crate) trait Host: Gate + Send + Sync {
+    /// Whether this node is a member still.
+    fn is_member(&self, node: NodeId) -> bool;
+    /// A member has come.
+    fn link(&self, link: Link);
+}
+
+/// The door, while it is open.
+pub(crate) struct Door {
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+    socket: Option<PathBuf>,
+}
+
+impl Door {
+    /// Opens it.
+    pub(crate) fn open(
+        tcp: Vec<TcpListener>,
+        local: Option<(UnixListener, PathBuf)>,
+        host: Arc<dyn Host>,
+    ) -> io::Result<Door> {
+        let mut poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), STOP)?;
+        let (unix, socket) = local.unzip();
+        let fds = tcp.iter().map(AsRawFd::as_raw_fd).chain(unix.iter().map(AsRawFd::as_raw_fd));
+        for (index, fd) in fds.enumerate() {
+            poll.registry().register(&mut SourceFd(&fd), Token(index + 1), Interest::READABLE)?;
+        }
+        tcp.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
+        unix.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
+        let doorman = Arc::new(Doorman { host, knocks: AtomicUsize::new(0), failures: Failures::default() });
+        let run = move || {
+            let mut events = Events::with_capacity(64);
+            loop {
+                match poll.poll(&mut events, None) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return tracing::error!(%error, "no other node can connect any more"),
+                    Ok(()) => {}
+                }
+                if events.iter().any(|event| event.token() == STOP) {
+                    return;
+                }
+                // All of them: an event tells of a first one only.
+                for listener in &tcp {
+                    while let Ok((stream, _)) = listener.accept() {
+                        doorman.knock(Knock::Tcp(stream));
+                    }
+                }
+                for listener in &unix {
+                    while let Ok((stream, _)) = listener.accept() {
+                        doorman.knock(Knock::Local(stream));
+                    }
+                }
+            }
+        };
+        let thread = Some(std::thread::Builder::new().name("door".to_owned()).spawn(run)?);
+        Ok(Door { waker, thread, socket })
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && self.waker.wake().is_ok()
+        {
+            // A panic in it was reported by it.
+            let _ = thread.join();
+        }
+        if let Some(socket) = &self.socket {
+            // Found dead by the next node that looks, if it stays.
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+enum Knock {
+    Tcp(TcpStream),
+    Local(UnixStream),
+}
+
+struct Doorman {
+    host: Arc<dyn Host>,
+    knocks: AtomicUsize,
+    failures: Failures,
+}
+
+impl Doorman {
+    fn knock(self: &Arc<Doorman>, knock: Knock) {
+        let doorman = Arc::clone(self);
+        if self.knocks.fetch_add(1, Ordering::AcqRel) >= KNOCKS_MAX {
+            self.knocks.fetch_sub(1, Ordering::AcqRel);
+            return tracing::warn!("too many handshakes at once, a connection was turned away");
+        }
+        let serve = move || {
+            let result = match knock {
+                Knock::Tcp(stream) => doorman.serve_tcp(stream),
+                Knock::Local(stream) => doorman.serve_local(stream),
+            };
+            if let Err(error) = result {
+                tracing::debug!(%error, "a connection at the port for nodes came to nothing");
+            }
+            doorman.knocks.fetch_sub(1, Ordering::AcqRel);
+        };
+        if std::thread::Builder::new().name("knock".to_owned()).spawn(serve).is_err() {
+            self.knocks.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Another node, or a newcomer with a token: what it speaks decides.
+    fn serve_tcp(&self, stream: TcpStream) -> io::Result<()> {
+        let source = stream.peer_addr()?.ip();
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
+        let mut acceptor = Acceptor::default();
+        let accepted = loop {
+            if acceptor.read_tls(&mut stream)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match acceptor.accept() {
+                Ok(Some(accepted)) => break accepted,
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    alert.write_all(&mut stream)?;
+                    return Err(io::Error::other(error));
+                }
+            }
+        };
+        let speaks = |protocol: &[u8]| {
+            accepted.client_hello().alpn().is_some_and(|mut offered| offered.any(|name| name == protocol))
+        };
+        let (is_peer, is_newcomer) = (speaks(PEER_PROTOCOL), speaks(JOIN_PROTOCOL));
+        let trust = self.host.trust();
+        let config = match (is_peer, is_newcomer) {
+            (true, _) => trust.peer_server(),
+            (_, true) if self.failures.may_try(source) => trust.join_server(),
+            _ => return Err(io::Error::other("it speaks neither for a node nor for a newcomer")),
+        };
+        let mut tls = match accepted.into_connection(config) {
+            Ok(tls) => tls,
+            Err((error, mut alert)) => {
+                alert.write_all(&mut stream)?;
+                return Err(io::Error::other(error));
+            }
+        };
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)?;
+        }
+        match is_peer {
+            true => self.serve_peer(tls, stream),
+            false => {
+                let mut stream = Timed::new(stream.into_inner(), Instant::now() + JOINING);
+                let outcome = join::answer(Stream::new(&mut tls, &mut stream), false, &*self.host)?;
+                if outcome == Outcome::Refused {
+                    self.failures.note(source);
+                }
+                tls.send_close_notify();
+                tls.write_tls(&mut stream).map(drop)
+            }
+        }
+    }
+
+    fn serve_peer(&self, mut tls: ServerConnection, mut stream: Timed<TcpStream>) -> io::Result<()> {
+        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
+        let peer = certificate.and_then(|certificate| self.host.trust().node_of(certificate));
+        let peer = peer.filter(|node| self.host.is_member(*node));
+        let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
+        let mut hello = [0; 12];
+        Stream::new(&mut tls, &mut stream).read_exact(&mut hello)?;
+        if hello[..4] != HELLO {
+            return Err(io::Error::other("it is of another version"));
+        }
+        let worker = u16::from_le_bytes([hello[4], hello[5]]);
+        let stream = settle(stream.into_inner())?;
+        self.host.link(Link { stream, tls: tls.into(), peer, worker });
+        Ok(())
+    }
+
+    /// A newcomer on this machine: the folder lets in only this user, and so does this.
+    fn serve_local(&self, stream: UnixStream) -> io::Result<()> {
+        let credentials = rustix::net::sockopt::socket_peercred(&stream)?;
+        if credentials.uid != rustix::process::getuid() {
+            return Err(io::Error::other("it is another user's"));
+        }
+        stream.set_nonblocking(false)?;
+        join::answer(Timed::new(stream, Instant::now() + JOINING), true, &*self.host).map(drop)
+    }
+}
+
+/// Makes a link to a node, as this worker of ours.
+pub(crate) fn dial(
+    address: &str,
+    peer: NodeId,
+    worker: u16,
+    workers: u16,
+    trust: &Trust,
+) -> Result<Link, DialError> {
+    try_dial(address, peer, worker, workers, trust)
+        .map_err(|source| DialError::Link { address: address.to_owned(), source })
+}
+
+fn try_dial(address: &str, peer: NodeId, worker: u16, workers: u16, trust: &Trust) -> io::Result<Link> {
+    let stream = join::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
+    let mut tls = ClientConnection::new(trust.peer_client(), trust.name_of(peer)).map_err(io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    if tls.alpn_protocol() != Some(PEER_PROTOCOL) {
+        return Err(io::Error::other("it speaks another protocol"));
+    }
+    let mut hello = [0; 12];
+    hello[..4].copy_from_slice(&HELLO);
+    hello[4..6].copy_from_slice(&worker.to_le_bytes());
+    hello[6..8].copy_from_slice(&workers.to_le_bytes());
+    let mut out = Stream::new(&mut tls, &mut stream);
+    out.write_all(&hello)?;
+    out.flush()?;
+    let stream = settle(stream.into_inner())?;
+    Ok(Link { stream, tls: tls.into(), peer, worker })
+}
+
+/// Readies a socket for a worker's loop.
+fn settle(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(None)?;
+    stream.set_nonblocking(true)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, UNTAKEN.as_millis() as u32)?;
+    Ok(stream)
+}

@@ -1,0 +1,117 @@
+//! What the threads of a node share about the fabric it is part of: who is in it, where they are, and the way to have
+//! the fabric decide on something.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use base::{NodeId, WorkerId};
+use cluster::{Command, Meta};
+
+use crate::enter::Reach;
+use crate::shared::{Item, Shared, lock};
+use crate::trust::Trust;
+
+/// Longest the fabric may take to decide on something; its own patience is shorter.
+const DECISION: Duration = Duration::from_secs(10);
+/// Longest address that a node may tell.
+const ADDRESS_BYTES_MAX: usize = 300;
+
+/// See the module.
+pub(crate) struct Fabric {
+    pub(crate) trust: Trust,
+    /// Where others reach this one.
+    pub(crate) reach: Reach,
+    /// The state as this node knows it.
+    meta: Mutex<Arc<Meta>>,
+    changed: Condvar,
+    /// Where nodes say that they are: newer than what the fabric has agreed on, or the same.
+    told: Mutex<BTreeMap<NodeId, String>>,
+    /// Who waits for a decision.
+    waiting: Mutex<BTreeMap<u64, SyncSender<Result<(), String>>>>,
+    next: AtomicU64,
+}
+
+impl Fabric {
+    pub(crate) fn new(trust: Trust, reach: Reach, meta: Arc<Meta>) -> Fabric {
+        Fabric {
+            trust,
+            reach,
+            meta: Mutex::new(meta),
+            changed: Condvar::new(),
+            told: Mutex::default(),
+            waiting: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn meta(&self) -> Arc<Meta> {
+        Arc::clone(&lock(&self.meta))
+    }
+
+    pub(crate) fn set_meta(&self, meta: Arc<Meta>) {
+        *lock(&self.meta) = meta;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the state is as wanted; false when the time is over.
+    pub(crate) fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Meta) -> bool) -> bool {
+        let mut meta = lock(&self.meta);
+        loop {
+            if is_so(&meta) {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            let waited = self.changed.wait_timeout(meta, left);
+            meta = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+    }
+
+    /// Whether a node may speak to us.
+    pub(crate) fn is_member(&self, node: NodeId) -> bool {
+        self.meta().member(node).is_some_and(|member| member.state.is_live())
+    }
+
+    /// Where a node may be, the likeliest first.
+    pub(crate) fn addresses_of(&self, node: NodeId) -> Vec<String> {
+        let mut addresses: Vec<String> = lock(&self.told).get(&node).cloned().into_iter().collect();
+        if let Some(member) = self.meta().member(node)
+            && !member.peer_address.is_empty()
+            && !addresses.contains(&member.peer_address)
+        {
+            addresses.push(member.peer_address.clone());
+        }
+        addresses
+    }
+
+    /// A node says where it is.
+    pub(crate) fn note_address(&self, node: NodeId, address: &[u8]) {
+        if let Ok(address) = std::str::from_utf8(address)
+            && !address.is_empty()
+            && address.len() <= ADDRESS_BYTES_MAX
+        {
+            lock(&self.told).insert(node, address.to_owned());
+        }
+    }
+
+    /// Has the fabric decide on something. Blocks: never on a worker's thread.
+    pub(crate) fn ask(&self, shared: &Shared, command: Command) -> Result<(), String> {
+        let (answer, answered) = sync_channel(1);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        lock(&self.waiting).insert(number, answer);
+        shared.send(WorkerId(0), Item::AskFabric(number, Box::new(command)));
+        let result = answered.recv_timeout(DECISION);
+        lock(&self.waiting).remove(&number);
+        result.unwrap_or_else(|_| Err("the fabric did not answer in time".to_owned()))
+    }
+
+    /// What became of something that was asked.
+    pub(crate) fn agreed(&self, number: u64, result: Result<(), String>) {
+        if let Some(waiting) = lock(&self.waiting).remove(&number) {
+            // Whoever asked may have stopped waiting.
+            let _ = waiting.try_send(result);
+        }
+    }
+}

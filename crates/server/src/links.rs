@@ -1,0 +1,398 @@
+//! A worker's links to the other nodes: one way out to each, which it makes itself, and the ways in that other nodes
+//! made to it.
+//!
+//! A link carries frames one way, so each end decides alone when to make its own anew, and two ends never argue about
+//! which of two links is the one. What travels is a length of four bytes, little-endian, and a frame, over and over;
+//! the first frame of a link is the address at which the sender can be reached (docs/formats/peer-frame.md).
+//!
+//! Does not know: what is in a frame (`node` does), how a link is authenticated (`door`).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use base::{Millis, NodeId, WorkerId};
+use cluster::Meta;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use node::Worker;
+
+use crate::door::{self, DialError, Link};
+use crate::shared::{Item, Shared};
+
+/// Tokens from here on are links; clients stay below.
+pub(crate) const FIRST_LINK: usize = 1 << 40;
+/// Longest frame that is taken: the largest value, with room around it.
+const FRAME_BYTES_MAX: usize = (1 << 30) + (1 << 20);
+/// Bytes taken from one link in one turn.
+const TURN_BYTES: usize = 1 << 20;
+/// Bytes that wait for a peer which does not take them; a link with more is cut, and what was lost is sent anew.
+const BACKLOG_BYTES_MAX: usize = 256 << 20;
+/// Plaintext given to the encryption at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Milliseconds between two tries to reach a node: the first, and the most.
+const RETRY_MS: (u64, u64) = (50, 1000);
+
+/// A link that stands.
+struct Wire {
+    socket: TcpStream,
+    tls: rustls::Connection,
+    peer: NodeId,
+    is_outgoing: bool,
+    /// Bytes of frames that are not whole yet.
+    received: Vec<u8>,
+    /// What is to be sent, from `sent` on.
+    backlog: Vec<u8>,
+    sent: usize,
+    /// On the list of those with more to read.
+    listed: bool,
+    has_introduced_itself: bool,
+}
+
+/// The way out to one node.
+struct Way {
+    node: NodeId,
+    wire: Option<usize>,
+    is_dialing: bool,
+    next_dial: Millis,
+    retry_ms: u64,
+    tries: usize,
+}
+
+/// All links of one worker.
+pub(crate) struct Links {
+    worker: WorkerId,
+    shared: Arc<Shared>,
+    wires: Vec<Option<Wire>>,
+    /// By the node's number in the groups.
+    ways: BTreeMap<u64, Way>,
+    readable: Vec<usize>,
+    buffer: Box<[u8]>,
+}
+
+/// What a link's end means for the worker.
+enum Lost {
+    /// No way to this node.
+    Out(NodeId),
+    /// What it had sent us and we had not read is lost.
+    In(NodeId),
+}
+
+impl Links {
+    pub(crate) fn new(worker: WorkerId, shared: Arc<Shared>) -> Links {
+        let buffer = vec![0; CHUNK_BYTES].into_boxed_slice();
+        Links { worker, shared, wires: Vec::new(), ways: BTreeMap::new(), readable: Vec::new(), buffer }
+    }
+
+    /// The members are these now: ways to those who went are closed, to those who came are made.
+    pub(crate) fn follow(&mut self, meta: &Meta, worker: &mut Worker, registry: &Registry) {
+        let me = self.shared.node_id;
+        let mut gone: Vec<u64> = self.ways.keys().copied().collect();
+        for member in meta.live_members().filter(|member| member.node != me) {
+            gone.retain(|id| *id != member.replica_id());
+            self.ways.entry(member.replica_id()).or_insert_with(|| Way {
+                node: member.node,
+                wire: None,
+                is_dialing: false,
+                next_dial: Millis::default(),
+                retry_ms: RETRY_MS.0,
+                tries: 0,
+            });
+        }
+        for id in gone {
+            let Some(way) = self.ways.remove(&id) else { continue };
+            let of_node = |wire: &Option<Wire>| wire.as_ref().is_some_and(|wire| wire.peer == way.node);
+            let slots: Vec<usize> = (0..self.wires.len()).filter(|&slot| of_node(&self.wires[slot])).collect();
+            for slot in slots {
+                self.close(slot, worker, registry);
+            }
+        }
+    }
+
+    /// Tries to reach those who are due to be tried.
+    pub(crate) fn dial_due(&mut self, now: Millis) {
+        let Some(fabric) = &self.shared.fabric else { return };
+        for way in self.ways.values_mut() {
+            if way.wire.is_some() || way.is_dialing || now < way.next_dial {
+                continue;
+            }
+            let addresses = fabric.addresses_of(way.node);
+            let Some(address) = addresses.get(way.tries % addresses.len().max(1)).cloned() else { continue };
+            way.tries = way.tries.wrapping_add(1);
+            let (node, worker) = (way.node, self.worker);
+            let shared = Arc::clone(&self.shared);
+            let dial = move || {
+                let workers = shared.inboxes().len() as u16;
+                let Some(fabric) = &shared.fabric else { return };
+                let link = door::dial(&address, node, worker.0, workers, &fabric.trust);
+                shared.send(worker, Item::Dialed(node, link.map(Box::new)));
+            };
+            // Without a thread it is tried again as after any failure.
+            way.is_dialing =
+                std::thread::Builder::new().name("dial".to_owned()).spawn(dial).is_ok();
+            way.next_dial = Millis(now.0 + way.retry_ms);
+        }
+    }
+
+    /// What became of a try to reach a node.
+    pub(crate) fn dialed(
+        &mut self,
+        node: NodeId,
+        link: Result<Box<Link>, DialError>,
+        worker: &mut Worker,
+        registry: &Registry,
+    ) {
+        let now = Millis(self.shared.mono_us() / 1000);
+        let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) else { return };
+        way.is_dialing = false;
+        match link {
+            Ok(link) => {
+                way.retry_ms = RETRY_MS.0;
+                let Ok(slot) = self.insert(*link, true, registry) else { return };
+                let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) else { return };
+                way.wire = Some(slot);
+                let own_address = self.shared.fabric.as_ref().map(|fabric| fabric.reach.peer_address.clone());
+                self.enqueue(slot, own_address.unwrap_or_default().as_bytes());
+                worker.peer_up(node);
+                self.flush(slot, worker, registry);
+            }
+            Err(error) => {
+                tracing::debug!(%node, %error, "a node cannot be reached");
+                way.retry_ms = (way.retry_ms * 2).min(RETRY_MS.1);
+                way.next_dial = Millis(now.0 + way.retry_ms);
+            }
+        }
+    }
+
+    /// A node made a link to us.
+    pub(crate) fn accept(&mut self, link: Link, registry: &Registry) {
+        if let Ok(slot) = self.insert(link, false, registry) {
+            // Bytes may have come with the handshake, of which no event tells.
+            self.list(slot);
+        }
+    }
+
+    fn insert(&mut self, link: Link, is_outgoing: bool, registry: &Registry) -> io::Result<usize> {
+        let slot = self.wires.iter().position(Option::is_none).unwrap_or(self.wires.len());
+        let mut socket = TcpStream::from_std(link.stream);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        registry.register(&mut socket, Token(FIRST_LINK + slot), interest)?;
+        let mut tls = link.tls;
+        tls.set_buffer_limit(None);
+        let wire = Wire {
+            socket,
+            tls,
+            peer: link.peer,
+            is_outgoing,
+            received: Vec::new(),
+            backlog: Vec::new(),
+            sent: 0,
+            listed: false,
+            has_introduced_itself: false,
+        };
+        if slot == self.wires.len() {
+            self.wires.push(None);
+        }
+        self.wires[slot] = Some(wire);
+        Ok(slot)
+    }
+
+    // ---- out ----------------------------------------------------------------------------------------------
+
+    /// Sends a frame to a node. Without a way to it the frame is dropped: the worker was told that there is none.
+    pub(crate) fn send(&mut self, to: u64, frame: &[u8], worker: &mut Worker, registry: &Registry) {
+        let Some(slot) = self.ways.get(&to).and_then(|way| way.wire) else { return };
+        self.enqueue(slot, frame);
+        self.flush(slot, worker, registry);
+    }
+
+    fn enqueue(&mut self, slot: usize, frame: &[u8]) {
+        let Some(Some(wire)) = self.wires.get_mut(slot) else { return };
+        let length = u32::try_from(frame.len()).expect("a frame is bounded by what a turn takes");
+        wire.backlog.extend_from_slice(&length.to_le_bytes());
+        wire.backlog.extend_from_slice(frame);
+    }
+
+    /// Sends what the socket takes.
+    fn flush(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
+        let Some(Some(wire)) = self.wires.get_mut(slot) else { return };
+        match wire.flush() {
+            Ok(()) if wire.backlog.len() - wire.sent <= BACKLOG_BYTES_MAX => {}
+            Ok(()) => {
+                tracing::warn!(node = %wire.peer, "a node takes nothing any more, its link is cut");
+                self.close(slot, worker, registry);
+            }
+            Err(_) => self.close(slot, worker, registry),
+        }
+    }
+
+    // ---- in -----------------------------------------------------------------------------------------------
+
+    pub(crate) fn handle_event(
+        &mut self,
+        token: usize,
+        readable: bool,
+        writable: bool,
+        worker: &mut Worker,
+        registry: &Registry,
+    ) {
+        let slot = token - FIRST_LINK;
+        if readable {
+            self.list(slot);
+        }
+        if writable {
+            self.flush(slot, worker, registry);
+        }
+    }
+
+    fn list(&mut self, slot: usize) {
+        if let Some(Some(wire)) = self.wires.get_mut(slot)
+            && !wire.listed
+        {
+            wire.listed = true;
+            self.readable.push(slot);
+        }
+    }
+
+    /// Whether some link has more than the last turn took.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.readable.is_empty()
+    }
+
+    /// Reads from those who have something, and lets the worker have it.
+    pub(crate) fn read_listed(&mut self, worker: &mut Worker, registry: &Registry) {
+        for slot in std::mem::take(&mut self.readable) {
+            let Some(Some(wire)) = self.wires.get_mut(slot) else { continue };
+            wire.listed = false;
+            match wire.read(&mut self.buffer, TURN_BYTES) {
+                Ok(has_more) => {
+                    let is_whole = self.take_frames(slot, worker);
+                    if !is_whole {
+                        self.close(slot, worker, registry);
+                    } else if has_more {
+                        self.list(slot);
+                    }
+                }
+                Err(_) => {
+                    // What came before the end counts.
+                    self.take_frames(slot, worker);
+                    self.close(slot, worker, registry);
+                }
+            }
+        }
+    }
+
+    /// Gives whole frames to the worker; false if the peer breaks the rules.
+    fn take_frames(&mut self, slot: usize, worker: &mut Worker) -> bool {
+        let Some(Some(wire)) = self.wires.get_mut(slot) else { return true };
+        let mut start = 0;
+        while let Some((length, rest)) = wire.received[start..].split_first_chunk::<4>() {
+            let length = u32::from_le_bytes(*length) as usize;
+            if length > FRAME_BYTES_MAX || wire.is_outgoing {
+                return false;
+            }
+            let Some(frame) = rest.get(..length) else { break };
+            if std::mem::replace(&mut wire.has_introduced_itself, true) {
+                worker.peer_frame(wire.peer, frame);
+            } else if let Some(fabric) = &self.shared.fabric {
+                fabric.note_address(wire.peer, frame);
+            }
+            start += 4 + length;
+        }
+        wire.received.drain(..start);
+        if wire.received.is_empty() {
+            wire.received.shrink_to(TURN_BYTES);
+        }
+        true
+    }
+
+    // ---- the end of a link --------------------------------------------------------------------------------
+
+    fn close(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
+        let Some(mut wire) = self.wires.get_mut(slot).and_then(Option::take) else { return };
+        // Fails only for a socket that is not registered; it is dropped either way.
+        let _ = registry.deregister(&mut wire.socket);
+        let lost = match wire.is_outgoing {
+            true => Lost::Out(wire.peer),
+            false => Lost::In(wire.peer),
+        };
+        match lost {
+            Lost::Out(node) => {
+                worker.peer_down(node);
+                if let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) {
+                    way.wire = None;
+                    way.next_dial = Millis(self.shared.mono_us() / 1000 + way.retry_ms);
+                }
+            }
+            // Answers may have been lost on the way to any worker.
+            Lost::In(node) => self.shared.send_all(|| Item::AnswersLost(node)),
+        }
+    }
+
+    /// Answers of a node may be lost: what it was asked counts as unanswered.
+    pub(crate) fn answers_lost(&mut self, node: NodeId, worker: &mut Worker) {
+        let way = cluster::replica_id(node).and_then(|id| self.ways.get(&id));
+        worker.peer_down(node);
+        if way.is_some_and(|way| way.wire.is_some()) {
+            worker.peer_up(node);
+        }
+    }
+}
+
+impl Wire {
+    fn flush(&mut self) -> io::Result<()> {
+        loop {
+            while self.tls.wants_write() {
+                match self.tls.write_tls(&mut self.socket) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if self.sent == self.backlog.len() {
+                self.backlog.clear();
+                self.backlog.shrink_to(TURN_BYTES);
+                self.sent = 0;
+                return Ok(());
+            }
+            let end = self.backlog.len().min(self.sent + CHUNK_BYTES);
+            self.sent += self.tls.writer().write(&self.backlog[self.sent..end])?;
+            if self.sent > TURN_BYTES && self.sent * 2 > self.backlog.len() {
+                self.backlog.drain(..self.sent);
+                self.sent = 0;
+            }
+        }
+    }
+
+    /// Reads up to about `limit` bytes; whether there may be more. The end of the link is an error.
+    fn read(&mut self, buffer: &mut [u8], limit: usize) -> io::Result<bool> {
+        let before = self.received.len();
+        loop {
+            self.take_plaintext(buffer)?;
+            if self.received.len() - before >= limit {
+                return Ok(true);
+            }
+            match self.tls.read_tls(&mut self.socket) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            self.tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+
+    fn take_plaintext(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            match self.tls.reader().read(buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => self.received.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! This node as a member of its cluster: its port for other nodes, its door, what it says when it comes back, and how
+//! it leaves.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use base::{NodeId, WorkerId};
+use cluster::{Command, MemberState, Meta};
+use node::settings::Settings;
+
+use crate::door::{Door, Host, Link};
+use crate::enter::Reach;
+use crate::fabric::Fabric;
+use crate::join::Gate;
+use crate::ports;
+use crate::runtime_folder::RuntimeFolder;
+use crate::shared::{Item, Shared};
+use crate::trust::Trust;
+
+/// How far the port for other nodes is from that for clients.
+const PEER_PORT_DISTANCE: u16 = 10_000;
+const BACKLOG: u32 = 128;
+
+/// Where other nodes reach this one.
+pub(crate) struct PeerPort {
+    listeners: Vec<TcpListener>,
+    pub(crate) reach: Reach,
+}
+
+impl PeerPort {
+    /// Listens; not at all for a node that stays alone.
+    pub(crate) fn choose(settings: &Settings) -> anyhow::Result<PeerPort> {
+        let host = reachable_host(settings);
+        let client_address = match settings.port {
+            0 => String::new(),
+            port => address(&host, port),
+        };
+        if settings.join == "none" {
+            return Ok(PeerPort { listeners: Vec::new(), reach: Reach { peer_address: String::new(), client_address } });
+        }
+        let wanted = match (settings.peer_port, settings.port.checked_add(PEER_PORT_DISTANCE)) {
+            (0, Some(port)) if settings.port != 0 => port,
+            (port, _) => port,
+        };
+        let chosen = ports::choose(&settings.bind, wanted, settings.peer_port != 0, BACKLOG);
+        let chosen = match chosen {
+            // Whatever is free will do: nobody types this port.
+            Err(_) if settings.peer_port == 0 => ports::choose(&settings.bind, 0, false, BACKLOG)?,
+            chosen => chosen.context("listen for other nodes; --peer-port asks for another port")?,
+        };
+        let peer_address = address(&host, chosen.port);
+        Ok(PeerPort { listeners: chosen.listeners, reach: Reach { peer_address, client_address } })
+    }
+}
+
+fn address(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
+/// The name or address by which others reach this machine.
+fn reachable_host(settings: &Settings) -> String {
+    if !settings.advertise.is_empty() {
+        return settings.advertise.clone();
+    }
+    match settings.bind.first().map(String::as_str) {
+        None | Some("*" | "0.0.0.0" | "::") => own_address().to_string(),
+        Some(host) => host.to_owned(),
+    }
+}
+
+/// The address from which this machine speaks to others. Nothing is sent to find it.
+fn own_address() -> IpAddr {
+    let asked = [
+        (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9))),
+        (
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)),
+        ),
+    ];
+    let address = asked.iter().find_map(|(from, to)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+    });
+    address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// See the module. Dropped, the door closes; whoever is a member stays one.
+pub(crate) struct Membership {
+    shared: Arc<Shared>,
+    door: Option<Door>,
+    returning: Option<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Membership {
+    /// Opens the door, and says where the node is if it comes back.
+    pub(crate) fn begin(
+        shared: &Arc<Shared>,
+        settings: &Settings,
+        port: PeerPort,
+        returns: bool,
+    ) -> anyhow::Result<Membership> {
+        // A node without a folder for its socket works; only newcomers on this machine need a token then.
+        let local = RuntimeFolder::open(&settings.cluster_name).and_then(|folder| folder.listen(shared.node_id));
+        let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
+        let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
+            .context("open the door for other nodes")?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut membership =
+            Membership { shared: Arc::clone(shared), door: Some(door), returning: None, stopping };
+        membership.wait_for_the_cluster();
+        if returns {
+            membership.say_where(port.reach)?;
+        }
+        Ok(membership)
+    }
+
+    /// A founder's cluster is there in a moment; others know theirs already.
+    fn wait_for_the_cluster(&self) {
+        if let Some(fabric) = &self.shared.fabric {
+            fabric.wait_until(Instant::now() + Duration::from_secs(5), Meta::is_founded);
+        }
+    }
+
+    /// Tells the cluster where this node is now, until it has heard.
+    fn say_where(&mut self, reach: Reach) -> anyhow::Result<()> {
+        let (shared, stopping) = (Arc::clone(&self.shared), Arc::clone(&self.stopping));
+        let run = move || {
+            let Some(fabric) = &shared.fabric else { return };
+            while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
+                let meta = fabric.meta();
+                let Some(member) = meta.member(shared.node_id) else {
+                    std::thread::sleep(Duration::from_millis(200));
+                    continue;
+                };
+                let command = Command::SetAddresses {
+                    node: shared.node_id,
+                    peer_address: reach.peer_address.clone(),
+                    client_address: reach.client_address.clone(),
+                    incarnation: member.incarnation + 1,
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                match fabric.ask(&shared, command) {
+                    Ok(()) => return,
+                    Err(reason) => tracing::debug!(reason, "the cluster has not heard yet where this node is"),
+                }
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        };
+        let thread = std::thread::Builder::new().name("returning".to_owned()).spawn(run);
+        self.returning = Some(thread.context("start a thread")?);
+        Ok(())
+    }
+
+    /// Whether others hold the data of this cluster, too.
+    pub(crate) fn has_company(&self) -> bool {
+        self.shared.fabric.as_ref().is_some_and(|fabric| fabric.meta().data_nodes().count() > 1)
+    }
+
+    /// Hands everything over to the others and leaves; false if that did not come to an end in time.
+    pub(crate) fn leave(&self, patience: Duration) -> bool {
+        let Some(fabric) = &self.shared.fabric else { return false };
+        let (node, deadline) = (self.shared.node_id, Instant::now() + patience);
+        if let Err(reason) = fabric.ask(&self.shared, Command::Leave { node }) {
+            tracing::warn!(reason, "this node cannot leave, it stays a member");
+            return false;
+        }
+        let gone = |meta: &Meta| meta.member(node).is_none_or(|member| member.state == MemberState::Removed);
+        loop {
+            if fabric.wait_until(deadline.min(Instant::now() + Duration::from_millis(200)), gone) {
+                return true;
+            }
+            if Instant::now() >= deadline || self.shared.has_failed() {
+                tracing::warn!("the others did not take everything over in time, this node stays a member");
+                return false;
+            }
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.door = None;
+        if let Some(thread) = self.returning.take() {
+            // A panic in it was reported by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The node as its door sees it.
+struct ThisDoor(Arc<Shared>);
+
+impl ThisDoor {
+    fn fabric(&self) -> &Fabric {
+        self.0.fabric.as_ref().expect("a door is opened only for a node in a fabric")
+    }
+}
+
+impl Gate for ThisDoor {
+    fn decide(&self, command: Command) -> Result<(), String> {
+        self.fabric().ask(&self.0, command)
+    }
+
+    fn meta(&self) -> Arc<Meta> {
+        self.fabric().meta()
+    }
+
+    fn trust(&self) -> &Trust {
+        &self.fabric().trust
+    }
+}
+
+impl Host for ThisDoor {
+    fn is_member(&self, node: NodeId) -> bool {
+        self.fabric().is_member(node)
+    }
+
+    fn link(&self, link: Link) {
+        let workers = self.0.inboxes().len().max(1);
+        // The worker of the same number has the same partitions, if both nodes have as many.
+        let worker = WorkerId((usize::from(link.worker) % workers) as u16);
+        self.0.send(worker, Item::Linked(Box::new(link)));
+    }
+}

@@ -1,0 +1,331 @@
+//! The data folder at start-up: whose it is, what it holds, and how the node enters its cluster.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use base::{KeyHasher, Millis, NodeId, PartitionId};
+use cluster::Meta;
+use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
+use node::settings::{DamagePolicy, Settings};
+use node::{Partition, RecoveredMeta, Recovery, Router};
+
+use crate::disk::{FolderDisk, FolderError};
+use crate::enter::{self, Entrance, How, Join, Reach, Turnstile};
+use crate::names;
+use crate::progress::Progress;
+use crate::random::random;
+use crate::trust::Trust;
+
+/// Data folders that are tried when none was asked for.
+const FOLDERS_MAX: u32 = 100;
+
+/// What start-up found in, or decided for, the data folder.
+pub(crate) struct Opened {
+    pub(crate) meta: NodeMeta,
+    pub(crate) partitions: Vec<Box<Partition>>,
+    pub(crate) storage: Option<Storage>,
+    pub(crate) fabric: Option<EnteredFabric>,
+}
+
+/// The log and what it follows.
+pub(crate) struct Storage {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log: Log,
+    pub(crate) needed_from: BTreeMap<PartitionId, Position>,
+}
+
+/// The fabric as this node begins to be part of it.
+pub(crate) struct EnteredFabric {
+    pub(crate) trust: Trust,
+    pub(crate) meta: Meta,
+    pub(crate) replica: RecoveredMeta,
+    /// It was a member before, and has to say where it is now.
+    pub(crate) returns: bool,
+    pub(crate) turnstile: Option<Turnstile>,
+}
+
+/// A data folder that is this process's.
+pub(crate) struct Folder {
+    disk: Arc<dyn Disk>,
+    /// Of the node whose it is; none in a new one.
+    meta: Option<NodeMeta>,
+}
+
+impl Folder {
+    /// Takes the folder of the settings. If it was not asked for and is another process's, the next one is taken: a
+    /// second node in the same place is a second node.
+    pub(crate) fn take(settings: &mut Settings, is_explicit: bool) -> anyhow::Result<Option<Folder>> {
+        if settings.no_data {
+            return Ok(None);
+        }
+        let asked = settings.dir.clone();
+        for number in 1..=FOLDERS_MAX {
+            let path = match number {
+                1 => asked.clone(),
+                number => PathBuf::from(format!("{}-{number}", asked.display())),
+            };
+            match FolderDisk::open(&path) {
+                Ok(folder) => {
+                    settings.dir = path;
+                    let disk: Arc<dyn Disk> = Arc::new(folder);
+                    let meta = NodeMeta::load(&*disk)?;
+                    return Ok(Some(Folder { disk, meta }));
+                }
+                Err(FolderError::InUse { .. }) if !is_explicit && number < FOLDERS_MAX => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bail!("{} data folders beside {} are in use; say which with --data", FOLDERS_MAX, asked.display())
+    }
+}
+
+/// Reads the data folder, or decides everything anew for a node that has none or keeps nothing.
+pub(crate) fn open(
+    settings: &mut Settings,
+    folder: Option<Folder>,
+    reach: &Reach,
+    progress: bool,
+) -> anyhow::Result<Opened> {
+    let join = Join::of(settings)?;
+    if let Some(Folder { disk, meta: Some(meta) }) = folder {
+        name_node(settings, meta.node_id);
+        return reopen(settings, &disk, meta, &join, reach, progress);
+    }
+    let node = NodeId(u128::from_le_bytes(random()?));
+    name_node(settings, node);
+    let (entrance, key_hash_seed, partitions, turnstile) = match join {
+        Join::Never => (None, u64::from_le_bytes(random()?), settings.partitions, None),
+        join => {
+            let (entrance, seed, partitions, turnstile) = enter::enter(settings, &join, node, reach)?;
+            (Some(entrance), seed, partitions, Some(turnstile))
+        }
+    };
+    let meta = mint(node, key_hash_seed, partitions)?;
+    if let Some(Folder { disk, .. }) = &folder {
+        if let Some(Entrance { trust, meta, .. }) = &entrance {
+            trust.save(&settings.dir)?;
+            if meta.is_founded() {
+                enter::save_admission(&settings.dir, meta)?;
+            }
+        }
+        meta.create(&**disk)?;
+    }
+    let disk = folder.map(|folder| folder.disk);
+    start(settings, disk, meta, entrance, turnstile, reach, progress)
+}
+
+/// A node that was started before.
+fn reopen(
+    settings: &Settings,
+    disk: &Arc<dyn Disk>,
+    meta: NodeMeta,
+    join: &Join,
+    reach: &Reach,
+    progress: bool,
+) -> anyhow::Result<Opened> {
+    let entrance = match Trust::load(&settings.dir, meta.node_id)? {
+        Some(trust) => {
+            let (meta, how) = match enter::load_admission(&settings.dir)? {
+                Some(meta) => (meta, How::Joins),
+                None => (Meta::new(), How::Founds),
+            };
+            Some(Entrance { trust, meta, how })
+        }
+        None => match join {
+            Join::Never => None,
+            Join::Token(_) => bail!(
+                "{} has the data of a node that is on its own; to join another cluster start with another data \
+                 folder, as what is here would be lost",
+                settings.dir.display()
+            ),
+            Join::Auto | Join::Found => {
+                let trust = Trust::found(u128::from_le_bytes(random()?), meta.node_id)?;
+                trust.save(&settings.dir)?;
+                Some(Entrance { trust, meta: Meta::new(), how: How::Founds })
+            }
+        },
+    };
+    start(settings, Some(Arc::clone(disk)), meta, entrance, None, reach, progress)
+}
+
+/// The node's name, minted from its id if it has none.
+fn name_node(settings: &mut Settings, node: NodeId) {
+    if settings.name.is_empty() {
+        settings.name = names::mint(node.0 as u64);
+    }
+}
+
+/// Recovers what the folder holds and readies the node's part in its fabric.
+fn start(
+    settings: &Settings,
+    disk: Option<Arc<dyn Disk>>,
+    meta: NodeMeta,
+    entrance: Option<Entrance>,
+    turnstile: Option<Turnstile>,
+    reach: &Reach,
+    progress: bool,
+) -> anyhow::Result<Opened> {
+    let mut recovered = match &disk {
+        Some(disk) => recover(disk, &meta, settings, progress)?,
+        None => Recovering { recovery: empty(&meta), log: None },
+    };
+    let knows_fabric = recovered.recovery.knows_fabric();
+    let Some(Entrance { trust, meta: told, how }) = entrance else {
+        if knows_fabric {
+            bail!(
+                "{} is of a node of a cluster, and what made it trust the others is gone; put the file `trust` back",
+                settings.dir.display()
+            );
+        }
+        let mut frame = Vec::new();
+        let partitions = recovered.recovery.lead_alone(u64::from_le_bytes(random()?), &mut frame)?;
+        let storage = keep(disk, recovered.log, &frame)?;
+        return Ok(Opened { meta, partitions, storage, fabric: None });
+    };
+    let me = cluster::replica_id(meta.node_id).context("the node's id cannot be used; start with a new data folder")?;
+    let seed = || random().map(u64::from_le_bytes);
+    let member = enter::newcomer(settings, meta.node_id, reach, 1);
+    let holds_all = !knows_fabric && matches!(how, How::Founds);
+    let mut frame = Vec::new();
+    let (partitions, found) = recovered.recovery.start(me, seed()?, holds_all, &mut frame)?;
+    let (state, replica, returns) = match (found, how) {
+        (Some(replica), _) => {
+            // What it was told when it was let in is newer than nothing, and older than what it has followed.
+            let state = if replica.state().is_founded() { replica.state().clone() } else { told };
+            (state, replica, true)
+        }
+        (None, How::Joins) => (told, RecoveredMeta::join(me, seed()?)?, false),
+        (None, How::Founds) => {
+            let founding = enter::founding(settings, &trust, meta.partitions, meta.key_hash_seed, member);
+            (Meta::new(), RecoveredMeta::found(me, seed()?, founding)?, false)
+        }
+    };
+    let storage = keep(disk, recovered.log.take(), &frame)?;
+    let fabric = EnteredFabric { trust, meta: state, replica, returns, turnstile };
+    Ok(Opened { meta, partitions, storage, fabric: Some(fabric) })
+}
+
+/// Puts what start-up decided on stable storage.
+fn keep(
+    disk: Option<Arc<dyn Disk>>,
+    log: Option<OpenLog>,
+    frame: &[u8],
+) -> anyhow::Result<Option<Storage>> {
+    let (Some(disk), Some(OpenLog { mut log, needed_from })) = (disk, log) else { return Ok(None) };
+    if !frame.is_empty() {
+        log.append(frame)?;
+    }
+    log.sync_handle().sync()?;
+    Ok(Some(Storage { disk, log, needed_from }))
+}
+
+/// What was read of a data folder.
+struct Recovering {
+    recovery: Recovery,
+    log: Option<OpenLog>,
+}
+
+struct OpenLog {
+    log: Log,
+    needed_from: BTreeMap<PartitionId, Position>,
+}
+
+fn empty(meta: &NodeMeta) -> Recovery {
+    Recovery::new(router_of(meta), KeyHasher::new(meta.key_hash_seed))
+}
+
+fn router_of(meta: &NodeMeta) -> Router {
+    Router::new(meta.partitions, 1)
+}
+
+/// A new identity.
+fn mint(node_id: NodeId, key_hash_seed: u64, partitions: u16) -> anyhow::Result<NodeMeta> {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(NodeMeta {
+        node_id,
+        key_hash_seed,
+        log_salt: u64::from_le_bytes(random()?),
+        partitions,
+        created_us: wall.as_micros() as u64,
+    })
+}
+
+/// Reads checkpoints, then the log behind them.
+fn recover(
+    disk: &Arc<dyn Disk>,
+    meta: &NodeMeta,
+    settings: &Settings,
+    progress: bool,
+) -> anyhow::Result<Recovering> {
+    Checkpoints::remove_unfinished(&**disk)?;
+    let found = Checkpoints::find(&**disk)?;
+    if let Some((file, error)) = found.damaged.into_iter().next() {
+        return Err(anyhow::Error::new(error).context(format!("read checkpoint {file}")));
+    }
+    let mut recovery = empty(meta);
+    let mut bar = Progress::new(progress);
+    let mut needed_from = BTreeMap::new();
+    for (number, (id, info)) in found.newest.iter().enumerate() {
+        let mut reader = CheckpointReader::open(&**disk, &info.name)?;
+        let header = *reader.header();
+        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
+        let mut chunk = Vec::new();
+        while reader.next_chunk(&mut chunk)? {
+            recovery.load(*id, &chunk).with_context(|| format!("load {}", info.name))?;
+            bar.show("checkpoints", number as u64, found.newest.len() as u64);
+        }
+        needed_from.insert(*id, header.position);
+    }
+    let complete = needed_from.len() == usize::from(meta.partitions);
+    let mut options = LogOptions::new(meta.log_salt);
+    options.segment_bytes = settings.log_segment_size;
+    options.boot_id = boot_id();
+    options.on_damage = match settings.on_damage {
+        DamagePolicy::Refuse => OnDamage::Refuse,
+        DamagePolicy::Cut => OnDamage::Cut,
+    };
+    options.needed_from = match complete {
+        true => needed_from.values().copied().min().unwrap_or(Position(0)),
+        false => Position(0),
+    };
+    options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
+    let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
+    let (log, recovered) =
+        Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
+    bar.finish();
+    report(&recovered);
+    Ok(Recovering { recovery, log: Some(OpenLog { log, needed_from }) })
+}
+
+/// Says what was cut, lost or set aside.
+fn report(recovered: &Recovered) {
+    if let Some(cut) = &recovered.cut {
+        tracing::info!(
+            file = cut.file,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "cut an unfinished end off the log"
+        );
+    }
+    if let Some((from, to)) = recovered.lost {
+        tracing::error!(from = from.0, to = to.0, "synced bytes of the log are lost, and what they held");
+    }
+    for file in &recovered.set_aside {
+        tracing::warn!(file, "a damaged part of the log was set aside");
+    }
+    if recovered.watermark.is_none() && recovered.frames > 0 {
+        tracing::warn!(
+            "the file that says how far the log was synced is missing or damaged; it is made anew"
+        );
+    }
+}
+
+/// The kernel's id of this boot: as long as it stays, the page cache has kept every written byte.
+fn boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
+}
+
