@@ -10,7 +10,7 @@ use std::time::Instant;
 use base::{NodeId, Now, PartitionId, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::settings::Settings;
-use node::{CheckpointWrite, Message, Peer};
+use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 
 use crate::logging::Logging;
 use crate::signals::StopHandle;
@@ -22,7 +22,7 @@ pub(crate) enum Item {
     /// From a client in this process.
     Local(LocalId, Local),
     Synced(Position),
-    CheckpointDone(PartitionId),
+    CheckpointDone(CheckpointDone),
     /// So many bytes of a checkpoint were written.
     CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,

@@ -8,8 +8,10 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, Millis, NodeId, PartitionId, WorkerId};
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
+use base::{KeyHasher, Millis, NodeId, WorkerId};
+use log::{
+    CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds,
+};
 use mio::Poll;
 use node::settings::{DamagePolicy, Settings};
 use node::{Partition, Recovery, Router, Worker, WorkerSetup};
@@ -58,7 +60,7 @@ struct Opened {
 struct Storage {
     disk: Arc<dyn Disk>,
     log: Log,
-    needed_from: BTreeMap<PartitionId, Position>,
+    rounds: Rounds,
 }
 
 impl Running {
@@ -95,9 +97,7 @@ impl Running {
             None => (None, None),
         };
         let (log, disk) = match opened.storage {
-            Some(Storage { disk, log, needed_from }) => {
-                (Some(SharedLog::new(log)), Some((disk, needed_from)))
-            }
+            Some(Storage { disk, log, rounds }) => (Some(SharedLog::new(log)), Some((disk, rounds))),
             None => (None, None),
         };
         let run_id = random::<16>()?;
@@ -235,6 +235,7 @@ fn recover(
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
         false => Position(0),
     };
+    let cut = options.needed_from;
     options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
     let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
     let (mut log, recovered) =
@@ -244,7 +245,8 @@ fn recover(
     let (partitions, frame) = lead(recovery)?;
     log.append(&frame)?;
     log.sync_handle().sync()?;
-    Ok((partitions, Storage { disk: Arc::clone(disk), log, needed_from }))
+    let rounds = Rounds::new(settings.workers, needed_from, cut);
+    Ok((partitions, Storage { disk: Arc::clone(disk), log, rounds }))
 }
 
 /// Says what was cut, lost or set aside.
@@ -285,16 +287,15 @@ fn boot_id() -> [u8; 16] {
 
 fn spawn_disk(
     shared: &Arc<Shared>,
-    disk: Option<(Arc<dyn Disk>, BTreeMap<PartitionId, Position>)>,
+    disk: Option<(Arc<dyn Disk>, Rounds)>,
     jobs: Option<Receiver<DiskJob>>,
     meta: &NodeMeta,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let (Some((disk, needed_from)), Some(jobs), Some(log)) = (disk, jobs, &shared.log) else {
+    let (Some((disk, rounds)), Some(jobs), Some(log)) = (disk, jobs, &shared.log) else {
         return Ok(None);
     };
-    let identity =
-        Identity { node: meta.node_id, key_hash_seed: meta.key_hash_seed, partitions: meta.partitions };
-    let thread = DiskThread::new(Arc::clone(shared), disk, log.sync.clone(), identity, needed_from);
+    let identity = Identity { node: meta.node_id, key_hash_seed: meta.key_hash_seed };
+    let thread = DiskThread::new(Arc::clone(shared), disk, log.sync.clone(), identity, rounds);
     let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || thread.run(&jobs));
     Ok(Some(thread.context("start the disk thread")?))
 }
