@@ -36,6 +36,7 @@ mod frame;
 mod memory;
 mod meta;
 mod recovery;
+mod rounds;
 mod segment;
 mod snapshot_file;
 mod watermark;
@@ -46,6 +47,7 @@ pub use error::LogError;
 pub use memory::{Crash, Fault, MemoryDisk, Operation};
 pub use meta::NodeMeta;
 pub use recovery::{Cut, Recovered};
+pub use rounds::Rounds;
 pub use snapshot_file::{CheckpointHeader, CheckpointInfo, CheckpointReader, CheckpointWriter, Checkpoints};
 pub use writer::{Log, SyncHandle};
 

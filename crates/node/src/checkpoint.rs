@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use base::{DbIndex, Millis, PartitionId};
 
-use crate::outbox::CheckpointWrite;
+use crate::outbox::{CheckpointDone, CheckpointWrite};
 use crate::worker::Worker;
 
 /// Bytes serialised in one turn: some tens of microseconds.
@@ -42,8 +42,8 @@ pub(crate) struct Checkpoints {
     /// Bytes that the shell has not written yet, by partition.
     in_flight: BTreeMap<PartitionId, usize>,
     next_run: Option<Millis>,
-    /// The meta group's state is to be logged with the first partition of the round: what is before that may be cut.
-    owes_meta: bool,
+    /// A round has begun, and the shell was not told yet that it is over.
+    is_round_open: bool,
 }
 
 impl Checkpoints {
@@ -68,21 +68,54 @@ impl Checkpoints {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.current.is_some() || !self.todo.is_empty() || self.unconfirmed > 0
+        self.is_round_open || self.unconfirmed > 0
     }
 }
 
 impl Worker {
-    /// Starts writing checkpoints of all partitions of this worker. False if that is under way already.
+    /// Starts writing checkpoints of all partitions of this worker. False if that is under way already, or if the log
+    /// has no room for what goes with it.
     pub fn begin_checkpoint(&mut self) -> bool {
-        if self.checkpoints.is_running() || !self.logging {
+        if self.checkpoints.is_running() || !self.logging || !self.log_again() {
             return false;
         }
+        self.outbox.checkpoints.push(CheckpointWrite::RoundBegins);
+        self.checkpoints.is_round_open = true;
         self.checkpoints.todo =
             self.router.all().filter(|id| self.router.owner(*id) == self.id).rev().collect();
         self.checkpoints.next_run = Some(Millis::default());
-        self.checkpoints.owes_meta = true;
         true
+    }
+
+    /// Logs again what no checkpoint holds, for what is before may be cut after the round: the meta group, and groups
+    /// that have voted and hold nothing yet. False if there is no room for it.
+    fn log_again(&mut self) -> bool {
+        let mut frame = Vec::new();
+        if let Some(meta) = &self.fabric.meta_replica {
+            meta.log_again(&mut frame);
+        }
+        for partition in self.places.iter().filter_map(|place| place.partition.as_deref()) {
+            if !partition.group.is_lone() && partition.applied() == raft::EntryId::default() {
+                partition.log_again(&mut frame);
+            }
+        }
+        if !self.has_room(frame.len()) {
+            return false;
+        }
+        self.turn_bytes += frame.len();
+        self.outbox.frame.extend_from_slice(&frame);
+        true
+    }
+
+    /// Tells the shell that the round is over, and which partitions' checkpoints are needed now.
+    fn end_round(&mut self) {
+        self.checkpoints.next_run = None;
+        if !std::mem::take(&mut self.checkpoints.is_round_open) {
+            return;
+        }
+        let own = self.router.all().filter(|id| self.router.owner(*id) == self.id);
+        let (held, gone) = own.partition(|id| self.has_state(*id));
+        self.outbox.checkpoints.push(CheckpointWrite::RoundEnds { held, gone });
     }
 
     /// Whether a checkpoint is being written here.
@@ -90,14 +123,27 @@ impl Worker {
         self.checkpoints.is_running()
     }
 
-    /// The shell has named and synced the file of a partition.
-    pub fn checkpoint_done(&mut self, partition: PartitionId) {
-        if self.transfer_is_safe(partition) {
-            return;
+    /// The shell has named and synced the file of a partition, or there was no room for it.
+    pub fn checkpoint_done(&mut self, done: CheckpointDone) {
+        if done.is_received {
+            return self.transfer_is_done(done.partition, done.is_written);
         }
         self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
-        self.checkpoints.in_flight.remove(&partition);
+        self.checkpoints.in_flight.remove(&done.partition);
         self.checkpoints.go_on();
+    }
+
+    /// Gives up the checkpoint of a partition whose state is about to go: what is left to be walked is not what it
+    /// began with.
+    pub(crate) fn abandon_checkpoint(&mut self, id: PartitionId) {
+        if self.checkpoints.current.take_if(|(current, _)| *current == id).is_none() {
+            return;
+        }
+        self.checkpoints.in_flight.remove(&id);
+        if let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() {
+            partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+        }
+        self.checkpoints.next_run = Some(Millis::default());
     }
 
     /// The shell has written so many bytes of a partition's chunks.
@@ -149,12 +195,20 @@ impl Worker {
     /// Whether no checkpoint of a partition is to be written: it has none to write, or its state is on its way from
     /// or to another node, which comes to the same or must end first.
     fn must_pass_over(&self, id: PartitionId) -> bool {
-        let place = &self.places[usize::from(id.0)];
-        let is_empty = match place.partition.as_deref() {
-            Some(partition) => partition.applied() == raft::EntryId::default(),
-            None => self.fabric.is_spread,
-        };
-        is_empty || self.fabric.transfers.is_busy_with(id)
+        !self.has_data(id) || self.fabric.transfers.is_busy_with(id)
+    }
+
+    /// Whether a partition's data is here, be it that it is lent for a moment.
+    fn has_data(&self, id: PartitionId) -> bool {
+        match self.places[usize::from(id.0)].partition.as_deref() {
+            Some(partition) => partition.applied() != raft::EntryId::default(),
+            None => !self.fabric.is_spread,
+        }
+    }
+
+    /// The same, or whether it is on its way here.
+    fn has_state(&self, id: PartitionId) -> bool {
+        self.has_data(id) || self.fabric.transfers.is_busy_with(id)
     }
 
     /// Begins the next partition's walk; false if there is none or it is away.
@@ -163,29 +217,26 @@ impl Worker {
             self.checkpoints.todo.pop();
         }
         let Some(&id) = self.checkpoints.todo.last() else {
-            self.checkpoints.next_run = None;
+            self.end_round();
             return false;
         };
         let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
+        // One that was aborted may still be on its way out.
+        if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
+            partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+            self.checkpoints.next_run = Some(Millis(self.now.mono_millis().0 + 1));
+            return false;
+        }
         // The walk's moment must be an entry's end, and that entry must be in the log before the file counts.
         partition.close_entry(&mut self.outbox.frame, logging);
         let is_grouped = !partition.group.is_lone();
         if is_grouped {
             partition.log_again(&mut self.outbox.frame);
         }
-        if std::mem::take(&mut self.checkpoints.owes_meta)
-            && let Some(meta) = &self.fabric.meta_replica
-        {
-            meta.log_again(&mut self.outbox.frame);
-        }
         let (last, time) = (partition.applied(), partition.time(now));
         let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
-        for (_, keyspace) in partition.keyspaces_mut() {
-            let begun = keyspace.begin_walk();
-            debug_assert!(begun, "the last walk of a keyspace ended before the next begins");
-        }
         self.checkpoints.todo.pop();
         self.outbox.checkpoints.push(CheckpointWrite::Begin {
             partition: id,

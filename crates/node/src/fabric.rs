@@ -418,6 +418,7 @@ impl Worker {
 
     fn settle_group(&mut self, id: PartitionId) {
         for _ in 0..ROUNDS_MAX {
+            self.refuse_batch_without_room(id);
             let (mut turn, places) = self.turn_and_places();
             let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
             let lost = match partition.replica.wants_to_propose() {
@@ -439,6 +440,23 @@ impl Worker {
             }
         }
         self.fabric.stir(id);
+    }
+
+    /// A batch may have been collected in turns that had more room than this one.
+    fn refuse_batch_without_room(&mut self, id: PartitionId) {
+        let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        let Some(len) = partition.replica.proposal_bytes().filter(|_| self.logging) else { return };
+        if self.has_room(len) {
+            return;
+        }
+        let refusal = self.refusal_text();
+        let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        for Errand { head, request } in partition.give_up_batch() {
+            match head.spec.is_write() {
+                true => self.fabric.answers.error(&head, &refusal),
+                false => self.errand(head, request.args(), request.raw()),
+            }
+        }
     }
 
     /// Does the work of a group; whether there may be more.
@@ -507,6 +525,7 @@ impl Worker {
         has_new_members |= members.is_some();
         known &= apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
         if logging {
+            self.turn_bytes += frame.len();
             self.outbox.frame.extend_from_slice(&frame);
             self.outbox.sync |= must_sync;
         }

@@ -64,7 +64,7 @@ mod worker;
 
 pub use host::{Facts, Host};
 pub use message::Message;
-pub use outbox::{CheckpointWrite, Control, Outbox};
+pub use outbox::{CheckpointDone, CheckpointWrite, Control, Outbox};
 pub use partition::{Partition, ReplayError};
 pub use peer_frame::{FrameError, check_peer_frame};
 pub use recovering::RecoveringPartition;

@@ -38,7 +38,10 @@ pub struct Outbox {
 /// One step of writing a partition's checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckpointWrite {
-    /// A new file; the state is that after entry `index`, and the log before this turn's frame is covered.
+    /// A round begins on this worker: this turn's frame has again what no checkpoint holds.
+    RoundBegins,
+    /// A new file; the state is that after entry `index`, and the log before this turn's frame is covered. One of the
+    /// partition that is still open is given up.
     Begin {
         /// Of which partition.
         partition: PartitionId,
@@ -59,11 +62,29 @@ pub enum CheckpointWrite {
         bytes: Vec<u8>,
     },
     /// The file is whole. The shell syncs it, names it, and answers with
-    /// [`Worker::checkpoint_done`](crate::Worker::checkpoint_done).
+    /// [`Worker::checkpoint_done`](crate::Worker::checkpoint_done), also if it came to nothing.
     End {
         /// Of which partition.
         partition: PartitionId,
     },
+    /// The round is over on this worker.
+    RoundEnds {
+        /// Its partitions whose state is here: each needs its newest checkpoint, and the log behind it.
+        held: Vec<PartitionId>,
+        /// Its partitions that have no state here; checkpoints of them are of an earlier time, and go.
+        gone: Vec<PartitionId>,
+    },
+}
+
+/// What became of a partition's checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointDone {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// As it was said when it began.
+    pub is_received: bool,
+    /// It is on stable storage; if not, there was no room for it.
+    pub is_written: bool,
 }
 
 /// Something the shell must do for the whole node.

@@ -17,6 +17,11 @@ use crate::peer_frame::{Item, TransferState, items};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
+/// An append is no longer than this if it has no entries; see docs/formats/peer-message.md.
+const WITHOUT_ENTRIES: usize = 68;
+/// What entries of a leader leave free in the log, for votes and terms.
+const PEER_RESERVE: usize = 4096;
+
 impl Worker {
     /// There is a way to a peer now.
     pub fn peer_up(&mut self, node: NodeId) {
@@ -194,12 +199,17 @@ impl Worker {
         }
     }
 
-    fn take_message(&mut self, from: u64, group: PartitionId, stamp_us: u64, message: &[u8]) {
-        let Ok(message) = Message::decode(message) else {
+    fn take_message(&mut self, from: u64, group: PartitionId, stamp_us: u64, bytes: &[u8]) {
+        let Ok(message) = Message::decode(bytes) else {
             self.stats.malformed_peer_frames += 1;
             return;
         };
         if message.from() != from {
+            return;
+        }
+        if message.kind() == MessageKind::Append && !self.has_room_of_peer(bytes.len()) {
+            // The leader sends it again, and is told nothing: it must not be answered as if it was taken.
+            self.stats.entries_without_room += 1;
             return;
         }
         if group == crate::entry::META_GROUP {
@@ -239,6 +249,21 @@ impl Worker {
             }
             Err(_) => self.stats.refused_peer_messages += 1,
         }
+    }
+
+    /// Whether the log can take a message's entries in this turn, and still a vote after them. Taken, they are counted.
+    fn has_room_of_peer(&mut self, len: usize) -> bool {
+        if !self.logging || len <= WITHOUT_ENTRIES {
+            return true;
+        }
+        let has_room = self.has_room(len + PEER_RESERVE);
+        self.turn_bytes += if has_room { len } else { 0 };
+        has_room
+    }
+
+    /// Entries of leaders that were not taken, for the log has no room for them.
+    pub fn entries_without_room(&self) -> u64 {
+        self.stats.entries_without_room
     }
 
     /// Whether this worker's replica leads a partition, as far as it knows.

@@ -149,6 +149,7 @@ impl Worker {
         if !members.voters.is_empty() && !members.contains(fabric.me) {
             write_gone(&mut frame, id, partition.replica.applied.index);
             place.partition = None;
+            self.abandon_checkpoint(id);
         } else if members.is_lone(fabric.me) && partition.replica.is_idle() && partition.group.rest() {
             write_term(&mut frame, id, partition.group.hard_state().term);
         }
@@ -173,6 +174,7 @@ impl Worker {
         {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
         }
+        self.abandon_checkpoint(id);
     }
 }
 

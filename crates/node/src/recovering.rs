@@ -35,6 +35,8 @@ pub struct RecoveringPartition {
     tail: ReplayTail,
     /// Its checkpoint came from a leader, and the log has not said so yet: what the log has is older.
     is_received: bool,
+    /// The log knows it from the middle on only: it was here once, and its record of having gone follows.
+    gap: Option<ReplayError>,
 }
 
 impl RecoveringPartition {
@@ -52,6 +54,7 @@ impl RecoveringPartition {
             members: Members::default(),
             tail: ReplayTail::default(),
             is_received: false,
+            gap: None,
         }
     }
 
@@ -102,9 +105,23 @@ impl RecoveringPartition {
         self.is_received = is_received;
     }
 
+    /// Whether an entry is of a membership of which checkpoint and first entries are gone, as they may be after its end.
+    fn is_orphaned(&mut self, index: u64) -> bool {
+        let is_blank = self.last == EntryId::FOUNDED && self.tail.is_empty();
+        if is_blank && self.gap.is_none() {
+            self.gap = check_next(self.partition_id, self.last.index, index).err();
+        }
+        self.gap.is_some()
+    }
+
+    /// Whether all there is of it is whole, once the log was read.
+    pub(crate) fn check(&self) -> Result<(), ReplayError> {
+        self.gap.clone().map_or(Ok(()), Err)
+    }
+
     /// An entry of the log. Entries that the checkpoint covers are passed over.
     pub fn replay(&mut self, header: &EntryHeader, body: &[u8]) -> Result<(), ReplayError> {
-        if header.index <= self.last.index {
+        if header.index <= self.last.index || self.is_orphaned(header.index) {
             return Ok(());
         }
         self.is_known = true;
@@ -120,6 +137,9 @@ impl RecoveringPartition {
 
     /// An entry of the log that changes the members.
     pub(crate) fn replay_change(&mut self, entry: Entry) -> Result<(), ReplayError> {
+        if entry.id.index > self.last.index && self.is_orphaned(entry.id.index) {
+            return Ok(());
+        }
         self.tail.keep(self.partition_id, self.last, entry)
     }
 
@@ -142,7 +162,7 @@ impl RecoveringPartition {
 
     /// The members after an entry that is, or is about to be, applied.
     pub(crate) fn replay_members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
-        if index >= self.last.index {
+        if index >= self.last.index && self.gap.is_none() {
             self.commit(index)?;
             // A change whose members are known needs no engine to be applied.
             self.last = self.tail.take_change(index).unwrap_or(self.last);
@@ -164,6 +184,7 @@ impl RecoveringPartition {
         }
         // Void even if the checkpoint is a later one of our own.
         self.tail.clear();
+        self.gap = None;
         self.is_received &= id != self.last;
         Ok(())
     }
@@ -175,6 +196,7 @@ impl RecoveringPartition {
         } else {
             // It became one again, and the checkpoint is of that time.
             self.tail.clear();
+            self.gap = None;
         }
     }
 
@@ -353,6 +375,19 @@ mod tests {
         }
         partition.replay_gone(9);
         assert_eq!(reach(&partition), (10, 10));
+    }
+
+    #[test]
+    fn entries_of_a_membership_that_ended_need_no_checkpoint() {
+        let mut partition = fresh();
+        for index in 50..=52 {
+            replay(&mut partition, 2, index).unwrap();
+            state(&mut partition, 2, index);
+        }
+        assert!(partition.check().is_err(), "as long as it has not ended, something is missing");
+        partition.replay_gone(52);
+        assert_eq!(partition.check(), Ok(()));
+        assert!(!partition.is_known());
     }
 
     #[test]

@@ -171,6 +171,7 @@ impl Recovery {
     ) -> Result<(Vec<Box<Partition>>, Option<RecoveredMeta>), RecoveryError> {
         let mut partitions = Vec::new();
         for partition in self.partitions {
+            partition.check()?;
             if holds_all || partition.is_known() {
                 partitions.push(Box::new(partition.start(node, seed, frame)?));
             }
@@ -182,7 +183,10 @@ impl Recovery {
     /// The partitions of a node that is on its own, each led by it in a new term. The terms' records go to `frame`,
     /// which must be on stable storage before anything else happens.
     pub fn lead_alone(self, seed: u64, frame: &mut Vec<u8>) -> Result<Vec<Box<Partition>>, RecoveryError> {
-        let start = |partition: RecoveringPartition| Ok(Box::new(partition.start(LONE_VOTER, seed, frame)?));
+        let start = |partition: RecoveringPartition| {
+            partition.check()?;
+            Ok(Box::new(partition.start(LONE_VOTER, seed, frame)?))
+        };
         self.partitions.into_iter().map(start).collect()
     }
 }

@@ -35,6 +35,8 @@ use crate::wire::WireRequest;
 const PENDING_MAX: usize = 2;
 /// The buffer of a batch that grew beyond twice this is not kept.
 const BATCH_BYTES: usize = 1 << 20;
+/// Bytes of an entry beside its operations, at most.
+const ENTRY_BYTES: usize = 128;
 /// Of the shortest time to an election, the share in which a leader may read alone: numerator and denominator.
 const LEASE_SHARE: (u64, u64) = (1, 2);
 
@@ -178,6 +180,11 @@ impl Replica {
     /// Whether something is collected that may be proposed now.
     pub(crate) fn wants_to_propose(&self) -> bool {
         !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && !self.is_refused
+    }
+
+    /// Bytes of the entry that is to be proposed now, if one is.
+    pub(crate) fn proposal_bytes(&self) -> Option<usize> {
+        self.wants_to_propose().then(|| self.batch.body.len() + ENTRY_BYTES)
     }
 
     /// Whether nothing is under way.
@@ -629,20 +636,26 @@ impl Partition {
             self.replica.leads_since_us = now_us;
             return Vec::new();
         }
+        let mut errands = self.give_up_batch();
         let replica = &mut self.replica;
-        let body = std::mem::take(&mut replica.batch.body);
-        let steps = std::mem::take(&mut replica.batch.steps);
-        let had_steps = !steps.is_empty();
-        replica.batch.operations = 0;
-        let mut errands = errands_of(steps, &body);
         errands.extend(replica.line.drain(..));
-        if had_steps {
-            replica.closed += 1;
-            replica.resolve();
-        }
         errands.append(&mut replica.unconfirmed);
         errands.extend(std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads));
         errands
+    }
+
+    /// Empties the open batch; what was in it.
+    pub(crate) fn give_up_batch(&mut self) -> Vec<Errand> {
+        let replica = &mut self.replica;
+        let body = std::mem::take(&mut replica.batch.body);
+        let steps = std::mem::take(&mut replica.batch.steps);
+        replica.batch.operations = 0;
+        replica.is_expiring = false;
+        if !steps.is_empty() {
+            replica.closed += 1;
+            replica.resolve();
+        }
+        errands_of(steps, &body)
     }
 
     /// Those who have waited too long for an entry are told that they cannot know.

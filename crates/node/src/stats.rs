@@ -55,6 +55,8 @@ pub struct Stats {
     pub malformed_peer_frames: u64,
     /// Messages of peers that their group refused.
     pub refused_peer_messages: u64,
+    /// Entries of leaders that were not taken, for the log has no room for them.
+    pub entries_without_room: u64,
     /// States of partitions sent to other nodes.
     pub snapshots_sent: u64,
     /// States of partitions received from other nodes.
@@ -87,6 +89,7 @@ impl Default for Stats {
             cross_protocol: 0,
             malformed_peer_frames: 0,
             refused_peer_messages: 0,
+            entries_without_room: 0,
             snapshots_sent: 0,
             snapshots_received: 0,
             commands_a_second: 0,

@@ -237,7 +237,7 @@ impl Worker {
                 // Taken over or not, it must not be offered to the next: who joined since is not a member in it.
                 partition.group.report_snapshot(to, has_taken_over);
             }
-            stop_walk(partition);
+            stop_walk(partition, sending.is_walked);
             fabric.transfers.sending = None;
         }
     }
@@ -280,14 +280,14 @@ impl Worker {
                 sending.is_offered = partition.group.offer_snapshot(&snapshot);
                 if !sending.is_offered {
                     // The log has run away from it: a newer one is needed.
-                    stop_walk(partition);
+                    stop_walk(partition, sending.is_walked);
                     fabric.transfers.sending = None;
                 }
                 fabric.stir(id);
             }
             TransferState::Failed => {
                 partition.group.report_snapshot(from, false);
-                stop_walk(partition);
+                stop_walk(partition, sending.is_walked);
                 fabric.transfers.sending = None;
                 fabric.stir(id);
             }
@@ -309,6 +309,7 @@ impl Worker {
         let (Ok(members), Some(hasher)) = (Members::decode(members), self.fabric.hasher) else { return };
         let mut recovering = RecoveringPartition::new(id, hasher);
         recovering.restore(entry.term, entry.index, time);
+        self.abandon_checkpoint(id);
         if self.logging {
             let (index, term) = (entry.index, entry.term);
             self.outbox.checkpoints.push(CheckpointWrite::Begin {
@@ -372,24 +373,29 @@ impl Worker {
         if logging {
             self.outbox.checkpoints.push(CheckpointWrite::End { partition: id });
         } else {
-            self.transfer_is_safe(id);
+            self.transfer_is_done(id, true);
         }
     }
 
-    /// The checkpoint file of a received state is on stable storage, if that is what it was; whether it was.
-    pub(crate) fn transfer_is_safe(&mut self, id: PartitionId) -> bool {
+    /// The checkpoint file of a received state is on stable storage, or there was no room for it.
+    pub(crate) fn transfer_is_done(&mut self, id: PartitionId, is_written: bool) {
         let Some(receiving) = self.fabric.transfers.receiving.get_mut(&id).filter(|r| r.is_whole) else {
-            return false;
+            return;
         };
-        receiving.is_ready = true;
         let (from, transfer, chunks) = (receiving.from, receiving.transfer, receiving.chunks);
+        if !is_written {
+            return self.refuse_transfer(from, id, transfer);
+        }
+        receiving.is_ready = true;
         let state = TransferState::Ready;
         self.fabric.tell(from, &Item::SnapshotState { partition: id, transfer, chunks, state });
-        true
     }
 }
 
-fn stop_walk(partition: &mut Partition) {
+/// Ends the walk of a transfer. If that is done already, the one under way is a checkpoint's, and goes on.
+fn stop_walk(partition: &mut Partition, is_walked: bool) {
     partition.group.pin_tail(false);
-    partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+    if !is_walked {
+        partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+    }
 }

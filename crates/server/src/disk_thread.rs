@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use base::{Millis, NodeId, PartitionId, WorkerId};
-use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Position, SyncHandle};
-use node::CheckpointWrite;
+use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Position, Rounds, SyncHandle};
+use node::{CheckpointDone, CheckpointWrite};
 
 use crate::shared::{DiskJob, Item, Shared, lock};
 
@@ -23,7 +23,6 @@ const SYNC_BYTES: u64 = 4 << 20;
 pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) key_hash_seed: u64,
-    pub(crate) partitions: u16,
 }
 
 /// The disk thread's own state.
@@ -33,21 +32,20 @@ pub(crate) struct DiskThread {
     sync: SyncHandle,
     identity: Identity,
     writers: BTreeMap<PartitionId, Writing>,
-    /// Where the log is needed from, by partition: the positions of the newest checkpoints.
-    needed_from: BTreeMap<PartitionId, Position>,
+    rounds: Rounds,
     /// Where the log stood when the last round of checkpoints was asked for.
     last_round: Position,
-    /// Partitions of the round under way that are not done.
-    round_open: u16,
     was_full: bool,
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
 }
 
 struct Writing {
-    writer: CheckpointWriter,
+    /// Gone if the disk was full: the rest of the checkpoint is dropped.
+    writer: Option<CheckpointWriter>,
     index: u64,
     position: Position,
+    is_received: bool,
     synced: u64,
 }
 
@@ -57,18 +55,17 @@ impl DiskThread {
         disk: Arc<dyn Disk>,
         sync: SyncHandle,
         identity: Identity,
-        needed_from: BTreeMap<PartitionId, Position>,
+        rounds: Rounds,
     ) -> DiskThread {
-        let last_round = needed_from.values().copied().max().unwrap_or(Position(0));
+        let last_round = rounds.latest();
         DiskThread {
             shared,
             disk,
             sync,
             identity,
             writers: BTreeMap::new(),
-            needed_from,
+            rounds,
             last_round,
-            round_open: 0,
             was_full: false,
             told: Position(0),
         }
@@ -145,7 +142,7 @@ impl DiskThread {
     /// Asks for new checkpoints once the log has grown enough since the last.
     fn begin_round_if_due(&mut self) {
         let grown = self.sync.written().0.saturating_sub(self.last_round.0);
-        if self.round_open == 0 && grown > lock(&self.shared.settings).checkpoint_log_size {
+        if !self.rounds.is_open() && grown > lock(&self.shared.settings).checkpoint_log_size {
             self.shared.send_all(|| Item::BeginCheckpoint);
             self.last_round = self.sync.written();
         }
@@ -153,8 +150,18 @@ impl DiskThread {
 
     fn write(&mut self, from: WorkerId, position: Position, write: CheckpointWrite) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term, time, is_received: _ } => {
-                (partition, self.begin(partition, index, term, time, position))
+            CheckpointWrite::RoundBegins => {
+                if !self.rounds.is_open() {
+                    tracing::info!(position = position.0, "checkpoint begins");
+                }
+                self.rounds.begin(from, position);
+                self.last_round = self.sync.written();
+                return Ok(());
+            }
+            CheckpointWrite::RoundEnds { held, gone } => return self.end_round(from, held, &gone),
+            CheckpointWrite::Begin { partition, index, term, time, is_received } => {
+                let position = self.rounds.position_for(partition, position, is_received);
+                (partition, self.begin(partition, (index, term), time, (position, is_received)))
             }
             CheckpointWrite::Chunk { partition, bytes } => {
                 let result = self.chunk(partition, &bytes);
@@ -162,14 +169,21 @@ impl DiskThread {
                 (partition, result)
             }
             CheckpointWrite::End { partition } => {
+                let is_received = self.writers.get(&partition).is_some_and(|writing| writing.is_received);
                 let result = self.end(partition);
-                self.shared.send(from, Item::CheckpointDone(partition));
-                (partition, result)
+                let is_written = matches!(result, Ok(true));
+                let done = CheckpointDone { partition, is_received, is_written };
+                self.shared.send(from, Item::CheckpointDone(done));
+                (partition, result.map(drop))
             }
         };
         match result {
             Err(error) if error.is_full() => {
-                self.give_up(partition, &error);
+                self.give_up(partition);
+                if !self.was_full {
+                    self.was_full = true;
+                    tracing::warn!(%error, "no room for a checkpoint; the log is kept and it is tried again");
+                }
                 Ok(())
             }
             result => result,
@@ -179,16 +193,10 @@ impl DiskThread {
     fn begin(
         &mut self,
         partition: PartitionId,
-        index: u64,
-        term: u64,
+        (index, term): (u64, u64),
         time: Millis,
-        position: Position,
+        (position, is_received): (Position, bool),
     ) -> Result<(), LogError> {
-        if self.round_open == 0 {
-            self.round_open = self.identity.partitions;
-            self.last_round = self.sync.written();
-            tracing::info!(position = position.0, "checkpoint begins");
-        }
         let header = CheckpointHeader {
             node: self.identity.node,
             partition,
@@ -198,42 +206,54 @@ impl DiskThread {
             key_hash_seed: self.identity.key_hash_seed,
             wall_us: time.0 * 1000,
         };
+        self.give_up(partition);
+        self.writers.insert(partition, Writing { writer: None, index, position, is_received, synced: 0 });
         let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
-        self.writers.insert(partition, Writing { writer, index, position, synced: 0 });
+        self.writers.entry(partition).and_modify(|writing| writing.writer = Some(writer));
         Ok(())
     }
 
     fn chunk(&mut self, partition: PartitionId, bytes: &[u8]) -> Result<(), LogError> {
-        // Gone if the disk was full: the rest of that checkpoint is dropped.
-        let Some(writing) = self.writers.get_mut(&partition) else { return Ok(()) };
-        writing.writer.chunk(bytes)?;
-        if writing.writer.written() - writing.synced >= SYNC_BYTES {
-            writing.writer.sync()?;
-            writing.synced = writing.writer.written();
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, partition: PartitionId) -> Result<(), LogError> {
-        self.round_open = self.round_open.saturating_sub(1);
-        if let Some(Writing { writer, index, position, .. }) = self.writers.remove(&partition) {
-            // The file must not be ahead of what a power loss leaves of the log.
-            self.sync.sync()?;
-            writer.finish()?;
-            self.needed_from.insert(partition, position);
-            Checkpoints::remove_older(&*self.disk, partition, index)?;
-        }
-        if self.round_open == 0 {
-            self.finish_round()?;
-        }
-        Ok(())
-    }
-
-    fn finish_round(&mut self) -> Result<(), LogError> {
-        if self.needed_from.len() < usize::from(self.identity.partitions) {
+        let Some(Writing { writer: Some(writer), synced, .. }) = self.writers.get_mut(&partition) else {
             return Ok(());
+        };
+        writer.chunk(bytes)?;
+        if writer.written() - *synced >= SYNC_BYTES {
+            writer.sync()?;
+            *synced = writer.written();
         }
-        let Some(&needed) = self.needed_from.values().min() else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Whether the checkpoint is there now.
+    fn end(&mut self, partition: PartitionId) -> Result<bool, LogError> {
+        let Some(Writing { writer: Some(writer), index, position, is_received, .. }) =
+            self.writers.remove(&partition)
+        else {
+            return Ok(false);
+        };
+        // The file must not be ahead of what a power loss leaves of the log.
+        self.sync.sync()?;
+        writer.finish()?;
+        self.rounds.written(partition, position, is_received);
+        Checkpoints::remove_older(&*self.disk, partition, index)?;
+        Ok(true)
+    }
+
+    /// A worker's part of the round is over; that of the last ends it.
+    fn end_round(
+        &mut self,
+        from: WorkerId,
+        held: Vec<PartitionId>,
+        gone: &[PartitionId],
+    ) -> Result<(), LogError> {
+        // What says that they are gone, and what was logged again, must stay when what was before it goes.
+        self.sync.sync()?;
+        for partition in gone {
+            self.give_up(*partition);
+            Checkpoints::remove_all(&*self.disk, *partition)?;
+        }
+        let Some(needed) = self.rounds.end(from, held, gone) else { return Ok(()) };
         let segments = self.sync.cut_before(needed)?;
         self.shared.last_save.store(self.shared.now().wall_us / 1_000_000, Ordering::Relaxed);
         self.was_full = false;
@@ -241,14 +261,10 @@ impl DiskThread {
         Ok(())
     }
 
-    fn give_up(&mut self, partition: PartitionId, error: &LogError) {
-        if let Some(writing) = self.writers.remove(&partition) {
-            // What is left of it is removed at the next start at the latest.
-            let _ = writing.writer.abort();
-        }
-        if !self.was_full {
-            self.was_full = true;
-            tracing::warn!(%error, "no room for a checkpoint; the log is kept and it is tried again");
-        }
+    /// Drops what is written of a partition's checkpoint, if any is.
+    fn give_up(&mut self, partition: PartitionId) {
+        let writer = self.writers.get_mut(&partition).and_then(|writing| writing.writer.take());
+        // What is left of it is removed at the next start at the latest.
+        writer.into_iter().for_each(|writer| drop(writer.abort()));
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, Millis, NodeId, PartitionId};
+use base::{KeyHasher, Millis, NodeId};
 use cluster::Meta;
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered};
+use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds};
 use node::settings::{DamagePolicy, Settings};
 use node::{Partition, RecoveredMeta, Recovery, Router};
 
@@ -33,7 +33,7 @@ pub(crate) struct Opened {
 pub(crate) struct Storage {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log: Log,
-    pub(crate) needed_from: BTreeMap<PartitionId, Position>,
+    pub(crate) rounds: Rounds,
 }
 
 /// The fabric as this node begins to be part of it.
@@ -213,12 +213,12 @@ fn keep(
     log: Option<OpenLog>,
     frame: &[u8],
 ) -> anyhow::Result<Option<Storage>> {
-    let (Some(disk), Some(OpenLog { mut log, needed_from })) = (disk, log) else { return Ok(None) };
+    let (Some(disk), Some(OpenLog { mut log, rounds })) = (disk, log) else { return Ok(None) };
     if !frame.is_empty() {
         log.append(frame)?;
     }
     log.sync_handle().sync()?;
-    Ok(Some(Storage { disk, log, needed_from }))
+    Ok(Some(Storage { disk, log, rounds }))
 }
 
 /// What was read of a data folder.
@@ -229,7 +229,7 @@ struct Recovering {
 
 struct OpenLog {
     log: Log,
-    needed_from: BTreeMap<PartitionId, Position>,
+    rounds: Rounds,
 }
 
 fn empty(meta: &NodeMeta) -> Recovery {
@@ -290,13 +290,15 @@ fn recover(
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
         false => Position(0),
     };
+    let cut = options.needed_from;
     options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
     let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
     let (log, recovered) =
         Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
     bar.finish();
     report(&recovered);
-    Ok(Recovering { recovery, log: Some(OpenLog { log, needed_from }) })
+    let rounds = Rounds::new(settings.workers, needed_from, cut);
+    Ok(Recovering { recovery, log: Some(OpenLog { log, rounds }) })
 }
 
 /// Says what was cut, lost or set aside.

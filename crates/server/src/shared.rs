@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use base::{NodeId, Now, PartitionId, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::settings::Settings;
-use node::{CheckpointWrite, Message, Peer};
+use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 
 use crate::door::{DialError, Link};
 use crate::fabric::Fabric;
@@ -23,7 +23,7 @@ pub(crate) enum Item {
     /// From a client in this process.
     Local(LocalId, Local),
     Synced(Position),
-    CheckpointDone(PartitionId),
+    CheckpointDone(CheckpointDone),
     /// So many bytes of a checkpoint were written.
     CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,

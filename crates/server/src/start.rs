@@ -1,14 +1,13 @@
 //! From settings to a running node: identity, recovery, listeners, threads; and back down.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, PartitionId, WorkerId};
-use log::{Disk, NodeMeta, Position};
+use base::{KeyHasher, WorkerId};
+use log::{Disk, NodeMeta, Rounds};
 use mio::Poll;
 use node::settings::Settings;
 use node::{FabricSetup, Partition, Router, Worker, WorkerSetup};
@@ -83,9 +82,7 @@ impl Running {
             None => (None, None),
         };
         let (log, disk) = match opened.storage {
-            Some(Storage { disk, log, needed_from }) => {
-                (Some(SharedLog::new(log)), Some((disk, needed_from)))
-            }
+            Some(Storage { disk, log, rounds }) => (Some(SharedLog::new(log)), Some((disk, rounds))),
             None => (None, None),
         };
         let run_id = random::<16>()?;
@@ -166,16 +163,15 @@ impl Drop for Running {
 
 fn spawn_disk(
     shared: &Arc<Shared>,
-    disk: Option<(Arc<dyn Disk>, BTreeMap<PartitionId, Position>)>,
+    disk: Option<(Arc<dyn Disk>, Rounds)>,
     jobs: Option<Receiver<DiskJob>>,
     meta: &NodeMeta,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let (Some((disk, needed_from)), Some(jobs), Some(log)) = (disk, jobs, &shared.log) else {
+    let (Some((disk, rounds)), Some(jobs), Some(log)) = (disk, jobs, &shared.log) else {
         return Ok(None);
     };
-    let identity =
-        Identity { node: meta.node_id, key_hash_seed: meta.key_hash_seed, partitions: meta.partitions };
-    let thread = DiskThread::new(Arc::clone(shared), disk, log.sync.clone(), identity, needed_from);
+    let identity = Identity { node: meta.node_id, key_hash_seed: meta.key_hash_seed };
+    let thread = DiskThread::new(Arc::clone(shared), disk, log.sync.clone(), identity, rounds);
     let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(move || thread.run(&jobs));
     Ok(Some(thread.context("start the disk thread")?))
 }

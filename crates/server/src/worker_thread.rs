@@ -312,7 +312,7 @@ impl WorkerThread {
                 Item::Connection(fd, peer) => self.add(fd, peer),
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
-                Item::CheckpointDone(partition) => self.worker.checkpoint_done(partition),
+                Item::CheckpointDone(done) => self.worker.checkpoint_done(done),
                 Item::CheckpointWritten(partition, bytes) => self.worker.checkpoint_written(partition, bytes),
                 Item::BeginCheckpoint => {
                     self.worker.begin_checkpoint();

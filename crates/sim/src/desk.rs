@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::{PartitionId, WorkerId};
-use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, NodeMeta, Position, SyncHandle};
-use node::CheckpointWrite;
+use log::{
+    CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, NodeMeta, Position, Rounds, SyncHandle,
+};
+use node::{CheckpointDone, CheckpointWrite};
 
 use crate::life::{Around, Item};
 
@@ -30,9 +32,9 @@ pub(crate) struct Desk {
     sync: SyncHandle,
     meta: NodeMeta,
     writers: BTreeMap<PartitionId, Writing>,
-    needed_from: BTreeMap<PartitionId, Position>,
+    rounds: Rounds,
+    /// Where the log stood when the last round was asked for.
     last_round: Position,
-    round_open: u16,
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
     next_sync_us: u64,
@@ -43,9 +45,11 @@ pub(crate) struct Desk {
 }
 
 struct Writing {
-    writer: CheckpointWriter,
+    /// Gone if the disk was full: the rest of the checkpoint is dropped.
+    writer: Option<CheckpointWriter>,
     index: u64,
     position: Position,
+    is_received: bool,
 }
 
 impl Desk {
@@ -53,20 +57,19 @@ impl Desk {
         disk: Arc<dyn Disk>,
         sync: SyncHandle,
         meta: NodeMeta,
-        needed_from: BTreeMap<PartitionId, Position>,
+        rounds: Rounds,
         interval_us: u64,
         checkpoint_log_size: u64,
     ) -> Desk {
         Desk {
             jobs: VecDeque::new(),
-            last_round: needed_from.values().copied().max().unwrap_or(Position(0)),
+            last_round: rounds.latest(),
             told: sync.synced(),
             disk,
             sync,
             meta,
             writers: BTreeMap::new(),
-            needed_from,
-            round_open: 0,
+            rounds,
             next_sync_us: 0,
             frozen_until_us: 0,
             interval_us,
@@ -120,7 +123,7 @@ impl Desk {
 
     fn begin_round_if_due(&mut self, posts: &mut Vec<Post>) {
         let grown = self.sync.written().0.saturating_sub(self.last_round.0);
-        if self.round_open == 0 && grown > self.checkpoint_log_size {
+        if !self.rounds.is_open() && grown > self.checkpoint_log_size {
             posts.push((None, Box::new(|| Item::BeginCheckpoint)));
             self.last_round = self.sync.written();
         }
@@ -135,14 +138,24 @@ impl Desk {
         around: &mut Around<'_>,
     ) -> Result<(), LogError> {
         let (partition, result) = match write {
-            CheckpointWrite::Begin { partition, index, term, time, .. } => {
-                (partition, self.begin(partition, (index, term), position, time.0 * 1000))
+            CheckpointWrite::RoundBegins => {
+                self.rounds.begin(from, position);
+                self.last_round = self.sync.written();
+                return Ok(());
+            }
+            CheckpointWrite::RoundEnds { held, gone } => return self.end_round(from, held, &gone, around),
+            CheckpointWrite::Begin { partition, index, term, time, is_received } => {
+                let position = self.rounds.position_for(partition, position, is_received);
+                (partition, self.begin(partition, (index, term), (position, is_received), time.0 * 1000))
             }
             CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),
             CheckpointWrite::End { partition } => {
+                let is_received = self.writers.get(&partition).is_some_and(|writing| writing.is_received);
                 let result = self.end(partition, around);
-                posts.push((Some(from), Box::new(move || Item::CheckpointDone(partition))));
-                (partition, result)
+                let is_written = matches!(result, Ok(true));
+                let done = CheckpointDone { partition, is_received, is_written };
+                posts.push((Some(from), Box::new(move || Item::CheckpointDone(done))));
+                (partition, result.map(drop))
             }
         };
         match result {
@@ -150,10 +163,7 @@ impl Desk {
                 around
                     .trace
                     .note(around.now.mono_us, format_args!("no room for the checkpoint of {partition:?}"));
-                if let Some(writing) = self.writers.remove(&partition) {
-                    // What is left of it is removed at the next start at the latest.
-                    let _ = writing.writer.abort();
-                }
+                self.give_up(partition);
                 Ok(())
             }
             result => result,
@@ -164,13 +174,9 @@ impl Desk {
         &mut self,
         partition: PartitionId,
         (index, term): (u64, u64),
-        position: Position,
+        (position, is_received): (Position, bool),
         wall_us: u64,
     ) -> Result<(), LogError> {
-        if self.round_open == 0 {
-            self.round_open = self.meta.partitions;
-            self.last_round = self.sync.written();
-        }
         let header = CheckpointHeader {
             node: self.meta.node_id,
             partition,
@@ -180,33 +186,55 @@ impl Desk {
             key_hash_seed: self.meta.key_hash_seed,
             wall_us,
         };
+        self.give_up(partition);
+        self.writers.insert(partition, Writing { writer: None, index, position, is_received });
         let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
-        self.writers.insert(partition, Writing { writer, index, position });
+        self.writers.entry(partition).and_modify(|writing| writing.writer = Some(writer));
         Ok(())
     }
 
-    fn chunk(&mut self, partition: PartitionId, bytes: &[u8]) -> Result<(), LogError> {
-        match self.writers.get_mut(&partition) {
-            Some(writing) => writing.writer.chunk(bytes),
-            // The disk was full: the rest of that checkpoint is dropped.
-            None => Ok(()),
-        }
+    fn give_up(&mut self, partition: PartitionId) {
+        let writer = self.writers.get_mut(&partition).and_then(|writing| writing.writer.take());
+        // What is left of it is removed at the next start at the latest.
+        writer.into_iter().for_each(|writer| drop(writer.abort()));
     }
 
-    fn end(&mut self, partition: PartitionId, around: &mut Around<'_>) -> Result<(), LogError> {
-        self.round_open = self.round_open.saturating_sub(1);
-        if let Some(Writing { writer, index, position }) = self.writers.remove(&partition) {
-            // The file must not be ahead of what a power loss leaves of the log.
-            self.sync.sync()?;
-            writer.finish()?;
-            self.needed_from.insert(partition, position);
-            Checkpoints::remove_older(&*self.disk, partition, index)?;
-            around
-                .trace
-                .note(around.now.mono_us, format_args!("checkpoint of {partition:?} at entry {index}"));
+    fn chunk(&mut self, partition: PartitionId, bytes: &[u8]) -> Result<(), LogError> {
+        let writer = self.writers.get_mut(&partition).and_then(|writing| writing.writer.as_mut());
+        writer.map_or(Ok(()), |writer| writer.chunk(bytes))
+    }
+
+    /// Whether the checkpoint is there now.
+    fn end(&mut self, partition: PartitionId, around: &mut Around<'_>) -> Result<bool, LogError> {
+        let Some(Writing { writer: Some(writer), index, position, is_received }) =
+            self.writers.remove(&partition)
+        else {
+            return Ok(false);
+        };
+        // The file must not be ahead of what a power loss leaves of the log.
+        self.sync.sync()?;
+        writer.finish()?;
+        self.rounds.written(partition, position, is_received);
+        Checkpoints::remove_older(&*self.disk, partition, index)?;
+        around.trace.note(around.now.mono_us, format_args!("checkpoint of {partition:?} at entry {index}"));
+        Ok(true)
+    }
+
+    /// A worker's part of the round is over; that of the last ends it.
+    fn end_round(
+        &mut self,
+        from: WorkerId,
+        held: Vec<PartitionId>,
+        gone: &[PartitionId],
+        around: &mut Around<'_>,
+    ) -> Result<(), LogError> {
+        // What says that they are gone, and what was logged again, must stay when what was before it goes.
+        self.sync.sync()?;
+        for partition in gone {
+            self.give_up(*partition);
+            Checkpoints::remove_all(&*self.disk, *partition)?;
         }
-        if self.round_open == 0 && self.needed_from.len() == usize::from(self.meta.partitions) {
-            let needed = self.needed_from.values().copied().min().unwrap_or(Position(0));
+        if let Some(needed) = self.rounds.end(from, held, gone) {
             let segments = self.sync.cut_before(needed)?;
             around
                 .trace

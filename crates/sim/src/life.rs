@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use base::{ConnId, Millis, Now, PartitionId, Random, WorkerId};
+use base::{ConnId, Millis, Now, Random, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::settings::Settings;
-use node::{AfterSend, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
+use node::{AfterSend, CheckpointDone, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
 
 use crate::desk::{Desk, DiskJob};
 use crate::host::{SharedLog, SimHost, lock};
@@ -29,7 +29,7 @@ pub(crate) enum Item {
     Message(WorkerId, node::Message),
     Connection(LinkId, ConnId),
     Synced(Position),
-    CheckpointDone(PartitionId),
+    CheckpointDone(CheckpointDone),
     BeginCheckpoint,
 }
 
@@ -225,7 +225,7 @@ impl Life {
         match item {
             Item::Message(from, message) => seat.worker.deliver(from, message),
             Item::Synced(position) => seat.worker.synced(position.0),
-            Item::CheckpointDone(partition) => seat.worker.checkpoint_done(partition),
+            Item::CheckpointDone(done) => seat.worker.checkpoint_done(done),
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{KeyHasher, Millis, NodeId, PartitionId, Random};
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position};
+use base::{KeyHasher, Millis, NodeId, Random};
+use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position, Rounds};
 use node::{Partition, Recovery, RecoveryError, Router};
 
 /// Why a node cannot start.
@@ -23,7 +23,7 @@ pub(crate) struct Started {
     pub(crate) meta: NodeMeta,
     pub(crate) partitions: Vec<Box<Partition>>,
     pub(crate) log: Log,
-    pub(crate) needed_from: BTreeMap<PartitionId, Position>,
+    pub(crate) rounds: Rounds,
     /// How much of an unfinished end was cut off the log.
     pub(crate) cut_bytes: u64,
     pub(crate) frames: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Started {
 /// Reads checkpoints, then the log behind them, and leads every partition.
 pub(crate) fn start(
     disk: Arc<dyn Disk>,
-    partitions: u16,
+    (partitions, workers): (u16, u16),
     boot_id: [u8; 16],
     segment_bytes: u64,
     random: &mut Random,
@@ -71,6 +71,7 @@ pub(crate) fn start(
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
         false => Position(0),
     };
+    let cut = options.needed_from;
     options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
     let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
     let (mut log, recovered) = Log::open(disk, options, &mut visit, &mut |_, _| {})?;
@@ -79,7 +80,8 @@ pub(crate) fn start(
     log.append(&frame)?;
     log.sync_handle().sync()?;
     let cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
-    Ok(Started { meta, partitions, log, needed_from, cut_bytes, frames: recovered.frames })
+    let rounds = Rounds::new(workers, needed_from, cut);
+    Ok(Started { meta, partitions, log, rounds, cut_bytes, frames: recovered.frames })
 }
 
 /// A new identity.

@@ -227,7 +227,7 @@ impl World {
     fn start(&mut self) -> Result<(), String> {
         let started = start(
             self.disk.disk(),
-            self.plan.partitions,
+            (self.plan.partitions, self.plan.workers),
             self.disk.boot_id(),
             self.plan.segment_bytes,
             &mut self.random,
@@ -249,7 +249,7 @@ impl World {
             self.disk.disk(),
             started.log.sync_handle(),
             started.meta,
-            started.needed_from,
+            started.rounds,
             self.plan.sync_interval_us,
             self.plan.checkpoint_log_bytes,
         );

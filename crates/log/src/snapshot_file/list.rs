@@ -52,6 +52,12 @@ impl Checkpoints {
         remove(disk, older.map(|(_, _, name)| name).collect())
     }
 
+    /// Removes all checkpoints of a partition that is not here any more. Returns how many went.
+    pub fn remove_all(disk: &dyn Disk, partition: PartitionId) -> Result<usize, LogError> {
+        let all = names(disk)?.into_iter().filter(|&(of, _, _)| of == partition);
+        remove(disk, all.map(|(_, _, name)| name).collect())
+    }
+
     /// Removes what writers left that did not finish. At start-up, before there is a writer. Returns how
     /// many went.
     pub fn remove_unfinished(disk: &dyn Disk) -> Result<usize, LogError> {

@@ -1,5 +1,7 @@
 //! A fabric of several nodes: any client on any node, through joins, deaths and cuts.
 
+use cluster::MemberKind;
+
 use crate::cluster_world::{PARTITIONS, World};
 
 /// A key of each partition would do; these are spread well enough.
@@ -111,6 +113,49 @@ fn checkpoints_carry_a_node_over_a_restart() {
     world.settle();
     check_all(&mut world, 2, "two");
     assert_eq!(world.digest(2), world.digest(1));
+}
+
+/// The fabric's state was logged with the first partition that a round wrote; who had none to write lost it.
+#[test]
+fn a_node_without_data_knows_the_fabric_after_its_log_was_cut() {
+    let mut world = World::of(3, 14);
+    let witness = world.begin_join_as(MemberKind::Witness);
+    world.settle();
+    world.begin_checkpoint(witness);
+    assert!(world.cut_frames(witness) > 0, "nothing holds its log back");
+    world.kill(witness);
+    world.restart(witness);
+    assert_eq!(world.meta(witness).members().count(), 4);
+}
+
+#[test]
+fn a_log_is_cut_though_some_partitions_are_elsewhere() {
+    let mut world = World::of(5, 15);
+    write_all(&mut world, 0, "a");
+    for node in 0..5 {
+        world.begin_checkpoint(node);
+        assert!(world.cut_frames(node) > 0, "node {node}");
+        world.kill(node);
+        world.restart(node);
+        world.settle();
+    }
+    check_all(&mut world, 0, "a");
+}
+
+#[test]
+fn a_follower_without_room_takes_no_entries_until_it_has_room_again() {
+    let mut world = World::of(3, 16);
+    let leader = (0..3).find(|&node| world.leads(node, "key:1")).unwrap();
+    let short = (leader + 1) % 3;
+    world.set_log_room(short, 6000);
+    let client = world.connect(leader);
+    for n in 0..50 {
+        assert_eq!(world.ask(client, &format!("SET key:1 {}", "x".repeat(8000 + n))), "OK");
+    }
+    assert!(world.entries_without_room(short) > 0);
+    world.set_log_room(short, usize::MAX);
+    world.settle();
+    assert_eq!(world.digest(short), world.digest(leader));
 }
 
 #[test]

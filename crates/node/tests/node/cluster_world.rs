@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use base::{ConnId, KeyHasher, Millis, NodeId, Now, Random, WorkerId};
 use cluster::{Admission, Command, Founding, HashSeed, MemberKind, Meta, Newcomer};
+use log::{Position, Rounds};
 use node::settings::Settings;
 use node::{
-    AfterSend, CheckpointWrite, Control, FabricSetup, Outbox, Peer, RecoveredMeta, Recovery, Router, Worker,
-    WorkerSetup,
+    AfterSend, CheckpointDone, CheckpointWrite, Control, FabricSetup, Outbox, Peer, RecoveredMeta, Recovery,
+    Router, Worker, WorkerSetup,
 };
 use resp::{Value, ValueDecoder};
 
@@ -17,13 +18,15 @@ use crate::net::{TestHost, show};
 
 pub(crate) const PARTITIONS: u16 = 4;
 
-/// Term, index, time, chunks, and how many frames were written when it began.
-type Checkpoint = (u64, u64, Millis, Vec<Vec<u8>>, usize);
+/// Term, index, time, chunks, how many frames were written when it began, and whether it came from another node.
+type Checkpoint = (u64, u64, Millis, Vec<Vec<u8>>, usize, bool);
 
 /// What is left of a node when its process dies.
 #[derive(Clone, Default)]
 struct Disk {
     frames: Vec<Vec<u8>>,
+    /// So many of them were cut off the front.
+    cut: usize,
     /// How many of them are on stable storage.
     synced: usize,
     checkpoints: BTreeMap<u16, Checkpoint>,
@@ -34,6 +37,9 @@ struct Machine {
     name: String,
     disk: Disk,
     worker: Option<Worker>,
+    rounds: Rounds,
+    /// Bytes that its log can take in one turn.
+    pub(crate) log_room: usize,
     under_way: BTreeMap<u16, Checkpoint>,
     /// Its thread gets no processor until then.
     paused_until: Millis,
@@ -96,7 +102,11 @@ impl World {
         let name = format!("node-{index}");
         let (disk, under_way) = (Disk::default(), BTreeMap::new());
         let paused_until = Millis::default();
-        self.machines.push(Machine { id, name, disk, worker: None, under_way, paused_until, starts: 0 });
+        let rounds = Rounds::new(1, BTreeMap::new(), Position(0));
+        let log_room = usize::MAX;
+        let machine =
+            Machine { id, name, disk, worker: None, rounds, log_room, under_way, paused_until, starts: 0 };
+        self.machines.push(machine);
         index
     }
 
@@ -144,17 +154,14 @@ impl World {
         let hasher = KeyHasher::new(5);
         let mut recovery = Recovery::new(router, hasher);
         let disk = &self.machines[index].disk;
-        let mut from = usize::MAX;
-        for (&partition, (term, entry, time, chunks, frames)) in &disk.checkpoints {
+        let mut needed_from = BTreeMap::new();
+        for (&partition, (term, entry, time, chunks, frames, _)) in &disk.checkpoints {
             let id = base::PartitionId(partition);
             recovery.restore(id, *term, *entry, *time).unwrap();
             chunks.iter().for_each(|chunk| recovery.load(id, chunk).unwrap());
-            from = from.min(*frames);
+            needed_from.insert(id, Position(*frames as u64));
         }
-        if disk.checkpoints.len() < usize::from(PARTITIONS) {
-            from = 0;
-        }
-        disk.frames.iter().skip(from).for_each(|frame| recovery.replay(frame).unwrap());
+        disk.frames.iter().skip(disk.cut).for_each(|frame| recovery.replay(frame).unwrap());
         let mut first = Vec::new();
         let (me, seed) = (self.replica(index), self.random.next_u64());
         let (partitions, recovered) = recovery.start(me, seed, holds_all, &mut first).unwrap();
@@ -185,6 +192,7 @@ impl World {
             }),
         });
         let machine = &mut self.machines[index];
+        machine.rounds = Rounds::new(1, needed_from, Position(machine.disk.cut as u64));
         machine.worker = Some(worker);
         machine.starts += 1;
         machine.disk.synced = machine.disk.frames.len();
@@ -215,9 +223,14 @@ impl World {
 
     /// The same, without waiting for its data.
     pub(crate) fn begin_join(&mut self) -> usize {
+        self.begin_join_as(MemberKind::Data)
+    }
+
+    pub(crate) fn begin_join_as(&mut self, kind: MemberKind) -> usize {
         let index = self.add_machine();
         let via = (0..index).find(|&node| self.machines[node].worker.is_some()).unwrap();
-        let command = Command::Join { member: self.newcomer(index), admission: Admission::Local };
+        let member = Newcomer { kind, ..self.newcomer(index) };
+        let command = Command::Join { member, admission: Admission::Local };
         self.ask_fabric(via, command).unwrap();
         let meta = self.meta(via);
         let (me, seed) = (self.replica(index), self.random.next_u64());
@@ -276,6 +289,21 @@ impl World {
         self.machines[index].disk.checkpoints.len()
     }
 
+    /// How many bytes the log of a node can take in one turn from now on.
+    pub(crate) fn set_log_room(&mut self, index: usize, bytes: usize) {
+        self.machines[index].log_room = bytes;
+    }
+
+    /// How often a node could not take what its leader sent.
+    pub(crate) fn entries_without_room(&self, index: usize) -> u64 {
+        self.machines[index].worker.as_ref().map_or(0, Worker::entries_without_room)
+    }
+
+    /// How much of the log of a node was cut off.
+    pub(crate) fn cut_frames(&self, index: usize) -> usize {
+        self.machines[index].disk.cut
+    }
+
     /// Whether a node leads the partition of a key.
     pub(crate) fn leads(&self, index: usize, key: &str) -> bool {
         let slot = base::slot_of(key.as_bytes());
@@ -293,8 +321,9 @@ impl World {
 
     fn turn<T>(&mut self, index: usize, event: impl FnOnce(&mut Worker) -> T) -> Option<T> {
         let now = self.now;
+        let log_room = self.machines[index].log_room;
         let worker = self.machines[index].worker.as_mut()?;
-        worker.begin_turn(now, usize::MAX);
+        worker.begin_turn(now, log_room);
         let result = event(worker);
         let outbox = std::mem::take(worker.end_turn());
         self.finish_turn(index, outbox);
@@ -305,6 +334,7 @@ impl World {
         let Outbox { frame, sync, peers, send, close, checkpoints, control, .. } = outbox;
         let before = self.machines[index].disk.frames.len();
         if !frame.is_empty() && self.logging {
+            assert!(frame.len() <= self.machines[index].log_room, "the log takes what it was said to take");
             self.machines[index].disk.frames.push(frame);
         }
         let machine = &mut self.machines[index];
@@ -339,8 +369,9 @@ impl World {
         }
         if sync || self.random.chance(1, 4) {
             self.machines[index].disk.synced = position;
+            let machine_room = self.machines[index].log_room;
             let worker = self.machines[index].worker.as_mut().unwrap();
-            worker.begin_turn(self.now, usize::MAX);
+            worker.begin_turn(self.now, machine_room);
             worker.synced(position as u64);
             let outbox = std::mem::take(worker.end_turn());
             if !is_empty(&outbox) {
@@ -352,10 +383,20 @@ impl World {
     fn take_checkpoint(&mut self, index: usize, write: CheckpointWrite, frames: usize) {
         let machine = &mut self.machines[index];
         match write {
+            CheckpointWrite::RoundBegins => machine.rounds.begin(WorkerId(0), Position(frames as u64)),
+            CheckpointWrite::RoundEnds { held, gone } => {
+                machine
+                    .disk
+                    .checkpoints
+                    .retain(|partition, _| !gone.contains(&base::PartitionId(*partition)));
+                if let Some(cut) = machine.rounds.end(WorkerId(0), held, &gone) {
+                    machine.disk.cut = cut.0 as usize;
+                }
+            }
             CheckpointWrite::Begin { partition, index, term, time, is_received } => {
-                // A log is cut behind a round of checkpoints of one's own, not behind what a leader sent.
-                let frames = if is_received { 0 } else { frames };
-                machine.under_way.insert(partition.0, (term, index, time, Vec::new(), frames));
+                let position = machine.rounds.position_for(partition, Position(frames as u64), is_received);
+                let frames = position.0 as usize;
+                machine.under_way.insert(partition.0, (term, index, time, Vec::new(), frames, is_received));
             }
             CheckpointWrite::Chunk { partition, bytes } => {
                 let len = bytes.len();
@@ -365,10 +406,12 @@ impl World {
                 self.turn(index, |worker| worker.checkpoint_written(partition, len));
             }
             CheckpointWrite::End { partition } => {
-                if let Some(done) = machine.under_way.remove(&partition.0) {
-                    machine.disk.checkpoints.insert(partition.0, done);
-                }
-                self.turn(index, |worker| worker.checkpoint_done(partition));
+                let Some(done) = machine.under_way.remove(&partition.0) else { return };
+                let (position, is_received) = (Position(done.4 as u64), done.5);
+                machine.rounds.written(partition, position, is_received);
+                machine.disk.checkpoints.insert(partition.0, done);
+                let done = CheckpointDone { partition, is_received, is_written: true };
+                self.turn(index, |worker| worker.checkpoint_done(done));
             }
         }
     }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use base::{ConnId, KeyHasher, Millis, Now, PartitionId, Random, WorkerId, slot_of};
 use node::settings::Settings;
 use node::{
-    AfterSend, CheckpointWrite, Control, Facts, Host, Message, Outbox, Partition, Peer, Recovery, Router,
-    Worker, WorkerSetup,
+    AfterSend, CheckpointDone, CheckpointWrite, Control, Facts, Host, Message, Outbox, Partition, Peer,
+    Recovery, Router, Worker, WorkerSetup,
 };
 use resp::{Value, ValueDecoder};
 
@@ -432,6 +432,7 @@ impl Net {
     fn take_checkpoints(&mut self, writes: Vec<CheckpointWrite>, frame: usize) {
         for write in writes {
             match write {
+                CheckpointWrite::RoundBegins | CheckpointWrite::RoundEnds { .. } => {}
                 CheckpointWrite::Begin { partition, index, term, time, .. } => {
                     let begun = Checkpoint { term, index, time, from_frame: frame, ..Checkpoint::default() };
                     self.under_way.insert(partition.0, begun);
@@ -443,7 +444,8 @@ impl Net {
                     let done = self.under_way.remove(&partition.0).unwrap();
                     self.checkpoints.insert(partition.0, Checkpoint { whole: true, ..done });
                     let owner = usize::from(self.router.owner(partition).0);
-                    self.workers[owner].checkpoint_done(partition);
+                    let done = CheckpointDone { partition, is_received: false, is_written: true };
+                    self.workers[owner].checkpoint_done(done);
                 }
             }
         }
