@@ -69,6 +69,8 @@ commands! {
         // Cluster.
         Asking ClusterHelp ClusterInfo ClusterKeySlot ClusterMyId ClusterNodes ClusterShards ClusterSlots
         ReadOnly ReadWrite
+        FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
+        FabricReplicas FabricStatus
     }
 }
 

@@ -35,6 +35,9 @@ pub struct NodeMeta {
 }
 
 impl NodeMeta {
+    /// The name of the file that makes a folder a node's.
+    pub const FILE: &str = NAME;
+
     /// Reads the identity; `None` if the folder is new.
     pub fn load(disk: &dyn Disk) -> Result<Option<NodeMeta>, LogError> {
         let file = match disk.open(NAME) {

@@ -339,7 +339,11 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
         .into_iter()
         .flat_map(|answer| match answer {
             Answer::Slow(entries) => entries,
-            Answer::Done | Answer::Count(_) | Answer::Clients(_) | Answer::Stats(_) => Vec::new(),
+            Answer::Done
+            | Answer::Count(_)
+            | Answer::Clients(_)
+            | Answer::Stats(_)
+            | Answer::Standings(_) => Vec::new(),
         })
         .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.time_us, entry.id)));

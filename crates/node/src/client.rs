@@ -376,7 +376,9 @@ impl Answer {
     fn into_clients(self) -> Vec<ClientLine> {
         match self {
             Answer::Clients(lines) => lines,
-            Answer::Done | Answer::Count(_) | Answer::Stats(_) | Answer::Slow(_) => Vec::new(),
+            Answer::Done | Answer::Count(_) | Answer::Stats(_) | Answer::Slow(_) | Answer::Standings(_) => {
+                Vec::new()
+            }
         }
     }
 }

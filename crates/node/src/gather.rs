@@ -10,6 +10,7 @@ use base::{Millis, WorkerId};
 use resp::{Reply, Version};
 
 use crate::client::{ClientLine, ClientQuery};
+use crate::cluster_view::PartitionStanding;
 use crate::message::Message;
 use crate::output::Ticket;
 use crate::pause::PauseMode;
@@ -48,6 +49,8 @@ pub enum Question {
     Monitors(WorkerId, bool),
     /// Start writing checkpoints.
     Checkpoint,
+    /// How each partition of the worker stands.
+    Standings,
 }
 
 /// One worker's answer.
@@ -63,6 +66,8 @@ pub enum Answer {
     Stats(Box<Snapshot>),
     /// Slow requests.
     Slow(Vec<SlowEntry>),
+    /// How partitions stand.
+    Standings(Vec<PartitionStanding>),
 }
 
 /// Makes the reply once all have answered.
@@ -175,6 +180,7 @@ impl Worker {
                 self.monitors.note(*worker, *on);
                 Answer::Done
             }
+            Question::Standings => Answer::Standings(self.partition_standings()),
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
         }
     }
@@ -184,7 +190,7 @@ impl Worker {
 pub(crate) fn sum(answers: &[Answer]) -> u64 {
     let count = |answer: &Answer| match answer {
         Answer::Count(count) => *count,
-        Answer::Done | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) => 0,
+        Answer::Done | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) | Answer::Standings(_) => 0,
     };
     answers.iter().map(count).sum()
 }

@@ -50,6 +50,11 @@ pub trait Host: Send {
         let _ = bytes;
         false
     }
+    /// What an invitation to the cluster is made of: a secret that nobody can guess, and by what a newcomer knows the
+    /// cluster. None for a node that is on its own.
+    fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
+        None
+    }
     /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
     fn stopwatch_us(&self) -> u64;
 }

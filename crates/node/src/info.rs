@@ -178,7 +178,7 @@ impl Context<'_> {
             "commandstats" => self.commandstats(&mut lines),
             "cluster" => {
                 lines.title("Cluster");
-                lines.add("cluster_enabled", 0);
+                self.cluster(&mut lines);
             }
             _ => self.keyspace(&mut lines),
         }
@@ -304,6 +304,41 @@ impl Context<'_> {
         lines.add("cross_protocol_disconnections", stats.cross_protocol);
         lines.add("calls_between_workers", stats.calls_sent);
         lines.add("slowlog_entries", self.total.slow);
+    }
+
+    fn cluster(&self, lines: &mut Lines<'_>) {
+        let fabric = &self.worker.fabric;
+        lines.add("cluster_enabled", u8::from(fabric.is_on));
+        if !fabric.is_on {
+            return;
+        }
+        let (meta, stats) = (&fabric.meta, &self.total.stats);
+        let heard = |member: &&cluster::Member| {
+            member.replica_id() == fabric.me || fabric.is_heard(member.replica_id())
+        };
+        let voters = meta.targets().iter().map(|target| target.voters.len()).min().unwrap_or(0);
+        lines.add("narf_cluster_name", meta.name());
+        lines.add("narf_cluster_id", format_args!("{:032x}", meta.cluster()));
+        lines.add("narf_cluster_version", meta.version());
+        lines.add("narf_nodes", meta.live_members().count());
+        lines.add("narf_nodes_heard", meta.live_members().filter(heard).count());
+        lines.add("narf_replicas", meta.replicas_effective());
+        lines.add("narf_replicas_wanted", meta.replicas_wanted());
+        lines.add("narf_nodes_that_may_be_lost", voters.saturating_sub(1) / 2);
+        lines.add(
+            "narf_partitions_wanted_here",
+            meta.targets()
+                .iter()
+                .filter(|target| {
+                    target.voters.iter().any(|node| cluster::replica_id(*node) == Some(fabric.me))
+                })
+                .count(),
+        );
+        lines.add("narf_peer_frames_malformed", stats.malformed_peer_frames);
+        lines.add("narf_peer_messages_refused", stats.refused_peer_messages);
+        lines.add("narf_entries_without_room", stats.entries_without_room);
+        lines.add("narf_snapshots_sent", stats.snapshots_sent);
+        lines.add("narf_snapshots_received", stats.snapshots_received);
     }
 
     fn replication(&self, lines: &mut Lines<'_>) {

@@ -9,7 +9,7 @@ use cluster::Meta;
 use command::Spec;
 use resp::Version;
 
-use crate::errand::{Answers, ErrandHead};
+use crate::errand::{Answers, Dest, ErrandHead};
 use crate::gather::{Answer, Question};
 use crate::output::Ticket;
 use crate::partition::Partition;
@@ -63,6 +63,15 @@ pub enum Message {
     Peer(u64, Vec<u8>),
     /// The fabric's state changed.
     Meta(Arc<Meta>),
+    /// A client of the sender wants the fabric changed; with the reply it gets if that is agreed on.
+    AskMeta(Wish),
+}
+
+/// A change of the fabric that a client asks for.
+pub struct Wish {
+    pub(crate) dest: Dest,
+    pub(crate) command: cluster::Command,
+    pub(crate) reply: Vec<u8>,
 }
 
 /// A task of one worker that needs partitions of others.

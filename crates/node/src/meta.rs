@@ -15,6 +15,7 @@ use cluster::{Command, DecodeError, MemberState, Meta};
 use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payload, Snapshot};
 
 use crate::entry::{META_GROUP, write_members, write_meta, write_state};
+use crate::errand::Dest;
 use crate::fabric::write_entries;
 use crate::message::Message;
 use crate::operations::Stamp;
@@ -30,12 +31,14 @@ const DUTY_MS: u64 = 200;
 const DOWN_AFTER_MS: u64 = 10_000;
 
 /// Whom to tell what became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// The shell, by its own number.
     Shell(u64),
     /// A peer, by its number for the call.
     Peer { node: u64, call: u64 },
+    /// A client, with the reply it gets if the fabric agrees.
+    Client(Dest, Vec<u8>),
     /// Nobody: it is looked at again anyway.
     Nobody,
 }
@@ -190,6 +193,10 @@ impl Worker {
                 let refusal = result.err().unwrap_or_default();
                 self.fabric.tell(node, &Item::MetaReply { call, refusal: refusal.as_bytes() });
             }
+            Asker::Client(dest, reply) => match result {
+                Ok(()) => self.fabric.answers.push(dest, &reply),
+                Err(reason) => self.fabric.answers.push(dest, format!("-ERR {reason}\r\n").as_bytes()),
+            },
             Asker::Nobody => {}
         }
     }

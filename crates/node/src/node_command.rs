@@ -124,14 +124,18 @@ impl Worker {
             N::Lolwut | N::ModuleList | N::Role | N::Time | N::Asking | N::ReadOnly | N::ReadWrite => {
                 self.with_reply(session, |worker, session, out| worker.run_fact(session, command, out));
             }
-            N::ClusterInfo
-            | N::ClusterKeySlot
-            | N::ClusterMyId
-            | N::ClusterNodes
-            | N::ClusterShards
-            | N::ClusterSlots => self.with_reply(session, |worker, session, out| {
+            N::ClusterKeySlot | N::ClusterMyId => self.with_reply(session, |worker, session, out| {
                 worker.run_cluster(session, command, args, out);
             }),
+            N::ClusterInfo | N::ClusterNodes | N::ClusterShards | N::ClusterSlots => {
+                self.show_cluster(session, command);
+            }
+            N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
+                self.show_fabric(session, command, args);
+            }
+            N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {
+                self.change_fabric(session, command, args);
+            }
             N::Command
             | N::CommandCount
             | N::CommandDocs
@@ -149,7 +153,8 @@ impl Worker {
             | N::DebugHelp
             | N::MemoryHelp
             | N::SlowlogHelp
-            | N::ClusterHelp => write_help(session, spec),
+            | N::ClusterHelp
+            | N::FabricHelp => write_help(session, spec),
         }
         Taken::Done
     }

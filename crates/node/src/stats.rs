@@ -187,6 +187,11 @@ impl Stats {
         self.query_buffer_disconnections += other.query_buffer_disconnections;
         self.failed_auth += other.failed_auth;
         self.cross_protocol += other.cross_protocol;
+        self.malformed_peer_frames += other.malformed_peer_frames;
+        self.refused_peer_messages += other.refused_peer_messages;
+        self.entries_without_room += other.entries_without_room;
+        self.snapshots_sent += other.snapshots_sent;
+        self.snapshots_received += other.snapshots_received;
         self.commands_a_second += other.commands_a_second;
         for (mine, theirs) in
             self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node))

@@ -17,6 +17,7 @@ use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
 use crate::message::{Calls, Message, Replies};
+use crate::meta::Asker;
 use crate::monitor::Monitors;
 use crate::outbox::Outbox;
 use crate::partition::Partition;
@@ -486,6 +487,7 @@ impl Worker {
             Message::Answers(answers) => self.take_answers(&answers),
             Message::Peer(from, items) => self.peer_items(from, &items),
             Message::Meta(meta) => self.use_meta(meta),
+            Message::AskMeta(wish) => self.ask_meta(wish.command, Asker::Client(wish.dest, wish.reply)),
         }
         self.resume_sessions();
     }
@@ -641,6 +643,11 @@ impl Worker {
     /// not be told any more.
     pub fn is_late(&self, mono_us: u64) -> bool {
         self.fabric.is_spread && mono_us.saturating_sub(self.now.mono_us) > crate::fabric::TURN_US_MAX
+    }
+
+    /// How many replicas of partitions this worker has.
+    pub fn replicas(&self) -> usize {
+        self.places.iter().filter(|place| place.partition.is_some()).count()
     }
 
     /// How many clients are connected here.

@@ -106,7 +106,7 @@ impl Door {
                         doorman.knock(Knock::Tcp(stream));
                     }
                 }
-                for listener in &unix {
+                if let Some(listener) = &unix {
                     while let Ok((stream, _)) = listener.accept() {
                         doorman.knock(Knock::Local(stream));
                     }
@@ -263,7 +263,8 @@ fn try_dial(address: &str, peer: NodeId, worker: u16, workers: u16, trust: &Trus
     let stream = join::connect(address)?;
     stream.set_nodelay(true)?;
     let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
-    let mut tls = ClientConnection::new(trust.peer_client(), trust.name_of(peer)).map_err(io::Error::other)?;
+    let mut tls =
+        ClientConnection::new(trust.peer_client(), trust.name_of(peer)).map_err(io::Error::other)?;
     while tls.is_handshaking() {
         tls.complete_io(&mut stream)?;
     }

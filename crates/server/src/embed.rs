@@ -24,7 +24,10 @@ pub struct NodeBuilder {
 
 impl Default for NodeBuilder {
     fn default() -> NodeBuilder {
-        NodeBuilder { settings: Settings { no_data: true, join: "none".to_owned(), ..Settings::new() }, port: None }
+        NodeBuilder {
+            settings: Settings { no_data: true, join: "none".to_owned(), ..Settings::new() },
+            port: None,
+        }
     }
 }
 

@@ -182,7 +182,8 @@ pub(crate) fn founding(
 
 /// Keeps what the cluster told a newcomer.
 pub(crate) fn save_admission(folder: &Path, meta: &Meta) -> anyhow::Result<()> {
-    crate::trust::write_private(&folder.join(ADMISSION_FILE), &meta.encode()).context("keep what the cluster told")
+    crate::trust::write_private(&folder.join(ADMISSION_FILE), &meta.encode())
+        .context("keep what the cluster told")
 }
 
 /// What the cluster told this node when it let it in; none for its founder.

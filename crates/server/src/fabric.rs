@@ -2,13 +2,13 @@
 //! the fabric decide on something.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use base::{NodeId, WorkerId};
-use cluster::{Command, Meta};
+use cluster::{Command, MemberState, Meta};
 
 use crate::enter::Reach;
 use crate::shared::{Item, Shared, lock};
@@ -32,6 +32,13 @@ pub(crate) struct Fabric {
     /// Who waits for a decision.
     waiting: Mutex<BTreeMap<u64, SyncSender<Result<(), String>>>>,
     next: AtomicU64,
+    /// This node hands everything over; each worker says how many replicas it still has.
+    leaving: AtomicBool,
+    held: Mutex<BTreeMap<WorkerId, usize>>,
+    /// Someone wants this node to leave.
+    told_to_leave: AtomicBool,
+    /// What the cluster says of this node may be of before its last start.
+    is_settled: AtomicBool,
 }
 
 impl Fabric {
@@ -44,6 +51,10 @@ impl Fabric {
             told: Mutex::default(),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
+            leaving: AtomicBool::new(false),
+            held: Mutex::default(),
+            told_to_leave: AtomicBool::new(false),
+            is_settled: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +78,45 @@ impl Fabric {
             let waited = self.changed.wait_timeout(meta, left);
             meta = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }
+    }
+
+    // ---- leaving ------------------------------------------------------------------------------------------
+
+    /// From now on workers say what they still hold.
+    pub(crate) fn begin_to_leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// A worker has so many replicas.
+    pub(crate) fn holds(&self, worker: WorkerId, replicas: usize) {
+        lock(&self.held).insert(worker, replicas);
+    }
+
+    /// Whether each of so many workers has said that it has nothing any more.
+    pub(crate) fn holds_nothing(&self, workers: usize) -> bool {
+        let held = lock(&self.held);
+        held.len() == workers && held.values().all(|replicas| *replicas == 0)
+    }
+
+    /// From here on the cluster's word on this node is of this start.
+    pub(crate) fn settle(&self) {
+        self.is_settled.store(true, Ordering::Release);
+    }
+
+    /// Whether the cluster wants this node gone; says so once.
+    pub(crate) fn is_told_to_leave(&self, me: NodeId) -> bool {
+        self.is_settled.load(Ordering::Acquire)
+            && self.meta().member(me).is_some_and(|member| member.state == MemberState::Leaving)
+            && !self.told_to_leave.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether someone has asked for it.
+    pub(crate) fn was_told_to_leave(&self) -> bool {
+        self.told_to_leave.load(Ordering::Acquire)
     }
 
     /// Whether a node may speak to us.

@@ -8,6 +8,7 @@ use node::settings::Settings;
 use node::{Facts, Host};
 
 use crate::config;
+use crate::random::random;
 use crate::shared::Shared;
 
 /// The machine as one worker sees it.
@@ -60,6 +61,11 @@ impl Host for ThisHost {
         // Each worker may count on its share of what there is.
         let needed = (bytes as u64).saturating_mul(self.0.inboxes().len().max(1) as u64);
         log.headroom() >= needed || log.reserve(needed).is_ok()
+    }
+
+    fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
+        let fabric = self.0.fabric.as_ref()?;
+        Some((cluster::Secret::new(random().ok()?), fabric.trust.fingerprint()))
     }
 
     fn stopwatch_us(&self) -> u64 {

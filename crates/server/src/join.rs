@@ -58,7 +58,9 @@ pub(crate) enum JoinError {
     #[error("the cluster cannot decide at the moment: {reason}")]
     Later { reason: String },
     /// Nobody answers there, or what answers is not a node of the cluster.
-    #[error("cannot speak with a node of the cluster at {address}: {source}; is it running, and reachable from here?")]
+    #[error(
+        "cannot speak with a node of the cluster at {address}: {source}; is it running, and reachable from here?"
+    )]
     Link { address: String, source: io::Error },
     /// The certificate there is of another cluster.
     #[error("what answers at {address} is not of the cluster that the token is from; ask for a new token")]
@@ -138,8 +140,7 @@ enum Unreadable {
 }
 
 fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted, Unreadable> {
-    let (&kind, rest) =
-        answer.split_first().ok_or_else(|| Unreadable::Bytes("it is empty".to_owned()))?;
+    let (&kind, rest) = answer.split_first().ok_or_else(|| Unreadable::Bytes("it is empty".to_owned()))?;
     let reason = || String::from_utf8_lossy(rest).into_owned();
     match kind {
         REFUSED => Err(Unreadable::Said(JoinError::Refused { reason: reason() })),
@@ -184,11 +185,7 @@ pub(crate) enum Outcome {
 }
 
 /// Answers one newcomer. `is_local`: it has proved to be of this machine and user.
-pub(crate) fn answer(
-    mut stream: impl Read + Write,
-    is_local: bool,
-    gate: &dyn Gate,
-) -> io::Result<Outcome> {
+pub(crate) fn answer(mut stream: impl Read + Write, is_local: bool, gate: &dyn Gate) -> io::Result<Outcome> {
     let bytes = read_block(&mut stream, REQUEST_BYTES_MAX)?;
     let (outcome, reply) = match read_request(&bytes) {
         Ok(request) => decide(request, is_local, gate),
@@ -199,7 +196,7 @@ pub(crate) fn answer(
 }
 
 /// What a newcomer says; anything else is refused with what is wrong about it.
-pub(crate) fn check_request(bytes: &[u8]) -> Result<(), String> {
+pub fn check_request(bytes: &[u8]) -> Result<(), String> {
     read_request(bytes).map(drop)
 }
 
@@ -208,7 +205,9 @@ fn read_request(bytes: &[u8]) -> Result<Request, String> {
     let short = |_| "the request ends too early".to_owned();
     let version = bytes.u8().map_err(short)?;
     if version != VERSION {
-        return Err(format!("it speaks version {version}, this node {VERSION}; use the same version of narf"));
+        return Err(format!(
+            "it speaks version {version}, this node {VERSION}; use the same version of narf"
+        ));
     }
     let has_secret = bytes.u8().map_err(short)? != 0;
     let secret = bytes.array::<16>().map_err(short)?;
@@ -242,7 +241,10 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
     let meta = gate.meta();
     // This node may hear later than the one that leads; the newcomer must find itself in what it is given.
     if meta.member(node).is_none() {
-        return (Outcome::Later, refusal(LATER, "the fabric has let it in, and this node has not heard of it yet"));
+        return (
+            Outcome::Later,
+            refusal(LATER, "the fabric has let it in, and this node has not heard of it yet"),
+        );
     }
     let mut reply = vec![ADMITTED];
     for part in [gate.trust().encode(), meta.encode()] {
@@ -269,7 +271,10 @@ fn read_block(stream: &mut impl Read, max: usize) -> io::Result<Vec<u8>> {
     stream.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length) as usize;
     if length > max {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{length} bytes, at most {max} are taken")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{length} bytes, at most {max} are taken"),
+        ));
     }
     // Memory grows with what arrives, not with what was announced.
     let mut bytes = Vec::new();

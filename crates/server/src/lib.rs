@@ -50,6 +50,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+pub use join::check_request as check_join_request;
+
 use crate::banner::Banner;
 use crate::config::Resolved;
 use crate::pidfile::PidFile;
@@ -109,7 +111,14 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     });
     signals.wait().context("wait for a signal")?;
     tracing::info!("stopping");
+    let left = running.membership.as_ref().is_some_and(|membership| {
+        membership.should_leave(signals.was_interrupted(), !settings.no_data)
+            && membership.leave(settings.leave_timeout)
+    });
     let result = running.stop();
+    if left && result.is_ok() && !settings.no_data {
+        open::clear(&settings.dir)?;
+    }
     drop(pidfile);
     result
 }

@@ -102,7 +102,8 @@ impl Links {
         for id in gone {
             let Some(way) = self.ways.remove(&id) else { continue };
             let of_node = |wire: &Option<Wire>| wire.as_ref().is_some_and(|wire| wire.peer == way.node);
-            let slots: Vec<usize> = (0..self.wires.len()).filter(|&slot| of_node(&self.wires[slot])).collect();
+            let slots: Vec<usize> =
+                (0..self.wires.len()).filter(|&slot| of_node(&self.wires[slot])).collect();
             for slot in slots {
                 self.close(slot, worker, registry);
             }
@@ -128,8 +129,7 @@ impl Links {
                 shared.send(worker, Item::Dialed(node, link.map(Box::new)));
             };
             // Without a thread it is tried again as after any failure.
-            way.is_dialing =
-                std::thread::Builder::new().name("dial".to_owned()).spawn(dial).is_ok();
+            way.is_dialing = std::thread::Builder::new().name("dial".to_owned()).spawn(dial).is_ok();
             way.next_dial = Millis(now.0 + way.retry_ms);
         }
     }
@@ -149,7 +149,9 @@ impl Links {
             Ok(link) => {
                 way.retry_ms = RETRY_MS.0;
                 let Ok(slot) = self.insert(*link, true, registry) else { return };
-                let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) else { return };
+                let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) else {
+                    return;
+                };
                 way.wire = Some(slot);
                 let own_address = self.shared.fabric.as_ref().map(|fabric| fabric.reach.peer_address.clone());
                 self.enqueue(slot, own_address.unwrap_or_default().as_bytes());

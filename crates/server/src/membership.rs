@@ -40,7 +40,10 @@ impl PeerPort {
             port => address(&host, port),
         };
         if settings.join == "none" {
-            return Ok(PeerPort { listeners: Vec::new(), reach: Reach { peer_address: String::new(), client_address } });
+            return Ok(PeerPort {
+                listeners: Vec::new(),
+                reach: Reach { peer_address: String::new(), client_address },
+            });
         }
         let wanted = match (settings.peer_port, settings.port.checked_add(PEER_PORT_DISTANCE)) {
             (0, Some(port)) if settings.port != 0 => port,
@@ -109,7 +112,8 @@ impl Membership {
         returns: bool,
     ) -> anyhow::Result<Membership> {
         // A node without a folder for its socket works; only newcomers on this machine need a token then.
-        let local = RuntimeFolder::open(&settings.cluster_name).and_then(|folder| folder.listen(shared.node_id));
+        let local =
+            RuntimeFolder::open(&settings.cluster_name).and_then(|folder| folder.listen(shared.node_id));
         let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
         let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
             .context("open the door for other nodes")?;
@@ -117,8 +121,10 @@ impl Membership {
         let mut membership =
             Membership { shared: Arc::clone(shared), door: Some(door), returning: None, stopping };
         membership.wait_for_the_cluster();
-        if returns {
-            membership.say_where(port.reach)?;
+        match (returns, &shared.fabric) {
+            (true, _) => membership.say_where(port.reach)?,
+            (false, Some(fabric)) => fabric.settle(),
+            (false, None) => {}
         }
         Ok(membership)
     }
@@ -148,9 +154,20 @@ impl Membership {
                     incarnation: member.incarnation + 1,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
-                match fabric.ask(&shared, command) {
-                    Ok(()) => return,
-                    Err(reason) => tracing::debug!(reason, "the cluster has not heard yet where this node is"),
+                let is_leaving = member.state == MemberState::Leaving;
+                let said = fabric.ask(&shared, command).and_then(|()| match is_leaving {
+                    // It did not come to that before it was stopped.
+                    true => {
+                        let (node, state) = (shared.node_id, MemberState::Up);
+                        fabric.ask(&shared, Command::SetState { node, state })
+                    }
+                    false => Ok(()),
+                });
+                match said {
+                    Ok(()) => return fabric.settle(),
+                    Err(reason) => {
+                        tracing::debug!(reason, "the cluster has not heard yet where this node is")
+                    }
                 }
                 std::thread::sleep(Duration::from_millis(300));
             }
@@ -160,29 +177,41 @@ impl Membership {
         Ok(())
     }
 
-    /// Whether others hold the data of this cluster, too.
-    pub(crate) fn has_company(&self) -> bool {
-        self.shared.fabric.as_ref().is_some_and(|fabric| fabric.meta().data_nodes().count() > 1)
+    /// Whether this node should leave its cluster when it stops. Asked by name it does; so it does when a person
+    /// presses Ctrl-C, when what it holds would be gone with it, and when the others could not write without it. A
+    /// node that a service manager stops comes back, and moving its data twice would help nobody.
+    pub(crate) fn should_leave(&self, was_interrupted: bool, keeps_data: bool) -> bool {
+        let Some(fabric) = &self.shared.fabric else { return false };
+        let meta = fabric.meta();
+        let others = meta.data_nodes().filter(|member| member.node != self.shared.node_id).count();
+        let quorum_needs_us = meta
+            .targets()
+            .iter()
+            .any(|target| target.voters.contains(&self.shared.node_id) && target.voters.len() == 2);
+        others > 0 && (fabric.was_told_to_leave() || was_interrupted || !keeps_data || quorum_needs_us)
     }
 
     /// Hands everything over to the others and leaves; false if that did not come to an end in time.
     pub(crate) fn leave(&self, patience: Duration) -> bool {
         let Some(fabric) = &self.shared.fabric else { return false };
         let (node, deadline) = (self.shared.node_id, Instant::now() + patience);
-        if let Err(reason) = fabric.ask(&self.shared, Command::Leave { node }) {
-            tracing::warn!(reason, "this node cannot leave, it stays a member");
-            return false;
-        }
-        let gone = |meta: &Meta| meta.member(node).is_none_or(|member| member.state == MemberState::Removed);
-        loop {
-            if fabric.wait_until(deadline.min(Instant::now() + Duration::from_millis(200)), gone) {
-                return true;
+        fabric.begin_to_leave();
+        let mut step = Command::Leave { node };
+        while Instant::now() < deadline && !self.shared.has_failed() {
+            let is_ripe = matches!(step, Command::Leave { .. })
+                || fabric.meta().replicas_on(node) == 0 && fabric.holds_nothing(self.shared.inboxes().len());
+            if is_ripe {
+                match (fabric.ask(&self.shared, step.clone()), &step) {
+                    (Ok(()), Command::Leave { .. }) => step = Command::Remove { node },
+                    (Ok(()), _) => return true,
+                    (Err(reason), _) => tracing::info!(reason, "this node cannot leave yet"),
+                }
             }
-            if Instant::now() >= deadline || self.shared.has_failed() {
-                tracing::warn!("the others did not take everything over in time, this node stays a member");
-                return false;
-            }
+            // What is held changes without the fabric's state.
+            fabric.wait_until(Instant::now() + Duration::from_millis(100), |_| false);
         }
+        tracing::warn!("the others did not take everything over in time, this node stays a member");
+        false
     }
 }
 

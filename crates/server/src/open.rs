@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use base::{KeyHasher, Millis, NodeId};
 use cluster::Meta;
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds};
+use log::{
+    CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds,
+};
 use node::settings::{DamagePolicy, Settings};
 use node::{Partition, RecoveredMeta, Recovery, Router};
 
@@ -184,7 +186,8 @@ fn start(
         let storage = keep(disk, recovered.log, &frame)?;
         return Ok(Opened { meta, partitions, storage, fabric: None });
     };
-    let me = cluster::replica_id(meta.node_id).context("the node's id cannot be used; start with a new data folder")?;
+    let me = cluster::replica_id(meta.node_id)
+        .context("the node's id cannot be used; start with a new data folder")?;
     let seed = || random().map(u64::from_le_bytes);
     let member = enter::newcomer(settings, meta.node_id, reach, 1);
     let holds_all = !knows_fabric && matches!(how, How::Founds);
@@ -208,11 +211,7 @@ fn start(
 }
 
 /// Puts what start-up decided on stable storage.
-fn keep(
-    disk: Option<Arc<dyn Disk>>,
-    log: Option<OpenLog>,
-    frame: &[u8],
-) -> anyhow::Result<Option<Storage>> {
+fn keep(disk: Option<Arc<dyn Disk>>, log: Option<OpenLog>, frame: &[u8]) -> anyhow::Result<Option<Storage>> {
     let (Some(disk), Some(OpenLog { mut log, rounds })) = (disk, log) else { return Ok(None) };
     if !frame.is_empty() {
         log.append(frame)?;
@@ -331,3 +330,17 @@ fn boot_id() -> [u8; 16] {
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
 }
 
+/// Removes what a node leaves behind that has left its cluster: others have it, and its id is never used again.
+pub(crate) fn clear(folder: &Path) -> anyhow::Result<()> {
+    let disk = FolderDisk::open(folder)?;
+    // First what makes the rest a node's.
+    let (mine, rest): (Vec<String>, Vec<String>) = disk
+        .list()?
+        .into_iter()
+        .partition(|name| [NodeMeta::FILE, "trust", "admission"].contains(&name.as_str()));
+    let is_data = |name: &String| !["lock", "narf.pid", "narf.log"].contains(&name.as_str());
+    for name in mine.into_iter().chain(rest.into_iter().filter(is_data)) {
+        disk.remove(&name).with_context(|| format!("remove {name} from {}", folder.display()))?;
+    }
+    disk.sync_dir().with_context(|| format!("sync {}", folder.display()))
+}

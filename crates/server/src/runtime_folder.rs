@@ -96,9 +96,9 @@ impl RuntimeFolder {
 
 fn root() -> PathBuf {
     let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    var("NARF_RUNTIME_DIR").or_else(|| var("XDG_RUNTIME_DIR").map(|folder| folder.join("narf"))).unwrap_or_else(
-        || PathBuf::from(format!("/tmp/narf-{}", rustix::process::getuid().as_raw())),
-    )
+    var("NARF_RUNTIME_DIR")
+        .or_else(|| var("XDG_RUNTIME_DIR").map(|folder| folder.join("narf")))
+        .unwrap_or_else(|| PathBuf::from(format!("/tmp/narf-{}", rustix::process::getuid().as_raw())))
 }
 
 /// Makes the folder for its owner only, or makes sure that it is so.
@@ -114,7 +114,10 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
         bail!("it is not a folder; remove it, or set NARF_RUNTIME_DIR");
     }
     if metadata.uid() != me {
-        bail!("it belongs to user {}, not to {me}; set NARF_RUNTIME_DIR to a folder of yours", metadata.uid());
+        bail!(
+            "it belongs to user {}, not to {me}; set NARF_RUNTIME_DIR to a folder of yours",
+            metadata.uid()
+        );
     }
     if metadata.mode() & 0o077 != 0 {
         bail!("other users can enter it; run `chmod 700 {}`", folder.display());

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::system;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -20,6 +20,7 @@ const INTERRUPTED: i32 = 130;
 pub struct Signals {
     reader: UnixStream,
     writer: UnixStream,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// Asks for an orderly stop from any thread.
@@ -33,6 +34,7 @@ impl Signals {
     pub fn install() -> io::Result<Signals> {
         let signals = Signals::without_signals()?;
         let asked = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGINT, Arc::clone(&signals.interrupted))?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // A daemon, or a node under nohup, outlives its terminal.
             if signal == SIGHUP && system::ignores_hang_up() {
@@ -53,12 +55,17 @@ impl Signals {
         let (reader, writer) = UnixStream::pair()?;
         // A handler must never wait; a full pipe already says what there is to say.
         writer.set_nonblocking(true)?;
-        Ok(Signals { reader, writer })
+        Ok(Signals { reader, writer, interrupted: Arc::default() })
     }
 
     /// A way to ask from within.
     pub fn handle(&self) -> io::Result<StopHandle> {
         Ok(StopHandle { writer: self.writer.try_clone()? })
+    }
+
+    /// Whether a person pressed Ctrl-C.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Waits until someone asks.

@@ -115,8 +115,7 @@ impl Running {
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
-        let workers =
-            spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup)?;
+        let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup)?;
         let mut running =
             Running { shared, chosen, name: settings.name.clone(), keys, workers, disk, membership: None };
         if let Some((turnstile, returns)) = turnstile {

@@ -48,7 +48,6 @@ const PART_BYTES_MAX: usize = 64 * 1024;
 /// See the module.
 pub(crate) struct Trust {
     cluster: u128,
-    node: NodeId,
     authority: Authority,
     peer_server: Arc<ServerConfig>,
     peer_client: Arc<ClientConfig>,
@@ -67,7 +66,8 @@ impl Trust {
     /// A new cluster's, with its first node.
     pub(crate) fn found(cluster: u128, node: NodeId) -> anyhow::Result<Trust> {
         let key = KeyPair::generate().context("make the cluster's key")?;
-        let certificate = authority_params(cluster)?.self_signed(&key).context("make the cluster's certificate")?;
+        let certificate =
+            authority_params(cluster)?.self_signed(&key).context("make the cluster's certificate")?;
         let authority = Authority { certificate: certificate.der().clone(), key: key.serialize_der() };
         Trust::new(cluster, node, authority)
     }
@@ -78,12 +78,14 @@ impl Trust {
         roots.add(authority.certificate.clone()).context("read the cluster's certificate")?;
         let roots = Arc::new(roots);
         let (chain, key) = own_certificate(cluster, node, &authority)?;
-        let server = || ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(TLS13);
+        let server =
+            || ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(TLS13);
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
         let verifier = verifier.build().context("set up the check of certificates")?;
         let mut peer_server =
             server()?.with_client_cert_verifier(verifier).with_single_cert(chain.clone(), key.clone_key())?;
-        let mut join_server = server()?.with_no_client_auth().with_single_cert(chain.clone(), key.clone_key())?;
+        let mut join_server =
+            server()?.with_no_client_auth().with_single_cert(chain.clone(), key.clone_key())?;
         for (config, protocol) in [(&mut peer_server, PEER_PROTOCOL), (&mut join_server, JOIN_PROTOCOL)] {
             config.alpn_protocols = vec![protocol.to_vec()];
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -97,7 +99,6 @@ impl Trust {
         peer_client.resumption = Resumption::disabled();
         Ok(Trust {
             cluster,
-            node,
             authority,
             peer_server: Arc::new(peer_server),
             peer_client: Arc::new(peer_client),
@@ -141,7 +142,8 @@ impl Trust {
         certificate.valid_dns_names().find_map(|name| {
             let (node, rest) = name.split_once('.')?;
             let (cluster, domain) = rest.split_once('.')?;
-            let number = |text: &str| (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
+            let number =
+                |text: &str| (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
             (domain == DOMAIN && number(cluster)? == self.cluster).then_some(NodeId(number(node)?))
         })
     }
@@ -162,7 +164,8 @@ impl Trust {
 
     /// The trust of this node in the cluster that `bytes` are of.
     pub(crate) fn decode(bytes: &[u8], node: NodeId) -> anyhow::Result<Trust> {
-        let (cluster, authority) = decode(bytes).context("what should make nodes trust each other is damaged")?;
+        let (cluster, authority) =
+            decode(bytes).context("what should make nodes trust each other is damaged")?;
         Trust::new(cluster, node, authority)
     }
 
@@ -229,7 +232,13 @@ impl ServerCertVerifier for OfAuthority {
         roots.add(authority.ok_or_else(unknown)?.clone().into_owned())?;
         let certificate = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        rustls::client::verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], now, algorithms)?;
+        rustls::client::verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &roots,
+            &[],
+            now,
+            algorithms,
+        )?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -285,7 +294,8 @@ fn own_certificate(
 ) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let mut params = CertificateParams::new(vec![dns_name(cluster, node)])?;
     params.distinguished_name.push(DnType::CommonName, format!("narf node {:032x}", node.0));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2120, 1, 1));
     let authority_key = PrivatePkcs8KeyDer::from(authority.key.as_slice());

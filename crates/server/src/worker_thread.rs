@@ -113,6 +113,9 @@ impl WorkerThread {
         if let Some(listeners) = &mut self.listeners {
             listeners.register(self.poll.registry(), FIRST_LISTENER)?;
         }
+        if let (Some(links), Some(fabric)) = (&mut self.links, &self.shared.fabric) {
+            links.follow(&fabric.meta(), &mut self.worker, self.poll.registry());
+        }
         let mut events = Events::with_capacity(1024);
         while !self.stopping && !self.shared.has_failed() {
             match self.poll.poll(&mut events, self.timeout()) {
@@ -426,6 +429,9 @@ impl WorkerThread {
         for control in control {
             self.control(control);
         }
+        if let Some(fabric) = self.shared.fabric.as_ref().filter(|fabric| fabric.is_leaving()) {
+            fabric.holds(self.id, self.worker.replicas());
+        }
         self.reuse(frame, send);
     }
 
@@ -433,7 +439,10 @@ impl WorkerThread {
     /// what it read may be old: nobody hears of it, the connections are closed.
     fn drop_late_answers(&mut self, send: &[u32]) {
         if self.worker.is_late(self.shared.mono_us()) {
-            tracing::warn!(connections = send.len(), "a turn was held up for too long, its answers are dropped");
+            tracing::warn!(
+                connections = send.len(),
+                "a turn was held up for too long, its answers are dropped"
+            );
             send.iter().for_each(|token| self.close(*token as usize));
         }
     }
@@ -499,6 +508,15 @@ impl WorkerThread {
             Control::FabricChanged(meta) => {
                 if let Some(fabric) = &self.shared.fabric {
                     fabric.set_meta(Arc::clone(&meta));
+                    let me = self.shared.node_id;
+                    if fabric.is_told_to_leave(me) {
+                        self.shared.stop.stop();
+                    }
+                    if !fabric.is_leaving() && meta.member(me).is_some_and(|me| !me.state.is_live()) {
+                        self.shared.fail(
+                            "this node was removed from its cluster; to join again start with a new data folder",
+                        );
+                    }
                     self.shared.send_all(|| Item::Members(Arc::clone(&meta)));
                 }
             }

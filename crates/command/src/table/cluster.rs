@@ -46,6 +46,63 @@ pub(super) const ROWS: &[Row] = &[
             .tips(&["nondeterministic_output"])
             .summary("Returns which nodes hold which slots."),
     ]),
+    container("fabric")
+        .since("narf 0.1.0")
+        .summary("Looks at the nodes of the cluster and changes them.")
+        .subcommands(&[
+        node(FabricDrain, "fabric|drain", 3, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("node")
+            .cost("O(1); the data is handed over afterwards")
+            .summary("Has a node hand its data over, leave and stop. A node is named by its name or id."),
+        node(FabricHelp, "fabric|help", 2, LOADING | STALE)
+            .since("narf 0.1.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(FabricInvite, "fabric|invite", -2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("[seconds]")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Makes a token with which one node may join, ten minutes long if not said otherwise."),
+        node(FabricLeave, "fabric|leave", 2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .cost("O(1); the data is handed over afterwards")
+            .summary("Has this node hand its data over, leave and stop."),
+        node(FabricMap, "fabric|map", 2, STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of partitions")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns for each partition its slots, who leads it, and which nodes are to hold it."),
+        node(FabricMembers, "fabric|members", 2, STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .summary("Describes each node: name, id, state, addresses, what it holds and leads."),
+        node(FabricOwner, "fabric|owner", 3, STALE)
+            .since("narf 0.1.0")
+            .syntax("key")
+            .cost("O(N), N the length of the key")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns slot and partition of a key of database 0, and the nodes that hold it."),
+        node(FabricRemove, "fabric|remove", 3, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("node")
+            .cost("O(1)")
+            .summary("Strikes a node off for good that is down or holds nothing."),
+        node(FabricReplicas, "fabric|replicas", 3, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("count")
+            .cost("O(1); the data is moved afterwards")
+            .summary("Says how many copies of each partition the cluster keeps."),
+        node(FabricStatus, "fabric|status", 2, STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of partitions")
+            .tips(&["nondeterministic_output"])
+            .summary(
+                "Tells whether this node has its data, how the cluster is, and what it could bear to lose.",
+            ),
+    ]),
     node(ReadOnly, "readonly", 1, LOADING | STALE | FAST)
         .since("3.0.0")
         .cost("O(1)")

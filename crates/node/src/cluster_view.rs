@@ -1,0 +1,458 @@
+//! What is told of the cluster: the CLUSTER replies by which cluster-aware clients find their way, and those of FABRIC
+//! for people.
+//!
+//! Who is a member and where partitions are to be is known to every worker; who leads a partition is known to the
+//! worker that owns it, so all are asked.
+
+use std::fmt::Write;
+
+use base::{Args, NodeId, PartitionId, Slot, slot_of};
+use cluster::{Member, MemberState, Meta};
+use command::NodeCommand;
+use resp::Reply;
+
+use crate::gather::{Answer, Question};
+use crate::session::Session;
+use crate::worker::Worker;
+
+/// How a partition stands, as the worker sees it that owns it here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionStanding {
+    /// Which.
+    pub id: PartitionId,
+    /// The number of the node that leads it, as far as is known; else zero.
+    pub leader: u64,
+    /// It is to have a replica here.
+    pub is_wanted: bool,
+    /// It has one here, that votes.
+    pub is_held: bool,
+    /// It can be written to, as far as this node can tell.
+    pub is_served: bool,
+}
+
+/// A run of slots with the same leader and the same replicas.
+struct Run<'a> {
+    first: u16,
+    last: u16,
+    leader: Option<&'a Member>,
+    replicas: Vec<&'a Member>,
+}
+
+impl Worker {
+    /// How this worker's partitions stand.
+    pub(crate) fn partition_standings(&self) -> Vec<PartitionStanding> {
+        let owned = self.router.all().filter(|id| self.router.owner(*id) == self.id);
+        owned.map(|id| self.partition_standing(id)).collect()
+    }
+
+    fn partition_standing(&self, id: PartitionId) -> PartitionStanding {
+        let place = &self.places[usize::from(id.0)];
+        let me = self.fabric.me;
+        let partition = place.partition.as_deref();
+        // On a node that has all partitions, one that is not at home is lent to a task and comes back.
+        let is_lent = partition.is_none() && !self.fabric.is_spread;
+        let led_here = is_lent || partition.is_some_and(|p| p.group.is_lone() || p.group.is_leader());
+        let known = partition.and_then(|p| p.group.leader());
+        let hinted =
+            self.fabric.hints.get(usize::from(id.0)).map(|hint| hint.0).filter(|leader| *leader != 0);
+        let leader = if led_here { Some(me) } else { known.or(hinted) };
+        let is_served = match leader {
+            Some(leader) if leader == me => {
+                is_lent || partition.is_some_and(|p| p.group.is_lone() || p.has_quorum(self.now.mono_us))
+            }
+            Some(leader) => self.fabric.is_heard(leader),
+            None => false,
+        };
+        PartitionStanding {
+            id,
+            leader: leader.unwrap_or(0),
+            is_wanted: self.is_target(id),
+            is_held: is_lent
+                || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
+            is_served,
+        }
+    }
+
+    /// `CLUSTER INFO`, `NODES`, `SHARDS` and `SLOTS`.
+    pub(crate) fn show_cluster(&mut self, session: &mut Session, command: NodeCommand) {
+        if !self.fabric.is_on {
+            let text = "ERR This instance has cluster support disabled";
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
+        let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let standings = standings_of(answers);
+            let meta = std::sync::Arc::clone(&worker.fabric.meta);
+            match command {
+                NodeCommand::ClusterSlots => write_slots(&runs(&meta, &standings), reply),
+                NodeCommand::ClusterShards => write_shards(&runs(&meta, &standings), reply),
+                NodeCommand::ClusterNodes => {
+                    let text = nodes_text(&meta, &runs(&meta, &standings), worker.fabric.me, &|node| {
+                        worker.fabric.is_heard(node)
+                    });
+                    reply.verbatim(text.as_bytes());
+                }
+                _ => reply.verbatim(info_text(&meta, &standings).as_bytes()),
+            }
+        };
+        self.ask(session, Question::Standings, Box::new(finish));
+    }
+
+    /// `FABRIC MAP`, `MEMBERS`, `OWNER` and `STATUS`.
+    pub(crate) fn show_fabric(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>) {
+        if !self.fabric.is_on {
+            return Reply::new(session.output.end(), session.version).error(ALONE);
+        }
+        let slot = (args.len() > 2).then(|| slot_of(args.at(2)));
+        let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let standings = standings_of(answers);
+            let meta = std::sync::Arc::clone(&worker.fabric.meta);
+            match (command, slot) {
+                (NodeCommand::FabricMap, _) => {
+                    reply.array(standings.len());
+                    standings
+                        .iter()
+                        .for_each(|standing| write_partition(worker, &meta, standing, None, reply));
+                }
+                (NodeCommand::FabricOwner, Some(slot)) => {
+                    let id = worker.router.partition_of_slot(slot);
+                    match standings.get(usize::from(id.0)) {
+                        Some(standing) => write_partition(worker, &meta, standing, Some(slot), reply),
+                        None => reply.null(),
+                    }
+                }
+                (NodeCommand::FabricMembers, _) => write_members(worker, &meta, &standings, reply),
+                _ => write_status(worker, &meta, &standings, reply),
+            }
+        };
+        self.ask(session, Question::Standings, Box::new(finish));
+    }
+}
+
+/// What a node that is on its own answers.
+pub(crate) const ALONE: &str =
+    "ERR this node is on its own (`join none`); start it with another `join` to make it part of a cluster";
+
+fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
+    let mut standings: Vec<PartitionStanding> = answers
+        .into_iter()
+        .flat_map(|answer| match answer {
+            Answer::Standings(standings) => standings,
+            Answer::Done | Answer::Count(_) | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) => {
+                Vec::new()
+            }
+        })
+        .collect();
+    standings.sort_by_key(|standing| standing.id);
+    standings
+}
+
+/// The first and the last slot of a partition.
+fn slots(id: PartitionId, partitions: u16) -> (u16, u16) {
+    let (count, partitions) = (u32::from(Slot::COUNT), u32::from(partitions).max(1));
+    let first = |number: u32| (number * count).div_ceil(partitions);
+    (first(u32::from(id.0)) as u16, (first(u32::from(id.0) + 1) - 1) as u16)
+}
+
+/// Partitions, those beside each other joined if they are held alike. Members that clients cannot reach are left out.
+fn runs<'a>(meta: &'a Meta, standings: &[PartitionStanding]) -> Vec<Run<'a>> {
+    let mut runs: Vec<Run<'a>> = Vec::new();
+    for standing in standings {
+        let (first, last) = slots(standing.id, meta.partitions());
+        let leader =
+            meta.member_of_replica(standing.leader).filter(|member| !member.client_address.is_empty());
+        let voters = meta.voters_of(standing.id).iter().filter_map(|node| meta.member(*node));
+        let replicas: Vec<&Member> = voters
+            .filter(|member| leader.is_none_or(|leader| leader.node != member.node))
+            .filter(|member| member.state == MemberState::Up && !member.client_address.is_empty())
+            .collect();
+        let ids = |members: &[&Member]| members.iter().map(|member| member.node).collect::<Vec<NodeId>>();
+        match runs.last_mut() {
+            Some(run)
+                if run.leader.map(|leader| leader.node) == leader.map(|leader| leader.node)
+                    && ids(&run.replicas) == ids(&replicas) =>
+            {
+                run.last = last;
+            }
+            _ => runs.push(Run { first, last, leader, replicas }),
+        }
+    }
+    runs
+}
+
+/// Host and port of an address; brackets of an IPv6 host are left out, as Redis does.
+fn host_and_port(address: &str) -> (&str, u16) {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+    (host.trim_start_matches('[').trim_end_matches(']'), port.parse().unwrap_or(0))
+}
+
+fn write_slots(runs: &[Run<'_>], reply: &mut Reply<'_>) {
+    let led: Vec<&Run<'_>> = runs.iter().filter(|run| run.leader.is_some()).collect();
+    reply.array(led.len());
+    for run in led {
+        reply.array(3 + run.replicas.len());
+        reply.int(i64::from(run.first));
+        reply.int(i64::from(run.last));
+        for member in run.leader.iter().chain(&run.replicas) {
+            let (host, port) = host_and_port(&member.client_address);
+            reply.array(4);
+            reply.bulk(host.as_bytes());
+            reply.int(i64::from(port));
+            reply.bulk(member.node.to_string().as_bytes());
+            reply.array(0);
+        }
+    }
+}
+
+fn write_shards(runs: &[Run<'_>], reply: &mut Reply<'_>) {
+    reply.array(runs.len());
+    for run in runs {
+        reply.map(2);
+        reply.bulk(b"slots");
+        reply.array(2);
+        reply.int(i64::from(run.first));
+        reply.int(i64::from(run.last));
+        reply.bulk(b"nodes");
+        reply.array(usize::from(run.leader.is_some()) + run.replicas.len());
+        let leader = run.leader.iter().map(|member| (member, "master"));
+        for (member, role) in leader.chain(run.replicas.iter().map(|member| (member, "replica"))) {
+            let (host, port) = host_and_port(&member.client_address);
+            reply.map(7);
+            for (name, value) in [("id", member.node.to_string().as_str()), ("ip", host), ("endpoint", host)]
+            {
+                reply.bulk(name.as_bytes());
+                reply.bulk(value.as_bytes());
+            }
+            reply.bulk(b"port");
+            reply.int(i64::from(port));
+            reply.bulk(b"role");
+            reply.bulk(role.as_bytes());
+            reply.bulk(b"replication-offset");
+            reply.int(0);
+            reply.bulk(b"health");
+            reply.bulk(if member.state == MemberState::Up { b"online" } else { b"fail" });
+        }
+    }
+}
+
+/// Each node is a master of what it leads: in Narf no node is a replica of another one.
+fn nodes_text(meta: &Meta, runs: &[Run<'_>], me: u64, is_heard: &dyn Fn(u64) -> bool) -> String {
+    let mut text = String::new();
+    for member in meta.live_members() {
+        let is_me = member.replica_id() == me;
+        let (host, port) = host_and_port(&member.client_address);
+        let (_, peer_port) = host_and_port(&member.peer_address);
+        let flags = match (is_me, member.state) {
+            (true, _) => "myself,master",
+            (false, MemberState::Down) => "master,fail",
+            (false, MemberState::Joining) => "handshake",
+            (false, _) if !is_heard(member.replica_id()) => "master,fail?",
+            (false, _) => "master",
+        };
+        let link = if is_me || is_heard(member.replica_id()) { "connected" } else { "disconnected" };
+        let _ =
+            write!(text, "{} {host}:{port}@{peer_port} {flags} - 0 0 {} {link}", member.node, meta.version());
+        for run in runs.iter().filter(|run| run.leader.is_some_and(|leader| leader.node == member.node)) {
+            let _ = match run.first == run.last {
+                true => write!(text, " {}", run.first),
+                false => write!(text, " {}-{}", run.first, run.last),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn info_text(meta: &Meta, standings: &[PartitionStanding]) -> String {
+    let count = |is_so: &dyn Fn(&&PartitionStanding) -> bool| -> u32 {
+        let of = standings.iter().filter(is_so).map(|standing| slots(standing.id, meta.partitions()));
+        of.map(|(first, last)| u32::from(last - first) + 1).sum()
+    };
+    let (all, fine) = (count(&|_| true), count(&|standing| standing.is_served));
+    let leaders: std::collections::BTreeSet<u64> = standings.iter().map(|standing| standing.leader).collect();
+    format!(
+        "cluster_enabled:1\r\ncluster_state:{}\r\ncluster_slots_assigned:{all}\r\ncluster_slots_ok:{fine}\r\n\
+         cluster_slots_pfail:0\r\ncluster_slots_fail:{}\r\ncluster_known_nodes:{}\r\ncluster_size:{}\r\n\
+         cluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
+        if fine == all { "ok" } else { "fail" },
+        all - fine,
+        meta.live_members().count(),
+        leaders.iter().filter(|leader| **leader != 0).count(),
+        meta.version(),
+        meta.version(),
+    )
+}
+
+fn name_of(meta: &Meta, replica: u64) -> String {
+    meta.member_of_replica(replica).map(|member| member.name.clone()).unwrap_or_default()
+}
+
+fn write_partition(
+    worker: &Worker,
+    meta: &Meta,
+    standing: &PartitionStanding,
+    slot: Option<Slot>,
+    reply: &mut Reply<'_>,
+) {
+    let (first, last) = slots(standing.id, worker.router.partitions());
+    reply.map(5 + usize::from(slot.is_some()));
+    if let Some(slot) = slot {
+        reply.bulk(b"slot");
+        reply.int(i64::from(slot.number()));
+    }
+    for (name, number) in [("partition", standing.id.0), ("first-slot", first), ("last-slot", last)] {
+        reply.bulk(name.as_bytes());
+        reply.int(i64::from(number));
+    }
+    reply.bulk(b"leader");
+    match standing.leader {
+        0 => reply.null(),
+        leader => reply.bulk(name_of(meta, leader).as_bytes()),
+    }
+    let voters = meta.voters_of(standing.id);
+    reply.bulk(b"nodes");
+    reply.array(voters.len());
+    for node in voters {
+        reply.bulk(meta.member(*node).map_or("", |member| &member.name).as_bytes());
+    }
+}
+
+fn write_members(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], reply: &mut Reply<'_>) {
+    let members: Vec<&Member> = meta.live_members().collect();
+    reply.array(members.len());
+    for member in members {
+        let replica = member.replica_id();
+        let is_here = replica == worker.fabric.me;
+        let leads = standings.iter().filter(|standing| standing.leader == replica).count();
+        let link = match (is_here, worker.fabric.is_heard(replica)) {
+            (true, _) => "self",
+            (false, true) => "up",
+            (false, false) => "down",
+        };
+        reply.map(10);
+        for (name, value) in [
+            ("name", member.name.as_str()),
+            ("id", member.node.to_string().as_str()),
+            ("state", member.state.name()),
+            ("kind", member.kind.name()),
+            ("address", member.client_address.as_str()),
+            ("peer-address", member.peer_address.as_str()),
+            ("version", member.version.as_str()),
+            ("link", link),
+        ] {
+            reply.bulk(name.as_bytes());
+            reply.bulk(value.as_bytes());
+        }
+        for (name, value) in [("partitions", meta.replicas_on(member.node)), ("leads", leads)] {
+            reply.bulk(name.as_bytes());
+            reply.len_int(value);
+        }
+    }
+}
+
+fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], reply: &mut Reply<'_>) {
+    let status = Status::of(worker, meta, standings);
+    let facts = worker.host.facts();
+    reply.map(14);
+    for (name, value) in [
+        ("state", status.word()),
+        ("cluster", meta.name()),
+        ("cluster-id", format!("{:032x}", meta.cluster()).as_str()),
+        ("node", worker.settings.name.as_str()),
+        ("node-id", facts.node_id.as_str()),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    for (name, value) in [
+        ("nodes", status.nodes),
+        ("nodes-up", status.nodes_up),
+        ("partitions", standings.len()),
+        ("partitions-served", status.served),
+        ("partitions-wanted-here", status.wanted),
+        ("partitions-missing-here", status.missing),
+        ("replicas", meta.replicas_effective()),
+        ("replicas-wanted", usize::from(meta.replicas_wanted())),
+        ("may-lose", status.may_lose),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.len_int(value);
+    }
+}
+
+/// The cluster in a few numbers.
+pub(crate) struct Status {
+    pub(crate) nodes: usize,
+    pub(crate) nodes_up: usize,
+    pub(crate) served: usize,
+    pub(crate) wanted: usize,
+    pub(crate) missing: usize,
+    /// How many nodes may be lost at once without a write being refused.
+    pub(crate) may_lose: usize,
+    is_whole: bool,
+    is_known: bool,
+}
+
+impl Status {
+    pub(crate) fn of(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Status {
+        let count = |is_so: &dyn Fn(&&PartitionStanding) -> bool| standings.iter().filter(is_so).count();
+        let is_up = |member: &&Member| {
+            let replica = member.replica_id();
+            member.state == MemberState::Up
+                && (replica == worker.fabric.me || worker.fabric.is_heard(replica))
+        };
+        let nodes_up = meta.live_members().filter(is_up).count();
+        let voters = meta.targets().iter().map(|target| target.voters.len()).min().unwrap_or(0);
+        let served = count(&|standing| standing.is_served);
+        Status {
+            nodes: meta.live_members().count(),
+            nodes_up,
+            served,
+            wanted: count(&|standing| standing.is_wanted),
+            missing: count(&|standing| standing.is_wanted && !standing.is_held),
+            may_lose: voters.saturating_sub(1) / 2,
+            is_whole: served == standings.len(),
+            is_known: meta.is_founded()
+                && meta.member_of_replica(worker.fabric.me).is_some_and(|me| me.state == MemberState::Up),
+        }
+    }
+
+    /// `ready`: this node has all that it is to have, and all partitions can be written to.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.is_known, self.missing, self.is_whole) {
+            (false, _, _) => "joining",
+            (_, 1.., _) => "moving",
+            (_, _, false) => "degraded",
+            _ => "ready",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slots_of_partitions_are_those_that_the_router_gives_them() {
+        for partitions in [1, 3, 7, 64, 1000, 16384] {
+            let router = crate::Router::new(partitions, 1);
+            let mut next = 0;
+            for id in router.all() {
+                let (first, last) = slots(id, partitions);
+                assert_eq!(first, next);
+                for slot in [first, last] {
+                    let slot = Slot::new(slot).unwrap();
+                    assert_eq!(router.partition_of_slot(slot), id, "{partitions} partitions, slot {slot:?}");
+                }
+                next = last.wrapping_add(1);
+            }
+            assert_eq!(next, Slot::COUNT);
+        }
+    }
+
+    #[test]
+    fn hosts_of_both_families_are_told_from_their_ports() {
+        assert_eq!(host_and_port("10.0.0.1:6379"), ("10.0.0.1", 6379));
+        assert_eq!(host_and_port("[::1]:7000"), ("::1", 7000));
+        assert_eq!(host_and_port(""), ("", 0));
+    }
+}
