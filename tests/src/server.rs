@@ -35,6 +35,7 @@ pub struct Options {
     settings: Vec<(String, String)>,
     expected_log: Vec<String>,
     wrapper: Vec<String>,
+    runtime: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +57,7 @@ impl Options {
             settings: Vec::new(),
             expected_log: Vec::new(),
             wrapper: Vec::new(),
+            runtime: None,
         }
     }
 
@@ -112,6 +114,13 @@ impl Options {
     #[must_use]
     pub fn expect_log(mut self, part: &str) -> Options {
         self.expected_log.push(part.to_owned());
+        self
+    }
+
+    /// Finds, and is found by, the nodes that have this runtime folder. Else the server is alone in one of its own.
+    #[must_use]
+    pub fn runtime(mut self, folder: &Path) -> Options {
+        self.runtime = Some(folder.to_owned());
         self
     }
 
@@ -375,6 +384,8 @@ impl Server {
         if let Some(password) = &self.options.password {
             command.env("NARF_REQUIREPASS", password);
         }
+        let own = self.folder.path().join("run");
+        command.env("NARF_RUNTIME_DIR", self.options.runtime.as_deref().unwrap_or(&own));
     }
 
     fn redis_arguments(&self, command: &mut Command) {

@@ -90,6 +90,7 @@ fn a_daemon_starts_writes_its_pid_and_is_stopped() {
         .arg("--log-file")
         .arg(folder.path().join("log"))
         .current_dir(folder.path())
+        .env("NARF_RUNTIME_DIR", folder.path().join("run"))
         .status()
         .unwrap();
     assert!(status.success());

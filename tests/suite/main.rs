@@ -10,6 +10,7 @@
 
 mod auth;
 mod clients;
+mod cluster;
 mod config;
 mod differential;
 mod durability;

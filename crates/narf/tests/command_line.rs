@@ -10,6 +10,8 @@ fn narf(folder: &Path, line: &str, vars: &[(&str, &str)]) -> Output {
         .args(line.split_ascii_whitespace())
         .current_dir(folder)
         .env_clear()
+        // Nodes of other tests are none of its business.
+        .env("NARF_RUNTIME_DIR", folder.join("run"))
         .envs(vars.iter().copied())
         .output()
         .unwrap()
@@ -119,7 +121,7 @@ fn a_daemon_returns_when_ready_and_stop_ends_it() {
     let pid = std::fs::read_to_string(here.join("narf-data/narf.pid")).unwrap();
     assert!(banner.contains(&format!("process {}; stop it with  narf stop", pid.trim())), "{banner}");
     // The same folder again: refused, and said by the command that was typed.
-    let second = narf(here, "serve --daemon --port 0", &[]);
+    let second = narf(here, "serve --daemon --port 0 --data narf-data", &[]);
     assert_ne!(second.status.code(), Some(0), "{}", text(&second.stdout));
     assert!(text(&second.stderr).starts_with("error: "), "{}", text(&second.stderr));
     check(here, "stop", 0, &format!("stopped narf (pid {})\n", pid.trim()), "");

@@ -48,6 +48,8 @@ const OUTCOME_MS: u64 = 5000;
 const SILENCE_MS: u64 = 400;
 /// Steps of time between two words to each peer.
 const ALIVE_TICKS: u64 = 4;
+/// Steps of time between two questions about replicas that are not to be here.
+const LEFTOVER_TICKS: u64 = 12;
 /// Rounds of work in one turn; what is left goes on in the next.
 const ROUNDS_MAX: usize = 16;
 /// Requests parked for one partition; more are refused.
@@ -653,6 +655,9 @@ impl Worker {
             self.unpark(id);
         }
         self.reconcile();
+        if self.fabric.ticks.is_multiple_of(LEFTOVER_TICKS) {
+            self.ask_about_leftovers();
+        }
         self.run_transfers();
     }
 

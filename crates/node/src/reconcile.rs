@@ -11,6 +11,7 @@ use raft::{Change, Members};
 use crate::entry::{write_gone, write_term};
 use crate::fabric::split;
 use crate::partition::Partition;
+use crate::peer_frame::Item;
 use crate::worker::Worker;
 
 /// A replica that lags by no more than so many entries has caught up.
@@ -158,14 +159,42 @@ impl Worker {
         }
     }
 
-    /// A leader says that this node is no member any more.
+    /// Asks about replicas that are not to be here whether their groups know of them still. Who was a follower in
+    /// training is not told of the change that let it go, for it is sent nothing any more.
+    pub(crate) fn ask_about_leftovers(&mut self) {
+        for place in 0..self.places.len() {
+            let id = PartitionId(place as u16);
+            let is_leftover = |partition: &Partition| !partition.group.is_leader();
+            if !self.places[place].partition.as_deref().is_some_and(is_leftover) || self.is_target(id) {
+                continue;
+            }
+            let voters: Vec<u64> =
+                self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
+            voters.into_iter().for_each(|node| self.fabric.tell(node, &Item::Gone { partition: id }));
+        }
+    }
+
+    /// A leader says that this node is no member any more; or a node that thinks it may be none asks its leader.
     pub(crate) fn gone(&mut self, from: u64, id: PartitionId) {
         let is_target = self.is_target(id);
         let logging = self.logging;
         let Some(place) = self.places.get_mut(usize::from(id.0)) else { return };
+        if let Some(partition) = place.partition.as_deref().filter(|partition| partition.group.is_leader()) {
+            let is_known = match partition.group.is_lone() {
+                true => from == self.fabric.me,
+                false => partition.replica.members.contains(from),
+            };
+            if !is_known {
+                self.fabric.tell(from, &Item::Gone { partition: id });
+            }
+            return;
+        }
         // Believed only if the fabric says so too.
-        let is_out =
-            |partition: &Partition| !partition.group.is_leader() && partition.replica.members.contains(from);
+        let is_out = |partition: &Partition| {
+            let members = &partition.replica.members;
+            // Who has never heard who the members are has nothing that anybody counts on.
+            members.contains(from) || members.voters.is_empty()
+        };
         if is_target || !place.partition.as_deref().is_some_and(is_out) {
             return;
         }

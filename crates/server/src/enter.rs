@@ -18,7 +18,7 @@ use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
 use crate::trust::Trust;
 
-/// How long a token's addresses are tried.
+/// How long nodes are asked to let this one in.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
 /// What a node was told when it was let in, to find the others by until it follows them.
 const ADMISSION_FILE: &str = "admission";
@@ -113,27 +113,29 @@ pub(crate) fn enter(
 
 /// Asks each node of this user on this machine; none if there is no node.
 fn join_here(folder: &RuntimeFolder, newcomer: &Newcomer) -> anyhow::Result<Option<Admitted>> {
-    let mut last = None;
-    for socket in folder.sockets()? {
-        match join::ask(&Pass::Local(socket), newcomer) {
-            Ok(admitted) => return Ok(Some(admitted)),
-            Err(error) => last = Some(error),
-        }
+    let sockets = folder.sockets()?;
+    if sockets.is_empty() {
+        return Ok(None);
     }
-    match last {
-        Some(error) => Err(error).context(
-            "nodes of yours run on this machine, and none let this one in; `--join found` makes a cluster of its own",
-        ),
-        None => Ok(None),
-    }
+    let passes: Vec<Pass<'_>> = sockets.into_iter().map(Pass::Local).collect();
+    join_by(&passes, newcomer).map(Some).context(
+        "nodes of yours run on this machine, and none let this one in; `--join found` makes a cluster of its own",
+    )
 }
 
 fn join_by_token(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<Admitted> {
+    let passes: Vec<Pass<'_>> =
+        token.addresses().iter().map(|address| Pass::Token { token, address }).collect();
+    join_by(&passes, newcomer).context("join the cluster")
+}
+
+/// Asks one after the other, until one lets the node in or it is clear that none will.
+fn join_by(passes: &[Pass<'_>], newcomer: &Newcomer) -> anyhow::Result<Admitted> {
     let deadline = Instant::now() + JOIN_PATIENCE;
     loop {
         let mut last = None;
-        for address in token.addresses() {
-            match join::ask(&Pass::Token { token, address }, newcomer) {
+        for pass in passes {
+            match join::ask(pass, newcomer) {
                 Ok(admitted) => return Ok(admitted),
                 Err(error) if error.is_final() => return Err(error.into()),
                 Err(error) => last = Some(error),
@@ -142,9 +144,9 @@ fn join_by_token(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<Admit
         if Instant::now() >= deadline
             && let Some(error) = last
         {
-            return Err(error).context("join the cluster");
+            return Err(error.into());
         }
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::Cursor;
+use base::{Cursor, NodeId};
 use cluster::{Admission, Command, JoinToken, Meta, Newcomer, Secret};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -164,8 +164,8 @@ fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted, Unreadabl
 pub(crate) trait Gate {
     /// Has the fabric decide on something.
     fn decide(&self, command: Command) -> Result<(), String>;
-    /// The fabric's state.
-    fn meta(&self) -> Arc<Meta>;
+    /// The fabric's state, once this node has heard that another one is a member; none if that takes too long.
+    fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>>;
     /// What its members share.
     fn trust(&self) -> &Trust;
 }
@@ -238,14 +238,11 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
             false => (Outcome::Later, refusal(LATER, &reason)),
         };
     }
-    let meta = gate.meta();
     // This node may hear later than the one that leads; the newcomer must find itself in what it is given.
-    if meta.member(node).is_none() {
-        return (
-            Outcome::Later,
-            refusal(LATER, "the fabric has let it in, and this node has not heard of it yet"),
-        );
-    }
+    let Some(meta) = gate.meta_with(node) else {
+        let text = "the fabric has let it in, and this node has not heard of it yet";
+        return (Outcome::Later, refusal(LATER, text));
+    };
     let mut reply = vec![ADMITTED];
     for part in [gate.trust().encode(), meta.encode()] {
         reply.extend_from_slice(&(part.len() as u32).to_le_bytes());

@@ -24,6 +24,8 @@ use crate::trust::Trust;
 /// How far the port for other nodes is from that for clients.
 const PEER_PORT_DISTANCE: u16 = 10_000;
 const BACKLOG: u32 = 128;
+/// How long this node may take to hear of a newcomer that the cluster has let in.
+const HEARSAY: Duration = Duration::from_secs(3);
 
 /// Where other nodes reach this one.
 pub(crate) struct PeerPort {
@@ -240,8 +242,10 @@ impl Gate for ThisDoor {
         self.fabric().ask(&self.0, command)
     }
 
-    fn meta(&self) -> Arc<Meta> {
-        self.fabric().meta()
+    fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>> {
+        let fabric = self.fabric();
+        let is_there = fabric.wait_until(Instant::now() + HEARSAY, |meta| meta.member(node).is_some());
+        is_there.then(|| fabric.meta())
     }
 
     fn trust(&self) -> &Trust {

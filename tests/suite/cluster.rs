@@ -1,0 +1,289 @@
+//! Several nodes: how they find each other, that any client can use any of them, and what is left when some are killed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use narf_tests::{Client, Data, Kind, Options, Server, Signal, eventually, signal, skip_unless_narf};
+use tempfile::TempDir;
+
+/// Nodes of one user on one machine.
+struct Cluster {
+    _runtime: TempDir,
+    nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// So many nodes, with data folders, that have all their data.
+    fn of(count: usize) -> Cluster {
+        let runtime = TempDir::with_prefix("narf-run-").unwrap();
+        let mut nodes = Vec::new();
+        for _ in 0..count {
+            nodes.push(Server::start(options(&runtime.path().join("run"))));
+        }
+        let cluster = Cluster { _runtime: runtime, nodes };
+        cluster.wait_until_ready(count);
+        cluster
+    }
+
+    /// Waits until each of the first `count` nodes says that it has all its data, and knows as many others.
+    fn wait_until_ready(&self, count: usize) {
+        for node in &self.nodes {
+            let mut client = node.client3();
+            eventually("a node that is ready", || {
+                let status = client.run("FABRIC STATUS");
+                let number = |name: &str| status.field(name).map(|value| value.int());
+                let is_so = status.field("state")?.text() == "ready"
+                    && number("nodes-up") == Some(count as i64)
+                    && number("replicas") == Some(count.min(3) as i64)
+                    && number("partitions-wanted-here")? > 0;
+                is_so.then_some(())
+            });
+        }
+    }
+
+    fn kill_all(&mut self) {
+        self.nodes.iter_mut().for_each(Server::kill9);
+    }
+}
+
+/// Nothing is left to hand over when all are stopped at once.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+fn options(runtime: &Path) -> Options {
+    Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8).runtime(runtime)
+}
+
+/// Writes until it is told that it was done; how long that took.
+fn write_anyhow(client: &mut Client, line: &str) -> Duration {
+    let begin = Instant::now();
+    eventually("a write that succeeds", || (client.run(line).text() == "OK").then_some(()));
+    begin.elapsed()
+}
+
+#[test]
+fn the_same_command_again_makes_a_cluster_that_serves_every_key_on_every_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut clients: Vec<Client> = cluster.nodes.iter().map(Server::client).collect();
+    for number in 0..60 {
+        clients[number % 3].check(&format!("SET key:{number} {number}"), "+OK");
+    }
+    for number in 0..60 {
+        clients[(number + 1) % 3].check(&format!("GET key:{number}"), &format!("\"{number}\""));
+    }
+    clients[2].check("DBSIZE", ":60");
+    // One client's requests stay in order, wherever they are served.
+    for client in &mut clients {
+        let lines: Vec<String> = (0..200).map(|number| format!("INCR count:{}", number % 7)).collect();
+        let replies = client.pipeline(&lines);
+        let sums: Vec<i64> = replies.iter().map(|reply| reply.int()).collect();
+        for key in 0..7 {
+            let of_key: Vec<i64> = sums.iter().copied().skip(key).step_by(7).collect();
+            assert!(of_key.windows(2).all(|pair| pair[1] == pair[0] + 1), "{of_key:?}");
+        }
+    }
+    clients[0].check("MSET a 1 b 2 c 3 d 4", "+OK");
+    clients[1].check("MGET a b c d nothing", "[\"1\", \"2\", \"3\", \"4\", nil]");
+    clients[2].check("DEL a b c d nothing", ":4");
+}
+
+#[test]
+fn cluster_slots_tells_of_every_slot_once_and_who_leads_it() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let ports: BTreeSet<i64> = cluster.nodes.iter().map(|node| i64::from(node.port())).collect();
+    for node in &cluster.nodes {
+        let mut next = 0;
+        let mut seen = BTreeSet::new();
+        for range in node.client().run("CLUSTER SLOTS").items() {
+            let range = range.items();
+            assert_eq!(range[0].int(), next);
+            next = range[1].int() + 1;
+            assert_eq!(range.len(), 5, "three replicas");
+            seen.extend(range[2..].iter().map(|node| node.items()[1].int()));
+        }
+        assert_eq!((next, &seen), (16384, &ports));
+    }
+}
+
+#[test]
+fn a_message_reaches_subscribers_of_every_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut listeners: Vec<Client> = cluster.nodes.iter().map(Server::client3).collect();
+    for listener in &mut listeners {
+        listener.send("SUBSCRIBE news");
+        listener.check_push(">[\"subscribe\", \"news\", :1]");
+    }
+    let mut publisher = cluster.nodes[1].client();
+    for number in 0..50 {
+        publisher.run(&format!("PUBLISH news {number}"));
+    }
+    for listener in &mut listeners {
+        for number in 0..50 {
+            listener.check_push(&format!(">[\"message\", \"news\", \"{number}\"]"));
+        }
+    }
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_one_node_after_the_other_is_killed() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let mut acknowledged = Vec::new();
+    for victim in 0..3 {
+        let survivor = (victim + 1) % 3;
+        let mut client = cluster.nodes[survivor].client();
+        for round in 0..200 {
+            if round == 100 {
+                cluster.nodes[victim].kill9();
+            }
+            let key = format!("key:{victim}:{round}");
+            match client.run(&format!("SET {key} {round}")) {
+                reply if reply.text() == "OK" => acknowledged.push((key, round)),
+                reply => assert!(
+                    reply.text().starts_with("CLUSTERDOWN") || reply.text().starts_with("UNKNOWNOUTCOME"),
+                    "{reply:?}"
+                ),
+            }
+        }
+        let gap = write_anyhow(&mut client, "SET after the-kill");
+        assert!(gap < Duration::from_secs(10), "{gap:?}");
+        for (key, round) in &acknowledged {
+            client.check(&format!("GET {key}"), &format!("\"{round}\""));
+        }
+        cluster.nodes[victim].restart();
+        cluster.wait_until_ready(3);
+    }
+    assert!(acknowledged.len() > 400, "{} writes were acknowledged", acknowledged.len());
+}
+
+#[test]
+fn a_cluster_that_was_killed_as_a_whole_comes_back_with_everything() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    for number in 0..100 {
+        client.check(&format!("SET key:{number} {number}"), "+OK");
+    }
+    cluster.kill_all();
+    cluster.nodes.iter_mut().for_each(Server::restart);
+    cluster.wait_until_ready(3);
+    let mut client = cluster.nodes[2].client();
+    for number in 0..100 {
+        client.check(&format!("GET key:{number}"), &format!("\"{number}\""));
+    }
+    client.check("DBSIZE", ":100");
+}
+
+#[test]
+fn a_minority_refuses_writes_within_moments_and_goes_on_when_the_others_do() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    client.check("SET before 1", "+OK");
+    for node in &cluster.nodes[1..] {
+        signal(node.pid(), Signal::Stop);
+    }
+    let begin = Instant::now();
+    let refused =
+        eventually("a refusal", || Some(client.run("SET during 1")).filter(|reply| reply.is_error()));
+    let took = begin.elapsed();
+    for node in &cluster.nodes[1..] {
+        signal(node.pid(), Signal::Continue);
+    }
+    let text = refused.text();
+    assert!(text.starts_with("CLUSTERDOWN") || text.starts_with("UNKNOWNOUTCOME"), "{text}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    write_anyhow(&mut client, "SET after 1");
+    client.check("GET before", "\"1\"");
+}
+
+#[test]
+fn ctrl_c_hands_everything_over_and_the_folder_is_free_for_another_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    for number in 0..100 {
+        client.check(&format!("SET key:{number} {number}"), "+OK");
+    }
+    let id = cluster.nodes[2].client().run("CLUSTER MYID").text();
+    signal(cluster.nodes[2].pid(), Signal::Interrupt);
+    assert!(cluster.nodes[2].wait().success(), "{}", cluster.nodes[2].log());
+    let left = cluster.nodes.split_off(2);
+    cluster.wait_until_ready(2);
+    for number in 0..100 {
+        client.check(&format!("GET key:{number}"), &format!("\"{number}\""));
+    }
+    cluster.nodes.extend(left);
+    cluster.nodes[2].restart();
+    cluster.wait_until_ready(3);
+    let mut client = cluster.nodes[2].client();
+    assert_ne!(client.run("CLUSTER MYID").text(), id, "an id is never used again");
+    client.check("DBSIZE", ":100");
+}
+
+#[test]
+fn a_token_lets_one_node_in_and_no_other() {
+    if skip_unless_narf() {
+        return;
+    }
+    let first = Server::start(Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8));
+    let token = first.client().run("FABRIC INVITE 60").text();
+    let elsewhere = || Options::new().kind(Kind::Narf).data(Data::Temporary).set("join", &token);
+    let mut second = Server::start(elsewhere());
+    let mut client = second.client3();
+    eventually("a node that is ready", || {
+        (client.run("FABRIC STATUS").field("state")?.text() == "ready").then_some(())
+    });
+    client.check("SET k v", "+OK");
+    first.client().check("GET k", "\"v\"");
+    let (status, log) = Server::start_in_vain(elsewhere());
+    assert!(!status.success());
+    assert!(log.contains("does not let this node in") && log.contains("used"), "{log}");
+    let wrong = token.replace("narf1.", "narf1.0").replacen(&token[6..8], &token[6..7], 1);
+    let (status, log) =
+        Server::start_in_vain(Options::new().kind(Kind::Narf).data(Data::Temporary).set("join", wrong));
+    assert!(!status.success() && log.contains("token"), "{log}");
+    // Told to leave, the second gives back what it holds.
+    let name = client.run("FABRIC STATUS").field("node").unwrap().text();
+    first.client().check(&format!("FABRIC DRAIN {name}"), "+OK");
+    assert!(second.wait().success(), "{}", second.log());
+    first.client().check("GET k", "\"v\"");
+    first.client().check("SET k w", "+OK");
+}
+
+#[test]
+fn a_node_that_was_told_to_stay_alone_does() {
+    if skip_unless_narf() {
+        return;
+    }
+    let runtime = TempDir::with_prefix("narf-run-").unwrap();
+    let _first = Server::start(options(&runtime.path().join("run")));
+    let second = Server::start(options(&runtime.path().join("run")).set("join", "none"));
+    let mut client = second.client();
+    assert!(client.run("FABRIC STATUS").text().contains("on its own"));
+    assert!(client.run("CLUSTER SLOTS").text().contains("cluster support disabled"));
+    let (status, log) =
+        Server::start_in_vain(options(&runtime.path().join("run")).set("join", "10.0.0.1:6379"));
+    assert!(!status.success() && log.contains("narf cluster invite"), "{log}");
+}
