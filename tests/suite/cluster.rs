@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use narf_tests::{Client, Data, Kind, Options, Server, Signal, eventually, signal, skip_unless_narf};
+use narf_tests::{
+    Client, Data, Kind, Options, Server, Signal, eventually, free_port, signal, skip_unless_narf,
+};
 use tempfile::TempDir;
 
 /// Nodes of one user on one machine.
@@ -189,6 +191,28 @@ fn a_cluster_that_was_killed_as_a_whole_comes_back_with_everything() {
         client.check(&format!("GET key:{number}"), &format!("\"{number}\""));
     }
     client.check("DBSIZE", ":100");
+}
+
+#[test]
+fn a_cluster_whose_nodes_all_moved_finds_itself_by_one_address() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    cluster.nodes[1].client().check("SET k v", "+OK");
+    cluster.kill_all();
+    // Nothing leads to the others but one address: each looks into a runtime folder of its own.
+    let elsewhere = TempDir::with_prefix("narf-run-").unwrap();
+    let place = format!("127.0.0.1:{}", free_port());
+    for (number, node) in cluster.nodes.iter_mut().enumerate() {
+        let runtime = elsewhere.path().join(number.to_string());
+        node.restart_with(|options| match number {
+            0 => options.runtime(&runtime).set("peer-port", place.rsplit_once(':').unwrap().1),
+            _ => options.runtime(&runtime).set("join", &place),
+        });
+    }
+    cluster.wait_until_ready(3);
+    cluster.nodes[2].client().check("GET k", "\"v\"");
 }
 
 #[test]

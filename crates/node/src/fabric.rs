@@ -37,9 +37,6 @@ pub(crate) const HEARTBEAT_TICKS: u16 = 2;
 pub(crate) const ELECTION_TICKS: u16 = 10;
 /// The least time between a leader's sign of life and an election: the first step may follow it at once.
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
-/// Longest from the beginning of a turn until its answers leave. A lease ends half the time before another may lead;
-/// a turn that ends within the other half, with room for clocks that go unevenly, has told nothing old.
-pub(crate) const TURN_US_MAX: u64 = ELECTION_US * 2 / 5;
 /// How long a request may wait for a leader or a quorum before its client is told that there is none.
 const PATIENCE_MS: u64 = 1000;
 /// How long a request that was sent to another node, or into the log, may be without an answer.

@@ -211,6 +211,12 @@ impl Worker {
         self.resumable.append(&mut self.later);
     }
 
+    /// The steady clock, read after what came from outside was taken and before it is looked at. A lease must hold
+    /// when a request has come: the turn may have begun long before, if the process was held up.
+    pub fn note_clock(&mut self, mono_us: u64) {
+        self.now.mono_us = self.now.mono_us.max(mono_us);
+    }
+
     /// Says why writes must be refused from now on, or that they may go on.
     pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
         self.write_refusal = reason;
@@ -637,12 +643,6 @@ impl Worker {
     /// The fabric's state as it is known here.
     pub fn fabric_state(&self) -> &Meta {
         &self.fabric.meta
-    }
-
-    /// Whether so much of the turn's time is over at this moment of the steady clock that what it read by a lease may
-    /// not be told any more.
-    pub fn is_late(&self, mono_us: u64) -> bool {
-        self.fabric.is_spread && mono_us.saturating_sub(self.now.mono_us) > crate::fabric::TURN_US_MAX
     }
 
     /// How many replicas of partitions this worker has.

@@ -6,7 +6,7 @@
 //!
 //! Does not know: what members say to each other.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -23,6 +23,7 @@ use rustls::server::Acceptor;
 use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 
 use crate::failures::Failures;
+use crate::hello::{self, Acquaintances, Hello};
 use crate::join::{self, Gate, Outcome};
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
@@ -35,8 +36,6 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const JOINING: Duration = Duration::from_secs(15);
 /// What is sent and not taken for so long ends a link: the other end is gone, or cut off.
 const UNTAKEN: Duration = Duration::from_secs(3);
-/// The first bytes of a link.
-const HELLO: [u8; 4] = *b"NRF1";
 const STOP: Token = Token(0);
 
 /// A link between two nodes whose ends know each other.
@@ -55,12 +54,17 @@ pub(crate) enum DialError {
     /// Nobody answers there, or what answers is not the node that was meant.
     #[error("{address}: {source}")]
     Link { address: String, source: io::Error },
+    /// Nobody has said where it is.
+    #[error("nobody has said where it is")]
+    NoAddress,
 }
 
 /// What the door asks of the node.
 pub(crate) trait Host: Gate + Send + Sync {
     /// Whether this node is a member still.
     fn is_member(&self, node: NodeId) -> bool;
+    /// A member says where it is, and wants to know where the others are.
+    fn acquaint(&self, node: NodeId, address: String) -> Acquaintances;
     /// A member has come.
     fn link(&self, link: Link);
 }
@@ -129,6 +133,7 @@ impl Drop for Door {
         if let Some(socket) = &self.socket {
             // Found dead by the next node that looks, if it stays.
             let _ = std::fs::remove_file(socket);
+            let _ = std::fs::remove_file(socket.with_extension("addr"));
         }
     }
 }
@@ -225,12 +230,9 @@ impl Doorman {
         let peer = certificate.and_then(|certificate| self.host.trust().node_of(certificate));
         let peer = peer.filter(|node| self.host.is_member(*node));
         let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
-        let mut hello = [0; 12];
-        Stream::new(&mut tls, &mut stream).read_exact(&mut hello)?;
-        if hello[..4] != HELLO {
-            return Err(io::Error::other("it is of another version"));
-        }
-        let worker = u16::from_le_bytes([hello[4], hello[5]]);
+        let mut words = Stream::new(&mut tls, &mut stream);
+        let Hello { worker, address, .. } = Hello::read(&mut words)?;
+        hello::answer(&mut words, &self.host.acquaint(peer, address))?;
         let stream = settle(stream.into_inner())?;
         self.host.link(Link { stream, tls: tls.into(), peer, worker });
         Ok(())
@@ -247,19 +249,18 @@ impl Doorman {
     }
 }
 
-/// Makes a link to a node, as this worker of ours.
+/// Makes a link to a node; also where it knows others to be.
 pub(crate) fn dial(
     address: &str,
     peer: NodeId,
-    worker: u16,
-    workers: u16,
+    hello: &Hello,
     trust: &Trust,
-) -> Result<Link, DialError> {
-    try_dial(address, peer, worker, workers, trust)
+) -> Result<(Link, Acquaintances), DialError> {
+    try_dial(address, peer, hello, trust)
         .map_err(|source| DialError::Link { address: address.to_owned(), source })
 }
 
-fn try_dial(address: &str, peer: NodeId, worker: u16, workers: u16, trust: &Trust) -> io::Result<Link> {
+fn try_dial(address: &str, peer: NodeId, hello: &Hello, trust: &Trust) -> io::Result<(Link, Acquaintances)> {
     let stream = join::connect(address)?;
     stream.set_nodelay(true)?;
     let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
@@ -271,15 +272,11 @@ fn try_dial(address: &str, peer: NodeId, worker: u16, workers: u16, trust: &Trus
     if tls.alpn_protocol() != Some(PEER_PROTOCOL) {
         return Err(io::Error::other("it speaks another protocol"));
     }
-    let mut hello = [0; 12];
-    hello[..4].copy_from_slice(&HELLO);
-    hello[4..6].copy_from_slice(&worker.to_le_bytes());
-    hello[6..8].copy_from_slice(&workers.to_le_bytes());
-    let mut out = Stream::new(&mut tls, &mut stream);
-    out.write_all(&hello)?;
-    out.flush()?;
+    let mut words = Stream::new(&mut tls, &mut stream);
+    hello.write(&mut words)?;
+    let acquaintances = hello::read_answer(&mut words)?;
     let stream = settle(stream.into_inner())?;
-    Ok(Link { stream, tls: tls.into(), peer, worker })
+    Ok((Link { stream, tls: tls.into(), peer, worker: hello.worker }, acquaintances))
 }
 
 /// Readies a socket for a worker's loop.

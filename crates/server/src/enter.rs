@@ -33,6 +33,8 @@ pub(crate) enum Join {
     Auto,
     /// Join the cluster that invited.
     Token(Box<JoinToken>),
+    /// Look for the other nodes of its cluster in these places too.
+    Places(Vec<String>),
 }
 
 impl Join {
@@ -42,10 +44,22 @@ impl Join {
             "found" => Join::Found,
             "auto" => Join::Auto,
             text if text.starts_with("narf") => Join::Token(Box::new(JoinToken::parse(text)?)),
+            text if text.contains(':') => {
+                Join::Places(text.split(',').map(|place| place.trim().to_owned()).collect())
+            }
             text => bail!(
-                "`join` is \"{text}\"; it takes auto, found, none or a token, which `narf cluster invite` prints on a \
-                 node of the cluster"
+                "`join` is \"{text}\"; it takes auto, found, none, a token, which `narf cluster invite` prints on a \
+                 node of the cluster, or, for a node that is a member, addresses of others: host:port,host:port"
             ),
+        })
+    }
+
+    /// Where to look for other nodes besides where they were.
+    pub(crate) fn places(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        Ok(match Join::of(settings)? {
+            Join::Token(token) => token.addresses().to_vec(),
+            Join::Places(places) => places,
+            Join::Never | Join::Found | Join::Auto => Vec::new(),
         })
     }
 }
@@ -94,6 +108,11 @@ pub(crate) fn enter(
             turnstile = Turnstile { _lock: Some(folder.lock()?) };
             join_here(&folder, &newcomer)?
         }
+        Join::Places(places) => bail!(
+            "{} is an address, and a new node needs a token too: run `narf cluster invite` on a node of the cluster \
+             and start this one with `--join TOKEN`",
+            places.join(",")
+        ),
         Join::Found | Join::Never => None,
     };
     match admitted {

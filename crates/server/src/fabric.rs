@@ -11,13 +11,13 @@ use base::{NodeId, WorkerId};
 use cluster::{Command, MemberState, Meta};
 
 use crate::enter::Reach;
+use crate::hello::Acquaintances;
+use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared, lock};
 use crate::trust::Trust;
 
 /// Longest the fabric may take to decide on something; its own patience is shorter.
 const DECISION: Duration = Duration::from_secs(10);
-/// Longest address that a node may tell.
-const ADDRESS_BYTES_MAX: usize = 300;
 
 /// See the module.
 pub(crate) struct Fabric {
@@ -29,6 +29,12 @@ pub(crate) struct Fabric {
     changed: Condvar,
     /// Where nodes say that they are: newer than what the fabric has agreed on, or the same.
     told: Mutex<BTreeMap<NodeId, String>>,
+    /// Where nodes are that others say.
+    heard: Mutex<BTreeMap<NodeId, String>>,
+    /// Where nodes on this machine say the same; none if there can be no such folder.
+    here: Option<RuntimeFolder>,
+    /// Where this node was told to look for others.
+    places: Vec<String>,
     /// Who waits for a decision.
     waiting: Mutex<BTreeMap<u64, SyncSender<Result<(), String>>>>,
     next: AtomicU64,
@@ -42,13 +48,22 @@ pub(crate) struct Fabric {
 }
 
 impl Fabric {
-    pub(crate) fn new(trust: Trust, reach: Reach, meta: Arc<Meta>) -> Fabric {
+    pub(crate) fn new(
+        trust: Trust,
+        reach: Reach,
+        meta: Arc<Meta>,
+        here: Option<RuntimeFolder>,
+        places: Vec<String>,
+    ) -> Fabric {
         Fabric {
+            here,
+            places,
             trust,
             reach,
             meta: Mutex::new(meta),
             changed: Condvar::new(),
             told: Mutex::default(),
+            heard: Mutex::default(),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
             leaving: AtomicBool::new(false),
@@ -124,26 +139,37 @@ impl Fabric {
         self.meta().member(node).is_some_and(|member| member.state.is_live())
     }
 
-    /// Where a node may be, the likeliest first.
+    /// Where a node may be, the likeliest first. Reads a file: never on a worker's thread.
     pub(crate) fn addresses_of(&self, node: NodeId) -> Vec<String> {
-        let mut addresses: Vec<String> = lock(&self.told).get(&node).cloned().into_iter().collect();
-        if let Some(member) = self.meta().member(node)
-            && !member.peer_address.is_empty()
-            && !addresses.contains(&member.peer_address)
-        {
-            addresses.push(member.peer_address.clone());
+        let told = lock(&self.told).get(&node).cloned();
+        let here = self.here.as_ref().and_then(|folder| folder.address_of(node));
+        let heard = lock(&self.heard).get(&node).cloned();
+        let agreed = self.meta().member(node).map(|member| member.peer_address.clone());
+        let mut addresses = Vec::new();
+        // A node that is elsewhere than all say may be where this one was told to look; who answers there proves
+        // which node it is.
+        for address in [told, here, agreed, heard].into_iter().flatten().chain(self.places.iter().cloned()) {
+            if !address.is_empty() && !addresses.contains(&address) {
+                addresses.push(address);
+            }
         }
         addresses
     }
 
-    /// A node says where it is.
-    pub(crate) fn note_address(&self, node: NodeId, address: &[u8]) {
-        if let Ok(address) = std::str::from_utf8(address)
-            && !address.is_empty()
-            && address.len() <= ADDRESS_BYTES_MAX
-        {
-            lock(&self.told).insert(node, address.to_owned());
-        }
+    /// A member says where it is; where others said that they are.
+    pub(crate) fn acquaint(&self, node: NodeId, address: String) -> Acquaintances {
+        let mut told = lock(&self.told);
+        // In one step: of two that ask at once, one hears of the other.
+        told.insert(node, address);
+        told.retain(|node, address| !address.is_empty() && self.is_member(*node));
+        told.iter().filter(|(other, _)| **other != node).map(|(node, at)| (*node, at.clone())).collect()
+    }
+
+    /// Another node says where nodes are.
+    pub(crate) fn hear(&self, acquaintances: Acquaintances) {
+        let mut heard = lock(&self.heard);
+        heard.extend(acquaintances.into_iter().filter(|(node, _)| self.is_member(*node)));
+        heard.retain(|node, _| self.is_member(*node));
     }
 
     /// Has the fabric decide on something. Blocks: never on a worker's thread.

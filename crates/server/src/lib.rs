@@ -22,6 +22,7 @@ pub mod embed;
 mod enter;
 mod fabric;
 mod failures;
+mod hello;
 mod host;
 mod join;
 mod links;

@@ -2,8 +2,8 @@
 //! made to it.
 //!
 //! A link carries frames one way, so each end decides alone when to make its own anew, and two ends never argue about
-//! which of two links is the one. What travels is a length of four bytes, little-endian, and a frame, over and over;
-//! the first frame of a link is the address at which the sender can be reached (docs/formats/peer-frame.md).
+//! which of two links is the one. What travels is a length of four bytes, little-endian, and a frame, over and over
+//! (docs/formats/link.md).
 //!
 //! Does not know: what is in a frame (`node` does), how a link is authenticated (`door`).
 
@@ -18,6 +18,7 @@ use mio::{Interest, Registry, Token};
 use node::Worker;
 
 use crate::door::{self, DialError, Link};
+use crate::hello::Hello;
 use crate::shared::{Item, Shared};
 
 /// Tokens from here on are links; clients stay below.
@@ -46,7 +47,6 @@ struct Wire {
     sent: usize,
     /// On the list of those with more to read.
     listed: bool,
-    has_introduced_itself: bool,
 }
 
 /// The way out to one node.
@@ -112,21 +112,30 @@ impl Links {
 
     /// Tries to reach those who are due to be tried.
     pub(crate) fn dial_due(&mut self, now: Millis) {
-        let Some(fabric) = &self.shared.fabric else { return };
         for way in self.ways.values_mut() {
             if way.wire.is_some() || way.is_dialing || now < way.next_dial {
                 continue;
             }
-            let addresses = fabric.addresses_of(way.node);
-            let Some(address) = addresses.get(way.tries % addresses.len().max(1)).cloned() else { continue };
-            way.tries = way.tries.wrapping_add(1);
-            let (node, worker) = (way.node, self.worker);
+            let (node, worker, tries) = (way.node, self.worker, way.tries);
+            way.tries = tries.wrapping_add(1);
             let shared = Arc::clone(&self.shared);
             let dial = move || {
-                let workers = shared.inboxes().len() as u16;
                 let Some(fabric) = &shared.fabric else { return };
-                let link = door::dial(&address, node, worker.0, workers, &fabric.trust);
-                shared.send(worker, Item::Dialed(node, link.map(Box::new)));
+                let hello = Hello {
+                    worker: worker.0,
+                    workers: shared.inboxes().len() as u16,
+                    address: fabric.reach.peer_address.clone(),
+                };
+                let addresses = fabric.addresses_of(node);
+                let dialed = match addresses.get(tries % addresses.len().max(1)) {
+                    Some(address) => door::dial(address, node, &hello, &fabric.trust),
+                    None => Err(DialError::NoAddress),
+                };
+                let link = dialed.map(|(link, acquaintances)| {
+                    fabric.hear(acquaintances);
+                    Box::new(link)
+                });
+                shared.send(worker, Item::Dialed(node, link));
             };
             // Without a thread it is tried again as after any failure.
             way.is_dialing = std::thread::Builder::new().name("dial".to_owned()).spawn(dial).is_ok();
@@ -153,10 +162,7 @@ impl Links {
                     return;
                 };
                 way.wire = Some(slot);
-                let own_address = self.shared.fabric.as_ref().map(|fabric| fabric.reach.peer_address.clone());
-                self.enqueue(slot, own_address.unwrap_or_default().as_bytes());
                 worker.peer_up(node);
-                self.flush(slot, worker, registry);
             }
             Err(error) => {
                 tracing::debug!(%node, %error, "a node cannot be reached");
@@ -190,7 +196,6 @@ impl Links {
             backlog: Vec::new(),
             sent: 0,
             listed: false,
-            has_introduced_itself: false,
         };
         if slot == self.wires.len() {
             self.wires.push(None);
@@ -266,7 +271,9 @@ impl Links {
         for slot in std::mem::take(&mut self.readable) {
             let Some(Some(wire)) = self.wires.get_mut(slot) else { continue };
             wire.listed = false;
-            match wire.read(&mut self.buffer, TURN_BYTES) {
+            let read = wire.read(&mut self.buffer, TURN_BYTES);
+            worker.note_clock(self.shared.mono_us());
+            match read {
                 Ok(has_more) => {
                     let is_whole = self.take_frames(slot, worker);
                     if !is_whole {
@@ -294,11 +301,7 @@ impl Links {
                 return false;
             }
             let Some(frame) = rest.get(..length) else { break };
-            if std::mem::replace(&mut wire.has_introduced_itself, true) {
-                worker.peer_frame(wire.peer, frame);
-            } else if let Some(fabric) = &self.shared.fabric {
-                fabric.note_address(wire.peer, frame);
-            }
+            worker.peer_frame(wire.peer, frame);
             start += 4 + length;
         }
         wire.received.drain(..start);

@@ -15,6 +15,7 @@ use node::settings::Settings;
 use crate::door::{Door, Host, Link};
 use crate::enter::Reach;
 use crate::fabric::Fabric;
+use crate::hello::Acquaintances;
 use crate::join::Gate;
 use crate::ports;
 use crate::runtime_folder::RuntimeFolder;
@@ -114,8 +115,11 @@ impl Membership {
         returns: bool,
     ) -> anyhow::Result<Membership> {
         // A node without a folder for its socket works; only newcomers on this machine need a token then.
-        let local =
-            RuntimeFolder::open(&settings.cluster_name).and_then(|folder| folder.listen(shared.node_id));
+        let local = RuntimeFolder::open(&settings.cluster_name).and_then(|folder| {
+            let listener = folder.listen(shared.node_id)?;
+            folder.publish(shared.node_id, &port.reach.peer_address)?;
+            Ok(listener)
+        });
         let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
         let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
             .context("open the door for other nodes")?;
@@ -256,6 +260,10 @@ impl Gate for ThisDoor {
 impl Host for ThisDoor {
     fn is_member(&self, node: NodeId) -> bool {
         self.fabric().is_member(node)
+    }
+
+    fn acquaint(&self, node: NodeId, address: String) -> Acquaintances {
+        self.fabric().acquaint(node, address)
     }
 
     fn link(&self, link: Link) {

@@ -137,7 +137,7 @@ fn reopen(
         }
         None => match join {
             Join::Never => None,
-            Join::Token(_) => bail!(
+            Join::Token(_) | Join::Places(_) => bail!(
                 "{} has the data of a node that is on its own; to join another cluster start with another data \
                  folder, as what is here would be lost",
                 settings.dir.display()

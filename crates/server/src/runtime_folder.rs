@@ -5,6 +5,7 @@
 //! $NARF_RUNTIME_DIR, else $XDG_RUNTIME_DIR/narf, else /tmp/narf-<uid>
 //!   <cluster>/lock             held while a node looks for a cluster or founds one
 //!   <cluster>/<node id>.sock   where a newcomer is let in
+//!   <cluster>/<node id>.addr   where other nodes reach it, as text
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -64,6 +65,7 @@ impl RuntimeFolder {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     // Whoever comes first removes it.
                     let _ = fs::remove_file(&path);
+                    let _ = fs::remove_file(path.with_extension("addr"));
                 }
                 Err(_) => {}
             }
@@ -72,9 +74,28 @@ impl RuntimeFolder {
         Ok(found)
     }
 
+    /// Says where a node is, for those who knew it elsewhere.
+    pub(crate) fn publish(&self, node: NodeId, address: &str) -> anyhow::Result<()> {
+        let path = self.of(node, "addr");
+        // In one step: it may be read at any moment.
+        let fresh = path.with_extension("addr.new");
+        fs::write(&fresh, address)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Where a node says that it is; it may have been killed since.
+    pub(crate) fn address_of(&self, node: NodeId) -> Option<String> {
+        fs::read_to_string(self.of(node, "addr")).ok().filter(|address| !address.is_empty())
+    }
+
+    fn of(&self, node: NodeId, extension: &str) -> PathBuf {
+        self.path.join(format!("{:032x}.{extension}", node.0))
+    }
+
     /// Listens for newcomers as this node.
     pub(crate) fn listen(&self, node: NodeId) -> anyhow::Result<(UnixListener, PathBuf)> {
-        let path = self.path.join(format!("{:032x}.sock", node.0));
+        let path = self.of(node, "sock");
         let length = path.as_os_str().len();
         if length > SOCKET_PATH_MAX {
             bail!(
@@ -137,11 +158,15 @@ mod tests {
         let folder = RuntimeFolder::open_in(&root.path().join("narf"), "default").unwrap();
         assert!(folder.sockets().unwrap().is_empty());
         let (listener, path) = folder.listen(NodeId(7)).unwrap();
-        assert_eq!(folder.sockets().unwrap(), [path.clone()]);
+        folder.publish(NodeId(7), "127.0.0.1:16379").unwrap();
+        assert_eq!(folder.sockets().unwrap(), std::slice::from_ref(&path));
+        assert_eq!(folder.address_of(NodeId(7)).as_deref(), Some("127.0.0.1:16379"));
+        assert_eq!(folder.address_of(NodeId(8)), None);
         drop(listener);
         assert!(path.exists());
         assert!(folder.sockets().unwrap().is_empty());
         assert!(!path.exists());
+        assert_eq!(folder.address_of(NodeId(7)), None);
     }
 
     #[test]
@@ -161,7 +186,7 @@ mod tests {
     #[test]
     fn a_path_too_long_for_a_socket_says_what_to_do() {
         let root = tempfile::tempdir().unwrap();
-        let folder = RuntimeFolder::open_in(root.path(), &"x".repeat(64)).unwrap();
+        let folder = RuntimeFolder::open_in(&root.path().join("run"), &"x".repeat(64)).unwrap();
         match folder.listen(NodeId(1)) {
             Ok(_) => assert!(root.path().as_os_str().len() < 4, "{:?}", root.path()),
             Err(error) => assert!(format!("{error:#}").contains("NARF_RUNTIME_DIR"), "{error:#}"),

@@ -13,6 +13,7 @@ use node::settings::Settings;
 use node::{FabricSetup, Partition, Router, Worker, WorkerSetup};
 
 use crate::disk_thread::{DiskThread, Identity};
+use crate::enter::Join;
 use crate::fabric::Fabric;
 use crate::host::ThisHost;
 use crate::listen::{Listeners, bind_unix};
@@ -21,6 +22,7 @@ use crate::membership::{Membership, PeerPort};
 use crate::open::{self, Folder, Storage};
 use crate::ports::{self, Chosen};
 use crate::random::random;
+use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog};
 use crate::signals::StopHandle;
 use crate::worker_thread::WorkerThread;
@@ -89,7 +91,10 @@ impl Running {
         let (fabric, fabric_setup, turnstile) = match opened.fabric {
             Some(entered) => {
                 let meta = Arc::new(entered.meta);
-                let fabric = Fabric::new(entered.trust, peers.reach.clone(), Arc::clone(&meta));
+                // Without the folder all works but what needs it, which says so itself.
+                let here = RuntimeFolder::open(&settings.cluster_name).ok();
+                let places = Join::places(&settings)?;
+                let fabric = Fabric::new(entered.trust, peers.reach.clone(), Arc::clone(&meta), here, places);
                 let setup = FabricSetup {
                     node: opened.meta.node_id,
                     hasher: KeyHasher::new(opened.meta.key_hash_seed),

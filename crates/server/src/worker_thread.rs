@@ -226,6 +226,9 @@ impl WorkerThread {
                     connection.listed = true;
                     self.readable.push_back(token);
                 }
+                if self.links.is_some() {
+                    self.worker.note_clock(self.shared.mono_us());
+                }
                 self.worker.receive(token as u32, &self.buffer[..count]);
                 return count;
             }
@@ -309,7 +312,11 @@ impl WorkerThread {
 
     fn take_inbox(&mut self) {
         let Some(inbox) = self.shared.inboxes().get(usize::from(self.id.0)) else { return };
-        for item in inbox.take() {
+        let items = inbox.take();
+        if self.links.is_some() {
+            self.worker.note_clock(self.shared.mono_us());
+        }
+        for item in items {
             match item {
                 Item::Message(from, message) => self.worker.deliver(from, message),
                 Item::Connection(fd, peer) => self.add(fd, peer),
@@ -416,7 +423,6 @@ impl WorkerThread {
         if let Some(duration) = sleep {
             std::thread::sleep(duration);
         }
-        self.drop_late_answers(&send);
         for token in std::mem::take(&mut self.unstuck) {
             self.flush(token);
         }
@@ -433,18 +439,6 @@ impl WorkerThread {
             fabric.holds(self.id, self.worker.replicas());
         }
         self.reuse(frame, send);
-    }
-
-    /// A turn may read by a lease as of its beginning. If it was held up for so long that another node may lead by now,
-    /// what it read may be old: nobody hears of it, the connections are closed.
-    fn drop_late_answers(&mut self, send: &[u32]) {
-        if self.worker.is_late(self.shared.mono_us()) {
-            tracing::warn!(
-                connections = send.len(),
-                "a turn was held up for too long, its answers are dropped"
-            );
-            send.iter().for_each(|token| self.close(*token as usize));
-        }
     }
 
     /// Gives the turn's larger buffers back, so that the next need not allocate.

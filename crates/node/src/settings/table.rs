@@ -420,7 +420,8 @@ pub static SETTINGS: &[Setting] = &[
         "Which cluster a node with an empty data folder becomes part of: `auto` joins the nodes of the same user on \
          this machine, or founds a cluster if there are none; a token that `narf cluster invite` printed joins the \
          cluster it is from; `found` founds one; `none` stays alone and opens no port for other nodes. A node with \
-         data is part of the cluster that its data is from.",
+         data is part of the cluster that its data is from; addresses, as host:port,host:port, tell it where to look \
+         for the others when all have moved.",
     )
     .within(Section::Cluster),
     Setting::new(

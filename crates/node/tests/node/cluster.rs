@@ -3,6 +3,7 @@
 use cluster::MemberKind;
 
 use crate::cluster_world::{PARTITIONS, World};
+use crate::net::show;
 
 /// A key of each partition would do; these are spread well enough.
 fn keys() -> impl Iterator<Item = String> {
@@ -100,6 +101,26 @@ fn a_leader_that_stood_still_answers_nothing_stale() {
     write_all(&mut world, 1, "new");
     world.pass(2000);
     check_all(&mut world, 0, "new");
+}
+
+#[test]
+fn a_leader_that_stood_still_in_the_middle_of_a_turn_answers_nothing_stale() {
+    let mut world = World::of(3, 17);
+    let old = (0..3).find(|&node| world.leads(node, "key:1")).unwrap();
+    let other = (old + 1) % 3;
+    let (client, writer) = (world.connect(old), world.connect(other));
+    assert_eq!(world.ask(writer, "SET key:1 old"), "OK");
+    world.settle();
+    let began = world.now;
+    world.send_in_a_turn_begun_at(began, client, "GET key:1");
+    assert_eq!(show(&world.answers(client)[0]), "\"old\"", "its lease holds when the turn begins");
+    world.pause(old, 5000);
+    world.pass(1500);
+    assert_eq!(world.ask(writer, "SET key:1 new"), "OK");
+    world.send_in_a_turn_begun_at(began, client, "GET key:1");
+    world.pass(6000);
+    let answers: Vec<String> = world.answers(client).iter().map(show).collect();
+    assert_eq!(answers, ["\"new\""]);
 }
 
 #[test]

@@ -484,6 +484,21 @@ impl World {
         self.turn(node, |worker| worker.receive(token, &bytes));
     }
 
+    /// Sends in a turn that began at another time: the process was held up before it took the request.
+    pub(crate) fn send_in_a_turn_begun_at(&mut self, began: Now, client: usize, line: &str) {
+        let now = self.now;
+        let Client { node, token, .. } = self.clients[client];
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut bytes = Vec::new();
+        resp::write_request(&mut bytes, words.iter());
+        self.now = began;
+        self.turn(node, |worker| {
+            worker.note_clock(now.mono_us);
+            worker.receive(token, &bytes);
+        });
+        self.now = now;
+    }
+
     /// The answers that have come so far.
     pub(crate) fn answers(&mut self, client: usize) -> Vec<Value> {
         let received = std::mem::take(&mut self.clients[client].received);

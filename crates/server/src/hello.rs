@@ -1,0 +1,155 @@
+//! The first words of a link between two nodes (docs/formats/link.md): who makes it says from which of its workers it
+//! is and where it can be reached; who takes it answers where it knows others to be. So nodes that all have moved find
+//! each other as soon as they share one acquaintance.
+
+use std::io::{self, Read, Write};
+
+use base::NodeId;
+
+/// The first bytes of either side; another version says others.
+const MAGIC: [u8; 4] = *b"NRF1";
+/// Longest address that a node may tell.
+const ADDRESS_BYTES_MAX: usize = 300;
+/// Most acquaintances in an answer.
+const ACQUAINTANCES_MAX: usize = 4096;
+
+/// What the maker of a link says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) worker: u16,
+    /// How many workers it has.
+    pub(crate) workers: u16,
+    /// Where it can be reached.
+    pub(crate) address: String,
+}
+
+impl Hello {
+    pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&self.worker.to_le_bytes());
+        bytes.extend_from_slice(&self.workers.to_le_bytes());
+        put_address(&mut bytes, &self.address);
+        to.write_all(&bytes)?;
+        to.flush()
+    }
+
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<Hello> {
+        check_magic(from)?;
+        let (worker, workers) = (read_u16(from)?, read_u16(from)?);
+        Ok(Hello { worker, workers, address: read_address(from)? })
+    }
+}
+
+/// Nodes, and where each can be reached.
+pub(crate) type Acquaintances = Vec<(NodeId, String)>;
+
+/// Answers a hello; that there is an answer says that the link is taken.
+pub(crate) fn answer(to: &mut impl Write, acquaintances: &[(NodeId, String)]) -> io::Result<()> {
+    let told = &acquaintances[..acquaintances.len().min(ACQUAINTANCES_MAX)];
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&(told.len() as u16).to_le_bytes());
+    for (node, address) in told {
+        bytes.extend_from_slice(&node.0.to_le_bytes());
+        put_address(&mut bytes, address);
+    }
+    to.write_all(&bytes)?;
+    to.flush()
+}
+
+/// Reads the answer to a hello.
+pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Acquaintances> {
+    check_magic(from)?;
+    let count = usize::from(read_u16(from)?);
+    if count > ACQUAINTANCES_MAX {
+        return Err(broken("too many acquaintances"));
+    }
+    let mut acquaintances = Vec::new();
+    for _ in 0..count {
+        let mut node = [0; 16];
+        from.read_exact(&mut node)?;
+        acquaintances.push((NodeId(u128::from_le_bytes(node)), read_address(from)?));
+    }
+    Ok(acquaintances)
+}
+
+fn check_magic(from: &mut impl Read) -> io::Result<()> {
+    let mut magic = [0; 4];
+    from.read_exact(&mut magic)?;
+    match magic == MAGIC {
+        true => Ok(()),
+        false => Err(broken("it speaks another version")),
+    }
+}
+
+fn read_u16(from: &mut impl Read) -> io::Result<u16> {
+    let mut bytes = [0; 2];
+    from.read_exact(&mut bytes)?;
+    Ok(u16::from_le_bytes(bytes))
+}
+
+/// An address that is longer than one may be is told as none.
+fn put_address(bytes: &mut Vec<u8>, address: &str) {
+    let address = if address.len() > ADDRESS_BYTES_MAX { "" } else { address };
+    bytes.extend_from_slice(&(address.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(address.as_bytes());
+}
+
+fn read_address(from: &mut impl Read) -> io::Result<String> {
+    let length = usize::from(read_u16(from)?);
+    if length > ADDRESS_BYTES_MAX {
+        return Err(broken("an address is too long"));
+    }
+    let mut bytes = vec![0; length];
+    from.read_exact(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| broken("an address is not text"))
+}
+
+fn broken(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_address_too_long_to_tell_is_told_as_none() {
+        let mut bytes = Vec::new();
+        Hello { worker: 1, workers: 2, address: "x".repeat(301) }.write(&mut bytes).unwrap();
+        assert_eq!(Hello::read(&mut &bytes[..]).unwrap().address, "");
+        assert_eq!(bytes, b"NRF1\x01\0\x02\0\0\0");
+    }
+
+    #[test]
+    fn another_version_is_told_from_a_broken_link() {
+        let error = Hello::read(&mut &b"NRF2\0\0\0\0\0\0"[..]).unwrap_err();
+        assert!(error.to_string().contains("another version"), "{error}");
+        assert_eq!(Hello::read(&mut &b"NR"[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            worker: u16, workers: u16, address in "[a-z0-9.:]{0,300}",
+            others in prop::collection::vec((any::<u128>(), "[a-z0-9.:]{0,30}"), 0..20),
+        ) {
+            let mut bytes = Vec::new();
+            let hello = Hello { worker, workers, address };
+            hello.write(&mut bytes).unwrap();
+            prop_assert_eq!(Hello::read(&mut &bytes[..]).unwrap(), hello);
+            let others: Acquaintances = others.into_iter().map(|(id, at)| (NodeId(id), at)).collect();
+            bytes.clear();
+            answer(&mut bytes, &others).unwrap();
+            prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), others);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), is_marked: bool) {
+            let bytes = if is_marked { [&MAGIC[..], &bytes].concat() } else { bytes };
+            let _ = Hello::read(&mut &bytes[..]);
+            let _ = read_answer(&mut &bytes[..]);
+        }
+    }
+}
