@@ -25,6 +25,7 @@ const TURN_BYTES: usize = 8192;
 const TURN_LOG_BYTES: u64 = 16 * 1024;
 
 /// Something for a worker.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub(crate) enum Item {
     Message(WorkerId, node::Message),
     Connection(LinkId, ConnId),
