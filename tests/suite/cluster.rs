@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use narf_tests::{
-    Client, Data, Kind, Options, Server, Signal, eventually, free_port, signal, skip_unless_narf,
+    Client, Data, Kind, Options, Server, Signal, eventually, free_port, narf_binary, signal, skip_unless_narf,
 };
 use tempfile::TempDir;
 
@@ -294,6 +295,38 @@ fn a_token_lets_one_node_in_and_no_other() {
     assert!(second.wait().success(), "{}", second.log());
     first.client().check("GET k", "\"v\"");
     first.client().check("SET k w", "+OK");
+}
+
+#[test]
+fn narf_cluster_shows_the_cluster_and_changes_it() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(2);
+    let port = cluster.nodes[1].port();
+    let narf = |words: &[&str]| {
+        let url = format!("redis://127.0.0.1:{port}");
+        let output =
+            Command::new(narf_binary()).arg("cluster").args(words).env("NARF_URL", url).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let name = cluster.nodes[0].client3().run("FABRIC STATUS").field("node").unwrap().text();
+    let (code, status, _) = narf(&["status"]);
+    assert!(code == 0 && status.contains("ready"), "{status}");
+    let (code, members, _) = narf(&["members"]);
+    assert!(code == 0 && members.contains(&name), "{members}");
+    let (code, map, _) = narf(&["map"]);
+    assert!(code == 0 && map.contains("16383"), "{map}");
+    let (code, owner, _) = narf(&["-o", "json", "owner", "foo"]);
+    assert_eq!(code, 2, "flags stand behind the subcommand: {owner}");
+    let (code, owner, _) = narf(&["owner", "-o", "json", "foo"]);
+    assert!(code == 0 && owner.contains("12182"), "{owner}");
+    let (code, token, _) = narf(&["invite", "60"]);
+    assert!(code == 0 && token.starts_with("narf1."), "{token}");
+    assert_eq!(narf(&["replicas", "2"]).0, 0);
+    let (code, _, error) = narf(&["remove", "nobody"]);
+    assert!(code == 1 && error.contains("no node is called 'nobody'"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Exit codes are those of `narf help exit-codes`; a wrong command line is 2, as clap has it too.
 
+mod cluster;
 mod config;
 mod exit;
 mod flags;
@@ -23,6 +24,7 @@ Examples:
   narf set hello world                write a key; narf get hello reads it
   narf cli                            prompt with completion and hints
   narf bench                          measure a node
+  narf cluster status                 how the cluster is; narf cluster invite lets a machine in
   narf stop                           stop the node of this folder
 
 narf COMMAND -h is one screen of help, --help all of it.";
@@ -60,6 +62,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Some(("cli", matches)) => parsed(matches, |args: cli::CliArgs| args.run()),
         Some(("bench", matches)) => parsed(matches, |args: cli::BenchArgs| args.run()),
         Some((word @ ("get" | "set" | "del"), matches)) => shortcut::run(word, matches),
+        Some(("cluster", matches)) => cluster::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("version", _)) => print(&format!("narf {}\n", env!("CARGO_PKG_VERSION"))),
         Some(("exit-codes", _)) => print(EXIT_CODES),
@@ -86,6 +89,7 @@ fn tree() -> Command {
         .subcommand(cli::BenchArgs::augment_args(
             Command::new("bench").about("Measure throughput and latency of a node, or of Redis"),
         ))
+        .subcommand(cluster::command())
         .subcommand(config::command())
         .subcommand(Command::new("version").about("Print the version"))
         .subcommand(Command::new("exit-codes").about("What the exit codes mean").after_help(EXIT_CODES))

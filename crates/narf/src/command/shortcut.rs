@@ -41,6 +41,11 @@ pub(super) fn run(verb: &str, matches: &ArgMatches) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
+    send(command, matches)
+}
+
+/// Sends a command as `narf cli` would, with the flags that were given.
+pub(super) fn send(command: Vec<String>, matches: &ArgMatches) -> ExitCode {
     let mut line = vec![OsString::from("narf cli")];
     line.extend(flags(matches));
     line.push("--".into());
@@ -89,7 +94,7 @@ fn millis(text: &str) -> Result<u64, String> {
 /// Flags of `narf cli` that make sense for one plain command.
 const FORWARDED: &[&str] = &["url", "db", "user", "password_file", "timeout", "resp2", "output"];
 
-fn forwarded() -> Vec<Arg> {
+pub(super) fn forwarded() -> Vec<Arg> {
     let cli = cli::CliArgs::augment_args(Command::new("cli"));
     cli.get_arguments().filter(|arg| FORWARDED.contains(&arg.get_id().as_str())).cloned().collect()
 }

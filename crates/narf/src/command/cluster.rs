@@ -1,0 +1,81 @@
+//! `narf cluster`: what an operator asks of a cluster. Each subcommand is the FABRIC command of its name, sent as
+//! `narf cli` would send it, so that replies, forms of output and exit codes are the same.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{exit, shortcut};
+
+/// Its place in the tree.
+pub(super) fn command() -> Command {
+    let sub =
+        |name, about| shortcut::forwarded().into_iter().fold(Command::new(name).about(about), Command::arg);
+    let word = |name: &'static str, help| Arg::new("word").value_name(name).required(true).help(help);
+    let node = || word("NODE", "Its name or id, as `narf cluster members` shows them");
+    Command::new("cluster")
+        .about("Look at a cluster and change it")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(
+            "Examples:\n  narf cluster status\n  narf cluster invite           a token; on another machine:\n  \
+             narf serve --join TOKEN\n  narf cluster drain cosmic-fox",
+        )
+        .subcommand(sub("status", "Whether this node has its data, and what the cluster could bear to lose"))
+        .subcommand(sub("members", "The nodes, what they hold and lead"))
+        .subcommand(sub("map", "For each partition: slots, leader, and the nodes that are to hold it"))
+        .subcommand(sub("owner", "Where a key is").arg(word("KEY", "Its name")))
+        .subcommand(
+            sub("invite", "Print a token that lets one node in")
+                .arg(Arg::new("word").value_name("SECONDS").help("How long it is good [default: 600]")),
+        )
+        .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
+        .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
+        .subcommand(sub("remove", "Strike a node off for good that is down or holds nothing").arg(node()))
+        .subcommand(
+            sub("replicas", "Say how many copies of each partition there are to be")
+                .arg(word("COUNT", "1 to 7")),
+        )
+}
+
+/// Runs one of them.
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    match matches.subcommand() {
+        Some((name, matches)) => shortcut::send(words(name, matches), matches),
+        None => ExitCode::from(exit::USAGE),
+    }
+}
+
+fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
+    // Some have no such argument, which is no error here.
+    let word = matches.try_get_one::<String>("word").ok().flatten();
+    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expect: &str) {
+        let matches = command().try_get_matches_from(["cluster"].into_iter().chain(line.split(' '))).unwrap();
+        let (name, matches) = matches.subcommand().unwrap();
+        assert_eq!(words(name, matches).join(" "), expect);
+    }
+
+    #[test]
+    fn each_is_the_command_of_its_name() {
+        check("status", "FABRIC STATUS");
+        check("owner -o json user:1", "FABRIC OWNER user:1");
+        check("invite", "FABRIC INVITE");
+        check("invite 60", "FABRIC INVITE 60");
+        check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
+        for name in ["members", "map", "leave"] {
+            check(name, &format!("FABRIC {}", name.to_uppercase()));
+        }
+        for line in ["drain", "remove", "owner", "status more"] {
+            let line = ["cluster"].into_iter().chain(line.split(' '));
+            assert!(command().try_get_matches_from(line).is_err());
+        }
+    }
+}
