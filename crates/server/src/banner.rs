@@ -22,6 +22,8 @@ pub struct Banner {
     pub port_note: Option<String>,
     /// Path of the unix socket.
     pub unix: Option<PathBuf>,
+    /// The cluster it is part of.
+    pub cluster: Option<Cluster>,
     /// The data folder, or none if nothing is kept.
     pub data: Option<PathBuf>,
     /// Keys found there.
@@ -32,6 +34,15 @@ pub struct Banner {
     pub local_only: bool,
     /// Whether it runs in the background.
     pub background: Option<Background>,
+}
+
+/// A cluster, as a node finds it when it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// What it is called.
+    pub name: String,
+    /// How many nodes are in it, with this one.
+    pub nodes: usize,
 }
 
 /// A node without a terminal.
@@ -56,6 +67,14 @@ impl Banner {
             row(&mut out, "Port", &paint.yellow(note));
         }
         self.connect_rows(&mut out, paint);
+        if let Some(Cluster { name, nodes }) = &self.cluster {
+            let nodes = match nodes {
+                1 => "this node alone; the same command again, in another terminal, adds one".to_owned(),
+                2 => "2 nodes; neither can be lost without stopping writes, a third changes that".to_owned(),
+                nodes => format!("{nodes} nodes"),
+            };
+            row(&mut out, "Cluster", &format!("{name}  ({nodes})"));
+        }
         let data = match &self.data {
             Some(folder) => format!("{}  ({})", with_dot(folder), self.kept()),
             None => "in memory only; a restart begins empty".to_owned(),
@@ -75,6 +94,9 @@ impl Banner {
         match &self.background {
             Some(Background { pid, stop }) => {
                 line(&mut out, &format!("In the background as process {pid}; stop it with  {stop}"))
+            }
+            None if self.cluster.as_ref().is_some_and(|cluster| cluster.nodes > 1) => {
+                line(&mut out, "Ctrl-C hands the data over to the others, leaves the cluster and stops.")
             }
             None => line(&mut out, "Ctrl-C stops."),
         }
@@ -199,6 +221,7 @@ mod tests {
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
             port_note: None,
             unix: None,
+            cluster: Some(Cluster { name: "default".to_owned(), nodes: 1 }),
             data: Some("narf-data".into()),
             keys: 0,
             has_password: false,
@@ -214,6 +237,7 @@ mod tests {
             "  narf 0.1.0  node quiet-otter  ready in 31 ms
 
   Redis protocol   redis://127.0.0.1:6379   (redis-cli, redis-py, any Redis client)
+  Cluster          default  (this node alone; the same command again, in another terminal, adds one)
   Data             ./narf-data  (what is answered survives a crash)
   Security         this machine only, no password
 
@@ -224,11 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_joined_says_with_whom_it_is_and_what_ctrl_c_does() {
+        let text = |nodes| {
+            Banner { cluster: Some(Cluster { name: "shop".to_owned(), nodes }), ..banner() }.text(false)
+        };
+        assert!(text(3).contains("\n  Cluster          shop  (3 nodes)\n"), "{}", text(3));
+        assert!(
+            text(3).ends_with("  Ctrl-C hands the data over to the others, leaves the cluster and stops.\n")
+        );
+        assert!(text(2).contains("neither can be lost"), "{}", text(2));
+    }
+
+    #[test]
     fn everything_else_is_said_too() {
         let full = Banner {
             addresses: vec!["0.0.0.0:6380".parse().unwrap(), "[::1]:6380".parse().unwrap()],
             port_note: Some("6379 is used by redis-server (pid 1195), using 6380".to_owned()),
             unix: Some("/run/narf.sock".into()),
+            cluster: None,
             keys: 1_234_567,
             has_password: true,
             local_only: false,

@@ -104,6 +104,10 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         addresses,
         port_note: running.chosen.note.clone(),
         unix: settings.unixsocket.clone(),
+        cluster: running.shared.fabric.as_ref().map(|fabric| {
+            let meta = fabric.meta();
+            banner::Cluster { name: meta.name().to_owned(), nodes: meta.live_members().count() }
+        }),
         data: (!settings.no_data).then(|| settings.dir.clone()),
         keys: running.keys,
         has_password: !settings.requirepass.is_empty(),
