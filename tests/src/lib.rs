@@ -12,6 +12,7 @@
 //! - `NARF_TEST_COMMANDS`, `NARF_TEST_SEED`: how many random commands are compared with `redis-server`, and which.
 //! - `NARF_TEST_CYCLES`, `NARF_TEST_FAULT_POINTS`: how many crashes and injected faults the durability tests go through.
 //!   The long form: `NARF_TEST_CYCLES=150 NARF_TEST_FAULT_POINTS=50 cargo nextest run -p narf-tests durability`.
+//! - `NARF_CHAOS_ROUNDS`: how many faults each test of `chaos` goes through; `cargo xtask chaos` runs the long forms.
 //! - `NARF_TEST_PYTHON`, `NARF_TEST_NODE_MODULES`: where the clients are that the suite drives; else below `target/`.
 //!
 //! Does not know: any crate of the node. Replies are decoded by [`Value`], written for this suite, so that a mistake

@@ -1,7 +1,6 @@
 //! Several nodes: how they find each other, that any client can use any of them, and what is left when some are killed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,63 +9,7 @@ use narf_tests::{
 };
 use tempfile::TempDir;
 
-/// Nodes of one user on one machine.
-struct Cluster {
-    _runtime: TempDir,
-    nodes: Vec<Server>,
-}
-
-impl Cluster {
-    /// So many nodes, with data folders, that have all their data.
-    fn of(count: usize) -> Cluster {
-        let runtime = TempDir::with_prefix("narf-run-").unwrap();
-        let mut nodes = Vec::new();
-        for _ in 0..count {
-            nodes.push(Server::start(options(&runtime.path().join("run"))));
-        }
-        let cluster = Cluster { _runtime: runtime, nodes };
-        cluster.wait_until_ready(count);
-        cluster
-    }
-
-    /// Waits until each of the first `count` nodes says that it has all its data, and knows as many others.
-    fn wait_until_ready(&self, count: usize) {
-        for node in &self.nodes {
-            let mut client = node.client3();
-            eventually("a node that is ready", || {
-                let status = client.run("FABRIC STATUS");
-                let number = |name: &str| status.field(name).map(|value| value.int());
-                let is_so = status.field("state")?.text() == "ready"
-                    && number("nodes-up") == Some(count as i64)
-                    && number("replicas") == Some(count.min(3) as i64)
-                    && number("partitions-wanted-here")? > 0;
-                is_so.then_some(())
-            });
-        }
-    }
-
-    fn kill_all(&mut self) {
-        self.nodes.iter_mut().for_each(Server::kill9);
-    }
-}
-
-/// Nothing is left to hand over when all are stopped at once.
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.kill_all();
-    }
-}
-
-fn options(runtime: &Path) -> Options {
-    Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8).runtime(runtime)
-}
-
-/// Writes until it is told that it was done; how long that took.
-fn write_anyhow(client: &mut Client, line: &str) -> Duration {
-    let begin = Instant::now();
-    eventually("a write that succeeds", || (client.run(line).text() == "OK").then_some(()));
-    begin.elapsed()
-}
+use crate::nodes::{Cluster, options, write_anyhow};
 
 #[test]
 fn the_same_command_again_makes_a_cluster_that_serves_every_key_on_every_node() {

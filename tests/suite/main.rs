@@ -9,6 +9,7 @@
 )]
 
 mod auth;
+mod chaos;
 mod clients;
 mod cluster;
 mod config;
@@ -19,6 +20,7 @@ mod generic;
 mod hash;
 mod introspection;
 mod lifecycle;
+mod nodes;
 mod protocol;
 mod pubsub;
 mod readme;

@@ -12,6 +12,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod docs;
 mod fuzz;
 mod layers;
@@ -38,6 +39,7 @@ cargo xtask TASK
   docs [--check]        writes the generated pages of docs/; with --check only compares
   licences              every dependency has a licence that deny.toml allows
   sim [ARGS]            the simulator: --seeds N, --seed S, --trace; --planted finds the bugs planted on purpose
+  chaos NAME [--rounds N]   three processes that are killed, stopped, joined under load; without NAME it lists them
   fuzz [TARGET] [--seconds N]   each fuzz target, or one, for N seconds (60); works with the stable compiler
   bench [ARGS]          narf beside redis-server: throughput, latency, CPU an operation; --help lists ARGS
   coverage [ARGS]       line coverage of all tests with cargo-llvm-cov
@@ -67,6 +69,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "docs" => docs::run(rest),
         "licences" => licences::run(),
         "sim" => sim::run(rest),
+        "chaos" => chaos::run(rest),
         "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
         "coverage" => runners::coverage(rest),

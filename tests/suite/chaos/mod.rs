@@ -1,0 +1,182 @@
+//! Real processes under load while nodes die, stand still and come back: `cargo xtask chaos` runs the long forms.
+//!
+//! `NARF_CHAOS_ROUNDS` says how many faults each recipe goes through. What is measured on the way is printed.
+
+mod load;
+
+use std::time::{Duration, Instant};
+
+use base::Random;
+use narf_tests::{Client, Signal, env_number, eventually, signal, skip_unless_narf};
+
+use crate::nodes::Cluster;
+use load::{Load, audit};
+
+fn rounds(short: u64) -> u64 {
+    env_number("NARF_CHAOS_ROUNDS", short)
+}
+
+/// The times at a half and at 99 of 100, and the longest.
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() - 1) * share / 100];
+    format!("p50 {:.2?}, p99 {:.2?}, longest {:.2?} of {}", at(50), at(99), at(100), times.len())
+}
+
+/// Ends the load, lets all nodes come to rest, and compares what they hold with what clients were told.
+#[track_caller]
+fn settle(cluster: &Cluster, load: Load) -> u64 {
+    let acknowledged = load.acknowledged.load(std::sync::atomic::Ordering::Relaxed);
+    let ledgers = load.stop();
+    cluster.wait_until_ready(cluster.nodes.len());
+    let (checked, wrong) = audit(&cluster.nodes, &ledgers);
+    assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+    acknowledged
+}
+
+/// One node after the other is killed under load, never two at once.
+#[test]
+fn ack_kill9() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let load = Load::start(&cluster.nodes, 16);
+    let mut random = Random::new(env_number("NARF_TEST_SEED", 1));
+    let kills = rounds(4);
+    for _ in 0..kills {
+        load.wait_for(1000);
+        let victim = random.below(3) as usize;
+        load.set_place(victim, None);
+        cluster.nodes[victim].kill9();
+        load.wait_for(500);
+        cluster.nodes[victim].restart();
+        load.set_place(victim, Some(cluster.nodes[victim].address()));
+        cluster.wait_until_ready(3);
+    }
+    let acknowledged = settle(&cluster, load);
+    println!(
+        "ack-kill9: {kills} kills, {acknowledged} writes acknowledged, none lost, none that was refused is there"
+    );
+}
+
+/// A key that this node leads, by what another says.
+fn key_led_by(cluster: &Cluster, leader: usize) -> String {
+    let mut client = cluster.nodes[(leader + 1) % cluster.nodes.len()].client();
+    let port = i64::from(cluster.nodes[leader].port());
+    eventually("a slot that the node leads", || {
+        let slots = client.run("CLUSTER SLOTS");
+        let ranges = slots.items().into_iter().map(|range| range.items().clone());
+        let led = ranges.filter(|range| range[2].items()[1].int() == port).collect::<Vec<_>>();
+        (0..64).map(|number| format!("key:{number}")).find(|key| {
+            let slot = client.run(&format!("CLUSTER KEYSLOT {key}")).int();
+            led.iter().any(|range| (range[0].int()..=range[1].int()).contains(&slot))
+        })
+    })
+}
+
+/// Writes until it is told that it was done; how long that took. Meanwhile only the errors of a cluster are allowed.
+fn gap_of(client: &mut Client, key: &str, number: u64) -> Duration {
+    let begin = Instant::now();
+    eventually("a write that succeeds", || {
+        let answer = client.run(&format!("SET {key} {number}"));
+        let is_expected =
+            ["OK", "CLUSTERDOWN", "UNKNOWNOUTCOME"].iter().any(|word| answer.text().starts_with(word));
+        assert!(is_expected, "{answer}");
+        (answer.text() == "OK").then_some(())
+    });
+    begin.elapsed()
+}
+
+/// How long the keys of a leader cannot be written when it is killed, or stands still.
+#[test]
+fn failover_time() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let (mut killed, mut stopped) = (Vec::new(), Vec::new());
+    for round in 0..rounds(2) {
+        let victim = (round % 3) as usize;
+        let key = key_led_by(&cluster, victim);
+        let mut client = cluster.nodes[(victim + 1) % 3].client();
+        client.check(&format!("SET {key} before"), "+OK");
+        signal(cluster.nodes[victim].pid(), Signal::Stop);
+        stopped.push(gap_of(&mut client, &key, round));
+        signal(cluster.nodes[victim].pid(), Signal::Continue);
+        cluster.wait_until_ready(3);
+        let key = key_led_by(&cluster, victim);
+        client.check(&format!("SET {key} before"), "+OK");
+        cluster.nodes[victim].kill9();
+        killed.push(gap_of(&mut client, &key, round));
+        cluster.nodes[victim].restart();
+        cluster.wait_until_ready(3);
+    }
+    println!("failover-time, leader killed: {}", percentiles(killed));
+    println!("failover-time, leader stopped: {}", percentiles(stopped));
+}
+
+/// Who asks a leader that stood still while another took over never gets a value older than one that was acknowledged
+/// before it asked.
+#[test]
+fn stale_after_pause() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut reads = 0;
+    for round in 0..rounds(3) {
+        let victim = (round % 3) as usize;
+        let key = key_led_by(&cluster, victim);
+        let mut reader = cluster.nodes[victim].client();
+        let mut writer = cluster.nodes[(victim + 1) % 3].client();
+        writer.check(&format!("SET {key} 0"), "+OK");
+        reader.check(&format!("GET {key}"), "\"0\"");
+        signal(cluster.nodes[victim].pid(), Signal::Stop);
+        gap_of(&mut writer, &key, 1);
+        for number in 1..=100 {
+            writer.check(&format!("SET {key} {number}"), "+OK");
+            reader.send(&format!("GET {key}"));
+        }
+        signal(cluster.nodes[victim].pid(), Signal::Continue);
+        for number in 1..=100 {
+            let answer = reader.reply();
+            reads += 1;
+            if answer.is_error() {
+                continue;
+            }
+            let value: u64 = answer.text().parse().unwrap();
+            assert!(value >= number, "{value} was read after {number} was acknowledged");
+        }
+        cluster.wait_until_ready(3);
+    }
+    println!("stale-after-pause: {reads} reads, none stale");
+}
+
+/// Nodes come and go under load: clients of the others see no error, and nothing is lost.
+#[test]
+fn join_and_leave() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let load = Load::start(&cluster.nodes, 8);
+    let mut times = Vec::new();
+    for _ in 0..rounds(1) {
+        load.wait_for(500);
+        let begin = Instant::now();
+        cluster.grow();
+        cluster.wait_until_ready(4);
+        times.push(begin.elapsed());
+        load.wait_for(500);
+        signal(cluster.nodes[3].pid(), Signal::Interrupt);
+        assert!(cluster.nodes[3].wait().success(), "{}", cluster.nodes[3].log());
+        cluster.nodes.truncate(3);
+        cluster.wait_until_ready(3);
+    }
+    let acknowledged = settle(&cluster, load);
+    println!(
+        "join-and-leave: joined in {}; {acknowledged} writes acknowledged, none lost",
+        percentiles(times)
+    );
+}

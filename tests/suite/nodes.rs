@@ -1,0 +1,70 @@
+//! Several nodes of one user on one machine, as the tests of a cluster start them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use narf_tests::{Client, Data, Kind, Options, Server, eventually};
+use tempfile::TempDir;
+
+/// Nodes of one user on one machine.
+pub(crate) struct Cluster {
+    runtime: TempDir,
+    pub(crate) nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// So many nodes, with data folders, that have all their data.
+    pub(crate) fn of(count: usize) -> Cluster {
+        let runtime = TempDir::with_prefix("narf-run-").unwrap();
+        let mut nodes = Vec::new();
+        for _ in 0..count {
+            nodes.push(Server::start(options(&runtime.path().join("run"))));
+        }
+        let cluster = Cluster { runtime, nodes };
+        cluster.wait_until_ready(count);
+        cluster
+    }
+
+    /// Waits until each of the first `count` nodes says that it has all its data, and knows as many others.
+    pub(crate) fn wait_until_ready(&self, count: usize) {
+        for node in &self.nodes {
+            let mut client = node.client3();
+            eventually("a node that is ready", || {
+                let status = client.run("FABRIC STATUS");
+                let number = |name: &str| status.field(name).map(|value| value.int());
+                let is_so = status.field("state")?.text() == "ready"
+                    && number("nodes-up") == Some(count as i64)
+                    && number("replicas") == Some(count.min(3) as i64)
+                    && number("partitions-wanted-here")? > 0;
+                is_so.then_some(())
+            });
+        }
+    }
+
+    /// One more.
+    pub(crate) fn grow(&mut self) {
+        self.nodes.push(Server::start(options(&self.runtime.path().join("run"))));
+    }
+
+    pub(crate) fn kill_all(&mut self) {
+        self.nodes.iter_mut().for_each(Server::kill9);
+    }
+}
+
+/// Nothing is left to hand over when all are stopped at once.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+pub(crate) fn options(runtime: &Path) -> Options {
+    Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8).runtime(runtime)
+}
+
+/// Writes until it is told that it was done; how long that took.
+pub(crate) fn write_anyhow(client: &mut Client, line: &str) -> Duration {
+    let begin = Instant::now();
+    eventually("a write that succeeds", || (client.run(line).text() == "OK").then_some(()));
+    begin.elapsed()
+}
