@@ -8,8 +8,10 @@ use base::Millis;
 use crate::table::Entry;
 use crate::value::{NewValue, ValueRef};
 
-/// The version in the high half of the first byte.
-const VERSION: u8 = 1;
+/// The version in the high half of the first byte: that of a kind that fits beside it, and that of a kind with a byte
+/// of its own.
+const SHORT: u8 = 1;
+const LONG: u8 = 2;
 const DEADLINE: u8 = 0x08;
 const KIND: u8 = 0x07;
 
@@ -121,7 +123,10 @@ impl<'a> Part<'a> {
 
 fn put_head(kind: u8, key: &[u8], deadline: Option<Millis>, out: &mut Vec<u8>) {
     let flag = if deadline.is_some() { DEADLINE } else { 0 };
-    out.push(VERSION << 4 | flag | kind);
+    match kind {
+        0..=KIND => out.push(SHORT << 4 | flag | kind),
+        _ => out.extend_from_slice(&[LONG << 4 | flag, kind]),
+    }
     if let Some(deadline) = deadline {
         out.extend_from_slice(&deadline.0.to_le_bytes());
     }
@@ -182,19 +187,24 @@ impl<'a> Iterator for Pairs<'a> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     let mut reader = Reader { bytes, at: 0 };
     let [head] = reader.array()?;
-    let version = head >> 4;
-    if version > VERSION {
-        return Err(RecordError::Newer { version, newest: VERSION });
-    }
-    if version != VERSION {
-        return Err(RecordError::Wrong { what: "version", at: 0 });
-    }
+    let kind = match head >> 4 {
+        SHORT => head & KIND,
+        LONG if head & KIND == 0 => {
+            let [kind] = reader.array()?;
+            if kind <= KIND {
+                return Err(RecordError::Wrong { what: "kind", at: 1 });
+            }
+            kind
+        }
+        version if version > LONG => return Err(RecordError::Newer { version, newest: LONG }),
+        _ => return Err(RecordError::Wrong { what: "version", at: 0 }),
+    };
     let deadline = match head & DEADLINE {
         0 => None,
         _ => Some(reader.deadline()?),
     };
     let key = reader.piece()?;
-    let value = match head & KIND {
+    let value = match kind {
         TEXT => RecordValue::String(NewValue::Plain(reader.piece()?)),
         RAW => RecordValue::String(NewValue::Raw(reader.piece()?)),
         TEXT_MORE => RecordValue::More(reader.piece()?),
@@ -296,6 +306,17 @@ mod tests {
         part.push(b"f", &[7; 130]);
         part.end();
         assert_eq!(out[..12], *b"\x14\x01h\x01\0\0\0\x01f\x82\x01\x07");
+    }
+
+    #[test]
+    fn a_kind_has_one_version() {
+        let mut out = Vec::new();
+        put_head(8, b"k", Some(Millis(1)), &mut out);
+        assert_eq!(out, b"\x28\x08\x01\0\0\0\0\0\0\0\x01k");
+        let refused = |bytes: &[u8]| decode(bytes).err();
+        assert_eq!(refused(b"\x20\x00\x01k\x01v"), Some(RecordError::Wrong { what: "kind", at: 1 }));
+        assert_eq!(refused(b"\x21\x08\x01k\x01v"), Some(RecordError::Wrong { what: "version", at: 0 }));
+        assert_eq!(refused(b"\x30\x08\x01k\x01v"), Some(RecordError::Newer { version: 3, newest: LONG }));
     }
 
     #[test]
