@@ -68,6 +68,10 @@ fn list<'a>(specs: impl Iterator<Item = &'a Spec> + Clone) -> String {
 pub(crate) fn keys(spec: &Spec) -> String {
     let range = spec.keys;
     let last = i16::from(range.last);
+    if let Some(counted) = spec.counted {
+        let behind = format!("those counted by argument {}", counted.count_at);
+        return if counted.lone == 0 { behind } else { format!("argument {} and {behind}", counted.lone) };
+    }
     match (range.first, last, range.step) {
         (0, ..) => String::new(),
         (first, last, _) if last == i16::from(first) => format!("argument {first}"),

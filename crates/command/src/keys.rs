@@ -2,6 +2,8 @@
 //!
 //! Invariant: whatever the request, an index that comes out is below its number of arguments. Does not know slots.
 
+use base::{Args, parse_i64};
+
 /// Arguments `first`, `first + step`, … up to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRange {
@@ -27,20 +29,22 @@ impl KeyRange {
     pub fn of(self, len: usize) -> KeysOf {
         let first = usize::from(self.first);
         if first == 0 {
-            return KeysOf { next: 0, end: 0, step: 1 };
+            return KeysOf { lone: 0, next: 0, end: 0, step: 1 };
         }
         let end = if self.last < 0 {
             (len + 1).saturating_sub(usize::from(self.last.unsigned_abs()))
         } else {
             len.min(usize::from(self.last.unsigned_abs()) + 1)
         };
-        KeysOf { next: first, end, step: usize::from(self.step) }
+        KeysOf { lone: 0, next: first, end, step: usize::from(self.step) }
     }
 }
 
 /// Iterates over the indexes of a request's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct KeysOf {
+    /// Comes before all others; 0 if there is none.
+    lone: usize,
     next: usize,
     end: usize,
     step: usize,
@@ -51,6 +55,9 @@ impl Iterator for KeysOf {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
+        if self.lone != 0 {
+            return Some(std::mem::take(&mut self.lone));
+        }
         if self.next >= self.end {
             return None;
         }
@@ -60,20 +67,53 @@ impl Iterator for KeysOf {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.end.saturating_sub(self.next).div_ceil(self.step);
+        let left = self.end.saturating_sub(self.next).div_ceil(self.step) + usize::from(self.lone != 0);
         (left, Some(left))
     }
 }
 
 impl ExactSizeIterator for KeysOf {}
 
+/// Keys that stand behind their number: `numkeys key [key ...]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedKeys {
+    /// Index of the number; the keys follow it.
+    pub count_at: u8,
+    /// Index of one more key, which stands alone before them; 0 if there is none.
+    pub lone: u8,
+}
+
+impl CountedKeys {
+    /// The keys of a request. Of a number that is none, or that is greater than what follows, only the lone key comes.
+    pub fn of(self, args: Args<'_>) -> KeysOf {
+        let (count_at, lone) = (usize::from(self.count_at), usize::from(self.lone));
+        let first = count_at + 1;
+        let count = args.get(count_at).and_then(parse_i64).and_then(|count| usize::try_from(count).ok());
+        let end = count.and_then(|count| first.checked_add(count)).filter(|end| *end <= args.len());
+        let keys = KeysOf { lone: 0, next: first, end: end.unwrap_or(0), step: 1 };
+        KeysOf { lone: if lone < args.len() { lone } else { 0 }, ..keys }
+    }
+}
+
 /// Keys that a command treats alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
-    /// Which arguments.
+    /// Which arguments. Of counted keys only the first index is right.
     pub range: KeyRange,
+    /// Set if the number of keys stands in the request.
+    pub counted: Option<CountedKeys>,
     /// What happens to them.
     pub access: KeyAccess,
+}
+
+impl KeySpec {
+    /// Indexes of these keys in a request.
+    pub fn of(&self, args: Args<'_>) -> KeysOf {
+        match self.counted {
+            Some(counted) => CountedKeys { lone: 0, ..counted }.of(args),
+            None => self.range.of(args.len()),
+        }
+    }
 }
 
 /// What a command does to a key, in the words of `COMMAND INFO`.

@@ -5,7 +5,7 @@
 
 use base::Args;
 
-use crate::keys::{KeyRange, KeySpec, KeysOf};
+use crate::keys::{CountedKeys, KeyRange, KeySpec, KeysOf};
 use crate::table::TABLE;
 use crate::{DataCommand, NodeCommand};
 
@@ -43,6 +43,8 @@ pub struct Spec {
     pub arity: i8,
     /// Where its keys are. Empty if it has none.
     pub keys: KeyRange,
+    /// Set if the number of its keys stands in the request; `keys` then says only where they may start.
+    pub counted: Option<CountedKeys>,
     /// How it may be cut by partition.
     pub split: Option<Split>,
     /// What it does and where it may run.
@@ -119,7 +121,10 @@ impl Spec {
     /// Indexes of the arguments that are keys, ascending, all below `args.len()`.
     #[inline]
     pub fn keys_of(&self, args: Args<'_>) -> KeysOf {
-        self.keys.of(args.len())
+        match self.counted {
+            None => self.keys.of(args.len()),
+            Some(counted) => counted.of(args),
+        }
     }
 
     /// The parent's name; `None` unless this is a subcommand.

@@ -1,6 +1,6 @@
 //! The table against what a real server says of the same commands.
 
-use command::{KeySpec, Spec, lookup_name};
+use command::{KeyRange, KeySpec, Spec, lookup_name};
 
 /// Facts of 7.0 that 7.2, which we follow, or we ourselves changed: command, column, what the table says.
 const CHANGED: &[(&str, usize, &str)] = &[
@@ -30,14 +30,19 @@ fn rows_say_what_redis_says() {
 }
 
 fn columns(spec: &Spec) -> Vec<String> {
-    let position = |number: &dyn Fn(&KeySpec) -> String| spec.key_specs.first().map_or("0".into(), number);
+    let position = |number: &dyn Fn(&KeyRange) -> String| match (spec.counted, spec.key_specs) {
+        (None, [first, .., last]) => number(&KeyRange { last: last.range.last, ..first.range }),
+        (None, [only]) => number(&only.range),
+        _ if spec.keys.first == 0 => "0".into(),
+        _ => number(&spec.keys),
+    };
     vec![
         spec.name.into(),
         spec.arity.to_string(),
         list(spec.flags.names().map(String::from)),
-        position(&|key| key.range.first.to_string()),
-        position(&|_| spec.key_specs[spec.key_specs.len() - 1].range.last.to_string()),
-        position(&|key| key.range.step.to_string()),
+        position(&|range| range.first.to_string()),
+        position(&|range| range.last.to_string()),
+        position(&|range| range.step.to_string()),
         list(spec.categories.names().map(String::from)),
         list(spec.tips.iter().map(|tip| (*tip).into())),
         list(spec.key_specs.iter().map(key_spec)),
@@ -53,5 +58,8 @@ fn list(words: impl Iterator<Item = String>) -> String {
 
 fn key_spec(key: &KeySpec) -> String {
     let access = key.access.names().collect::<Vec<_>>().join("+");
+    if let Some(counted) = key.counted {
+        return format!("{}:keynum:1:{access}", counted.count_at);
+    }
     format!("{}:{}:{}:{access}", key.range.first, key.range.last_from_first(), key.range.step)
 }

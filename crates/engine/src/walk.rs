@@ -106,7 +106,7 @@ impl Grave {
     /// Frees an entry: a big hash later, in slices; anything else now.
     pub(crate) fn bury(&mut self, entry: Entry) {
         if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
-            && let Some(hash) = entry.into_hash()
+            && let Some(hash) = entry.into_boxed::<Hash>()
         {
             self.bury_table(hash.table);
         }

@@ -8,7 +8,7 @@ pub(super) use crate::spec::{Group, Split};
 pub(super) use access::*;
 pub(super) use flag::*;
 
-use crate::keys::{KeyAccess, KeyRange};
+use crate::keys::{CountedKeys, KeyAccess, KeyRange};
 use crate::spec::{Categories, Deprecated, Flags, Run, Spec, Subcommands};
 
 /// Flags, to be joined with `|`.
@@ -78,7 +78,14 @@ pub(super) use rows_of;
 
 /// Keys at `first`, `first + step`, … up to `last`, where -1 is the last argument.
 pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
-    KeySpec { range: KeyRange { first, last, step }, access: KeyAccess::from_bits(access) }
+    KeySpec { range: KeyRange { first, last, step }, counted: None, access: KeyAccess::from_bits(access) }
+}
+
+/// Keys behind their number, which is the argument `count_at`.
+#[expect(unused, reason = "no command of today has counted keys")]
+pub(super) const fn counted(count_at: u8, access: u16) -> KeySpec {
+    let counted = CountedKeys { count_at, lone: 0 };
+    KeySpec { range: KeyRange::NONE, counted: Some(counted), access: KeyAccess::from_bits(access) }
 }
 
 /// A row as it is written. The table copies the specs and puts subcommands behind their parents.
@@ -95,6 +102,7 @@ impl Row {
             run,
             arity,
             keys: KeyRange::NONE,
+            counted: None,
             split: None,
             flags,
             name,
@@ -116,6 +124,14 @@ impl Row {
     pub(super) const fn keys(mut self, specs: &'static [KeySpec]) -> Row {
         self.spec.key_specs = specs;
         let first = specs[0];
+        if let Some(counted) = specs[specs.len() - 1].counted {
+            // Known from the request alone; a lone key in front is what `COMMAND` tells of.
+            let lone = if specs.len() > 1 { first.range.first } else { 0 };
+            self.spec.counted = Some(CountedKeys { lone, ..counted });
+            self.spec.keys = if lone == 0 { KeyRange::NONE } else { first.range };
+            self.spec.flags = self.spec.flags.and(Flags::MOVABLEKEYS);
+            return self;
+        }
         if !first.access.contains(KeyAccess::NOT_KEY) {
             let last = specs[specs.len() - 1].range;
             self.spec.keys = KeyRange { first: first.range.first, last: last.last, step: first.range.step };

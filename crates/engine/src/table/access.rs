@@ -40,7 +40,7 @@ impl Entry {
             }
             Form::Hash => {
                 let mut new = self.sibling(key, Body::Int(0));
-                let hash = self.into_hash().expect("the form says that the payload is a hash");
+                let hash = self.into_boxed().expect("the form says that the payload is a hash");
                 new.set_body(Body::Hash(hash));
                 new
             }

@@ -31,11 +31,14 @@ pub(crate) const INLINE_MAX: usize = 4096;
 /// Longest inline value of any form: what two bytes can count, less some room.
 pub(crate) const INLINE_LIMIT: usize = 60_000;
 
-const FORM: u8 = 0x07;
-const LONG_KEY: u8 = 0x08;
-const HAS_DEADLINE: u8 = 0x10;
-const RAW: u8 = 0x20;
-const VISITED: u8 = 0x40;
+const FORM: u8 = 0x0F;
+const LONG_KEY: u8 = 0x10;
+const HAS_DEADLINE: u8 = 0x20;
+const RAW: u8 = 0x40;
+const VISITED: u8 = 0x80;
+
+/// The bits of the form byte that say where the key starts.
+const KEY_BITS: u8 = FORM | LONG_KEY | HAS_DEADLINE;
 
 /// Bits of the pointer that are an address; the rest hold the fingerprint.
 const ADDRESS: usize = (1 << 48) - 1;
@@ -60,12 +63,26 @@ pub(crate) enum Form {
 impl Form {
     const ALL: [Form; 5] = [Form::Text, Form::Int, Form::BigText, Form::SmallHash, Form::Hash];
 
-    fn has_payload(self) -> bool {
+    const fn has_payload(self) -> bool {
         match self {
             Form::Text | Form::SmallHash => false,
             Form::Int | Form::BigText | Form::Hash => true,
         }
     }
+}
+
+/// What the payload of a form is the pointer of, in a box.
+pub(crate) trait Boxed {
+    /// The form. No two types have the same.
+    const FORM: Form;
+}
+
+impl Boxed for Vec<u8> {
+    const FORM: Form = Form::BigText;
+}
+
+impl Boxed for Hash {
+    const FORM: Form = Form::Hash;
 }
 
 /// A value on its way into an entry.
@@ -98,15 +115,15 @@ impl Body<'_> {
     }
 }
 
-/// Where the key starts, by the low five bits of the form byte: a lookup is cheaper than adding up.
-static KEY_AT: [u8; 32] = key_places();
+/// Where the key starts, by the [`KEY_BITS`] of the form byte: a lookup is cheaper than adding up.
+static KEY_AT: [u8; KEY_BITS as usize + 1] = key_places();
 
-const fn key_places() -> [u8; 32] {
-    let mut places = [0; 32];
+const fn key_places() -> [u8; KEY_BITS as usize + 1] {
+    let mut places = [0; KEY_BITS as usize + 1];
     let mut bits = 0;
-    while bits < 32 {
-        let form = bits as u8 & FORM;
-        let payload = form == Form::Int as u8 || form == Form::BigText as u8 || form == Form::Hash as u8;
+    while bits < places.len() {
+        let form = bits & FORM as usize;
+        let payload = form < Form::ALL.len() && Form::ALL[form].has_payload();
         let deadline = bits as u8 & HAS_DEADLINE != 0;
         let long_key = bits as u8 & LONG_KEY != 0;
         places[bits] = (1 + payload as u8 + deadline as u8 + long_key as u8) * WORD as u8;
@@ -231,21 +248,16 @@ impl Entry {
         *self = other;
     }
 
-    /// Splits a big hash off its entry, so that a caller can free it bit by bit.
-    pub(crate) fn into_hash(mut self) -> Option<Box<Hash>> {
-        if self.form() != Form::Hash {
-            return None;
-        }
-        let shape = self.shape();
-        // SAFETY: the form says that the payload is the pointer of a `Box<Hash>`. The box is made of it once: the form is
-        // changed to one without a boxed payload, of the same size, before the entry is dropped.
-        let hash = unsafe {
-            Box::from_raw(self.block().add(shape.payload_at()).cast::<*mut Hash>().read_unaligned())
-        };
+    /// Splits what is boxed off its entry, so that a caller can free it bit by bit.
+    pub(crate) fn into_boxed<T: Boxed>(mut self) -> Option<Box<T>> {
+        let payload = self.payload(T::FORM)?;
+        // SAFETY: `payload` checked the form, which says that this is the pointer of a `Box<T>`. The box is made of it
+        // once: the form is changed to one without a boxed payload, of the same size, before the entry is dropped.
+        let boxed = unsafe { Box::from_raw(payload.cast::<*mut T>().read_unaligned()) };
         let mut header = self.header();
         header.form = (header.form & !FORM) | Form::Int as u8;
         self.set_header(header);
-        Some(hash)
+        Some(boxed)
     }
 
     // -- the pointer ----------------------------------------------------------------------------------------------
@@ -370,7 +382,7 @@ impl Entry {
     #[inline]
     pub fn key(&self) -> &[u8] {
         let header = self.header();
-        let start = usize::from(KEY_AT[usize::from(header.form & 31)]);
+        let start = usize::from(KEY_AT[usize::from(header.form & KEY_BITS)]);
         let len =
             if header.form & LONG_KEY == 0 { usize::from(header.key_len) } else { self.long_key_len(start) };
         // SAFETY: these are the place and length of the block's key, which is initialised, and lives while the entry
@@ -464,7 +476,7 @@ impl Entry {
         {
             return false;
         }
-        let start = usize::from(KEY_AT[usize::from(header.form & 31)]) + usize::from(header.key_len);
+        let start = usize::from(KEY_AT[usize::from(header.form & KEY_BITS)]) + usize::from(header.key_len);
         // SAFETY: the form is an inline string of this length, which starts behind the key; `text` is other memory.
         unsafe { ptr::copy_nonoverlapping(text.as_ptr(), self.block().add(start), text.len()) }
         true
@@ -518,32 +530,39 @@ impl Entry {
         true
     }
 
-    /// The bytes of a [`Form::BigText`].
-    pub(crate) fn big_text(&self) -> Option<&Vec<u8>> {
-        let payload = self.payload(Form::BigText)?.cast::<*mut Vec<u8>>();
+    /// What is boxed, if the value has its form.
+    #[inline]
+    pub(crate) fn boxed<T: Boxed>(&self) -> Option<&T> {
+        let payload = self.payload(T::FORM)?.cast::<*mut T>();
         // SAFETY: `payload` checked the form; the box lives while the entry is borrowed.
         Some(unsafe { &*payload.read_unaligned() })
     }
 
-    pub(crate) fn big_text_mut(&mut self) -> Option<&mut Vec<u8>> {
-        let payload = self.payload(Form::BigText)?.cast::<*mut Vec<u8>>();
-        // SAFETY: as in `big_text`, and the block is ours.
+    #[inline]
+    pub(crate) fn boxed_mut<T: Boxed>(&mut self) -> Option<&mut T> {
+        let payload = self.payload(T::FORM)?.cast::<*mut T>();
+        // SAFETY: as in `boxed`, and the block is ours.
         Some(unsafe { &mut *payload.read_unaligned() })
+    }
+
+    /// The bytes of a [`Form::BigText`].
+    pub(crate) fn big_text(&self) -> Option<&Vec<u8>> {
+        self.boxed()
+    }
+
+    pub(crate) fn big_text_mut(&mut self) -> Option<&mut Vec<u8>> {
+        self.boxed_mut()
     }
 
     /// The table of a [`Form::Hash`].
     #[inline]
     pub(crate) fn big_hash(&self) -> Option<&Hash> {
-        let payload = self.payload(Form::Hash)?.cast::<*mut Hash>();
-        // SAFETY: `payload` checked the form; the box lives while the entry is borrowed.
-        Some(unsafe { &*payload.read_unaligned() })
+        self.boxed()
     }
 
     #[inline]
     pub(crate) fn big_hash_mut(&mut self) -> Option<&mut Hash> {
-        let payload = self.payload(Form::Hash)?.cast::<*mut Hash>();
-        // SAFETY: as in `big_hash`, and the block is ours.
-        Some(unsafe { &mut *payload.read_unaligned() })
+        self.boxed_mut()
     }
 
     /// Where the payload is, if the value has this form.

@@ -67,7 +67,7 @@ fn parts_of_an_entry_survive_every_change_of_shape() {
         assert_eq!(copy.big_hash().unwrap().get(b"f"), Some(b"v".as_slice()));
         let moved = moved.into_key(name);
         assert_eq!((moved.key(), moved.form()), (name, Form::Hash));
-        assert!(moved.into_hash().is_some());
+        assert!(moved.into_boxed::<crate::value::Hash>().is_some());
     }
 }
 

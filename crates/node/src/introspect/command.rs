@@ -5,7 +5,7 @@
 
 use base::Args;
 use command::syntax::{self, Arg, Kind};
-use command::{Category, KeyAccess, KeySpec, Lookup, NodeCommand, Spec, help};
+use command::{Category, KeyAccess, KeyRange, KeySpec, Lookup, NodeCommand, Spec, help};
 use engine::glob::{self, Case};
 use resp::Reply;
 
@@ -54,15 +54,12 @@ fn infos(names: Args<'_>, reply: &mut Reply<'_>) {
 }
 
 fn info(spec: &Spec, reply: &mut Reply<'_>) {
-    let first = spec.key_specs.first();
-    let last = spec.key_specs.last();
+    let range = positions(spec);
     reply.array(10);
     reply.bulk(spec.name.as_bytes());
     reply.int(spec.arity.into());
     statuses(spec.flags.names(), reply);
-    reply.int(first.map_or(0, |key| key.range.first.into()));
-    reply.int(last.map_or(0, |key| key.range.last.into()));
-    reply.int(first.map_or(0, |key| key.range.step.into()));
+    range.iter().for_each(|position| reply.int(*position));
     statuses(spec.categories.names(), reply);
     reply.set(spec.tips.len());
     spec.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
@@ -76,6 +73,16 @@ fn info(spec: &Spec, reply: &mut Reply<'_>) {
     spec.subcommands().iter().for_each(|sub| info(sub, reply));
 }
 
+/// First key, last key and step, as far as positions alone say.
+fn positions(spec: &Spec) -> [i64; 3] {
+    let range = match (spec.counted, spec.key_specs.first(), spec.key_specs.last()) {
+        (None, Some(first), Some(last)) => KeyRange { last: last.range.last, ..first.range },
+        _ => spec.keys,
+    };
+    let step = if range.first == 0 { 0 } else { range.step };
+    [range.first.into(), range.last.into(), step.into()]
+}
+
 fn statuses(words: impl Iterator<Item = &'static str> + Clone, reply: &mut Reply<'_>) {
     reply.set(words.clone().count());
     words.for_each(|word| reply.simple(word));
@@ -87,6 +94,15 @@ fn key_spec(key: &KeySpec, reply: &mut Reply<'_>) {
     statuses(key.access.names(), reply);
     reply.bulk(b"begin_search");
     typed(reply, b"index", 1);
+    if let Some(counted) = key.counted {
+        number(reply, b"index", counted.count_at.into());
+        reply.bulk(b"find_keys");
+        typed(reply, b"keynum", 3);
+        number(reply, b"keynumidx", 0);
+        number(reply, b"firstkey", 1);
+        number(reply, b"keystep", 1);
+        return;
+    }
     number(reply, b"index", key.range.first.into());
     reply.bulk(b"find_keys");
     typed(reply, b"range", 3);
@@ -228,13 +244,17 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     if spec.is_internal() {
         return reply.error("ERR Invalid command specified");
     }
-    if spec.keys == command::KeyRange::NONE {
+    if spec.keys == KeyRange::NONE && spec.counted.is_none() {
         return reply.error("ERR The command has no key arguments");
     }
     if !spec.arity_ok(request.len()) {
         return reply.error("ERR Invalid number of arguments specified for command");
     }
-    let found = || spec.key_specs.iter().flat_map(|key| key.range.of(request.len()).map(move |at| (key, at)));
+    let found = || spec.key_specs.iter().flat_map(|key| key.of(request).map(move |at| (key, at)));
+    // A number of keys that is none, or is not right.
+    if spec.counted.is_some() && spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0) {
+        return reply.error("ERR Invalid arguments specified for command");
+    }
     reply.array(found().count());
     for (key, at) in found() {
         match form {
