@@ -41,6 +41,19 @@ def test_strings_with_every_option():
     assert r.delete("a", "b", "none") == 2
 
 
+def test_sets():
+    r = connect()
+    assert r.sadd("s", "a", "b", "c") == 3
+    assert r.smembers("s") == {"a", "b", "c"}
+    assert r.sismember("s", "a") and r.smismember("s", ["a", "x"]) == [1, 0]
+    r.sadd("t", "b", "c", "d")
+    assert r.sinter("s", "t") == {"b", "c"} and r.sintercard(2, ["s", "t"], limit=1) == 1
+    assert r.sunionstore("{s}u", "s") == 3 and r.sdiff("s", "t") == {"a"}
+    assert r.spop("s") in {"a", "b", "c"} and r.scard("s") == 2
+    assert sorted(r.sscan_iter("t")) == ["b", "c", "d"]
+    assert len(r.spop("t", 5)) == 3 and not r.exists("t")
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

@@ -26,5 +26,6 @@ mod pubsub;
 mod readme;
 mod real_clients;
 mod scan;
+mod sets;
 mod strings;
 mod transactions;

@@ -55,6 +55,11 @@ impl<'a> Args<'a> {
         Args { bytes: self.bytes, spans: self.spans.get(from..).unwrap_or_default() }
     }
 
+    /// The first `len` arguments.
+    pub fn head(&self, len: usize) -> Args<'a> {
+        Args { bytes: self.bytes, spans: self.spans.get(..len).unwrap_or(self.spans) }
+    }
+
     /// All arguments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + '_ {
         (0..self.spans.len()).map(|index| self.at(index))

@@ -35,6 +35,9 @@ commands! {
         // Hash.
         HDel HExists HGet HGetAll HIncrBy HIncrByFloat HKeys HLen HMGet HMSet HRandField HScan HSet HSetNx
         HStrLen HVals
+        // Set.
+        SAdd SCard SDiff SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
+        SRandMember SRem SScan SUnion SUnionStore
         // Generic.
         Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject

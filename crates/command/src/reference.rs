@@ -36,6 +36,7 @@ fn title(group: Group) -> &'static str {
     match group {
         Group::String => "Strings",
         Group::Hash => "Hashes",
+        Group::Set => "Sets",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -263,6 +263,8 @@ pub enum Group {
     String,
     /// Values that are maps of fields.
     Hash,
+    /// Values that are sets of members.
+    Set,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -279,9 +281,10 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 8] = [
+    pub const ALL: [Group; 9] = [
         Group::String,
         Group::Hash,
+        Group::Set,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -300,6 +303,7 @@ impl Group {
         match self {
             Group::String => "string",
             Group::Hash => "hash",
+            Group::Set => "set",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

@@ -74,10 +74,10 @@ impl Kind {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
             "pattern" => Kind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
-            "client-id" | "count" | "cursor" | "db" | "deadline-ms" | "decrement" | "destination-db"
-            | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds" | "min-match-len"
-            | "numlocal" | "numreplicas" | "offset" | "protover" | "seconds" | "start" | "timeout"
-            | "version" => Kind::Integer,
+            "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms" | "decrement"
+            | "destination-db" | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds"
+            | "min-match-len" | "numlocal" | "numreplicas" | "offset" | "protover" | "seconds" | "start"
+            | "timeout" | "version" => Kind::Integer,
             _ => Kind::String,
         }
     }

@@ -10,6 +10,7 @@ mod hash;
 mod prelude;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod transactions;
 
@@ -18,9 +19,10 @@ use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 8] = [
+const GROUPS: [&[Row]; 9] = [
     string::ROWS,
     hash::ROWS,
+    set::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

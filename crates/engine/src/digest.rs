@@ -42,6 +42,12 @@ impl Digester {
                 let sum = fields.fold(0u128, u128::wrapping_add);
                 self.hash(2, &[&sum.to_le_bytes()])
             }
+            ValueRef::Set(set) => {
+                let mut buffer = [0; I64_TEXT_MAX];
+                let members = set.iter().map(|member| self.hash(4, &[member.text(&mut buffer)]));
+                let sum = members.fold(0u128, u128::wrapping_add);
+                self.hash(5, &[&sum.to_le_bytes()])
+            }
         }
     }
 

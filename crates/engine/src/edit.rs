@@ -11,7 +11,7 @@ use base::{I64_TEXT_MAX, Millis};
 use crate::keyspace::Book;
 use crate::table::body_of;
 use crate::table::entry::{Body, Entry, Form, INLINE_MAX};
-use crate::value::{HashMut, NewDeadline, NewValue};
+use crate::value::{HashMut, Kind, NewDeadline, NewValue, SetMut};
 
 /// A live entry opened for change; reads as the [`Entry`].
 pub struct EntryMut<'a> {
@@ -68,7 +68,7 @@ impl<'a> EntryMut<'a> {
     }
 
     fn set_body(&mut self, body: Body<'_>, raw: bool, deadline: Option<Millis>) {
-        if matches!(self.entry.form(), Form::Hash | Form::BigText) {
+        if matches!(self.entry.form(), Form::Hash | Form::BigText | Form::Set) {
             self.retire_value();
         }
         let before = self.entry.memory();
@@ -115,13 +115,22 @@ impl<'a> EntryMut<'a> {
     pub fn hash(&mut self) -> Option<HashMut<'_, 'a>> {
         match self.entry.form() {
             Form::SmallHash | Form::Hash => Some(HashMut { entry: self }),
-            Form::Text | Form::Int | Form::BigText => None,
+            _ => None,
+        }
+    }
+
+    /// The set, if it is one, opened for change.
+    #[inline]
+    pub fn set_value(&mut self) -> Option<SetMut<'_, 'a>> {
+        match self.entry.form() {
+            Form::IntSet | Form::SmallSet | Form::Set => Some(SetMut { entry: self }),
+            _ => None,
         }
     }
 
     /// Writes `patch` at `offset` of a string that has `len` bytes afterwards.
     fn edit_text(&mut self, offset: usize, patch: &[u8], len: usize) -> usize {
-        if matches!(self.entry.form(), Form::SmallHash | Form::Hash) {
+        if self.entry.kind() != Kind::String {
             return 0;
         }
         self.begin();

@@ -31,6 +31,14 @@ pub enum RequestError<'a> {
     NotInt,
     /// A count has no opposite.
     NotCount,
+    /// A count that is none or below zero.
+    NotPositive,
+    /// A number of keys that is none or not above zero.
+    NumKeysNotPositive,
+    /// A number of keys beyond the arguments.
+    TooFewKeys,
+    /// A limit that is none or below zero.
+    NegativeLimit,
     /// The sum leaves 64 bits.
     Overflow,
     /// The negated decrement would leave 64 bits.
@@ -114,6 +122,10 @@ impl RequestError<'_> {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
             RequestError::OutOfRange => "ERR value is out of range",
+            RequestError::NotPositive => "ERR value is out of range, must be positive",
+            RequestError::NumKeysNotPositive => "ERR numkeys should be greater than 0",
+            RequestError::TooFewKeys => "ERR Number of keys can't be greater than number of args",
+            RequestError::NegativeLimit => "ERR LIMIT can't be negative",
             RequestError::NotCount => {
                 "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
             }

@@ -15,6 +15,8 @@ use crate::family::hash::{
 use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
 use crate::family::object::{Fact, MemoryUsage, Object};
 use crate::family::options::{Since, Unit};
+use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandMember, SRem, SScan};
+use crate::family::set_algebra::{SCombine, SInterCard, algebra_of};
 use crate::family::string::{
     Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
 };
@@ -75,6 +77,24 @@ macro_rules! with_operation {
             DataCommand::HSetNx => run!(HSetNx::parse(args)),
             DataCommand::HStrLen => run!(HCount::value_len(args)),
             DataCommand::HVals => run!(HList::parse(args, Half::Values)),
+
+            DataCommand::SAdd => run!(SAdd::parse(args)),
+            DataCommand::SCard => run!(SCount::all(args)),
+            DataCommand::SDiff | DataCommand::SInter | DataCommand::SUnion => {
+                run!(SCombine::parse(args, algebra_of(command)))
+            }
+            DataCommand::SDiffStore | DataCommand::SInterStore | DataCommand::SUnionStore => {
+                run!(SCombine::and_store(args, algebra_of(command)))
+            }
+            DataCommand::SInterCard => run!(SInterCard::parse(args)),
+            DataCommand::SIsMember => run!(SCount::one(args)),
+            DataCommand::SMembers => run!(SMembers::parse(args)),
+            DataCommand::SMIsMember => run!(SMIsMember::parse(args)),
+            DataCommand::SMove => run!(SMove::parse(args)),
+            DataCommand::SPop => run!(SPop::parse(args)),
+            DataCommand::SRandMember => run!(SRandMember::parse(args)),
+            DataCommand::SRem => run!(SRem::parse(args)),
+            DataCommand::SScan => run!(SScan::parse(args)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

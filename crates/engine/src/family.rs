@@ -14,8 +14,11 @@ pub(crate) mod lcs;
 pub(crate) mod object;
 pub(crate) mod options;
 pub(crate) mod scan;
+pub(crate) mod set;
+pub(crate) mod set_algebra;
 pub(crate) mod string;
 
+use base::Args;
 use command::DataCommand;
 use resp::Reply;
 
@@ -42,6 +45,11 @@ pub(crate) fn check_string_len<'a>(len: usize, more: usize) -> Result<(), Reques
         Some(total) if total <= STRING_LEN_MAX => Ok(()),
         _ => Err(RequestError::StringTooLong),
     }
+}
+
+/// Refuses to make a collection of nothing: the arity was checked, but not here.
+pub(crate) fn check_some<'a>(command: DataCommand, elements: Args<'_>) -> Result<(), RequestError<'a>> {
+    if elements.is_empty() { Err(RequestError::Arity(command)) } else { Ok(()) }
 }
 
 /// Refuses what arity alone cannot: keys and values that do not pair up.

@@ -13,7 +13,7 @@ use crate::expire::Wheel;
 use crate::record::{self, Record, RecordError, RecordValue};
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Limits, NewDeadline, NewValue, hash_from_pairs};
+use crate::value::{Kind, Limits, Member, NewDeadline, NewValue, hash_from_pairs, set_from_members};
 use crate::walk::{Grave, Walk};
 use crate::watch::{WatchStamp, Watches};
 
@@ -110,6 +110,14 @@ impl Book {
         }
     }
 
+    /// The same for one member of a big set.
+    #[inline]
+    pub(crate) fn before_member(&mut self, entry: &Entry, member: &[u8]) {
+        if let Some(walk) = &mut self.walk {
+            walk.keep_member(entry, member);
+        }
+    }
+
     /// An entry left the table for good.
     #[inline]
     pub(crate) fn retire(&mut self, entry: Entry) {
@@ -118,7 +126,7 @@ impl Book {
             None => Some(entry),
         };
         if let Some(entry) = entry
-            && entry.form() == Form::Hash
+            && matches!(entry.form(), Form::Hash | Form::Set)
         {
             self.grave.bury(entry);
         }
@@ -313,6 +321,22 @@ impl Keyspace {
         let Keyspace { table, book } = self;
         let entry = Keyspace::add_to(table, book, hash, entry);
         EntryMut::of_new(entry, book, hash)
+    }
+
+    /// Stores a set of these members under a key, replacing what was there. Counts as a change.
+    pub(crate) fn put_set<'a>(
+        &mut self,
+        key: &[u8],
+        deadline: Option<Millis>,
+        members: impl Iterator<Item = Member<'a>>,
+    ) {
+        let set = set_from_members(key, deadline, members, self.book.limits, self.book.hasher);
+        self.put(key, set);
+    }
+
+    /// The live entry of a key; notes nothing.
+    pub(crate) fn view(&self, key: &[u8], now: Millis) -> Option<&Entry> {
+        self.peek(key).filter(|entry| !entry.is_lapsed(now))
     }
 
     /// Takes an entry out, if its deadline has not come. Counts as a change.
@@ -625,7 +649,7 @@ impl Keyspace {
             RecordValue::More(text) => {
                 let hash = self.book.hasher.hash(key);
                 match self.table.find_mut(hash, key) {
-                    Some(entry) if !is_hash(entry) => {
+                    Some(entry) if entry.kind() == Kind::String => {
                         EntryMut::new(entry, &mut self.book, hash).append(text);
                     }
                     Some(_) | None => {
@@ -643,6 +667,19 @@ impl Keyspace {
                     });
                 }
             }
+            RecordValue::Set { members, part: true } if self.peek(key).is_some_and(is_set) => {
+                let hash = self.book.hasher.hash(key);
+                let Some(entry) = self.table.find_mut(hash, key) else { return };
+                let mut entry = EntryMut::new(entry, &mut self.book, hash);
+                if let Some(mut set) = entry.set_value() {
+                    members.for_each(|member| {
+                        set.add(member);
+                    });
+                }
+            }
+            RecordValue::Set { members, .. } => {
+                self.put_set(key, deadline, members.map(Member::Text));
+            }
             RecordValue::Hash { pairs, .. } => {
                 let hash = hash_from_pairs(key, deadline, pairs, self.book.limits, self.book.hasher);
                 self.put(key, hash);
@@ -658,6 +695,7 @@ impl Keyspace {
         }
         let value = match record.value {
             RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
+            RecordValue::Set { members, .. } => RecordValue::Set { members, part: false },
             RecordValue::More(text) => RecordValue::String(NewValue::Plain(text)),
             value @ RecordValue::String(_) => value,
         };
@@ -695,7 +733,11 @@ impl Keyspace {
 }
 
 fn is_hash(entry: &Entry) -> bool {
-    matches!(entry.form(), Form::SmallHash | Form::Hash)
+    entry.kind() == Kind::Hash
+}
+
+fn is_set(entry: &Entry) -> bool {
+    entry.kind() == Kind::Set
 }
 
 /// Partitions, and with them their keyspaces, are handed from worker to worker.

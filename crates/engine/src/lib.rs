@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `table` | entries of one allocation each, behind one pointer a slot; the only `unsafe` |
 //! | `value` | what a key can hold |
+//! | `tree` | members in order, for big sets and sorted sets |
 //! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
@@ -42,6 +43,7 @@ mod record;
 mod redis_digest;
 mod store;
 mod table;
+mod tree;
 mod value;
 mod walk;
 mod watch;
@@ -56,5 +58,8 @@ pub use record::{RecordError, encode_entry};
 pub use redis_digest::{Digest, key_digest};
 pub use store::{KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
-pub use value::{Encoding, HashIter, HashMut, HashRef, Kind, Limits, NewDeadline, NewValue, ValueRef};
+pub use value::{
+    Encoding, HashIter, HashMut, HashRef, Kind, Limits, Member, NewDeadline, NewValue, SetIter, SetMut,
+    SetRef, ValueRef,
+};
 pub use watch::WatchStamp;

@@ -3,7 +3,7 @@
 //! Invariants: what [`encode_entry`] writes, `decode` reads; `decode` is total: any bytes give a record or an error, and
 //! it allocates nothing. Does not know where the bytes are kept; checksums are the carrier's.
 
-use base::Millis;
+use base::{I64_TEXT_MAX, Millis};
 
 use crate::table::Entry;
 use crate::value::{NewValue, ValueRef};
@@ -21,6 +21,8 @@ const INT: u8 = 2;
 const HASH: u8 = 3;
 const HASH_PART: u8 = 4;
 const TEXT_MORE: u8 = 5;
+const SET: u8 = 10;
+const SET_PART: u8 = 11;
 
 /// Why bytes are not a record. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +58,7 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
         ValueRef::Text(_) => TEXT,
         ValueRef::Int(_) => INT,
         ValueRef::Hash(_) => HASH,
+        ValueRef::Set(_) => SET,
     };
     put_head(kind, entry.key(), entry.deadline(), out);
     match entry.value() {
@@ -67,6 +70,11 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
                 put_piece(field, out);
                 put_piece(value, out);
             }
+        }
+        ValueRef::Set(set) => {
+            let mut buffer = [0; I64_TEXT_MAX];
+            put_length(set.len(), out);
+            set.iter().for_each(|member| put_piece(member.text(&mut buffer), out));
         }
     }
 }
@@ -84,6 +92,28 @@ pub(crate) fn encode_text_part(
     put_piece(run, out);
 }
 
+/// Writes some members of a set: a record of its own, which joins the others of the same key when it is loaded.
+pub(crate) struct SetPart<'a>(Part<'a>);
+
+impl<'a> SetPart<'a> {
+    pub(crate) fn begin(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> SetPart<'a> {
+        SetPart(Part::begin_as(SET_PART, key, deadline, out))
+    }
+
+    pub(crate) fn push(&mut self, member: &[u8]) {
+        put_piece(member, self.0.out);
+        self.0.count += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn end(self) {
+        self.0.end();
+    }
+}
+
 /// Writes some fields of a hash: a record of its own, which joins the others of the same key when it is loaded.
 pub(crate) struct Part<'a> {
     out: &'a mut Vec<u8>,
@@ -94,8 +124,12 @@ pub(crate) struct Part<'a> {
 
 impl<'a> Part<'a> {
     pub(crate) fn begin(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> Part<'a> {
+        Part::begin_as(HASH_PART, key, deadline, out)
+    }
+
+    fn begin_as(kind: u8, key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> Part<'a> {
         let start = out.len();
-        put_head(HASH_PART, key, deadline, out);
+        put_head(kind, key, deadline, out);
         let count_at = out.len();
         out.extend_from_slice(&0u32.to_le_bytes());
         Part { out, start, count_at, count: 0 }
@@ -165,6 +199,27 @@ pub(crate) enum RecordValue<'a> {
         pairs: Pairs<'a>,
         part: bool,
     },
+    /// Members that were checked to be whole; one may come twice.
+    Set {
+        members: Members<'a>,
+        part: bool,
+    },
+}
+
+/// The members of a set in a record.
+#[derive(Clone)]
+pub(crate) struct Members<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        self.reader.piece().ok()
+    }
 }
 
 /// The pairs of a hash in a record.
@@ -212,6 +267,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
         kind @ (HASH | HASH_PART) => {
             let part = kind == HASH_PART;
             RecordValue::Hash { pairs: reader.pairs(part)?, part }
+        }
+        kind @ (SET | SET_PART) => {
+            let part = kind == SET_PART;
+            RecordValue::Set { members: reader.members(part)?, part }
         }
         _ => return Err(RecordError::Wrong { what: "kind", at: 0 }),
     };
@@ -269,12 +328,27 @@ impl<'a> Reader<'a> {
         Ok(piece)
     }
 
-    fn pairs(&mut self, part: bool) -> Result<Pairs<'a>, RecordError> {
+    /// How many elements a collection or a part of one has.
+    fn count(&mut self, part: bool) -> Result<usize, RecordError> {
         let at = self.at;
-        let left = if part { u32::from_le_bytes(self.array()?) as usize } else { self.length()? };
-        if left == 0 {
-            return Err(RecordError::Wrong { what: "count of fields", at });
+        let count = if part { u32::from_le_bytes(self.array()?) as usize } else { self.length()? };
+        if count == 0 {
+            return Err(RecordError::Wrong { what: "count of elements", at });
         }
+        Ok(count)
+    }
+
+    fn members(&mut self, part: bool) -> Result<Members<'a>, RecordError> {
+        let left = self.count(part)?;
+        let members = Members { reader: self.clone(), left };
+        for _ in 0..left {
+            self.piece()?;
+        }
+        Ok(members)
+    }
+
+    fn pairs(&mut self, part: bool) -> Result<Pairs<'a>, RecordError> {
+        let left = self.count(part)?;
         let pairs = Pairs { reader: self.clone(), left };
         for _ in 0..left {
             self.piece()?;

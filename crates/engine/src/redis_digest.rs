@@ -64,6 +64,7 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
     // Redis's numbers of types.
     let kind: u32 = match entry.kind() {
         Kind::String => 0,
+        Kind::Set => 2,
         Kind::Hash => 4,
     };
     digest.mix(&kind.to_be_bytes());
@@ -78,6 +79,9 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
                 pair.mix(value);
                 digest.join_bytes(&pair.0);
             }
+        }
+        ValueRef::Set(set) => {
+            set.iter().for_each(|member| digest.join_bytes(member.text(&mut buffer)));
         }
     }
     if entry.deadline().is_some() {

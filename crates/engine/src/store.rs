@@ -9,12 +9,15 @@ use crate::clock::{self, Access};
 use crate::edit::EntryMut;
 use crate::keyspace::Keyspace;
 use crate::table::Entry;
-use crate::value::{NewDeadline, NewValue};
+use crate::value::{Member, NewDeadline, NewValue};
 
 /// Keyspaces of several partitions or databases, for requests that borrow them.
 pub trait KeyspaceSet {
     /// The keyspace of `db` that holds `key`, `None` if it is not among the borrowed ones.
     fn keyspace_of(&mut self, db: DbIndex, key: &[u8]) -> Option<&mut Keyspace>;
+
+    /// The same, to be looked at beside others; `None` also if it was never used.
+    fn existing(&self, db: DbIndex, key: &[u8]) -> Option<&Keyspace>;
 }
 
 /// Where a [`Store`] finds its keys.
@@ -79,6 +82,14 @@ impl<'a> Store<'a> {
         self.keyspace(key)?.find(key, now)
     }
 
+    /// The live entry of a key, without noting anything, so that several can be looked at together.
+    pub fn view(&self, key: &[u8]) -> Option<&Entry> {
+        match &self.keyspaces {
+            Keyspaces::One(keyspace) => keyspace.view(key, self.now),
+            Keyspaces::Many(set) => set.existing(self.db, key)?.view(key, self.now),
+        }
+    }
+
     /// Whether the key is there and live.
     pub fn contains(&mut self, key: &[u8]) -> bool {
         self.find(key).is_some()
@@ -112,6 +123,15 @@ impl<'a> Store<'a> {
         let entry = self.keyspace(key)?.insert(key, value, deadline);
         entry.entry.set_clock(clock);
         Some(entry)
+    }
+
+    /// Stores a set of these members under a key, replacing what was there.
+    pub(crate) fn put_set<'m>(&mut self, key: &[u8], members: impl Iterator<Item = Member<'m>>) {
+        if let Some(keyspace) = self.keyspace(key) {
+            keyspace.put_set(key, None, members);
+        }
+        // Notes the use.
+        self.find(key);
     }
 
     /// Deletes a live key; whether there was one.
@@ -184,6 +204,15 @@ mod tests {
                 (0, Some(b'a')) => self.0.first_mut(),
                 (0, Some(b'b')) => self.0.get_mut(1),
                 (1, _) => self.0.get_mut(2),
+                _ => None,
+            }
+        }
+
+        fn existing(&self, db: DbIndex, key: &[u8]) -> Option<&Keyspace> {
+            match (db.number(), key.first()) {
+                (0, Some(b'a')) => self.0.first(),
+                (0, Some(b'b')) => self.0.get(1),
+                (1, _) => self.0.get(2),
                 _ => None,
             }
         }

@@ -5,10 +5,15 @@
 use base::{I64_TEXT_MAX, format_i64};
 
 mod hash;
+pub(crate) mod int_set;
+mod set;
 pub(crate) mod small_hash;
+pub(crate) mod small_set;
 
 pub(crate) use hash::{Hash, field_value as hash_field_value, from_pairs as hash_from_pairs};
 pub use hash::{HashIter, HashMut, HashRef};
+pub use set::{Member, SetIter, SetMut, SetRef};
+pub(crate) use set::{Set, from_members as set_from_members};
 
 use crate::table::entry::{Body, INLINE_MAX};
 
@@ -22,6 +27,8 @@ pub enum Kind {
     String,
     /// Fields and their values.
     Hash,
+    /// Members.
+    Set,
 }
 
 impl Kind {
@@ -30,6 +37,7 @@ impl Kind {
         match self {
             Kind::String => "string",
             Kind::Hash => "hash",
+            Kind::Set => "set",
         }
     }
 }
@@ -43,10 +51,12 @@ pub enum Encoding {
     Embstr,
     /// A longer string, or one that `APPEND` or `SETRANGE` made.
     Raw,
-    /// A small hash.
+    /// A small hash or set.
     Listpack,
-    /// A hash past the limits of the small form.
+    /// A hash or set past the limits of the small form.
     HashTable,
+    /// A small set of integers.
+    IntSet,
 }
 
 impl Encoding {
@@ -58,6 +68,7 @@ impl Encoding {
             Encoding::Raw => "raw",
             Encoding::Listpack => "listpack",
             Encoding::HashTable => "hashtable",
+            Encoding::IntSet => "intset",
         }
     }
 }
@@ -71,6 +82,8 @@ pub enum ValueRef<'a> {
     Int(i64),
     /// A hash.
     Hash(HashRef<'a>),
+    /// A set.
+    Set(SetRef<'a>),
 }
 
 impl<'a> ValueRef<'a> {
@@ -79,6 +92,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Text(_) | ValueRef::Int(_) => Kind::String,
             ValueRef::Hash(_) => Kind::Hash,
+            ValueRef::Set(_) => Kind::Set,
         }
     }
 
@@ -88,7 +102,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Text(bytes) => Some(bytes),
             ValueRef::Int(number) => Some(format_i64(number, buffer)),
-            ValueRef::Hash(_) => None,
+            ValueRef::Hash(_) | ValueRef::Set(_) => None,
         }
     }
 
@@ -101,7 +115,15 @@ impl<'a> ValueRef<'a> {
     pub fn hash(self) -> Option<HashRef<'a>> {
         match self {
             ValueRef::Hash(hash) => Some(hash),
-            ValueRef::Text(_) | ValueRef::Int(_) => None,
+            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Set(_) => None,
+        }
+    }
+
+    /// The set, if it is one.
+    pub fn set(self) -> Option<SetRef<'a>> {
+        match self {
+            ValueRef::Set(set) => Some(set),
+            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Hash(_) => None,
         }
     }
 }
@@ -119,6 +141,8 @@ pub enum NewValue<'a> {
     Int(i64),
     /// A hash without fields. Give it some in the same command: an empty hash must not outlive one.
     EmptyHash,
+    /// A set without members; as above.
+    EmptySet,
 }
 
 /// What becomes of a key's deadline when its value is overwritten.
@@ -139,11 +163,18 @@ pub struct Limits {
     pub hash_entries: usize,
     /// `hash-max-listpack-value`: longest field or value of a small hash.
     pub hash_value: usize,
+    /// `set-max-intset-entries`: most members of a set held as numbers.
+    pub set_ints: usize,
+    /// `set-max-listpack-entries`: most members of a small set.
+    pub set_entries: usize,
+    /// `set-max-listpack-value`: longest member of a small set.
+    pub set_value: usize,
 }
 
 impl Limits {
     /// Redis 7.2's.
-    pub const REDIS: Limits = Limits { hash_entries: 512, hash_value: 64 };
+    pub const REDIS: Limits =
+        Limits { hash_entries: 512, hash_value: 64, set_ints: 512, set_entries: 128, set_value: 64 };
 }
 
 /// The body of a string of bytes.

@@ -8,21 +8,25 @@
 //! ```
 //!
 //! A big value is *opened* instead of written: it goes on a list and is written in parts. Of a big hash the fields become
-//! unseen, and the same three rules hold for them. Of a long string the length is noted: what is appended lies behind
+//! unseen, and the same three rules hold for them. Members of a tree have no bit: those are seen that the walk has
+//! passed in their order, or that are on the list of those that changed ahead of it. Of a long string the length is noted: what is appended lies behind
 //! it. If an opened value is deleted, overwritten, or the keyspace cleared, it is kept aside until it is written (an
 //! orphan), then freed in slices.
 //!
 //! Invariant: outside a walk all walk bits mean seen. Gap: what is unwritten of an opened value is written at once if it
 //! is renamed or, a string, overwritten in its middle.
 
+use std::collections::BTreeSet;
+
 use base::Millis;
 
 use crate::record;
 use crate::table::entry::Entry;
 use crate::table::{Segment, Table};
-use crate::value::{Hash, hash_field_value};
+use crate::tree::Rubble;
+use crate::value::{Hash, Set, hash_field_value};
 
-/// A hash with more fields than this is written in parts.
+/// A hash or set with more elements than this is written in parts.
 const BIG_HASH: usize = 256;
 
 /// A string longer than this is written in parts.
@@ -61,12 +65,28 @@ struct Open {
     progress: Progress,
 }
 
-#[derive(Clone, Copy)]
 enum Progress {
     /// Of a hash: where the scan of its fields has come to.
     Fields { cursor: u64 },
     /// Of a string: bytes written, and its length at the time.
     Text { written: usize, len: usize },
+    /// Of a tree by hash: see [`Members`].
+    Members(Members),
+}
+
+/// How far a tree by hash is written.
+#[derive(Default)]
+struct Members {
+    /// The last member that was passed, under its key.
+    last: Option<(u32, Box<[u8]>)>,
+    /// Members behind it that have changed: if they were there at the start, their images are written.
+    changed: BTreeSet<Box<[u8]>>,
+}
+
+impl Members {
+    fn has_passed(&self, key: u32, member: &[u8]) -> bool {
+        self.last.as_ref().is_some_and(|(last, held)| (key, member) <= (*last, &**held))
+    }
 }
 
 /// What is no longer in the keyspace but was at the start of the walk.
@@ -92,20 +112,23 @@ pub(crate) struct Walk {
 #[derive(Default)]
 pub(crate) struct Grave {
     segments: Vec<Segment>,
+    sets: Vec<Rubble<u32, ()>>,
 }
 
 impl Grave {
     pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+        self.segments.is_empty() && self.sets.is_empty()
     }
 
     pub(crate) fn bury_table(&mut self, table: Table) {
         self.segments.extend(table.into_segments());
     }
 
-    /// Frees an entry: a big hash later, in slices; anything else now.
+    /// Frees an entry: a big hash or set later, in slices; anything else now.
     pub(crate) fn bury(&mut self, entry: Entry) {
-        if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
+        if entry.boxed::<Set>().is_some_and(|set| set.tree.len() > BIG_HASH) {
+            self.sets.extend(entry.into_boxed::<Set>().map(|set| set.tree.into_rubble()));
+        } else if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
             && let Some(hash) = entry.into_boxed::<Hash>()
         {
             self.bury_table(hash.table);
@@ -116,11 +139,18 @@ impl Grave {
     pub(crate) fn reclaim(&mut self, budget: usize) -> bool {
         let mut freed = 0;
         while freed < budget {
+            if let Some(set) = self.sets.last_mut() {
+                freed += set.free(budget - freed);
+                if set.is_empty() {
+                    self.sets.pop();
+                }
+                continue;
+            }
             let Some(segment) = self.segments.pop() else { return true };
             freed += segment.len() + 1;
             segment.into_entries().for_each(|entry| self.bury(entry));
         }
-        self.segments.is_empty()
+        self.is_empty()
     }
 }
 
@@ -128,6 +158,8 @@ impl Grave {
 fn open_big(entry: &mut Entry) -> Option<Open> {
     let progress = if let Some(text) = entry.big_text() {
         (text.len() > BIG_TEXT).then_some(Progress::Text { written: 0, len: text.len() })?
+    } else if let Some(set) = entry.boxed::<Set>() {
+        (set.tree.len() > BIG_HASH).then(|| Progress::Members(Members::default()))?
     } else {
         let hash = entry.big_hash_mut().filter(|hash| hash.table.len() > BIG_HASH)?;
         hash.seen = !hash.seen;
@@ -139,12 +171,16 @@ fn open_big(entry: &mut Entry) -> Option<Open> {
 impl Open {
     /// Writes parts of the value within the budget; whether all is written.
     fn write(&mut self, entry: &mut Entry, budget: &mut Budget, out: &mut Vec<u8>) -> bool {
-        match self.progress {
-            Progress::Fields { cursor } => {
+        match &mut self.progress {
+            &mut Progress::Fields { cursor } => {
                 let Some(hash) = entry.big_hash_mut() else { return true };
                 self.write_fields(cursor, hash, budget, out)
             }
-            Progress::Text { written, len } => {
+            Progress::Members(members) => {
+                let Some(set) = entry.boxed::<Set>() else { return true };
+                write_members(&self.key, self.deadline, members, set, budget, out)
+            }
+            &mut Progress::Text { written, len } => {
                 let Some(text) = entry.big_text().and_then(|text| text.get(..len)) else { return true };
                 self.write_text(written, text, budget, out)
             }
@@ -200,6 +236,46 @@ impl Open {
     }
 }
 
+/// Writes members of a set within the budget; whether all are written.
+fn write_members(
+    key: &[u8],
+    deadline: Option<Millis>,
+    members: &mut Members,
+    set: &Set,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> bool {
+    let tree = &set.tree;
+    let mut start = match &members.last {
+        Some((last, held)) => tree.count_before(|key, member| (key, member) <= (*last, &**held)),
+        None => 0,
+    };
+    while !budget.is_spent(out) {
+        let mut part = record::SetPart::begin(key, deadline, out);
+        let mut passed = 0;
+        let mut last = None;
+        for (key, (), member) in tree.range(start, tree.len()) {
+            start += 1;
+            last = Some((key, member));
+            if members.changed.remove(member) {
+                passed += 1;
+            } else {
+                part.push(member);
+            }
+            if part.len() >= PART_BYTES || passed >= 16 {
+                break;
+            }
+        }
+        part.end();
+        budget.passed_over(passed);
+        members.last = last.map(|(key, member)| (key, member.into())).or(members.last.take());
+        if start >= tree.len() {
+            return true;
+        }
+    }
+    false
+}
+
 impl Walk {
     /// Keeps the image of an unseen entry that is about to change, and marks it seen.
     #[cold]
@@ -224,6 +300,23 @@ impl Walk {
             let open = &self.open[at];
             let mut part = record::Part::begin(&open.key, open.deadline, &mut self.early);
             part.push(held.key(), hash_field_value(held));
+            part.end();
+        }
+    }
+
+    /// Keeps the image of one unseen member of a tree that is about to change, and marks it seen.
+    #[cold]
+    pub(crate) fn keep_member(&mut self, entry: &Entry, member: &[u8]) {
+        let Some(open) = self.open.iter_mut().find(|open| *open.key == *entry.key()) else { return };
+        let (Progress::Members(members), Some(set)) = (&mut open.progress, entry.boxed::<Set>()) else {
+            return;
+        };
+        if members.has_passed(set.key(member), member) || !members.changed.insert(member.into()) {
+            return;
+        }
+        if set.contains(member) && !self.discarding {
+            let mut part = record::SetPart::begin(&open.key, open.deadline, &mut self.early);
+            part.push(member);
             part.end();
         }
     }

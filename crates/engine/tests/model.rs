@@ -1,8 +1,8 @@
-//! Strings, hashes and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! Strings, hashes, sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
 //! lapsed keys are deleted whenever it suits.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{DbIndex, KeyHasher, Millis, Random, Request};
 use command::{Lookup, Run};
@@ -13,6 +13,7 @@ use resp::{Reply, Version};
 enum Value {
     Text(Vec<u8>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
 }
 
 /// What the data should be, and what it should answer.
@@ -60,7 +61,7 @@ impl Model {
     fn text(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Answer> {
         match self.keys.get(key) {
             Some((Value::Text(text), _)) => Ok(Some(text.clone())),
-            Some((Value::Hash(_), _)) => Err(Answer::WrongType),
+            Some((Value::Hash(_) | Value::Set(_), _)) => Err(Answer::WrongType),
             None => Ok(None),
         }
     }
@@ -68,8 +69,16 @@ impl Model {
     fn hash(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Answer> {
         match self.keys.get(key) {
             Some((Value::Hash(hash), _)) => Ok(hash.clone()),
-            Some((Value::Text(_), _)) => Err(Answer::WrongType),
+            Some((Value::Text(_) | Value::Set(_), _)) => Err(Answer::WrongType),
             None => Ok(BTreeMap::new()),
+        }
+    }
+
+    fn set(&self, key: &[u8]) -> Result<BTreeSet<Vec<u8>>, Answer> {
+        match self.keys.get(key) {
+            Some((Value::Set(set), _)) => Ok(set.clone()),
+            Some((Value::Text(_) | Value::Hash(_), _)) => Err(Answer::WrongType),
+            None => Ok(BTreeSet::new()),
         }
     }
 
@@ -79,7 +88,11 @@ impl Model {
 
     fn put(&mut self, key: &[u8], value: Value, deadline: Option<u64>) {
         self.keys.insert(key.to_vec(), (value, deadline));
-        self.keys.retain(|_, (value, _)| !matches!(value, Value::Hash(hash) if hash.is_empty()));
+        self.keys.retain(|_, (value, _)| match value {
+            Value::Hash(hash) => !hash.is_empty(),
+            Value::Set(set) => !set.is_empty(),
+            Value::Text(_) => true,
+        });
         self.drop_lapsed();
     }
 
@@ -172,6 +185,50 @@ impl Model {
                 self.put(key, Value::Hash(hash), self.deadline(key));
                 Answer::Int(sum)
             }
+            b"SADD" | b"SREM" => {
+                let mut set = self.set(key)?;
+                let is_add = parts[0] == b"SADD";
+                let change = |member: &&Vec<u8>| match is_add {
+                    true => set.insert(member.to_vec()),
+                    false => set.remove(*member),
+                };
+                let changed = parts[2..].iter().filter(change).count();
+                if changed > 0 {
+                    self.put(key, Value::Set(set), self.deadline(key));
+                }
+                Answer::Int(changed as i64)
+            }
+            b"SISMEMBER" => Answer::Int(i64::from(self.set(key)?.contains(&parts[2]))),
+            b"SCARD" => Answer::Int(self.set(key)?.len() as i64),
+            b"SMOVE" => {
+                let mut from = self.set(key)?;
+                if !self.keys.contains_key(key) {
+                    return Ok(Answer::Int(0));
+                }
+                let mut to = self.set(&parts[2])?;
+                let moved = from.remove(&parts[3]);
+                if moved {
+                    to.insert(part(3));
+                    let deadline = self.deadline(&parts[2]);
+                    self.put(key, Value::Set(from), self.deadline(key));
+                    self.put(&parts[2], Value::Set(to), deadline);
+                }
+                Answer::Int(i64::from(moved))
+            }
+            b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" => {
+                let (one, other) = (self.set(&parts[2])?, self.set(&parts[3])?);
+                let result: BTreeSet<Vec<u8>> = match parts[0][1] {
+                    b'I' => &one & &other,
+                    b'U' => &one | &other,
+                    _ => &one - &other,
+                };
+                let len = result.len();
+                self.keys.remove(key);
+                if len > 0 {
+                    self.put(key, Value::Set(result), None);
+                }
+                Answer::Int(len as i64)
+            }
             b"PEXPIRE" => {
                 let new = self.now as i64 + number(2)?;
                 let Some((_, deadline)) = self.keys.get_mut(key) else { return Ok(Answer::Int(0)) };
@@ -242,6 +299,17 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "HGET key field",
         "HLEN key",
         "HINCRBY key field number",
+        "SADD key member member member",
+        "SADD key member member",
+        "SADD key value",
+        "SREM key member",
+        "SISMEMBER key member",
+        "SCARD key",
+        "SMOVE key other member",
+        "SMOVE other key member",
+        "SINTERSTORE other key key",
+        "SUNIONSTORE key key other",
+        "SDIFFSTORE key other key",
         "PEXPIRE key life",
         "PEXPIRE key life NX",
         "PEXPIRE key life XX",
@@ -263,6 +331,7 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
             // Never equal to a key: source and destination differ.
             "other" => format!("o{}", random.below(4)).into_bytes(),
             "field" => format!("f{}", random.below(200)).into_bytes(),
+            "member" => (random.below(900) as i64 - 300).to_string().into_bytes(),
             "life" => (1 + random.below(3000)).to_string().into_bytes(),
             "past" => (-(random.below(1 << 45) as i64)).to_string().into_bytes(),
             "offset" => random.below(40).to_string().into_bytes(),
@@ -304,6 +373,7 @@ fn content(keyspace: &mut Keyspace, now: u64) -> BTreeMap<Vec<u8>, (Value, Optio
                 ValueRef::Hash(hash) => {
                     Value::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
                 }
+                ValueRef::Set(set) => Value::Set(set.iter().map(|member| member.to_vec()).collect()),
                 ValueRef::Text(text) => Value::Text(text.to_vec()),
                 ValueRef::Int(number) => Value::Text(number.to_string().into_bytes()),
             };

@@ -24,6 +24,10 @@ impl KeyspaceSet for Databases {
     fn keyspace_of(&mut self, db: DbIndex, _key: &[u8]) -> Option<&mut Keyspace> {
         self.0.get_mut(usize::from(db.number()))
     }
+
+    fn existing(&self, db: DbIndex, _key: &[u8]) -> Option<&Keyspace> {
+        self.0.get(usize::from(db.number()))
+    }
 }
 
 /// Words between spaces; `"…"` is one word.

@@ -84,6 +84,11 @@ impl KeyspaceSet for AtHand<'_> {
         let place = usize::from(self.router.partition(db, key).0);
         Some(self.places.get_mut(place)?.partition.as_mut()?.keyspace(db))
     }
+
+    fn existing(&self, db: DbIndex, key: &[u8]) -> Option<&Keyspace> {
+        let place = usize::from(self.router.partition(db, key).0);
+        self.places.get(place)?.partition.as_ref()?.existing(db)
+    }
 }
 
 impl Worker {

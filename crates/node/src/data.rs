@@ -215,6 +215,15 @@ impl Worker {
     /// Bytes of the value that a request carries from one key to another: its words do not tell, the log holds
     /// it all. Zero while the value is away; it is asked again once it is at hand.
     pub(crate) fn carried_bytes(&self, db: DbIndex, spec: &Spec, args: Args<'_>) -> usize {
+        if stores_result(spec) {
+            let of = |at| {
+                let entry =
+                    self.place_of(self.router.partition(db, args.at(at)))?.existing(db)?.peek(args.at(at))?;
+                // A record is never twice as long as what it is of takes.
+                Some(entry.memory() * 2)
+            };
+            return spec.keys_of(args).filter_map(of).fold(0, usize::saturating_add);
+        }
         if !carries(spec) {
             return 0;
         }
@@ -368,6 +377,12 @@ impl Worker {
 pub(crate) fn carries(spec: &Spec) -> bool {
     use DataCommand as D;
     matches!(spec.run, Run::Data(D::Copy | D::Move | D::Rename | D::RenameNx))
+}
+
+/// Whether a command stores what it makes of other keys, so that its words do not tell how much that is.
+fn stores_result(spec: &Spec) -> bool {
+    use DataCommand as D;
+    matches!(spec.run, Run::Data(D::SInterStore | D::SUnionStore | D::SDiffStore | D::SMove))
 }
 
 /// Whether a command may reach into another database than the selected one, so that it must see both.

@@ -63,6 +63,9 @@ pub struct Settings {
     pub output_limits: OutputLimits,
     pub hash_max_listpack_entries: u64,
     pub hash_max_listpack_value: u64,
+    pub set_max_intset_entries: u64,
+    pub set_max_listpack_entries: u64,
+    pub set_max_listpack_value: u64,
     pub loglevel: LogLevel,
     pub logformat: LogFormat,
     pub logfile: Option<PathBuf>,
@@ -143,6 +146,9 @@ impl Settings {
         engine::Limits {
             hash_entries: small(self.hash_max_listpack_entries),
             hash_value: small(self.hash_max_listpack_value),
+            set_ints: small(self.set_max_intset_entries),
+            set_entries: small(self.set_max_listpack_entries),
+            set_value: small(self.set_max_listpack_value),
         }
     }
 

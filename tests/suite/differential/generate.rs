@@ -425,6 +425,14 @@ impl Generator {
         self.pick(&["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "", "a longer field with blanks"])
     }
 
+    fn member(&mut self) -> Vec<u8> {
+        match self.random.below(8) {
+            0 => self.value(),
+            1 | 2 => self.pick(&["m0", "m1", "m2", "m3", "m4"]),
+            _ => self.random.below(12).to_string().into_bytes(),
+        }
+    }
+
     fn value(&mut self) -> Vec<u8> {
         match self.random.below(12) {
             0 => Vec::new(),
@@ -638,6 +646,58 @@ fn data(command: DataCommand, g: &mut Generator) -> Args {
         DataCommand::HSetNx => args("HSETNX", [g.key(), g.field(), g.value()]),
         DataCommand::HStrLen => args("HSTRLEN", [g.key(), g.field()]),
         DataCommand::HVals => args("HVALS", [g.key()]),
+        // Set.
+        DataCommand::SAdd => {
+            // Seldom so many that the small encodings no longer hold them.
+            if g.random.chance(1, 50) {
+                let members = (0..600).map(|i| (i * 3).to_string().into_bytes());
+                let key = g.key();
+                args("SADD", [key].into_iter().chain(members))
+            } else {
+                keyed("SADD", g, 5, Generator::member)
+            }
+        }
+        DataCommand::SCard => args("SCARD", [g.key()]),
+        DataCommand::SDiff => g.several("SDIFF", 3, Generator::key),
+        DataCommand::SDiffStore => keyed("SDIFFSTORE", g, 3, Generator::key),
+        DataCommand::SInter => g.several("SINTER", 3, Generator::key),
+        DataCommand::SInterCard => {
+            let mut all = counted_keys("SINTERCARD", g);
+            all.extend(g.line(&["", "", "LIMIT 2", "LIMIT 0", "LIMIT -1", "LIMIT x", "LIMIT", "BANANA 1"]));
+            all
+        }
+        DataCommand::SInterStore => keyed("SINTERSTORE", g, 3, Generator::key),
+        DataCommand::SIsMember => args("SISMEMBER", [g.key(), g.member()]),
+        DataCommand::SMembers => args("SMEMBERS", [g.key()]),
+        DataCommand::SMIsMember => keyed("SMISMEMBER", g, 4, Generator::member),
+        DataCommand::SMove => args("SMOVE", [g.key(), g.key(), g.member()]),
+        // Which members are taken is chance: only taking none or all of them leaves both servers alike.
+        DataCommand::SPop => {
+            let mut all = args("SPOP", [g.key()]);
+            all.extend(g.line(&["0", "1000000", "9223372036854775807", "-1", "x", "1000000 extra"]));
+            all
+        }
+        DataCommand::SRandMember => {
+            let mut all = args("SRANDMEMBER", [g.key()]);
+            all.extend(g.line(&["", "0", "1", "3", "-5", "100", "2 BANANA", "x"]));
+            all
+        }
+        DataCommand::SRem => keyed("SREM", g, 4, Generator::member),
+        DataCommand::SScan => {
+            let mut all = args("SSCAN", [g.key(), owned("0")]);
+            all.extend(g.line(&[
+                "",
+                "COUNT 2",
+                "MATCH m*",
+                "MATCH [1-3]* COUNT 1",
+                "COUNT 0",
+                "COUNT x",
+                "BANANA 1",
+            ]));
+            all
+        }
+        DataCommand::SUnion => g.several("SUNION", 3, Generator::key),
+        DataCommand::SUnionStore => keyed("SUNIONSTORE", g, 3, Generator::key),
         // Generic.
         DataCommand::Copy => {
             let mut all = args("COPY", [g.key(), g.key()]);
@@ -699,6 +759,21 @@ fn pairs(name: &str, g: &mut Generator, key: impl Fn(&mut Generator) -> Vec<u8>)
         all.push(key(g));
         all.push(g.value());
     }
+    all
+}
+
+/// A key and one to `most` of something.
+fn keyed(name: &str, g: &mut Generator, most: u64, one: impl Fn(&mut Generator) -> Vec<u8>) -> Args {
+    let mut all = g.several(name, most, one);
+    all.insert(1, g.key());
+    all
+}
+
+/// A number, mostly right, and keys.
+fn counted_keys(name: &str, g: &mut Generator) -> Args {
+    let mut all = g.several(name, 3, Generator::key);
+    let count = if g.random.chance(1, 15) { g.int() } else { (all.len() - 1).to_string().into_bytes() };
+    all.insert(1, count);
     all
 }
 

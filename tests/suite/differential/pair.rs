@@ -341,7 +341,7 @@ impl Pair {
 fn plain_len(steps: &[Step]) -> usize {
     let ends = |step: &Step| {
         let name = String::from_utf8_lossy(&step.args[0]).to_ascii_uppercase();
-        matches!(name.as_str(), "HELLO" | "RESET" | "SCAN" | "HSCAN")
+        matches!(name.as_str(), "HELLO" | "RESET" | "SCAN" | "HSCAN" | "SSCAN")
     };
     let before = steps.iter().position(is_subscription).unwrap_or(steps.len());
     let with = steps.iter().position(ends).map_or(steps.len(), |at| at + 1);

@@ -82,7 +82,6 @@ pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
 }
 
 /// Keys behind their number, which is the argument `count_at`.
-#[expect(unused, reason = "no command of today has counted keys")]
 pub(super) const fn counted(count_at: u8, access: u16) -> KeySpec {
     let counted = CountedKeys { count_at, lone: 0 };
     KeySpec { range: KeyRange::NONE, counted: Some(counted), access: KeyAccess::from_bits(access) }
@@ -200,6 +199,7 @@ const fn categories_of_group(group: Group, run: Run) -> Categories {
     match group {
         Group::String => Categories::NONE.with(Category::String),
         Group::Hash => Categories::NONE.with(Category::Hash),
+        Group::Set => Categories::NONE.with(Category::Set),
         Group::Generic => Categories::NONE.with(Category::Keyspace),
         Group::Connection => Categories::NONE.with(Category::Connection),
         Group::Transactions => Categories::NONE.with(Category::Transaction),

@@ -66,6 +66,10 @@ fn serialized_len(entry: &Entry) -> usize {
         ValueRef::Hash(hash) => {
             text_len(hash.iter().map(|(field, value)| text_len(field.len()) + text_len(value.len())).sum())
         }
+        ValueRef::Set(set) => {
+            let mut buffer = [0; base::I64_TEXT_MAX];
+            text_len(set.iter().map(|member| text_len(member.text(&mut buffer).len())).sum())
+        }
     }
 }
 

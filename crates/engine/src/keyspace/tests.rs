@@ -328,6 +328,67 @@ fn a_long_string_is_walked_in_slices_while_it_changes() {
 }
 
 #[test]
+fn a_big_set_is_walked_in_slices_while_it_changes() {
+    let mut keyspace = keyspace();
+    let now = Millis(1);
+    keyspace.insert(b"s", NewValue::EmptySet, Some(Millis(1 << 40)));
+    let mut entry = keyspace.find_mut(b"s", now).unwrap();
+    let mut set = entry.set_value().unwrap();
+    (0..20_000u32).for_each(|n| assert!(set.add(&n.to_le_bytes())));
+    for end in ["stays", "removed", "overwritten", "cleared", "renamed"] {
+        let (expected, len) =
+            (keyspace.digest(now), keyspace.peek(b"s").unwrap().value().set().unwrap().len());
+        assert!(keyspace.begin_walk());
+        let (mut out, mut slices) = (Vec::new(), 0);
+        loop {
+            let before = out.len();
+            if keyspace.walk_slice(1000, &mut out) {
+                break;
+            }
+            slices += 1;
+            assert!(out.len() - before < 40_000 || end == "renamed", "a slice stays small");
+            if slices < 5 {
+                let mut entry = keyspace.find_mut(b"s", now).unwrap();
+                let mut set = entry.set_value().unwrap();
+                for n in 0..200u32 {
+                    set.remove(&(n * 89 % 20_000).to_le_bytes());
+                    set.add(&(n + 1_000_000).to_le_bytes());
+                    if n % 3 == 0 {
+                        set.add(&(n * 89 % 20_000).to_le_bytes());
+                        set.remove(&(n + 1_000_000).to_le_bytes());
+                    }
+                }
+                set.pop(20, &mut Random::new(slices));
+                entry.set_deadline(None);
+            }
+            if slices == 5 {
+                match end {
+                    "removed" => assert!(keyspace.remove(b"s", now)),
+                    "overwritten" => {
+                        keyspace.set_as(b"s", NewValue::Text(b"1"), NewDeadline::Clear, now, Access::Recent)
+                    }
+                    "cleared" => keyspace.clear(),
+                    "renamed" => {
+                        let entry = keyspace.take(b"s", now).unwrap();
+                        keyspace.put(b"t", entry);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert!(slices >= 5, "{slices}");
+        let copy = loaded(&out);
+        assert_eq!(copy.peek(b"s").unwrap().value().set().unwrap().len(), len, "{end}");
+        assert_eq!(copy.digest(now), expected, "{end}");
+        while !keyspace.reclaim(100) {}
+        keyspace.check_invariants();
+        if end != "stays" {
+            keyspace = copy;
+        }
+    }
+}
+
+#[test]
 fn passing_over_what_a_walk_need_not_write_takes_slices_too() {
     let mut keyspace = keyspace();
     keyspace.insert(b"old", NewValue::Text(b"v"), None);
@@ -562,8 +623,20 @@ fn garbage_is_loaded_or_refused_and_never_breaks_the_books() {
             let end = out.len().min(start + player.random.below(400) as usize);
             let mut bytes = out[start..end].to_vec();
             // A head that is a head, so that more than the first byte is looked at.
-            let head = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x18, 0x1B][player.random.below(8) as usize];
-            bytes.insert(0, head);
+            let heads: [&[u8]; 11] = [
+                &[0x10],
+                &[0x11],
+                &[0x12],
+                &[0x13],
+                &[0x14],
+                &[0x15],
+                &[0x18],
+                &[0x1B],
+                &[0x20, 10],
+                &[0x20, 11],
+                &[0x28, 11],
+            ];
+            bytes.splice(0..0, heads[player.random.below(11) as usize].iter().copied());
             let before = target.len();
             match target.load(&bytes) {
                 Ok(len) => assert!(len <= bytes.len()),

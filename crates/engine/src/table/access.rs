@@ -4,7 +4,9 @@ use base::{I64_TEXT_MAX, Millis, parse_i64};
 
 use super::entry::{Body, Entry, Form, INLINE_MAX};
 use crate::memory::allocated;
-use crate::value::{EMBSTR_MAX, Encoding, HashRef, Kind, NewValue, ValueRef, small_hash, text_body};
+use crate::value::{
+    EMBSTR_MAX, Encoding, HashRef, Kind, NewValue, Set, SetRef, ValueRef, int_set, small_hash, text_body,
+};
 
 impl Entry {
     /// A new entry, to be put under its key.
@@ -21,10 +23,15 @@ impl Entry {
         let body = match self.form() {
             Form::Text => Body::Text(self.inline()),
             Form::SmallHash => Body::SmallHash(self.inline()),
+            Form::IntSet => Body::IntSet(self.inline()),
+            Form::SmallSet => Body::SmallSet(self.inline()),
             Form::Int => Body::Int(self.int().unwrap_or_default()),
             Form::BigText => Body::BigText(self.big_text().cloned().unwrap_or_default()),
             Form::Hash => Body::Hash(Box::new(
                 self.big_hash().expect("the form says that the payload is a hash").duplicate(),
+            )),
+            Form::Set => Body::Set(Box::new(
+                self.boxed::<Set>().expect("the form says that the payload is a set").clone(),
             )),
         };
         self.sibling(key, body)
@@ -33,7 +40,7 @@ impl Entry {
     /// The same under another key, without copying what is boxed: what `RENAME` puts elsewhere.
     pub(crate) fn into_key(mut self, key: &[u8]) -> Entry {
         match self.form() {
-            Form::Text | Form::SmallHash | Form::Int => self.with_key(key),
+            Form::Text | Form::SmallHash | Form::Int | Form::IntSet | Form::SmallSet => self.with_key(key),
             Form::BigText => {
                 let text = self.big_text_mut().map(std::mem::take).unwrap_or_default();
                 self.sibling(key, Body::BigText(text))
@@ -42,6 +49,12 @@ impl Entry {
                 let mut new = self.sibling(key, Body::Int(0));
                 let hash = self.into_boxed().expect("the form says that the payload is a hash");
                 new.set_body(Body::Hash(hash));
+                new
+            }
+            Form::Set => {
+                let mut new = self.sibling(key, Body::Int(0));
+                let set = self.into_boxed().expect("the form says that the payload is a set");
+                new.set_body(Body::Set(set));
                 new
             }
         }
@@ -60,7 +73,10 @@ impl Entry {
     #[inline]
     pub(crate) fn set_body(&mut self, body: Body<'_>) {
         match (self.form(), body) {
-            (Form::Text, Body::Text(bytes)) | (Form::SmallHash, Body::SmallHash(bytes)) => {
+            (Form::Text, Body::Text(bytes))
+            | (Form::SmallHash, Body::SmallHash(bytes))
+            | (Form::IntSet, Body::IntSet(bytes))
+            | (Form::SmallSet, Body::SmallSet(bytes)) => {
                 let len = self.inline().len();
                 self.splice(0, len, &[bytes]);
             }
@@ -90,6 +106,7 @@ impl Entry {
         match self.form() {
             Form::Text | Form::Int | Form::BigText => Kind::String,
             Form::SmallHash | Form::Hash => Kind::Hash,
+            Form::IntSet | Form::SmallSet | Form::Set => Kind::Set,
         }
     }
 
@@ -102,6 +119,9 @@ impl Entry {
             Form::BigText => ValueRef::Text(self.big_text().map(Vec::as_slice).unwrap_or_default()),
             Form::SmallHash | Form::Hash => {
                 ValueRef::Hash(HashRef::of(self).expect("the form says that it is a hash"))
+            }
+            Form::IntSet | Form::SmallSet | Form::Set => {
+                ValueRef::Set(SetRef::of(self).expect("the form says that it is a set"))
             }
         }
     }
@@ -118,8 +138,9 @@ impl Entry {
             Form::Text => Encoding::Embstr,
             Form::BigText => Encoding::Raw,
             Form::Int => Encoding::Int,
-            Form::SmallHash => Encoding::Listpack,
-            Form::Hash => Encoding::HashTable,
+            Form::SmallHash | Form::SmallSet => Encoding::Listpack,
+            Form::Hash | Form::Set => Encoding::HashTable,
+            Form::IntSet => Encoding::IntSet,
         }
     }
 
@@ -128,11 +149,12 @@ impl Entry {
     pub fn memory(&self) -> usize {
         allocated(self.block_size())
             + match self.form() {
-                Form::Text | Form::Int | Form::SmallHash => 0,
+                Form::Text | Form::Int | Form::SmallHash | Form::IntSet | Form::SmallSet => 0,
                 Form::BigText => self
                     .big_text()
                     .map_or(0, |text| allocated(size_of::<Vec<u8>>()) + allocated(text.capacity())),
                 Form::Hash => self.big_hash().map_or(0, |hash| hash.memory()),
+                Form::Set => self.boxed::<Set>().map_or(0, Set::memory),
             }
     }
 
@@ -172,6 +194,7 @@ pub(crate) fn body_of(value: NewValue<'_>) -> Body<'_> {
         NewValue::Plain(text) | NewValue::Raw(text) => text_body(text),
         NewValue::Int(number) => Body::Int(number),
         NewValue::EmptyHash => Body::SmallHash(&small_hash::EMPTY),
+        NewValue::EmptySet => Body::IntSet(&int_set::EMPTY),
     }
 }
 

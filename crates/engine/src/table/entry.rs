@@ -6,8 +6,8 @@
 //! header    form 1 | access clock 3 | key length 2 | inline length 2
 //! ```
 //!
-//! A string up to [`INLINE_MAX`] and a small hash lie inline; an integer is the payload; a longer string and a big
-//! hash are boxed behind the payload. So 16 bytes of key, 64 of value and a deadline take 96.
+//! A string up to [`INLINE_MAX`] and a small collection lie inline; an integer is the payload; a longer string and a
+//! big collection are boxed behind the payload. So 16 bytes of key, 64 of value and a deadline take 96.
 //!
 //! Invariants: the header tells the block's size at all times ([`Shape::size`]), so no capacity is kept; the form
 //! tells what the payload is; every byte up to the end of the inline value is initialised. This is the only file of
@@ -23,7 +23,7 @@ use std::ptr::{self, NonNull};
 
 use base::Millis;
 
-use crate::value::Hash;
+use crate::value::{Hash, Set};
 
 /// Longest string that lies in the entry's own block.
 pub(crate) const INLINE_MAX: usize = 4096;
@@ -58,15 +58,30 @@ pub(crate) enum Form {
     SmallHash = 3,
     /// The payload is the pointer of a `Box<Hash>`.
     Hash = 4,
+    /// Inline, as `value::int_set` lays it out.
+    IntSet = 5,
+    /// Inline, as `value::small_set` lays it out.
+    SmallSet = 6,
+    /// The payload is the pointer of a `Box<Set>`.
+    Set = 7,
 }
 
 impl Form {
-    const ALL: [Form; 5] = [Form::Text, Form::Int, Form::BigText, Form::SmallHash, Form::Hash];
+    const ALL: [Form; 8] = [
+        Form::Text,
+        Form::Int,
+        Form::BigText,
+        Form::SmallHash,
+        Form::Hash,
+        Form::IntSet,
+        Form::SmallSet,
+        Form::Set,
+    ];
 
     const fn has_payload(self) -> bool {
         match self {
-            Form::Text | Form::SmallHash => false,
-            Form::Int | Form::BigText | Form::Hash => true,
+            Form::Text | Form::SmallHash | Form::IntSet | Form::SmallSet => false,
+            Form::Int | Form::BigText | Form::Hash | Form::Set => true,
         }
     }
 }
@@ -85,6 +100,10 @@ impl Boxed for Hash {
     const FORM: Form = Form::Hash;
 }
 
+impl Boxed for Set {
+    const FORM: Form = Form::Set;
+}
+
 /// A value on its way into an entry.
 pub(crate) enum Body<'a> {
     /// At most [`INLINE_MAX`] bytes.
@@ -94,6 +113,11 @@ pub(crate) enum Body<'a> {
     /// At most [`INLINE_LIMIT`] bytes.
     SmallHash(&'a [u8]),
     Hash(Box<Hash>),
+    /// At most [`INLINE_LIMIT`] bytes.
+    IntSet(&'a [u8]),
+    /// At most [`INLINE_LIMIT`] bytes.
+    SmallSet(&'a [u8]),
+    Set(Box<Set>),
 }
 
 impl Body<'_> {
@@ -104,13 +128,16 @@ impl Body<'_> {
             Body::BigText(_) => Form::BigText,
             Body::SmallHash(_) => Form::SmallHash,
             Body::Hash(_) => Form::Hash,
+            Body::IntSet(_) => Form::IntSet,
+            Body::SmallSet(_) => Form::SmallSet,
+            Body::Set(_) => Form::Set,
         }
     }
 
     fn inline(&self) -> &[u8] {
         match self {
-            Body::Text(bytes) | Body::SmallHash(bytes) => bytes,
-            Body::Int(_) | Body::BigText(_) | Body::Hash(_) => &[],
+            Body::Text(bytes) | Body::SmallHash(bytes) | Body::IntSet(bytes) | Body::SmallSet(bytes) => bytes,
+            Body::Int(_) | Body::BigText(_) | Body::Hash(_) | Body::Set(_) => &[],
         }
     }
 }
@@ -182,8 +209,8 @@ impl Shape {
 #[repr(transparent)]
 pub struct Entry(NonNull<u8>);
 
-// SAFETY: an entry owns its block and what the payload points to (`Vec<u8>`, `Hash`), both `Send` and `Sync`; no
-// method changes anything through `&self`.
+// SAFETY: an entry owns its block and what the payload points to (what is [`Boxed`]), all of it `Send` and
+// `Sync`; no method changes anything through `&self`.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
@@ -231,12 +258,13 @@ impl Entry {
             ptr::copy_nonoverlapping(inline.as_ptr(), block.add(shape.value_at()), inline.len());
             let payload = block.add(shape.payload_at());
             match body {
-                Body::Text(_) | Body::SmallHash(_) => {}
+                Body::Text(_) | Body::SmallHash(_) | Body::IntSet(_) | Body::SmallSet(_) => {}
                 Body::Int(number) => payload.cast::<i64>().write_unaligned(number),
                 Body::BigText(text) => {
                     payload.cast::<*mut Vec<u8>>().write_unaligned(Box::into_raw(Box::new(text)))
                 }
                 Body::Hash(hash) => payload.cast::<*mut Hash>().write_unaligned(Box::into_raw(hash)),
+                Body::Set(set) => payload.cast::<*mut Set>().write_unaligned(Box::into_raw(set)),
             }
         }
         Entry(start)
@@ -452,7 +480,7 @@ impl Entry {
 
     // -- value ----------------------------------------------------------------------------------------------------
 
-    /// The inline value: a short string's bytes or a small hash; empty for other forms.
+    /// The inline value: a short string's bytes or a small collection; empty for other forms.
     #[inline]
     pub(crate) fn inline(&self) -> &[u8] {
         let shape = self.shape();
@@ -590,9 +618,10 @@ impl Drop for Entry {
         unsafe {
             let payload = self.block().add(shape.payload_at());
             match self.form() {
-                Form::Text | Form::Int | Form::SmallHash => {}
+                Form::Text | Form::Int | Form::SmallHash | Form::IntSet | Form::SmallSet => {}
                 Form::BigText => drop(Box::from_raw(payload.cast::<*mut Vec<u8>>().read_unaligned())),
                 Form::Hash => drop(Box::from_raw(payload.cast::<*mut Hash>().read_unaligned())),
+                Form::Set => drop(Box::from_raw(payload.cast::<*mut Set>().read_unaligned())),
             }
             dealloc(self.block(), shape.layout());
         }

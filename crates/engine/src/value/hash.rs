@@ -118,7 +118,7 @@ impl<'a> HashRef<'a> {
         match entry.form() {
             Form::SmallHash => Some(HashRef(Inner::Small(entry.inline()))),
             Form::Hash => entry.big_hash().map(|hash| HashRef(Inner::Table(hash))),
-            Form::Text | Form::Int | Form::BigText => None,
+            _ => None,
         }
     }
 

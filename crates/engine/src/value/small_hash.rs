@@ -60,7 +60,7 @@ impl Length {
 }
 
 #[inline]
-fn piece(blob: &[u8], at: usize) -> Option<(&[u8], usize)> {
+pub(crate) fn piece(blob: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let first = *blob.get(at)?;
     let (start, len) = if first < 0x80 {
         (at + 1, usize::from(first))

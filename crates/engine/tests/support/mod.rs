@@ -67,6 +67,24 @@ impl Requests {
         format!("f{}", self.random.below(count)).into_bytes()
     }
 
+    /// Of a set: of few numbers, many numbers, or anything.
+    fn member(&mut self) -> Vec<u8> {
+        match self.random.below(10) {
+            0..=5 => self.random.below(12).to_string().into_bytes(),
+            6 | 7 => (self.random.below(100_000) as i64 - 50_000).to_string().into_bytes(),
+            8 => self.field(),
+            _ => self.value(),
+        }
+    }
+
+    /// A number, mostly right, and keys.
+    fn counted_keys(&mut self, request: &mut Request) {
+        let count = 1 + self.random.below(4);
+        let said = if self.random.chance(1, 12) { self.integer() } else { count.to_string().into_bytes() };
+        request.push(&said);
+        (0..count).for_each(|_| self.push_each(request, "key"));
+    }
+
     fn integer(&mut self) -> Vec<u8> {
         let edges: &[i64] =
             &[0, 1, -1, 2, 3, 10, 100, -5, 9999, 10000, i64::MAX, i64::MIN, i64::MAX - 1, 1 << 31, 1 << 53];
@@ -171,6 +189,7 @@ impl Requests {
                 "value" => self.value(),
                 "integer" => self.integer(),
                 "float" => self.float(),
+                "member" => self.member(),
                 word => self.word(word),
             };
             request.push(&argument);
@@ -266,6 +285,34 @@ impl Requests {
                     request,
                     &["MATCH f*", "MATCH f[1-3]", "COUNT integer", "COUNT 1000", "NOVALUES"],
                 );
+            }
+            SCard | SMembers => self.push_each(request, "key"),
+            SAdd | SRem | SMIsMember => {
+                self.push_each(request, "key");
+                // Seldom so many that small forms give way.
+                let many = if self.random.chance(1, 40) { 200 } else { 1 };
+                (0..many).for_each(|_| self.some(request, "member"));
+            }
+            SIsMember => self.push_each(request, "key member"),
+            SMove => self.push_each(request, "key key member"),
+            SPop | SRandMember => {
+                self.push_each(request, "key");
+                self.options(request, &["integer"]);
+            }
+            SScan => {
+                self.push_each(request, "key");
+                let cursor = self.pick(&["0", "0", "0", "x", "", "-1", "5000000"]);
+                request.push(cursor.as_bytes());
+                self.options(request, &["MATCH 1*", "COUNT integer", "COUNT 1000"]);
+            }
+            SInter | SUnion | SDiff => self.some(request, "key"),
+            SInterStore | SUnionStore | SDiffStore => {
+                self.push_each(request, "key");
+                self.some(request, "key");
+            }
+            SInterCard => {
+                self.counted_keys(request);
+                self.options(request, &["LIMIT integer", "LIMIT 1"]);
             }
             Copy => {
                 self.push_each(request, "key key");

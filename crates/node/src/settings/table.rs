@@ -621,6 +621,30 @@ pub static SETTINGS: &[Setting] = &[
     .aliases(&["hash-max-ziplist-value"])
     .running()
     .within(Section::Encoding),
+    Setting::new(
+        "set-max-intset-entries",
+        integer!(set_max_intset_entries: u64, 0, i64::MAX as i128),
+        "512",
+        "Members up to which a set of integers is kept as a row of numbers.",
+    )
+    .running()
+    .within(Section::Encoding),
+    Setting::new(
+        "set-max-listpack-entries",
+        integer!(set_max_listpack_entries: u64, 0, i64::MAX as i128),
+        "128",
+        "Members up to which a set is kept in its small form.",
+    )
+    .running()
+    .within(Section::Encoding),
+    Setting::new(
+        "set-max-listpack-value",
+        integer!(set_max_listpack_value: u64, 0, i64::MAX as i128),
+        "64",
+        "Longest member of a set in its small form.",
+    )
+    .running()
+    .within(Section::Encoding),
     // Logs and diagnosis.
     Setting::new(
         "loglevel",
@@ -727,6 +751,9 @@ impl Settings {
             output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },
             hash_max_listpack_entries: 0,
             hash_max_listpack_value: 0,
+            set_max_intset_entries: 0,
+            set_max_listpack_entries: 0,
+            set_max_listpack_value: 0,
             loglevel: LogLevel::Info,
             logformat: LogFormat::Auto,
             logfile: None,

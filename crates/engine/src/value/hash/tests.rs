@@ -56,7 +56,7 @@ fn a_long_field_or_value_makes_a_table_for_good() {
 #[test]
 fn limits_far_above_those_of_redis_hold_too() {
     let mut keyspace = Keyspace::new(KeyHasher::new(5));
-    keyspace.set_limits(Limits { hash_entries: 1_000_000, hash_value: 1_000_000 });
+    keyspace.set_limits(Limits { hash_entries: 1_000_000, hash_value: 1_000_000, ..Limits::REDIS });
     keyspace.insert(b"h", NewValue::EmptyHash, None);
     let mut model = BTreeMap::new();
     for n in 0..3000u32 {

@@ -1,0 +1,238 @@
+//! A run of members with their keys and values, each part in an array of its own.
+
+use std::cmp::Ordering;
+
+use super::{LEAF_BYTES, LEAF_MAX, SortKey};
+use crate::memory::allocated;
+
+/// Some neighbouring members. Invariants: as many keys as values and starts; starts ascend from 0 and lie within the
+/// bytes; the last member ends where the bytes do, so that only a lone one may be longer than two bytes can say.
+#[derive(Clone)]
+pub(super) struct Leaf<K, V> {
+    keys: Vec<K>,
+    values: Vec<V>,
+    starts: Vec<u16>,
+    bytes: Vec<u8>,
+}
+
+impl<K, V> Default for Leaf<K, V> {
+    fn default() -> Leaf<K, V> {
+        Leaf { keys: Vec::new(), values: Vec::new(), starts: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+/// Makes room for `more` items without doubling: leaves are many, and what they do not use is lost.
+fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more.max(items.len() / 8).max(4));
+    }
+}
+
+fn give_back<T>(items: &mut Vec<T>) {
+    if items.capacity() > items.len() + items.len() / 4 + 16 {
+        items.shrink_to(items.len() + items.len() / 8);
+    }
+}
+
+impl<K: SortKey, V: Copy> Leaf<K, V> {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    #[inline]
+    pub(super) fn member(&self, at: usize) -> &[u8] {
+        let end = self.starts.get(at + 1).map_or(self.bytes.len(), |&start| usize::from(start));
+        &self.bytes[usize::from(self.starts[at])..end]
+    }
+
+    pub(super) fn value(&self, at: usize) -> V {
+        self.values[at]
+    }
+
+    pub(super) fn set_value(&mut self, at: usize, value: V) {
+        self.values[at] = value;
+    }
+
+    #[inline]
+    pub(super) fn entry(&self, at: usize) -> (K, V, &[u8]) {
+        (self.keys[at], self.values[at], self.member(at))
+    }
+
+    /// Heap bytes, the leaf itself included.
+    pub(super) fn memory(&self) -> usize {
+        // An array of empty values has no memory and an endless capacity.
+        let values = if size_of::<V>() == 0 { 0 } else { self.values.capacity() * size_of::<V>() };
+        allocated(size_of::<Leaf<K, V>>())
+            + allocated(self.keys.capacity() * size_of::<K>())
+            + allocated(values)
+            + allocated(self.starts.capacity() * 2)
+            + allocated(self.bytes.capacity())
+    }
+
+    /// Where a member is, or where it would be.
+    pub(super) fn find(&self, key: K, member: &[u8]) -> Result<usize, usize> {
+        let mut low = self.keys.partition_point(|held| held.order(key).is_lt());
+        // Keys are hashes, which hardly ever are equal, or scores, which may all be: so two steps.
+        let mut high = low + self.keys[low..].partition_point(|held| held.order(key).is_eq());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.member(middle).cmp(member) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        Err(low)
+    }
+
+    /// How many members come first of which `before` is true.
+    pub(super) fn partition(&self, before: &impl Fn(K, &[u8]) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if before(self.keys[middle], self.member(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Puts a member in at its place; if the leaf has no room, more leaves come behind it.
+    pub(super) fn insert(
+        &mut self,
+        at: usize,
+        entry: (K, V, &[u8]),
+        appends: bool,
+        split: &mut Vec<Leaf<K, V>>,
+    ) {
+        let len = self.len();
+        let bytes = self.bytes.len() + entry.2.len();
+        if len == 0 || len < LEAF_MAX && bytes <= LEAF_BYTES {
+            return self.put(at, entry);
+        }
+        // Long members stay alone, and whoever fills a tree in order leaves full leaves behind.
+        let stays = len == 1 || bytes > LEAF_BYTES && entry.2.len() > LEAF_BYTES / 4;
+        if at == len && (appends || stays) {
+            let mut behind = Leaf::default();
+            behind.put(0, entry);
+            split.push(behind);
+        } else if at == 0 && stays {
+            let mut front = Leaf::default();
+            front.put(0, entry);
+            split.push(std::mem::replace(self, front));
+        } else {
+            let middle = self.middle();
+            let mut behind = self.split_off(middle);
+            if at <= middle {
+                self.insert(at, entry, false, split);
+                split.push(behind);
+            } else {
+                let mut more = Vec::new();
+                behind.insert(at - middle, entry, false, &mut more);
+                split.push(behind);
+                split.append(&mut more);
+            }
+        }
+    }
+
+    /// Where to cut: in the middle of the bytes if they are too many, else of the members. Never at an end.
+    fn middle(&self) -> usize {
+        let len = self.len();
+        if len >= LEAF_MAX {
+            return len / 2;
+        }
+        let half = self.bytes.len() / 2;
+        self.starts.partition_point(|&start| usize::from(start) < half).clamp(1, len - 1)
+    }
+
+    fn put(&mut self, at: usize, (key, value, member): (K, V, &[u8])) {
+        make_room(&mut self.keys, 1);
+        make_room(&mut self.values, 1);
+        make_room(&mut self.starts, 1);
+        make_room(&mut self.bytes, member.len());
+        let start = self.starts.get(at).map_or(self.bytes.len(), |&start| usize::from(start));
+        self.keys.insert(at, key);
+        self.values.insert(at, value);
+        self.starts.insert(at, start as u16);
+        // Members behind exist only where all are short; see the invariant of trees.
+        self.starts[at + 1..].iter_mut().for_each(|start| *start += member.len() as u16);
+        let end = self.bytes.len();
+        self.bytes.extend_from_slice(member);
+        if start < end {
+            self.bytes.copy_within(start..end, start + member.len());
+            self.bytes[start..start + member.len()].copy_from_slice(member);
+        }
+    }
+
+    pub(super) fn remove(&mut self, at: usize) -> V {
+        let start = usize::from(self.starts[at]);
+        let len = self.member(at).len();
+        self.bytes.drain(start..start + len);
+        self.starts.remove(at);
+        // As in `put`; and a long last member has none behind it.
+        self.starts[at..].iter_mut().for_each(|start| *start -= len as u16);
+        self.keys.remove(at);
+        let value = self.values.remove(at);
+        self.give_back();
+        value
+    }
+
+    fn give_back(&mut self) {
+        give_back(&mut self.keys);
+        if size_of::<V>() > 0 {
+            give_back(&mut self.values);
+        }
+        give_back(&mut self.starts);
+        give_back(&mut self.bytes);
+    }
+
+    /// Cuts off the members from a place on.
+    fn split_off(&mut self, at: usize) -> Leaf<K, V> {
+        let cut = usize::from(self.starts[at]);
+        let mut behind = Leaf {
+            keys: self.keys.split_off(at),
+            values: self.values.split_off(at),
+            starts: self.starts.split_off(at),
+            bytes: self.bytes.split_off(cut),
+        };
+        behind.starts.iter_mut().for_each(|start| *start -= cut as u16);
+        self.give_back();
+        behind.give_back();
+        behind
+    }
+
+    /// Whether so little is left that a neighbour could take it.
+    pub(super) fn is_small(&self) -> bool {
+        self.len() < LEAF_MAX / 4 && self.bytes.len() < LEAF_BYTES / 4
+    }
+
+    /// Whether the members of the next leaf fit in, with room for more.
+    pub(super) fn has_room_for(&self, next: &Leaf<K, V>) -> bool {
+        self.len() + next.len() <= LEAF_MAX * 3 / 4
+            && self.bytes.len() + next.bytes.len() <= LEAF_BYTES * 3 / 4
+    }
+
+    /// Takes over the members of the next leaf.
+    pub(super) fn append(&mut self, next: &mut Leaf<K, V>) {
+        let shift = self.bytes.len() as u16;
+        self.keys.append(&mut next.keys);
+        self.values.append(&mut next.values);
+        self.starts.extend(next.starts.drain(..).map(|start| start + shift));
+        self.bytes.append(&mut next.bytes);
+        self.give_back();
+    }
+
+    #[cfg(test)]
+    pub(super) fn check(&self, is_root: bool) {
+        assert!(self.len() <= LEAF_MAX && (is_root || self.len() > 0));
+        assert!(self.bytes.len() <= LEAF_BYTES || self.len() == 1);
+        assert_eq!((self.values.len(), self.starts.len()), (self.len(), self.len()));
+        assert!(self.starts.is_sorted() && self.starts.first().is_none_or(|&start| start == 0));
+    }
+}
