@@ -3,10 +3,13 @@
 //! `cargo xtask test` installs redis-py, ioredis and node-redis below `target/` and says where in the environment;
 //! without them the tests say that they were skipped.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use narf_tests::{Options, Server, skip};
+use narf_tests::{Options, Server, skip, skip_unless_narf};
+
+use crate::nodes::Cluster;
 
 fn below_target(path: &str) -> PathBuf {
     // target/<profile>/deps/suite-<hash>
@@ -145,5 +148,46 @@ fn redis_benchmark_works() {
         check(&output);
         assert!(text.matches("requests per second").count() >= 6, "{text}");
         assert!(!text.contains("Error"), "{text}");
+    }
+}
+
+/// Runs a script that works while the last of three nodes is killed.
+#[track_caller]
+fn survive(mut command: Command, kind: &str) {
+    let mut cluster = Cluster::of(3);
+    let ports = cluster.nodes.iter().map(|node| node.port().to_string());
+    let command =
+        command.arg(kind).args(ports).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    if line == "KILL\n" {
+        cluster.nodes[2].kill9();
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
+        said.read_to_string(&mut line).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    check(&output);
+    assert_eq!(line, "KILL\nDONE\n");
+}
+
+#[test]
+fn redis_py_survives_the_death_of_a_node() {
+    let Some(python) = python().filter(|_| !skip_unless_narf()) else { return };
+    for kind in ["plain", "cluster"] {
+        let mut command = Command::new(&python);
+        command.arg(script("cluster.py"));
+        survive(command, kind);
+    }
+}
+
+#[test]
+fn ioredis_survives_the_death_of_a_node() {
+    let Some(modules) = node_modules().filter(|_| !skip_unless_narf()) else { return };
+    for kind in ["plain", "cluster"] {
+        let mut command = Command::new("node");
+        command.env("NODE_PATH", &modules).arg(script("cluster.cjs"));
+        survive(command, kind);
     }
 }
