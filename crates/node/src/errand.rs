@@ -96,6 +96,12 @@ impl Answers {
         self.heads.push((dest, self.bytes.len() as u32));
     }
 
+    /// Takes back the bytes since the last seal: their answer is not to go yet.
+    pub(crate) fn take_open(&mut self) -> Box<[u8]> {
+        let start = self.heads.last().map_or(0, |&(_, end)| end as usize);
+        self.bytes.split_off(start).into()
+    }
+
     pub(crate) fn push(&mut self, dest: Dest, answer: &[u8]) {
         self.bytes.extend_from_slice(answer);
         self.seal(dest);

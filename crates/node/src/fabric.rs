@@ -106,6 +106,11 @@ pub(crate) struct Fabric {
     /// Groups whose word is held back until the log is on stable storage up to here.
     holds: BTreeMap<PartitionId, u64>,
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
+    /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
+    pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
+    /// Where the log ends, and up to where it is on stable storage.
+    pub(crate) log_end: u64,
+    pub(crate) log_synced: u64,
     pub(crate) transfers: Transfers,
     pub(crate) next_tick: Millis,
     /// Steps of time so far.
@@ -182,16 +187,21 @@ impl Fabric {
         let unknown = |at: &&mut u64| **at == u64::MAX;
         self.holds.values_mut().filter(unknown).for_each(|at| *at = position);
         self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+        self.own_syncs.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+        self.log_end = position;
     }
 
-    /// The log is on stable storage up to `position`.
-    pub(crate) fn synced(&mut self, position: u64) {
+    /// The log is on stable storage up to `position`; which entries of ours are with that.
+    pub(crate) fn synced(&mut self, position: u64) -> Vec<(PartitionId, u64)> {
+        self.log_synced = self.log_synced.max(position);
         self.holds.retain(|_, at| *at > position);
         for (_, node, bytes) in self.held.extract_if(.., |(at, _, _)| *at <= position) {
             if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
                 peer.frame.extend_from_slice(&bytes);
             }
         }
+        let ripe = self.own_syncs.extract_if(.., |(at, _, _)| *at <= position);
+        ripe.map(|(_, id, index)| (id, index)).collect()
     }
 
     /// A group has something to do.
@@ -474,6 +484,7 @@ impl Worker {
             fabric.transfers.wish(id, wish.to);
         }
         self.note_role(id);
+        self.settle_acks(id);
         has_worked
     }
 
@@ -554,7 +565,7 @@ impl Worker {
         let before = std::mem::replace(&mut partition.replica.seen, now);
         let mut lost = Vec::new();
         if before.0 != now.0 || before.1 != now.1 {
-            lost = partition.role_changed(now_us);
+            lost = partition.role_changed(now_us, &mut fabric.answers);
         }
         if let Some(leader) = now.2 {
             fabric.hint(id, leader, now.1);
@@ -640,9 +651,13 @@ impl Worker {
                 continue;
             }
             partition.tick();
-            partition.give_up_pending(now, &mut fabric.answers);
-            if partition.group.has_ready() || partition.replica.wants_to_propose() {
+            let again = partition.give_up_waiting(now, &mut fabric.answers);
+            let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();
+            if has_work || partition.replica.wants_to_propose() {
                 fabric.stir(PartitionId(place as u16));
+            }
+            for Errand { head, request } in again {
+                self.errand(head, request.args(), request.raw());
             }
         }
         self.tick_meta();

@@ -12,6 +12,7 @@
 //!
 //! Does not know: sockets, files, the log's format on disk beyond the bytes of its [`entry`]s.
 
+mod acks;
 mod admin;
 mod borrow;
 mod checkpoint;
@@ -31,6 +32,7 @@ mod host;
 mod info;
 mod introspect;
 mod keyspace;
+mod lease;
 mod message;
 mod meta;
 mod monitor;

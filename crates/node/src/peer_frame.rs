@@ -8,6 +8,8 @@ use base::{Cursor, DbIndex, Millis, PartitionId, Short};
 use engine::Access;
 use resp::Version;
 
+use crate::acks::Reach;
+
 const RAFT: u8 = 1;
 const CALL: u8 = 2;
 const REPLY: u8 = 3;
@@ -22,6 +24,8 @@ const META: u8 = 11;
 const META_REPLY: u8 = 12;
 const GONE: u8 = 13;
 const ALIVE: u8 = 14;
+const ASK: u8 = 15;
+const REACHED: u8 = 16;
 
 /// One thing a peer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,10 @@ pub(crate) enum Item<'a> {
     Gone { partition: PartitionId },
     /// The sender is there; said now and then, whatever else it has to say.
     Alive,
+    /// The leader of this term wants to know when the receiver has done this with the entry.
+    Ask { partition: PartitionId, term: u64, index: u64, reach: Reach },
+    /// The sender has, with all entries up to it.
+    Reached { partition: PartitionId, term: u64, index: u64, reach: Reach },
 }
 
 /// See [`Item::SnapshotState`].
@@ -158,6 +166,16 @@ impl Item<'_> {
                 put(out, &partition.0.to_le_bytes());
             }
             Item::Alive => out.push(ALIVE),
+            Item::Ask { partition, term, index, reach } => {
+                head(out, ASK, partition, term);
+                put(out, &index.to_le_bytes());
+                out.push(reach as u8);
+            }
+            Item::Reached { partition, term, index, reach } => {
+                head(out, REACHED, partition, term);
+                put(out, &index.to_le_bytes());
+                out.push(reach as u8);
+            }
         }
     }
 }
@@ -243,6 +261,18 @@ impl<'a> Reader<'a> {
             META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
             GONE => Item::Gone { partition: self.partition()? },
             ALIVE => Item::Alive,
+            ASK => Item::Ask {
+                partition: self.partition()?,
+                term: self.0.u64()?,
+                index: self.0.u64()?,
+                reach: self.reach()?,
+            },
+            REACHED => Item::Reached {
+                partition: self.partition()?,
+                term: self.0.u64()?,
+                index: self.0.u64()?,
+                reach: self.reach()?,
+            },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -262,6 +292,11 @@ impl<'a> Reader<'a> {
 
     fn error(&self, what: &'static str) -> FrameError {
         FrameError { at: self.0.at(), what }
+    }
+
+    fn reach(&mut self) -> Result<Reach, FrameError> {
+        let number = self.0.u8()?;
+        Reach::ALL.get(usize::from(number)).copied().ok_or_else(|| self.error("unknown thing to be done"))
     }
 
     fn partition(&mut self) -> Result<PartitionId, FrameError> {
@@ -312,6 +347,8 @@ mod tests {
             Item::MetaReply { call: 3, refusal: b"" },
             Item::Gone { partition },
             Item::Alive,
+            Item::Ask { partition, term: 4, index: 5, reach: Reach::Stored },
+            Item::Reached { partition, term: 4, index: 5, reach: Reach::Applied },
         ]
     }
 

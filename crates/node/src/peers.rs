@@ -120,6 +120,8 @@ impl Worker {
             | Item::SnapshotEnd { partition, .. }
             | Item::SnapshotState { partition, .. }
             | Item::Leads { partition, .. }
+            | Item::Ask { partition, .. }
+            | Item::Reached { partition, .. }
             | Item::Gone { partition } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -175,6 +177,19 @@ impl Worker {
             Item::Meta { call, command } => self.meta_asked(from, call, command),
             Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
             Item::Gone { partition } => self.gone(from, partition),
+            Item::Ask { partition, term, index, reach } => {
+                if let Some(asked) = self.partition_mut(partition) {
+                    asked.replica.acks.ask(from, reach, raft::EntryId { term, index });
+                    self.fabric.stir(partition);
+                }
+            }
+            Item::Reached { partition, term, index, reach } => {
+                let led = self.partition_mut(partition).filter(|p| p.group.is_leader() && p.term() == term);
+                if let Some(led) = led {
+                    led.replica.acks.note(from, reach, index);
+                    self.fabric.stir(partition);
+                }
+            }
             Item::Alive => self.tell_workers_alive(from),
         }
     }

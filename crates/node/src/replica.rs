@@ -23,10 +23,12 @@ use engine::{Access, Store};
 use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
 use resp::{Reply, Version};
 
+use crate::acks::{Acks, Reach};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric::ELECTION_US;
 use crate::fabric_txn::{ExecPlan, count_watches};
 use crate::operations::{Stamp, each_operation};
+use crate::lease::{LEASE_US, Lease};
 use crate::partition::{Partition, Turn};
 use crate::wire::WireRequest;
 
@@ -37,9 +39,6 @@ const PENDING_MAX: usize = 2;
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an entry beside its operations, at most.
 const ENTRY_BYTES: usize = 128;
-/// Of the shortest time to an election, the share in which a leader may read alone: numerator and denominator.
-const LEASE_SHARE: (u64, u64) = (1, 2);
-
 /// One request of a batch.
 pub(crate) struct Step {
     head: ErrandHead,
@@ -65,6 +64,8 @@ struct Batch {
     body: Vec<u8>,
     operations: u32,
     steps: Vec<Step>,
+    /// What its clients want beside a majority's word.
+    wants: [bool; 2],
 }
 
 /// An entry that was proposed here and is not applied yet.
@@ -96,6 +97,7 @@ pub(crate) struct Replica {
     pub(crate) applied: EntryId,
     pub(crate) members: Members,
     pub(crate) lease: Lease,
+    pub(crate) acks: Acks,
     /// Reads of this turn that the lease does not cover.
     unconfirmed: Vec<Errand>,
     confirming: Vec<Confirming>,
@@ -111,50 +113,6 @@ pub(crate) struct Replica {
     leads_since_us: u64,
 }
 
-/// How long a leader knows that nobody else leads.
-#[derive(Default)]
-pub(crate) struct Lease {
-    /// By peer: the time, on this node's steady clock, when something was sent that the peer has answered since.
-    heard: Vec<(u64, u64)>,
-    /// In this term the lead was offered to another, who may take it at any time.
-    off_in_term: u64,
-}
-
-impl Lease {
-    fn hear(&mut self, peer: u64, stamp_us: u64) {
-        match self.heard.iter_mut().find(|(other, _)| *other == peer) {
-            Some((_, stamp)) => *stamp = (*stamp).max(stamp_us),
-            None => self.heard.push((peer, stamp_us)),
-        }
-    }
-
-    fn stamp_of(&self, peer: u64) -> u64 {
-        self.heard.iter().find(|(other, _)| *other == peer).map_or(0, |(_, stamp)| *stamp)
-    }
-
-    /// When a majority of `voters` was last known to follow; `now_us` if `me` is majority enough.
-    fn majority(&self, me: u64, voters: &[u64], now_us: u64) -> u64 {
-        let mut stamps: Vec<u64> =
-            voters.iter().map(|&voter| if voter == me { now_us } else { self.stamp_of(voter) }).collect();
-        stamps.sort_unstable();
-        match stamps.len() {
-            0 => now_us,
-            // Of an ascending list of n, the majority is at or after this place.
-            count => stamps[(count - 1) / 2],
-        }
-    }
-
-    /// When all majorities that decide were last known to follow.
-    pub(crate) fn since(&self, me: u64, members: &Members, now_us: u64) -> u64 {
-        let outgoing = self.majority(me, &members.voters_outgoing, now_us);
-        self.majority(me, &members.voters, now_us).min(outgoing)
-    }
-
-    fn reset(&mut self) {
-        self.heard.clear();
-    }
-}
-
 impl Replica {
     pub(crate) fn new(applied: EntryId, members: Members) -> Replica {
         Replica {
@@ -167,6 +125,7 @@ impl Replica {
             applied,
             members,
             lease: Lease::default(),
+            acks: Acks::default(),
             unconfirmed: Vec::new(),
             confirming: Vec::new(),
             echo: (0, 0),
@@ -190,7 +149,7 @@ impl Replica {
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         let no_reads = self.unconfirmed.is_empty() && self.confirming.is_empty();
-        self.is_caught_up() && self.line.is_empty() && no_reads
+        self.is_caught_up() && self.line.is_empty() && no_reads && !self.acks.is_waiting()
     }
 
     /// Whether all that was collected is applied.
@@ -304,6 +263,9 @@ impl Partition {
         replica.batch.body.push(db.number());
         let start = replica.batch.body.len() as u32;
         replica.batch.body.extend_from_slice(raw);
+        if let Some(reach) = Reach::of(head.ack) {
+            replica.batch.wants[reach as usize] = true;
+        }
         replica.batch.operations += 1;
         replica.batch.steps.push(Step {
             head,
@@ -354,10 +316,9 @@ impl Partition {
     pub(crate) fn may_read(&self, now_us: u64) -> bool {
         let term = self.group.hard_state().term;
         let lease = &self.replica.lease;
-        let lease_us = ELECTION_US * LEASE_SHARE.0 / LEASE_SHARE.1;
         self.replica.applied.term == term
             && lease.off_in_term != term
-            && lease.since(self.group.node(), &self.replica.members, now_us) + lease_us > now_us
+            && lease.since(self.group.node(), &self.replica.members, now_us) + LEASE_US > now_us
     }
 
     /// Whether a majority was heard of lately, so that what is proposed has a chance.
@@ -379,9 +340,14 @@ impl Partition {
         }
         let steps = std::mem::take(&mut replica.batch.steps);
         replica.batch.operations = 0;
+        let wants = std::mem::take(&mut replica.batch.wants);
         replica.closed += 1;
         match result {
             Ok(id) => {
+                Reach::ALL
+                    .into_iter()
+                    .filter(|reach| wants[*reach as usize])
+                    .for_each(|r| replica.acks.want(r, id));
                 replica.pending.push_back(Pending { id, steps });
                 replica.batch.body.clear();
                 if replica.batch.body.capacity() > BATCH_BYTES * 2 {
@@ -411,6 +377,8 @@ impl Partition {
     pub(crate) fn tick(&mut self) {
         self.group.tick();
         self.replica.is_refused = false;
+        let last = self.group.last();
+        self.replica.acks.want_again(last);
         self.confirm_again();
     }
 
@@ -470,7 +438,7 @@ impl Partition {
                 self.replica.is_expiring = false;
             }
             if !step.is_some_and(|step| step.goes_on) {
-                answers.seal(head.map_or(Dest::Nobody, |head| head.dest));
+                self.replica.acks.seal(head.as_ref(), entry.id.index, answers);
             }
         });
         self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
@@ -489,6 +457,7 @@ impl Partition {
     ) -> Option<Step> {
         for step in steps.by_ref() {
             let Step { head, what, goes_on } = step;
+            let is_inside = matches!(what, What::Inside(_));
             match what {
                 What::Write { .. } => return Some(Step { head, what, goes_on }),
                 What::Read(request) if !may_read => {
@@ -500,8 +469,13 @@ impl Partition {
                 }
                 What::Array(len) => Reply::new(answers.buffer(), head.version).array(len),
             }
-            if !goes_on {
-                answers.seal(head.dest);
+            match goes_on {
+                true => {}
+                // It ends a transaction, which may have written.
+                false if is_inside => {
+                    self.replica.acks.seal(Some(&head), self.replica.applied.index, answers)
+                }
+                false => answers.seal(head.dest),
             }
         }
         None
@@ -629,8 +603,9 @@ impl Partition {
     }
 
     /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.
-    pub(crate) fn role_changed(&mut self, now_us: u64) -> Vec<Errand> {
+    pub(crate) fn role_changed(&mut self, now_us: u64, answers: &mut Answers) -> Vec<Errand> {
         self.replica.lease.reset();
+        self.replica.acks.reset(self.id, answers);
         (self.replica.is_expiring, self.replica.is_refused) = (false, false);
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
@@ -650,6 +625,7 @@ impl Partition {
         let body = std::mem::take(&mut replica.batch.body);
         let steps = std::mem::take(&mut replica.batch.steps);
         replica.batch.operations = 0;
+        replica.batch.wants = [false; 2];
         replica.is_expiring = false;
         if !steps.is_empty() {
             replica.closed += 1;
@@ -658,8 +634,29 @@ impl Partition {
         errands_of(steps, &body)
     }
 
-    /// Those who have waited too long for an entry are told that they cannot know.
-    pub(crate) fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
+    /// Those who have waited too long are told so: that nothing was done, if their request was not proposed; else that
+    /// they cannot know. What shared a batch with them is given back, to be served anew.
+    pub(crate) fn give_up_waiting(&mut self, now: Millis, answers: &mut Answers) -> Vec<Errand> {
+        let mut again = match self.replica.batch.steps.iter().any(|step| step.head.patience <= now) {
+            true => self.give_up_batch(),
+            false => Vec::new(),
+        };
+        let is_late = |errand: &Errand| errand.head.patience <= now;
+        let line = &mut self.replica.line;
+        if line.iter().any(is_late) {
+            again.extend(line.drain(..));
+        }
+        let late = again.extract_if(.., |errand| is_late(errand));
+        for errand in late.chain(self.replica.unconfirmed.extract_if(.., |errand| is_late(errand))) {
+            let Errand { head, .. } = errand;
+            let applied = if head.spec.is_write() { ", write not applied" } else { "" };
+            answers.error(&head, &format!("{}{applied}", no_quorum(self.id)));
+        }
+        self.give_up_pending(now, answers);
+        again
+    }
+
+    fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
         for pending in self.replica.pending.iter_mut() {
             for step in pending.steps.iter_mut().filter(|step| step.head.deadline <= now) {
                 if step.head.dest == Dest::Nobody {
@@ -669,6 +666,7 @@ impl Partition {
                 step.head.dest = Dest::Nobody;
             }
         }
+        self.replica.acks.give_up(self.id, now, answers);
         for confirming in &mut self.replica.confirming {
             for read in confirming.reads.iter_mut().filter(|read| read.head.deadline <= now) {
                 if read.head.dest != Dest::Nobody {

@@ -568,7 +568,8 @@ impl Worker {
 
     /// The log is on stable storage up to `position`.
     pub fn synced(&mut self, position: u64) {
-        self.fabric.synced(position);
+        let ripe = self.fabric.synced(position);
+        self.own_stored(ripe);
         let ripe = self.held.iter().take_while(|(at, _, _)| *at <= position).count();
         for (_, to, replies) in self.held.drain(..ripe).collect::<Vec<_>>() {
             if to == self.id {

@@ -404,3 +404,83 @@ fn clients_see_no_error_while_nodes_join_and_the_lead_moves() {
     assert_eq!(answered + rest, sent);
     assert!((0..3).all(|node| (0..40).any(|n| world.leads(node, &format!("key:{n}")))), "the lead is spread");
 }
+
+/// A client of a node that leads `key`, and the other two nodes.
+fn client_of_leader(world: &mut World, key: &str) -> (usize, Vec<usize>) {
+    let leader = (0..3).find(|node| world.leads(*node, key)).unwrap();
+    (world.connect(leader), (0..3).filter(|node| *node != leader).collect())
+}
+
+#[test]
+fn a_durable_answer_waits_for_the_disks_of_a_majority() {
+    for seed in 0..5 {
+        let mut world = World::of(3, seed);
+        let (client, followers) = client_of_leader(&mut world, "k");
+        assert_eq!(world.ask(client, "CLIENT ACK durable"), "OK");
+        assert_eq!(world.ask(client, "SET k 1"), "OK");
+        world.stalled.clone_from(&followers);
+        let other = world.connect(followers[0]);
+        assert_eq!(world.ask(other, "SET k 2"), "OK", "a majority's word is enough for others");
+        world.send(client, "SET k 3");
+        world.pass(1000);
+        assert!(world.answers(client).is_empty(), "one disk of three is no majority");
+        assert_eq!(world.ask(other, "GET k"), "\"3\"");
+        world.stalled.pop();
+        world.pass(200);
+        assert_eq!(world.answers(client).len(), 1);
+        // And when it does not come to be, nobody waits for ever.
+        world.stalled.clone_from(&followers);
+        world.send(client, "MULTI");
+        world.send(client, "SET k 4");
+        world.send(client, "GET k");
+        world.send(client, "EXEC");
+        world.pass(8000);
+        let answers = world.answers(client);
+        let text = show(answers.last().unwrap());
+        assert!(answers.len() == 4 && text.contains("UNKNOWNOUTCOME"), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_for_all_waits_for_every_replica_that_lives() {
+    for seed in 0..5 {
+        let mut world = World::of(3, seed);
+        let (client, followers) = client_of_leader(&mut world, "k");
+        assert_eq!(world.ask(client, "CLIENT ACK all"), "OK");
+        for number in 0..20 {
+            assert_eq!(world.ask(client, &format!("SET k {number}")), "OK");
+            let digests: Vec<String> = (0..3).map(|node| world.digest(node)).collect();
+            assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+        }
+        world.kill(followers[1]);
+        assert_eq!(world.ask(client, "SET k after"), "OK", "who is dead is not waited for");
+    }
+}
+
+#[test]
+fn a_write_behind_others_that_do_not_get_through_is_refused_and_not_done() {
+    let mut world = World::of(3, 4);
+    let (client, followers) = client_of_leader(&mut world, "k");
+    assert_eq!(world.ask(client, "SET k 0"), "OK");
+    for &follower in &followers {
+        world.set_log_room(follower, 0);
+    }
+    // The first ones are proposed, one entry each; those behind them wait for their turn.
+    let leader = (0..3).find(|node| !followers.contains(node)).unwrap();
+    let clients: Vec<usize> = (0..5).map(|_| world.connect(leader)).collect();
+    for &client in &clients {
+        world.send(client, "INCR k");
+        world.pass(20);
+    }
+    world.pass(8000);
+    let answers: Vec<String> =
+        clients.iter().map(|&client| world.answers(client).first().map_or(String::new(), show)).collect();
+    let count = |word: &str| answers.iter().filter(|answer| answer.starts_with(&format!("({word}"))).count();
+    let (unknown, refused) = (count("UNKNOWNOUTCOME"), count("CLUSTERDOWN"));
+    assert!(unknown > 0 && refused > 0 && unknown + refused == 5, "{answers:?}");
+    for &follower in &followers {
+        world.set_log_room(follower, usize::MAX);
+    }
+    world.pass(2000);
+    assert_eq!(world.ask(client, "GET k"), format!("\"{unknown}\""), "{answers:?}");
+}

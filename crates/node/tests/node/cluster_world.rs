@@ -58,6 +58,8 @@ pub(crate) struct World {
     wires: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
     /// Directed links that lose everything.
     pub(crate) cut: Vec<(usize, usize)>,
+    /// Nodes whose disks sync nothing at the moment.
+    pub(crate) stalled: Vec<usize>,
     clients: Vec<Client>,
     pub(crate) random: Random,
     pub(crate) now: Now,
@@ -73,6 +75,7 @@ impl World {
             machines: Vec::new(),
             wires: BTreeMap::new(),
             cut: Vec::new(),
+            stalled: Vec::new(),
             clients: Vec::new(),
             random: Random::new(seed),
             now: Now { wall_us: 1_700_000_000_000_000, mono_us: 1_000_000 },
@@ -367,7 +370,7 @@ impl World {
                 _ => {}
             }
         }
-        if sync || self.random.chance(1, 4) {
+        if (sync || self.random.chance(1, 4)) && !self.stalled.contains(&index) {
             self.machines[index].disk.synced = position;
             let machine_room = self.machines[index].log_room;
             let worker = self.machines[index].worker.as_mut().unwrap();
