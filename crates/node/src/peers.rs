@@ -239,7 +239,10 @@ impl Worker {
             return;
         }
         let is_snapshot = message.kind() == MessageKind::Snapshot;
-        if is_snapshot && !self.fabric.transfers.is_ready(group, &message) {
+        if is_snapshot
+            && !self.has_come_past(group, &message)
+            && !self.fabric.transfers.is_ready(group, &message)
+        {
             let item = Item::SnapshotState {
                 partition: group,
                 transfer: 0,
@@ -264,6 +267,13 @@ impl Worker {
             }
             Err(_) => self.stats.refused_peer_messages += 1,
         }
+    }
+
+    /// Whether what a snapshot brings is here already: it was taken over, and the leader does not know. The group tells it.
+    fn has_come_past(&self, group: PartitionId, message: &Message) -> bool {
+        let partition = self.places[usize::from(group.0)].partition.as_deref();
+        let committed = partition.map_or(0, |partition| partition.group.hard_state().commit);
+        message.snapshot().is_some_and(|snapshot| snapshot.id.index <= committed)
     }
 
     /// Whether the log can take a message's entries in this turn, and still a vote after them. Taken, they are counted.

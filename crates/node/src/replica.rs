@@ -27,8 +27,8 @@ use crate::acks::{Acks, Reach};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric::ELECTION_US;
 use crate::fabric_txn::{ExecPlan, count_watches};
-use crate::operations::{Stamp, each_operation};
 use crate::lease::{LEASE_US, Lease};
+use crate::operations::{Stamp, each_operation};
 use crate::partition::{Partition, Turn};
 use crate::wire::WireRequest;
 

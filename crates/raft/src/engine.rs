@@ -196,9 +196,8 @@ impl Engine {
     pub(crate) fn report_snapshot(&mut self, peer: u64, delivered: bool) {
         let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.event(|raw| raw.report_snapshot(peer, status));
-        if delivered {
-            self.raw.mut_store().withdraw_offer();
-        }
+        // Also if it was not: it may name a state that the peer no longer has, and would be refused for ever.
+        self.raw.mut_store().withdraw_offer();
     }
 
     pub(crate) fn offer_snapshot(&mut self, snapshot: &Snapshot) -> bool {

@@ -484,3 +484,44 @@ fn a_write_behind_others_that_do_not_get_through_is_refused_and_not_done() {
     world.pass(2000);
     assert_eq!(world.ask(client, "GET k"), format!("\"{unknown}\""), "{answers:?}");
 }
+
+#[test]
+fn a_replica_killed_while_it_catches_up_is_caught_up_in_the_end() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        let (client, followers) = client_of_leader(&mut world, "k");
+        let behind = followers[0];
+        world.kill(behind);
+        for number in 0..60 {
+            let line = format!("SET key:{number} {}", "x".repeat(100_000));
+            assert_eq!(world.ask(client, &line), "OK");
+        }
+        // Each time it dies at another point of a transfer of its partitions.
+        for round in 0..12 {
+            world.restart(behind);
+            let received = world.received_snapshots(behind);
+            for _ in 0..600 {
+                world.pass(1);
+                if world.received_snapshots(behind) > received {
+                    break;
+                }
+            }
+            world.pass(seed + round * 3);
+            world.kill(behind);
+            world.pass(20);
+        }
+        world.restart(behind);
+        world.pass(15_000);
+        // Now it counts.
+        world.kill(followers[1]);
+        world.pass(1500);
+        for number in 0..60 {
+            assert_eq!(
+                world.ask(client, &format!("SET key:{number} after")),
+                "OK",
+                "seed {seed}, key {number}"
+            );
+        }
+        assert!(world.received_snapshots(behind) > 0);
+    }
+}
