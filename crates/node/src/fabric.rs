@@ -669,7 +669,6 @@ impl Worker {
         self.reconcile();
         if self.fabric.ticks.is_multiple_of(LEFTOVER_TICKS) {
             self.ask_about_leftovers();
-            self.forget_lost_snapshots();
         }
         self.run_transfers();
     }

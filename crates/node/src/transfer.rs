@@ -242,27 +242,6 @@ impl Worker {
         }
     }
 
-    /// The engine sends nothing more to a peer that it believes to be taking over a snapshot. Where none is on its way,
-    /// for the message was lost or its receiver died, it is told so: it looks again at what the peer has.
-    pub(crate) fn forget_lost_snapshots(&mut self) {
-        let (_, places, fabric) = split(self);
-        let sending = fabric.transfers.sending.as_ref().map(|sending| (sending.partition, sending.to));
-        for partition in places.iter_mut().filter_map(|place| place.partition.as_deref_mut()) {
-            if !partition.group.is_leader() || partition.group.is_lone() {
-                continue;
-            }
-            let members = &partition.replica.members;
-            let peers: Vec<u64> = members.voters.iter().chain(&members.learners).copied().collect();
-            for peer in peers {
-                let waits = partition.group.progress_of(peer).is_some_and(|progress| progress.needs_snapshot);
-                if waits && sending != Some((partition.id, peer)) {
-                    partition.group.report_snapshot(peer, false);
-                    fabric.stir(partition.id);
-                }
-            }
-        }
-    }
-
     /// The receiver of a state says how far it is.
     pub(crate) fn snapshot_state(
         &mut self,
