@@ -42,7 +42,7 @@ def test_strings_with_every_option():
 
 
 def test_sets():
-    r = connect()
+    r = connect(decode_responses=True)
     assert r.sadd("s", "a", "b", "c") == 3
     assert r.smembers("s") == {"a", "b", "c"}
     assert r.sismember("s", "a") and r.smismember("s", ["a", "x"]) == [1, 0]
