@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{Args, KeyHasher, Millis, PartitionId};
+use base::{AckLevel, Args, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
 use raft::{Entry, Message, Payload, Role};
 
@@ -108,6 +108,8 @@ pub(crate) struct Fabric {
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
+    /// Answers of partitions that this node has alone, for clients that want them on stable storage: up to here.
+    own_answers: Vec<(u64, Dest, Box<[u8]>)>,
     /// Where the log ends, and up to where it is on stable storage.
     pub(crate) log_end: u64,
     pub(crate) log_synced: u64,
@@ -188,6 +190,7 @@ impl Fabric {
         self.holds.values_mut().filter(unknown).for_each(|at| *at = position);
         self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_syncs.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+        self.own_answers.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.log_end = position;
     }
 
@@ -199,6 +202,9 @@ impl Fabric {
             if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
                 peer.frame.extend_from_slice(&bytes);
             }
+        }
+        for (_, dest, answer) in self.own_answers.extract_if(.., |(at, _, _)| *at <= position) {
+            self.answers.push(dest, &answer);
         }
         let ripe = self.own_syncs.extract_if(.., |(at, _, _)| *at <= position);
         ripe.map(|(_, id, index)| (id, index)).collect()
@@ -292,8 +298,13 @@ impl Worker {
     fn serve_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
-        self.run_alone(head, args, raw, &mut out);
-        self.fabric.answers.push(head.dest, &out);
+        let changed = self.run_alone(head, args, raw, &mut out);
+        if changed && head.ack == AckLevel::Durable && self.logging {
+            self.fabric.own_answers.push((u64::MAX, head.dest, out.as_slice().into()));
+            self.outbox.sync = true;
+        } else {
+            self.fabric.answers.push(head.dest, &out);
+        }
         self.scratch = out;
     }
 

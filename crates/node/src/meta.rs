@@ -449,6 +449,6 @@ fn offer_wished(meta: &mut MetaReplica) {
     {
         let (id, members) = (meta.applied, meta.members.clone());
         let snapshot = Snapshot { id, members, data: Bytes::from(meta.state.encode()) };
-        meta.group.offer_snapshot(&snapshot);
+        meta.group.offer_snapshot(wish.to, &snapshot);
     }
 }

@@ -92,16 +92,23 @@ impl Worker {
         true
     }
 
-    /// Runs an errand on a partition that this node has alone.
-    pub(crate) fn run_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8], out: &mut Vec<u8>) {
+    /// Runs an errand on a partition that this node has alone; whether it changed something.
+    pub(crate) fn run_alone(
+        &mut self,
+        head: &ErrandHead,
+        args: Args<'_>,
+        raw: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
         let &ErrandHead { spec, db, version, access, partition: id, .. } = head;
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
-            return Reply::new(out, version).error(refusal);
+            Reply::new(out, version).error(refusal);
+            return false;
         }
         match spec.run {
             command::Run::Data(command) => {
                 let operation = Operation { spec, command, db, args, raw, version, access };
-                self.run_here(id, operation, out);
+                self.run_here(id, operation, out)
             }
             command::Run::Node(NodeCommand::NarfExec) => self.exec_alone(head, args, out),
             command::Run::Node(_) | command::Run::Container => {
@@ -111,14 +118,15 @@ impl Worker {
                     let time = partition.time(wall);
                     partition.read(head, args, time, random, out);
                 }
+                false
             }
         }
     }
 
-    /// Runs a transaction on a partition that this node has alone.
-    fn exec_alone(&mut self, head: &ErrandHead, args: Args<'_>, out: &mut Vec<u8>) {
+    /// Runs a transaction on a partition that this node has alone; whether it changed something.
+    fn exec_alone(&mut self, head: &ErrandHead, args: Args<'_>, out: &mut Vec<u8>) -> bool {
         let (id, version, access, now) = (head.partition, head.version, head.access, self.now.millis());
-        let Some(partition) = self.partition_mut(id) else { return };
+        let Some(partition) = self.partition_mut(id) else { return false };
         let now = partition.time(now);
         let plan = match ExecPlan::parse(args) {
             Some(plan)
@@ -129,15 +137,23 @@ impl Worker {
             {
                 plan
             }
-            Some(_) => return Reply::new(out, version).null_array(),
-            None => return Reply::new(out, version).error("ERR malformed transaction"),
+            Some(_) => {
+                Reply::new(out, version).null_array();
+                return false;
+            }
+            None => {
+                Reply::new(out, version).error("ERR malformed transaction");
+                return false;
+            }
         };
         Reply::new(out, version).array(plan.requests.len());
+        let mut changed = false;
         for (db, spec, request) in plan.requests {
             let command::Run::Data(command) = spec.run else { continue };
             let (args, raw) = (request.args(), request.raw());
-            self.run_here(id, Operation { spec, command, db, args, raw, version, access }, out);
+            changed |= self.run_here(id, Operation { spec, command, db, args, raw, version, access }, out);
         }
+        changed
     }
 
     /// Puts an answer that came late where its client waits for it.

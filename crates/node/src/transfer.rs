@@ -234,7 +234,7 @@ impl Worker {
         let is_stalled = now.since(sending.moved) > STALLED_MS;
         if has_taken_over || is_stalled || !partition.group.is_leader() {
             if sending.is_offered {
-                // Taken over or not, it must not be offered to the next: who joined since is not a member in it.
+                // Taken over or not, it is offered no more.
                 partition.group.report_snapshot(to, has_taken_over);
             }
             stop_walk(partition, sending.is_walked);
@@ -277,7 +277,7 @@ impl Worker {
             TransferState::Ready => {
                 let data = sending.transfer.to_le_bytes().to_vec().into();
                 let snapshot = Snapshot { id: sending.id, members: sending.members.clone(), data };
-                sending.is_offered = partition.group.offer_snapshot(&snapshot);
+                sending.is_offered = partition.group.offer_snapshot(from, &snapshot);
                 if !sending.is_offered {
                     // The log has run away from it: a newer one is needed.
                     stop_walk(partition, sending.is_walked);

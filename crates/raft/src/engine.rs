@@ -196,12 +196,12 @@ impl Engine {
     pub(crate) fn report_snapshot(&mut self, peer: u64, delivered: bool) {
         let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.event(|raw| raw.report_snapshot(peer, status));
-        // Also if it was not: it may name a state that the peer no longer has, and would be refused for ever.
-        self.raw.mut_store().withdraw_offer();
+        // Also if it was not delivered: it may name a state that the peer no longer has, which would be refused for ever.
+        self.raw.mut_store().withdraw_offer(peer);
     }
 
-    pub(crate) fn offer_snapshot(&mut self, snapshot: &Snapshot) -> bool {
-        self.raw.mut_store().offer(snapshot.to_engine())
+    pub(crate) fn offer_snapshot(&mut self, to: u64, snapshot: &Snapshot) -> bool {
+        self.raw.mut_store().offer(to, snapshot.to_engine())
     }
 
     pub(crate) fn take_snapshot_wish(&mut self) -> Option<SnapshotWish> {

@@ -284,12 +284,12 @@ impl Group {
         }
     }
 
-    /// Gives the snapshot that was wished for; the engine sends it with its next heartbeat. False if the log
+    /// Gives the snapshot that was wished for, to that peer and no other; the engine sends it with its next heartbeat. False if the log
     /// in memory does not go on from it: make a later one.
-    pub fn offer_snapshot(&mut self, snapshot: &Snapshot) -> bool {
+    pub fn offer_snapshot(&mut self, to: u64, snapshot: &Snapshot) -> bool {
         match &mut self.state {
             State::Alone(_) => false,
-            State::Engine(engine) => engine.offer_snapshot(snapshot),
+            State::Engine(engine) => engine.offer_snapshot(to, snapshot),
         }
     }
 

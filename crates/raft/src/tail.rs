@@ -21,7 +21,8 @@ pub(crate) struct Tail {
     entries: VecDeque<Entry>,
     bytes: usize,
     bytes_max: usize,
-    offer: Option<Snapshot>,
+    /// For which peer: another may not be a member in it, or has not been sent what it stands for.
+    offer: Option<(u64, Snapshot)>,
     /// A snapshot is on its way to a peer, which will need what comes after it.
     is_pinned: bool,
     /// The engine asks through `&self`.
@@ -103,7 +104,7 @@ impl Tail {
     /// Drops what is beyond the bound and at or before `applied`.
     pub(crate) fn trim(&mut self, applied: u64) {
         loop {
-            let offered = self.offer.as_ref().map(|offer| offer.get_metadata().index);
+            let offered = self.offer.as_ref().map(|(_, offer)| offer.get_metadata().index);
             let bound = match (self.is_pinned, offered) {
                 (true, _) => self.bytes_max.saturating_mul(PINNED_FACTOR),
                 (false, Some(_)) => self.bytes_max.saturating_mul(4),
@@ -123,18 +124,19 @@ impl Tail {
         }
     }
 
-    /// Whether the log goes on from this snapshot; it is kept for the engine if so.
-    pub(crate) fn offer(&mut self, snapshot: Snapshot) -> bool {
+    /// Whether the log goes on from this snapshot; it is kept for the engine if so, for one peer.
+    pub(crate) fn offer(&mut self, to: u64, snapshot: Snapshot) -> bool {
         let index = snapshot.get_metadata().index;
         let fits = index >= self.base.index && index <= self.last().index;
         if fits {
-            self.offer = Some(snapshot);
+            self.offer = Some((to, snapshot));
         }
         fits
     }
 
-    pub(crate) fn withdraw_offer(&mut self) {
-        self.offer = None;
+    /// What was offered to this peer is not offered any more.
+    pub(crate) fn withdraw_offer(&mut self, to: u64) {
+        self.offer.take_if(|(peer, _)| *peer == to);
     }
 
     pub(crate) fn take_wish(&mut self) -> Option<SnapshotWish> {
@@ -194,7 +196,7 @@ impl Storage for Tail {
         // The state at the base is the least that a peer needs to go on with the log.
         let at_least = request_index.max(self.base.index);
         match &self.offer {
-            Some(offer) if offer.get_metadata().index >= at_least => Ok(offer.clone()),
+            Some((peer, offer)) if *peer == to && offer.get_metadata().index >= at_least => Ok(offer.clone()),
             _ => {
                 self.wish.set(Some(SnapshotWish { to, at_least }));
                 Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
@@ -247,7 +249,10 @@ mod tests {
         tail.append(entries(11..=20, 1));
         let mut snapshot = Snapshot::default();
         snapshot.mut_metadata().index = 12;
-        assert!(tail.offer(snapshot));
+        assert!(tail.offer(2, snapshot));
+        assert!(tail.snapshot(0, 2).is_ok());
+        assert!(tail.snapshot(0, 3).is_err(), "it is for one peer");
+        tail.withdraw_offer(3);
         assert!(tail.snapshot(0, 2).is_ok());
         tail.trim(20);
         assert!(tail.snapshot(0, 2).is_err());

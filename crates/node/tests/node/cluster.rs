@@ -525,3 +525,26 @@ fn a_replica_killed_while_it_catches_up_is_caught_up_in_the_end() {
         assert!(world.received_snapshots(behind) > 0);
     }
 }
+
+#[test]
+fn a_durable_answer_of_a_single_replica_waits_for_its_disk() {
+    let mut world = World::of(2, 3);
+    world.ask_fabric(0, cluster::Command::SetReplicas { replicas: 1 }).unwrap();
+    world.pass(5000);
+    for owner in 0..2 {
+        let key = keys().find(|key| world.leads(owner, key)).unwrap();
+        // Asked for at the node that has it, and at the other.
+        for client in [world.connect(owner), world.connect(1 - owner)] {
+            assert_eq!(world.ask(client, "CLIENT ACK durable"), "OK");
+            for request in [format!("SET {key} 1"), format!("APPEND {key} 1")] {
+                world.stalled.push(owner);
+                world.send(client, &request);
+                world.pass(300);
+                assert!(world.answers(client).is_empty(), "{request} is not on the disk yet");
+                world.stalled.clear();
+                world.pass(300);
+                assert_eq!(world.answers(client).len(), 1, "{request}");
+            }
+        }
+    }
+}

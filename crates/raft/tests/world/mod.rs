@@ -318,7 +318,7 @@ impl World {
                 members: replica.members.clone(),
                 data: encode_state(&replica.applied).into(),
             };
-            replica.group.offer_snapshot(&snapshot);
+            replica.group.offer_snapshot(wish.to, &snapshot);
         }
     }
 
