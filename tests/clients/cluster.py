@@ -61,13 +61,14 @@ def script(clients, prefix):
 
 def patient(call):
     """Until it succeeds: who has lost a node is told so for a moment."""
-    for _ in range(100):
+    deadline = time.monotonic() + 20
+    while True:
         try:
             return call()
-        except redis.RedisError as error:
-            last = error
-            time.sleep(0.1)
-    raise last
+        except redis.RedisError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 clients = connect()

@@ -37,7 +37,7 @@ mod words;
 
 pub use client::{Client, Closed};
 pub use config::{Kind, env_number, skip, skip_unless_narf};
-pub use process::{Signal, signal};
+pub use process::{Signal, pause, signal};
 pub use server::{Data, Options, Server, free_port, narf_binary};
 pub use value::Value;
 pub use wait::{DEADLINE, eventually, within};

@@ -4,6 +4,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::wait::eventually;
+
 /// A signal a test sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -31,6 +33,21 @@ pub fn signal(pid: u32, signal: Signal) {
     let pid = libc::pid_t::try_from(pid).expect("a process id fits pid_t");
     // SAFETY: kill takes two integers and touches no memory of ours.
     unsafe { libc::kill(pid, number) };
+}
+
+/// Stops a process and waits until it stands still: a signal is delivered some time after it is sent.
+#[track_caller]
+pub fn pause(pid: u32) {
+    signal(pid, Signal::Stop);
+    eventually("a process that stands still", || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let stands = tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // After the name, which may hold anything, comes the state.
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        });
+        stands.then_some(())
+    });
 }
 
 /// Lets the kernel kill the child when the thread that starts it ends: a test run that is itself killed leaves nothing.

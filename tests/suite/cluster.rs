@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use narf_tests::{
-    Client, Data, Kind, Options, Server, Signal, eventually, free_port, narf_binary, signal, skip_unless_narf,
+    Client, Data, Kind, Options, Server, Signal, eventually, free_port, narf_binary, pause, signal,
+    skip_unless_narf,
 };
 use tempfile::TempDir;
 
@@ -168,7 +169,7 @@ fn a_minority_refuses_writes_within_moments_and_goes_on_when_the_others_do() {
     let mut client = cluster.nodes[0].client();
     client.check("SET before 1", "+OK");
     for node in &cluster.nodes[1..] {
-        signal(node.pid(), Signal::Stop);
+        pause(node.pid());
     }
     let begin = Instant::now();
     let refused =

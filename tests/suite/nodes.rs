@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use narf_tests::{Client, Data, Kind, Options, Server, eventually};
+use narf_tests::{Client, DEADLINE, Data, Kind, Options, Server, eventually, within};
 use tempfile::TempDir;
 
 /// Nodes of one user on one machine.
@@ -25,12 +25,14 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until each of the first `count` nodes says that it has all its data, and knows as many others.
+    /// Waits until each node says that it has all its data, and knows `count` nodes in all.
+    #[track_caller]
     pub(crate) fn wait_until_ready(&self, count: usize) {
         for node in &self.nodes {
             let mut client = node.client3();
-            eventually("a node that is ready", || {
-                let status = client.run("FABRIC STATUS");
+            let mut status = client.run("FABRIC STATUS");
+            let is_ready = within(DEADLINE, || {
+                status = client.run("FABRIC STATUS");
                 let number = |name: &str| status.field(name).map(|value| value.int());
                 let is_so = status.field("state")?.text() == "ready"
                     && number("nodes-up") == Some(count as i64)
@@ -38,6 +40,7 @@ impl Cluster {
                     && number("partitions-wanted-here")? > 0;
                 is_so.then_some(())
             });
+            assert!(is_ready.is_some(), "waited {DEADLINE:?} in vain for a node that is ready: {status}");
         }
     }
 

@@ -39,6 +39,7 @@ const PENDING_MAX: usize = 2;
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an entry beside its operations, at most.
 const ENTRY_BYTES: usize = 128;
+
 /// One request of a batch.
 pub(crate) struct Step {
     head: ErrandHead,

@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     pub(crate) counted: (u64, u64),
     /// Of `HSET` with a new field each: the same.
     pub(crate) fields: (u64, u64),
+    /// Requests that were not acknowledged, and what their clients were told.
+    pub(crate) failures: Vec<String>,
     /// Error texts that a client must not see.
     pub(crate) surprises: Vec<String>,
 }
@@ -130,6 +132,10 @@ fn write(client: &mut Client, writer: usize, number: u64, ledger: &mut Ledger) -
             Fate::Refused
         }
     };
+    if fate != Fate::Kept {
+        let told = answer.as_ref().map_or_else(|| "nothing".to_owned(), |answer| answer.to_string());
+        ledger.failures.push(format!("{line}: {told}"));
+    }
     let count = |(kept, unknown): &mut (u64, u64)| match fate {
         Fate::Kept => *kept += 1,
         Fate::Unknown => *unknown += 1,
