@@ -5,7 +5,7 @@ use command::DataCommand;
 use resp::{Reply, Version};
 
 use super::options::{integer, is_word};
-use super::scan::{ScanOptions, ScanOver, parse_cursor};
+use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_pairs};
 use crate::extended::Extended;
 use crate::{HashMut, HashRef, NewValue, RequestError, Store};
@@ -444,24 +444,15 @@ impl<'a> HScan<'a> {
 
 impl<'a> Operation<'a> for HScan<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let mut next = 0;
-        // How many there are must be written before they are.
-        let mut found = Vec::new();
-        let (mut pairs, mut len) = (Reply::new(&mut found, reply.version()), 0);
-        if let Some(hash) = find_hash(store, self.key)? {
+        answer_scan(reply, |found| {
+            let Some(hash) = find_hash(store, self.key)? else { return Ok(0) };
             let options = ScanOptions::parse(self.options, ScanOver::Elements)?;
-            next = hash.scan(self.cursor, options.count, &mut |field, value| {
+            Ok(hash.scan(self.cursor, options.count, &mut |field, value| {
                 if options.takes(field) {
-                    pairs.bulk(field);
-                    pairs.bulk(value);
-                    len += 2;
+                    found.push(field);
+                    found.push(value);
                 }
-            });
-        }
-        reply.array(2);
-        reply.bulk(next.to_string().as_bytes());
-        reply.array(len);
-        reply.raw(&found);
-        Ok(())
+            }))
+        })
     }
 }

@@ -1,7 +1,9 @@
-//! Cursors and options of `SCAN` and `HSCAN`.
+//! Cursors, options and answers of `SCAN` and its kin.
 
 use base::Args;
+use resp::{Reply, Version};
 
+use super::Applied;
 use super::options::{integer, is_word};
 use crate::{RequestError, glob};
 
@@ -80,6 +82,36 @@ impl<'a> ScanOptions<'a> {
     /// Whether a name fits the pattern.
     pub fn takes(&self, name: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+    }
+}
+
+/// What one call of a scan has found.
+pub(crate) struct Found {
+    /// The elements, as they are answered.
+    elements: Vec<u8>,
+    count: usize,
+}
+
+/// Answers a scan of a value's elements: where it goes on, and what it has found. `scan` says where, and collects.
+pub(crate) fn answer_scan<'a>(
+    reply: &mut Reply<'_>,
+    scan: impl FnOnce(&mut Found) -> Result<u64, RequestError<'a>>,
+) -> Applied<'a> {
+    // How many there are must be written before they are.
+    let mut found = Found { elements: Vec::new(), count: 0 };
+    let next = scan(&mut found)?;
+    reply.array(2);
+    reply.bulk(next.to_string().as_bytes());
+    reply.array(found.count);
+    reply.raw(&found.elements);
+    Ok(())
+}
+
+impl Found {
+    /// Adds one; all are bulk strings, which are the same in both versions of the protocol.
+    pub(crate) fn push(&mut self, element: &[u8]) {
+        Reply::new(&mut self.elements, Version::Resp2).bulk(element);
+        self.count += 1;
     }
 }
 

@@ -5,7 +5,7 @@ use command::DataCommand;
 use resp::Reply;
 
 use super::options::integer;
-use super::scan::{ScanOptions, ScanOver, parse_cursor};
+use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_some};
 use crate::{Member, NewValue, RequestError, SetMut, SetRef, Store};
 
@@ -352,23 +352,14 @@ impl<'a> SScan<'a> {
 
 impl<'a> Operation<'a> for SScan<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let mut next = 0;
-        // How many there are must be written before they are.
-        let mut found = Vec::new();
-        let (mut members, mut len) = (Reply::new(&mut found, reply.version()), 0);
-        if let Some(set) = find_set(store, self.key)? {
+        answer_scan(reply, |found| {
+            let Some(set) = find_set(store, self.key)? else { return Ok(0) };
             let options = ScanOptions::parse(self.options, ScanOver::Elements)?;
-            next = set.scan(self.cursor, options.count, &mut |member| {
+            Ok(set.scan(self.cursor, options.count, &mut |member| {
                 if options.takes(member) {
-                    members.bulk(member);
-                    len += 1;
+                    found.push(member);
                 }
-            });
-        }
-        reply.array(2);
-        reply.bulk(next.to_string().as_bytes());
-        reply.array(len);
-        reply.raw(&found);
-        Ok(())
+            }))
+        })
     }
 }

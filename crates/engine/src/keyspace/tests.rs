@@ -237,6 +237,23 @@ fn a_walk_gives_the_content_of_its_beginning() {
     }
 }
 
+/// What becomes of a big value in the middle of a walk.
+fn end_of_value(keyspace: &mut Keyspace, key: &[u8], end: &str, now: Millis) {
+    match end {
+        "stays" => {}
+        "removed" => assert!(keyspace.remove(key, now)),
+        "overwritten" => {
+            keyspace.set_as(key, NewValue::Text(b"1"), NewDeadline::Clear, now, Access::Recent);
+        }
+        "cleared" => keyspace.clear(),
+        "renamed" => {
+            let entry = keyspace.take(key, now).unwrap();
+            keyspace.put(b"t", entry);
+        }
+        other => panic!("no such end: {other}"),
+    }
+}
+
 #[test]
 fn a_big_hash_is_walked_in_slices_while_it_changes() {
     let mut keyspace = keyspace();
@@ -267,14 +284,7 @@ fn a_big_hash_is_walked_in_slices_while_it_changes() {
                 entry.set_deadline(None);
             }
             if slices == 5 {
-                match end {
-                    "removed" => assert!(keyspace.remove(b"h", now)),
-                    "overwritten" => {
-                        keyspace.set_as(b"h", NewValue::Text(b"1"), NewDeadline::Clear, now, Access::Recent)
-                    }
-                    "cleared" => keyspace.clear(),
-                    _ => {}
-                }
+                end_of_value(&mut keyspace, b"h", end, now);
             }
         }
         assert!(slices > 10, "{slices}");
@@ -362,18 +372,7 @@ fn a_big_set_is_walked_in_slices_while_it_changes() {
                 entry.set_deadline(None);
             }
             if slices == 5 {
-                match end {
-                    "removed" => assert!(keyspace.remove(b"s", now)),
-                    "overwritten" => {
-                        keyspace.set_as(b"s", NewValue::Text(b"1"), NewDeadline::Clear, now, Access::Recent)
-                    }
-                    "cleared" => keyspace.clear(),
-                    "renamed" => {
-                        let entry = keyspace.take(b"s", now).unwrap();
-                        keyspace.put(b"t", entry);
-                    }
-                    _ => {}
-                }
+                end_of_value(&mut keyspace, b"s", end, now);
             }
         }
         assert!(slices >= 5, "{slices}");
