@@ -10,7 +10,7 @@ use narf_tests::{
 };
 use tempfile::TempDir;
 
-use crate::nodes::{Cluster, options, write_anyhow};
+use crate::nodes::{Cluster, default_options, options, write_anyhow};
 
 #[test]
 fn the_same_command_again_makes_a_cluster_that_serves_every_key_on_every_node() {
@@ -39,6 +39,33 @@ fn the_same_command_again_makes_a_cluster_that_serves_every_key_on_every_node() 
     clients[0].check("MSET a 1 b 2 c 3 d 4", "+OK");
     clients[1].check("MGET a b c d nothing", "[\"1\", \"2\", \"3\", \"4\", nil]");
     clients[2].check("DEL a b c d nothing", ":4");
+}
+
+#[test]
+fn the_first_of_three_may_die_as_soon_as_the_others_say_so() {
+    if skip_unless_narf() {
+        return;
+    }
+    let runtime = TempDir::with_prefix("narf-run-").unwrap();
+    let start = || Server::start(default_options(&runtime.path().join("run")));
+    let mut first = start();
+    let keys: Vec<String> = (0..300).map(|number| format!("key:{number}")).collect();
+    let sets: Vec<String> = keys.iter().map(|key| format!("SET {key} kept")).collect();
+    first.client().pipeline(&sets).iter().for_each(|reply| assert_eq!(reply.text(), "OK"));
+    let (second, third) = (start(), start());
+    let mut status = second.client3();
+    eventually("a node that may be lost", || {
+        (status.run("FABRIC STATUS").field("may-lose")?.int() == 1).then_some(())
+    });
+    first.kill9();
+    for node in [&second, &third] {
+        let mut client = node.client();
+        for key in &keys {
+            let get = format!("GET {key}");
+            eventually("what was written", || (client.run(&get).text() == "kept").then_some(()));
+            write_anyhow(&mut client, &format!("SET {key} kept"));
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Cluster {
                 let is_so = status.field("state")?.text() == "ready"
                     && number("nodes-up") == Some(count as i64)
                     && number("replicas") == Some(count.min(3) as i64)
-                    && number("partitions-wanted-here")? > 0;
+                    && number("may-lose") == Some((count.min(3) as i64 - 1) / 2);
                 is_so.then_some(())
             });
             assert!(is_ready.is_some(), "waited {DEADLINE:?} in vain for a node that is ready: {status}");
@@ -62,7 +62,12 @@ impl Drop for Cluster {
 }
 
 pub(crate) fn options(runtime: &Path) -> Options {
-    Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8).runtime(runtime)
+    default_options(runtime).set("partitions", 8)
+}
+
+/// Nothing is set but what keeps them apart from others.
+pub(crate) fn default_options(runtime: &Path) -> Options {
+    Options::new().kind(Kind::Narf).data(Data::Temporary).runtime(runtime)
 }
 
 /// Writes until it is told that it was done; how long that took.

@@ -28,6 +28,8 @@ pub struct PartitionStanding {
     pub is_held: bool,
     /// It can be written to, as far as this node can tell.
     pub is_served: bool,
+    /// So many of its replicas may be lost before it refuses writes.
+    pub may_lose: u8,
 }
 
 /// A run of slots with the same leader and the same replicas.
@@ -53,9 +55,9 @@ impl Worker {
         let is_lent = partition.is_none() && !self.fabric.is_spread;
         let led_here = is_lent || partition.is_some_and(|p| p.group.is_lone() || p.group.is_leader());
         let known = partition.and_then(|p| p.group.leader());
-        let hinted =
-            self.fabric.hints.get(usize::from(id.0)).map(|hint| hint.0).filter(|leader| *leader != 0);
-        let leader = if led_here { Some(me) } else { known.or(hinted) };
+        let hint = self.fabric.hint_for(id);
+        let leader = if led_here { Some(me) } else { known.or(hint.map(|hint| hint.leader)) };
+        let told = hint.filter(|hint| Some(hint.leader) == leader).map_or(0, |hint| hint.may_lose);
         let is_served = match leader {
             Some(leader) if leader == me => {
                 is_lent || partition.is_some_and(|p| p.group.is_lone() || p.has_quorum(self.now.mono_us))
@@ -70,6 +72,11 @@ impl Worker {
             is_held: is_lent
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
             is_served,
+            may_lose: match partition.filter(|_| led_here) {
+                _ if !is_served => 0,
+                Some(partition) => self.fabric.may_lose_of(partition),
+                None => told,
+            },
         }
     }
 
@@ -389,6 +396,7 @@ pub(crate) struct Status {
     /// How many nodes may be lost at once without a write being refused.
     pub(crate) may_lose: usize,
     is_whole: bool,
+    is_placed: bool,
     is_known: bool,
 }
 
@@ -401,7 +409,7 @@ impl Status {
                 && (replica == worker.fabric.me || worker.fabric.is_heard(replica))
         };
         let nodes_up = meta.live_members().filter(is_up).count();
-        let voters = meta.targets().iter().map(|target| target.voters.len()).min().unwrap_or(0);
+        let me = meta.member_of_replica(worker.fabric.me);
         let served = count(&|standing| standing.is_served);
         Status {
             nodes: meta.live_members().count(),
@@ -409,22 +417,31 @@ impl Status {
             served,
             wanted: count(&|standing| standing.is_wanted),
             missing: count(&|standing| standing.is_wanted && !standing.is_held),
-            may_lose: voters.saturating_sub(1) / 2,
+            may_lose: standings.iter().map(|standing| usize::from(standing.may_lose)).min().unwrap_or(0),
             is_whole: served == standings.len(),
-            is_known: meta.is_founded()
-                && meta.member_of_replica(worker.fabric.me).is_some_and(|me| me.state == MemberState::Up),
+            is_placed: is_placed(meta, me),
+            is_known: meta.is_founded() && me.is_some_and(|me| me.state == MemberState::Up),
         }
     }
 
     /// `ready`: this node has all that it is to have, and all partitions can be written to.
     pub(crate) fn word(&self) -> &'static str {
-        match (self.is_known, self.missing, self.is_whole) {
+        match (self.is_known, self.is_placed && self.missing == 0, self.is_whole) {
             (false, _, _) => "joining",
-            (_, 1.., _) => "moving",
+            (_, false, _) => "moving",
             (_, _, false) => "degraded",
             _ => "ready",
         }
     }
+}
+
+/// Whether the fabric has decided what a member is to hold: soon after it came, and after every other.
+fn is_placed(meta: &Meta, me: Option<&Member>) -> bool {
+    let replicas = meta.replicas_effective();
+    let is_full = meta.targets().iter().all(|target| target.voters.len() >= replicas);
+    let is_for_all = meta.targets().len() * replicas >= meta.data_nodes().count();
+    let is_left_out = me.is_some_and(|me| me.is_up_with_data() && meta.replicas_on(me.node) == 0);
+    is_full && !(is_left_out && is_for_all)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::borrow::Place;
 use crate::entry::{EntryHeader, write_change, write_entry, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
+use crate::hints::Hint;
 use crate::message::{Calls, Message as Note};
 use crate::meta::MetaReplica;
 use crate::operations::Stamp;
@@ -90,10 +91,12 @@ pub(crate) struct Fabric {
     /// This node's replica of the meta group; on the first worker.
     pub(crate) meta_replica: Option<Box<MetaReplica>>,
     pub(crate) peers: BTreeMap<u64, PeerState>,
-    /// Who leads a partition, and in which term, as far as others said so.
-    pub(crate) hints: Vec<(u64, u64)>,
+    /// Who leads a partition, as far as others said so.
+    pub(crate) hints: Vec<Hint>,
     /// Groups with something to do.
     stirred: Vec<PartitionId>,
+    /// Groups whose members change and that have come a step further in this turn.
+    pub(crate) due: Vec<PartitionId>,
     parked: BTreeMap<PartitionId, Vec<Errand>>,
     pub(crate) forwards: BTreeMap<u64, Forward>,
     next_call: u64,
@@ -140,7 +143,7 @@ impl Fabric {
     /// The part of a worker among `workers` of a node with `partitions`.
     pub(crate) fn new(worker: base::WorkerId, workers: u16, partitions: u16) -> Fabric {
         Fabric {
-            hints: vec![(0, 0); usize::from(partitions)],
+            hints: vec![Hint::default(); usize::from(partitions)],
             answers_out: (0..workers).map(|_| Answers::default()).collect(),
             errands_out: (0..workers).map(|_| Calls::new(worker)).collect(),
             // The number of a call says which worker waits for its answer.
@@ -218,11 +221,10 @@ impl Fabric {
         }
     }
 
-    pub(crate) fn hint(&mut self, partition: PartitionId, leader: u64, term: u64) {
-        if let Some(hint) = self.hints.get_mut(usize::from(partition.0))
-            && term >= hint.1
-        {
-            *hint = (leader, term);
+    /// A group whose members change has come a step further.
+    pub(crate) fn advance(&mut self, id: PartitionId) {
+        if !self.due.contains(&id) {
+            self.due.push(id);
         }
     }
 
@@ -274,8 +276,7 @@ impl Worker {
             Some(partition) => partition.group.leader(),
             None => None,
         };
-        let hinted =
-            self.fabric.hints.get(usize::from(id.0)).map(|hint| hint.0).filter(|&leader| leader != 0);
+        let hinted = self.fabric.hint_for(id).map(|hint| hint.leader);
         let known =
             leader.or(hinted).filter(|&leader| leader != self.fabric.me && self.fabric.is_heard(leader));
         if let Some(leader) = known {
@@ -419,16 +420,20 @@ impl Worker {
         }
         for _ in 0..ROUNDS_MAX {
             let stirred = std::mem::take(&mut self.fabric.stirred);
-            if stirred.is_empty() && self.fabric.answers.is_empty() {
+            if stirred.is_empty() && self.fabric.answers.is_empty() && self.fabric.due.is_empty() {
                 break;
             }
             for id in stirred {
                 self.settle_group(id);
             }
+            self.reconcile_due();
+            if self.fabric.transfers.may_begin() {
+                self.run_transfers();
+            }
             self.distribute_answers();
             self.resume_sessions();
         }
-        if !self.fabric.stirred.is_empty() {
+        if !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty() {
             // More than a turn's share: go on at once.
             self.fabric.next_tick = Millis::default();
         }
@@ -582,7 +587,8 @@ impl Worker {
             fabric.hint(id, leader, now.1);
         }
         if now.0 == Some(Role::Leader) {
-            fabric.tell_all(&Item::Leads { partition: id, term: now.1 });
+            partition.replica.told_may_lose = fabric.may_lose_of(partition);
+            fabric.tell_all(&fabric.leads_item(partition));
         }
         if now.2.is_some() {
             self.unpark(id);
@@ -670,6 +676,7 @@ impl Worker {
             for Errand { head, request } in again {
                 self.errand(head, request.args(), request.raw());
             }
+            self.tell_what_it_bears(PartitionId(place as u16));
         }
         self.tick_meta();
         self.give_up_waiting(now);

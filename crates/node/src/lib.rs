@@ -28,6 +28,7 @@ mod fabric;
 mod fabric_command;
 mod fabric_txn;
 mod gather;
+mod hints;
 mod host;
 mod info;
 mod introspect;

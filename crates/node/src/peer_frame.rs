@@ -63,8 +63,8 @@ pub(crate) enum Item<'a> {
     SnapshotEnd { partition: PartitionId, transfer: u64, chunks: u32 },
     /// How far a transfer has come at its receiver.
     SnapshotState { partition: PartitionId, transfer: u64, chunks: u32, state: TransferState },
-    /// The sender leads this partition in this term.
-    Leads { partition: PartitionId, term: u64 },
+    /// The sender leads this partition in this term; so many replicas may be lost before it refuses writes.
+    Leads { partition: PartitionId, term: u64, may_lose: u8 },
     /// A message for the receiver's subscribers.
     Publish { kind: u8, channel: &'a [u8], payload: &'a [u8] },
     /// A command for the meta group's leader.
@@ -147,7 +147,10 @@ impl Item<'_> {
                 put(out, &chunks.to_le_bytes());
                 out.push(state as u8);
             }
-            Item::Leads { partition, term } => head(out, LEADS, partition, term),
+            Item::Leads { partition, term, may_lose } => {
+                head(out, LEADS, partition, term);
+                out.push(may_lose);
+            }
             Item::Publish { kind, channel, payload } => {
                 put(out, &[PUBLISH, kind]);
                 block(out, channel);
@@ -253,7 +256,9 @@ impl<'a> Reader<'a> {
                     _ => return Err(self.error("unknown state of a transfer")),
                 },
             },
-            LEADS => Item::Leads { partition: self.partition()?, term: self.0.u64()? },
+            LEADS => {
+                Item::Leads { partition: self.partition()?, term: self.0.u64()?, may_lose: self.0.u8()? }
+            }
             PUBLISH => {
                 Item::Publish { kind: self.0.u8()?, channel: self.0.block()?, payload: self.0.block()? }
             }
@@ -341,7 +346,7 @@ mod tests {
             Item::SnapshotChunk { partition, transfer, number: 0, bytes: b"chunk" },
             Item::SnapshotEnd { partition, transfer, chunks: 1 },
             Item::SnapshotState { partition, transfer, chunks: 1, state: TransferState::Ready },
-            Item::Leads { partition, term: 4 },
+            Item::Leads { partition, term: 4, may_lose: 1 },
             Item::Publish { kind: 0, channel: b"news", payload: b"hello" },
             Item::Meta { call: 3, command: b"command" },
             Item::MetaReply { call: 3, refusal: b"" },

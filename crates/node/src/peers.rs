@@ -31,7 +31,7 @@ impl Worker {
         // What it missed: who leads what.
         for place in &self.places {
             if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
-                let item = Item::Leads { partition: partition.id, term: partition.term() };
+                let item = self.fabric.leads_item(partition);
                 self.fabric.tell(node, &item);
             }
         }
@@ -156,8 +156,8 @@ impl Worker {
                 }
             }
             Item::Elsewhere { call, leader } => self.sent_elsewhere(call, from, leader),
-            Item::Leads { partition, term } => {
-                self.fabric.hint(partition, from, term);
+            Item::Leads { partition, term, may_lose } => {
+                self.fabric.hint_of_leader(partition, from, term, may_lose);
                 self.unpark(partition);
             }
             Item::SnapshotBegin { partition, transfer, term, index, time, members } => {
@@ -199,9 +199,7 @@ impl Worker {
         let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { return };
         let id = errand.head.partition;
         // What sent us there was wrong: forget it, unless something newer is known by now.
-        if let Some(hint) = self.fabric.hints.get_mut(usize::from(id.0)).filter(|hint| hint.0 == from) {
-            hint.0 = leader;
-        }
+        self.fabric.correct_hint(id, from, leader);
         let is_news =
             leader != 0 && leader != from && leader != self.fabric.me && self.fabric.is_heard(leader);
         match self.standing(id) {
@@ -239,6 +237,7 @@ impl Worker {
             return;
         }
         let is_snapshot = message.kind() == MessageKind::Snapshot;
+        let is_answer = message.kind() == MessageKind::AppendResponse;
         if is_snapshot
             && !self.has_come_past(group, &message)
             && !self.fabric.transfers.is_ready(group, &message)
@@ -261,7 +260,16 @@ impl Worker {
                 self.drive(group);
                 self.fabric.stir(group);
             }
-            Ok(()) => self.fabric.stir(group),
+            Ok(()) => {
+                // A newcomer is at hand, so the change that it waits for may be.
+                if is_answer && partition.replica.members.learners.contains(&from) {
+                    self.fabric.advance(group);
+                }
+                if is_answer && self.fabric.transfers.awaits(group, from) {
+                    self.run_transfers();
+                }
+                self.fabric.stir(group);
+            }
             Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
                 self.fabric.tell(from, &Item::Gone { partition: group });
             }

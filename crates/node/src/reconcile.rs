@@ -70,46 +70,60 @@ fn next_step(
 }
 
 impl Worker {
-    /// Takes the next step for each group that this worker leads.
+    /// Takes the next step for each group that this worker leads, of so many at once.
     pub(crate) fn reconcile(&mut self) {
-        if !self.fabric.is_on || !self.fabric.meta.is_founded() {
-            return;
-        }
-        let me = self.fabric.me;
         let mut changing = 0;
-        for place in 0..self.places.len() {
-            let id = PartitionId(place as u16);
-            let target: Vec<u64> =
-                self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
-            let is_all_up = target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
-            let Some(partition) = self.places[place].partition.as_deref_mut() else { continue };
-            if self.router.owner(id) != self.id || target.is_empty() {
-                continue;
-            }
-            let (is_lone, leads) = (partition.group.is_lone(), partition.group.is_leader());
-            if !leads {
-                continue;
-            }
-            let last = partition.group.last().index;
-            let group = &partition.group;
-            let has_caught_up = |peer: u64| {
-                group
-                    .progress_of(peer)
-                    .is_some_and(|p| p.is_active && p.matched + LAG_MAX >= last && p.matched > 0)
-            };
-            let members = if is_lone { Members::lone(me) } else { partition.replica.members.clone() };
-            let step = next_step(me, is_lone, &members, &target, &has_caught_up);
+        for id in (0..self.places.len()).map(|place| PartitionId(place as u16)) {
+            let Some(step) = self.next_step_of(id) else { continue };
             let is_change = matches!(step, Step::Change(_) | Step::Wake | Step::Wait);
             if is_change && changing >= CHANGES_AT_ONCE {
                 continue;
             }
             changing += usize::from(is_change);
-            // A newcomer that cannot be reached would only hold up the group.
-            let waits = matches!(step, Step::Wake) && !is_all_up;
-            if !waits {
-                self.take_step(id, step);
+            self.take_step(id, step);
+        }
+    }
+
+    /// Goes on with groups whose members change and that have come a step further; when one has come to its end, with
+    /// the next that waits for its turn.
+    pub(crate) fn reconcile_due(&mut self) {
+        let due = std::mem::take(&mut self.fabric.due);
+        let mut is_one_done = false;
+        for id in due {
+            match self.next_step_of(id) {
+                None | Some(Step::Rest) => is_one_done = true,
+                Some(step) => self.take_step(id, step),
             }
         }
+        if is_one_done {
+            self.reconcile();
+        }
+    }
+
+    /// The next step of a group that this worker leads.
+    fn next_step_of(&self, id: PartitionId) -> Option<Step> {
+        if !self.fabric.is_on || !self.fabric.meta.is_founded() || self.router.owner(id) != self.id {
+            return None;
+        }
+        let partition = self.places[usize::from(id.0)].partition.as_deref()?;
+        let (me, group) = (self.fabric.me, &partition.group);
+        let target: Vec<u64> =
+            self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
+        if !group.is_leader() || target.is_empty() {
+            return None;
+        }
+        let last = group.last().index;
+        let has_caught_up = |peer: u64| {
+            group
+                .progress_of(peer)
+                .is_some_and(|p| p.is_active && p.matched + LAG_MAX >= last && p.matched > 0)
+        };
+        let lone = Members::lone(me);
+        let members = if group.is_lone() { &lone } else { &partition.replica.members };
+        let step = next_step(me, group.is_lone(), members, &target, &has_caught_up);
+        // A newcomer that cannot be reached would only hold up the group.
+        let is_all_up = || target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
+        (step != Step::Wake || is_all_up()).then_some(step)
     }
 
     fn take_step(&mut self, id: PartitionId, step: Step) {
@@ -123,6 +137,7 @@ impl Worker {
                 partition.close_entry(&mut frame, logging);
                 partition.wake();
                 fabric.stir(id);
+                fabric.advance(id);
             }
             Step::Change(changes) => {
                 // Refused while one is under way or the log is busy: it is looked at again.
@@ -146,6 +161,9 @@ impl Worker {
         let (_, places, fabric) = split(self);
         let place = &mut places[usize::from(id.0)];
         let Some(partition) = place.partition.as_deref_mut() else { return };
+        if partition.group.is_leader() {
+            fabric.advance(id);
+        }
         let members = &partition.replica.members;
         if !members.voters.is_empty() && !members.contains(fabric.me) {
             write_gone(&mut frame, id, partition.replica.applied.index);

@@ -106,6 +106,8 @@ pub(crate) struct Replica {
     echo: (u64, u64),
     /// Role, term and leader when the node last looked.
     pub(crate) seen: (Option<Role>, u64, Option<u64>),
+    /// How many replicas it may lose, as all nodes were told.
+    pub(crate) told_may_lose: u8,
     /// A deletion of lapsed keys is on its way.
     is_expiring: bool,
     /// The engine takes no entry at the moment, as while the lead is handed over: asked again with the next step of time.
@@ -131,6 +133,7 @@ impl Replica {
             confirming: Vec::new(),
             echo: (0, 0),
             seen: (None, 0, None),
+            told_may_lose: 0,
             is_expiring: false,
             is_refused: false,
             leads_since_us: 0,

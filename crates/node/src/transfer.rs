@@ -115,6 +115,17 @@ impl Transfers {
         Some((keyspaces, time))
     }
 
+    /// Whether one waits for its turn and it is.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.sending.is_none() && !self.wishes.is_empty()
+    }
+
+    /// Whether a state on its way to this peer may have been taken over, now that the group has heard of it.
+    pub(crate) fn awaits(&self, partition: PartitionId, peer: u64) -> bool {
+        let sending = self.sending.as_ref();
+        sending.is_some_and(|s| s.is_offered && s.partition == partition && s.to == peer)
+    }
+
     /// Whether a checkpoint of this partition would get in the way.
     pub(crate) fn is_busy_with(&self, partition: PartitionId) -> bool {
         self.receiving.contains_key(&partition)
@@ -139,8 +150,10 @@ impl Worker {
     /// Sends the next slices; begins the next transfer if there is none.
     pub(crate) fn run_transfers(&mut self) {
         self.end_finished_transfer();
-        if self.fabric.transfers.sending.is_none() && !self.begin_transfer() {
-            return;
+        while self.fabric.transfers.sending.is_none() {
+            // One that cannot be begun is wished for again if it is still needed.
+            let Some((id, to)) = self.fabric.transfers.wishes.pop_first() else { return };
+            self.begin_transfer(id, to);
         }
         for _ in 0..CHUNKS_A_TURN {
             if !self.send_slice() {
@@ -149,21 +162,19 @@ impl Worker {
         }
     }
 
-    fn begin_transfer(&mut self) -> bool {
+    fn begin_transfer(&mut self, id: PartitionId, to: u64) {
         let now = self.now.mono_millis();
         let (turn, places, fabric) = split(self);
-        let Some((id, to)) = fabric.transfers.wishes.pop_first() else { return false };
-        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         let is_walking = partition.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
         if !partition.group.is_leader() || is_walking || !fabric.is_heard(to) {
-            // The engine wishes again if it still wants it.
-            return false;
+            return;
         }
         let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
         // One that was aborted may still be on its way out: nothing was under way, so all may be given up again.
         if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
             partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
-            return false;
+            return;
         }
         partition.group.pin_tail(true);
         fabric.transfers.next += 1;
@@ -189,7 +200,6 @@ impl Worker {
             moved: now,
         });
         self.stats.snapshots_sent += 1;
-        true
     }
 
     /// Sends one slice; false if there is nothing to send at the moment.

@@ -201,7 +201,12 @@ impl Engine {
     }
 
     pub(crate) fn offer_snapshot(&mut self, to: u64, snapshot: &Snapshot) -> bool {
-        self.raw.mut_store().offer(to, snapshot.to_engine())
+        let is_taken = self.raw.mut_store().offer(to, snapshot.to_engine());
+        // At once: else it would wait for the next heartbeat to be answered.
+        if is_taken && self.role() == Role::Leader && self.raw.raft.prs().get(to).is_some() {
+            self.event(|raw| raw.raft.send_append(to));
+        }
+        is_taken
     }
 
     pub(crate) fn take_snapshot_wish(&mut self) -> Option<SnapshotWish> {

@@ -497,6 +497,7 @@ fn a_replica_killed_while_it_catches_up_is_caught_up_in_the_end() {
             assert_eq!(world.ask(client, &line), "OK");
         }
         // Each time it dies at another point of a transfer of its partitions.
+        let mut begun = 0;
         for round in 0..12 {
             world.restart(behind);
             let received = world.received_snapshots(behind);
@@ -506,7 +507,9 @@ fn a_replica_killed_while_it_catches_up_is_caught_up_in_the_end() {
                     break;
                 }
             }
-            world.pass(seed + round * 3);
+            world.pass((seed + round) % 4);
+            world.deliver_some(round as usize);
+            begun += world.received_snapshots(behind);
             world.kill(behind);
             world.pass(20);
         }
@@ -522,7 +525,7 @@ fn a_replica_killed_while_it_catches_up_is_caught_up_in_the_end() {
                 "seed {seed}, key {number}"
             );
         }
-        assert!(world.received_snapshots(behind) > 0);
+        assert!(begun > 1, "seed {seed}: {begun} transfers");
     }
 }
 
@@ -547,4 +550,72 @@ fn a_durable_answer_of_a_single_replica_waits_for_its_disk() {
             }
         }
     }
+}
+
+/// What a node says of the fabric.
+fn status(world: &mut World, node: usize, name: &str) -> String {
+    let client = world.connect(node);
+    let text = world.ask(client, "FABRIC STATUS");
+    let mut words = text.split([' ', '"', '[', ']', ',']).filter(|word| !word.is_empty());
+    words.find(|word| *word == name).unwrap_or_else(|| panic!("no {name} in {text}"));
+    words.next().unwrap().to_owned()
+}
+
+#[test]
+fn what_may_be_lost_is_said_only_when_it_is_so() {
+    let mut was_said = [0; 2];
+    for round in 0..24 {
+        let mut world = World::with_partitions(round, true, 16);
+        write_all(&mut world, 0, "kept");
+        world.join();
+        world.begin_join();
+        // From before anything has moved until after all has.
+        world.pass(round * 40);
+        let may_lose = status(&mut world, 1, "may-lose");
+        was_said[usize::from(may_lose == "1")] += 1;
+        world.kill(0);
+        if may_lose == "1" {
+            world.pass(2000);
+            for node in 1..3 {
+                check_all(&mut world, node, "kept");
+                write_all(&mut world, node, "kept");
+            }
+        }
+    }
+    assert!(was_said[0] > 2 && was_said[1] > 2, "both were seen: {was_said:?}");
+}
+
+#[test]
+fn a_newcomer_has_its_partitions_soon_and_says_ready_not_before() {
+    let mut world = World::with_partitions(5, true, 64);
+    write_all(&mut world, 0, "kept");
+    world.join();
+    let third = world.begin_join();
+    let mut waited = 0;
+    while status(&mut world, third, "state") != "ready" {
+        waited += 20;
+        assert!(waited < 3000, "it is not ready in time");
+        world.pass(20);
+    }
+    assert_eq!(status(&mut world, third, "partitions-wanted-here"), "64");
+    assert_eq!(status(&mut world, third, "partitions-missing-here"), "0");
+    world.pass(200);
+    assert_eq!(status(&mut world, 0, "may-lose"), "1");
+    // No step waits for a clock where an answer can be waited for: 64 partitions take not 64 times as long as one.
+    assert!(waited < 1500, "{waited} ms");
+}
+
+#[test]
+fn a_lost_node_is_missed_in_what_may_be_lost() {
+    let mut world = World::of(3, 6);
+    for node in 0..3 {
+        assert_eq!(status(&mut world, node, "may-lose"), "1", "node {node}");
+    }
+    world.kill(2);
+    world.pass(2000);
+    assert_eq!(status(&mut world, 0, "may-lose"), "0");
+    assert_eq!(status(&mut world, 1, "may-lose"), "0");
+    world.restart(2);
+    world.settle();
+    assert_eq!(status(&mut world, 0, "may-lose"), "1");
 }

@@ -66,11 +66,16 @@ pub(crate) struct World {
     conns: u64,
     pub(crate) agreed: Vec<Result<(), String>>,
     logging: bool,
+    partitions: u16,
 }
 
 impl World {
     /// One node that founds a fabric.
     pub(crate) fn new(seed: u64, logging: bool) -> World {
+        World::with_partitions(seed, logging, PARTITIONS)
+    }
+
+    pub(crate) fn with_partitions(seed: u64, logging: bool, partitions: u16) -> World {
         let mut world = World {
             machines: Vec::new(),
             wires: BTreeMap::new(),
@@ -82,6 +87,7 @@ impl World {
             conns: 0,
             agreed: Vec::new(),
             logging,
+            partitions,
         };
         world.add_machine();
         world.start_founder();
@@ -135,7 +141,7 @@ impl World {
         let founding = Founding {
             cluster: 7,
             name: "test".to_owned(),
-            partitions: PARTITIONS,
+            partitions: self.partitions,
             key_hash_seed: HashSeed(5),
             replicas_wanted: 3,
             member: self.newcomer(0),
@@ -153,7 +159,7 @@ impl World {
     }
 
     fn start_with(&mut self, index: usize, holds_all: bool, fresh: Option<(Meta, RecoveredMeta)>) {
-        let router = Router::new(PARTITIONS, 1);
+        let router = Router::new(self.partitions, 1);
         let hasher = KeyHasher::new(5);
         let mut recovery = Recovery::new(router, hasher);
         let disk = &self.machines[index].disk;
@@ -310,7 +316,7 @@ impl World {
     /// Whether a node leads the partition of a key.
     pub(crate) fn leads(&self, index: usize, key: &str) -> bool {
         let slot = base::slot_of(key.as_bytes());
-        let partition = Router::new(PARTITIONS, 1).partition_of_slot(slot);
+        let partition = Router::new(self.partitions, 1).partition_of_slot(slot);
         self.machines[index].worker.as_ref().is_some_and(|worker| worker.leads(partition))
     }
 
@@ -438,6 +444,11 @@ impl World {
         let sender = self.machines[from].id;
         self.turn(to, |worker| worker.peer_frame(sender, &frame));
         true
+    }
+
+    /// So many frames arrive, and no time passes: between any two of them something may happen.
+    pub(crate) fn deliver_some(&mut self, frames: usize) {
+        (0..frames).all(|_| self.deliver());
     }
 
     /// Lets so much time pass, with all that happens in it.

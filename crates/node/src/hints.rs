@@ -1,0 +1,124 @@
+//! Who leads a partition, and what it can bear, as its leader says to all nodes.
+//!
+//! A leader says so when it was elected, when a way to a node opens, and whenever the number of replicas that it can
+//! lose has changed. Only a hint: who is asked wrongly says who is to be asked.
+
+use base::PartitionId;
+use raft::Members;
+
+use crate::fabric::Fabric;
+use crate::partition::Partition;
+use crate::peer_frame::Item;
+use crate::worker::Worker;
+
+/// What is known of a partition that others lead.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hint {
+    /// Zero if nobody is known.
+    pub(crate) leader: u64,
+    term: u64,
+    /// How many replicas may be lost before it refuses writes.
+    pub(crate) may_lose: u8,
+}
+
+/// How many members may be lost, of those that are up, so that a majority stays.
+fn may_lose(members: &Members, is_up: &dyn Fn(u64) -> bool) -> u8 {
+    let of = |voters: &[u64]| {
+        let up = voters.iter().filter(|id| is_up(**id)).count();
+        up.saturating_sub(voters.len() / 2 + 1).min(usize::from(u8::MAX)) as u8
+    };
+    match members.is_joint() {
+        true => of(&members.voters).min(of(&members.voters_outgoing)),
+        false => of(&members.voters),
+    }
+}
+
+impl Fabric {
+    /// Somebody leads a partition in this term.
+    pub(crate) fn hint(&mut self, partition: PartitionId, leader: u64, term: u64) {
+        if let Some(hint) = self.hints.get_mut(usize::from(partition.0))
+            && term >= hint.term
+            && (hint.leader, hint.term) != (leader, term)
+        {
+            *hint = Hint { leader, term, may_lose: 0 };
+        }
+    }
+
+    /// The same, of itself, and what it can bear.
+    pub(crate) fn hint_of_leader(&mut self, partition: PartitionId, leader: u64, term: u64, may_lose: u8) {
+        self.hint(partition, leader, term);
+        if let Some(hint) = self.hints.get_mut(usize::from(partition.0))
+            && (hint.leader, hint.term) == (leader, term)
+        {
+            hint.may_lose = may_lose;
+        }
+    }
+
+    pub(crate) fn hint_for(&self, partition: PartitionId) -> Option<Hint> {
+        self.hints.get(usize::from(partition.0)).copied().filter(|hint| hint.leader != 0)
+    }
+
+    /// `wrong` does not lead it, and thinks that `better` does, or knows nobody: then it says zero.
+    pub(crate) fn correct_hint(&mut self, partition: PartitionId, wrong: u64, better: u64) {
+        if let Some(hint) = self.hints.get_mut(usize::from(partition.0)).filter(|hint| hint.leader == wrong) {
+            *hint = Hint { leader: better, may_lose: 0, ..*hint };
+        }
+    }
+
+    /// How many replicas a partition that is led here may lose.
+    pub(crate) fn may_lose_of(&self, partition: &Partition) -> u8 {
+        match partition.group.is_lone() {
+            true => 0,
+            false => may_lose(&partition.replica.members, &|id| id == self.me || self.is_heard(id)),
+        }
+    }
+
+    /// What this node says of a partition that it leads.
+    pub(crate) fn leads_item(&self, partition: &Partition) -> Item<'static> {
+        let (partition, may_lose, term) = (partition.id, self.may_lose_of(partition), partition.term());
+        Item::Leads { partition, term, may_lose }
+    }
+}
+
+impl Worker {
+    /// Tells all nodes if a partition that is led here can bear more or less than they were told.
+    pub(crate) fn tell_what_it_bears(&mut self, id: PartitionId) {
+        let Worker { places, fabric, .. } = self;
+        let place = places.get_mut(usize::from(id.0)).and_then(|place| place.partition.as_deref_mut());
+        let Some(partition) = place.filter(|partition| partition.group.is_leader()) else { return };
+        let bears = fabric.may_lose_of(partition);
+        if partition.replica.told_may_lose != bears {
+            partition.replica.told_may_lose = bears;
+            fabric.tell_all(&fabric.leads_item(partition));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(voters: &[u64], outgoing: &[u64], up: &[u64], expect: u8) {
+        let members = Members {
+            voters: voters.to_vec(),
+            voters_outgoing: outgoing.to_vec(),
+            learners: vec![9],
+            ..Members::default()
+        };
+        assert_eq!(may_lose(&members, &|id| up.contains(&id)), expect, "{members:?}, up {up:?}");
+    }
+
+    #[test]
+    fn what_a_group_bears_is_what_its_majorities_can_spare() {
+        check(&[1], &[], &[1, 9], 0);
+        check(&[1, 2], &[], &[1, 2, 9], 0);
+        check(&[1, 2, 3], &[], &[1, 2, 3], 1);
+        check(&[1, 2, 3], &[], &[1, 2], 0);
+        check(&[1, 2, 3], &[], &[1], 0);
+        check(&[1, 2, 3, 4, 5], &[], &[1, 2, 3, 4, 5], 2);
+        check(&[1, 2, 3], &[1], &[1, 2, 3], 0);
+        check(&[1, 2, 4], &[1, 2, 3], &[1, 2, 3, 4], 1);
+        check(&[1, 2, 4], &[1, 2, 3], &[1, 2, 4], 0);
+    }
+}
