@@ -112,6 +112,46 @@ fn a_message_reaches_subscribers_of_every_node() {
 }
 
 #[test]
+fn a_node_without_subscribers_is_not_sent_messages() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    // Several connections, so that all workers of a node have some.
+    let mut listeners: Vec<Client> = (0..4).map(|_| cluster.nodes[0].client3()).collect();
+    for listener in &mut listeners {
+        listener.send("SUBSCRIBE news");
+        listener.check_push(">[\"subscribe\", \"news\", :1]");
+    }
+    let mut publishers: Vec<Client> = (0..4).map(|_| cluster.nodes[1].client()).collect();
+    let received = |node: usize| -> u64 {
+        let info = cluster.nodes[node].client().run("INFO stats").text();
+        let line = info.lines().find_map(|line| line.strip_prefix("pubsub_messages_of_nodes:"));
+        line.expect("INFO counts messages of other nodes").trim().parse().unwrap()
+    };
+    // A node that has just found the others sends them all it has until they have said what they want.
+    eventually("nodes that know what the others listen to", || {
+        let before = received(2);
+        publishers.iter_mut().for_each(|publisher| drop(publisher.run("PUBLISH other x")));
+        (received(2) == before).then_some(())
+    });
+    let before = (received(0), received(2));
+    for number in 0..100 {
+        publishers[number % 4].run(&format!("PUBLISH news {number}"));
+    }
+    // All of them, those of each publisher in order.
+    for listener in &mut listeners {
+        let mut next = [0, 1, 2, 3];
+        for _ in 0..100 {
+            let number: usize = listener.push().items()[2].text().parse().unwrap();
+            assert_eq!(number, next[number % 4]);
+            next[number % 4] += 4;
+        }
+    }
+    assert_eq!((received(0), received(2)), (before.0 + 100, before.1));
+}
+
+#[test]
 fn no_acknowledged_write_is_lost_when_one_node_after_the_other_is_killed() {
     if skip_unless_narf() {
         return;

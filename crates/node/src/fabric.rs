@@ -679,6 +679,7 @@ impl Worker {
             self.tell_what_it_bears(PartitionId(place as u16));
         }
         self.tick_meta();
+        self.confirm_overdue();
         self.give_up_waiting(now);
         // A leader may be known, or have its followers, since they were parked.
         for id in self.fabric.parked.keys().copied().collect::<Vec<_>>() {

@@ -299,6 +299,10 @@ impl Context<'_> {
         lines.add("pubsub_patterns", self.patterns);
         lines.add("pubsubshard_channels", self.channels.1);
         lines.add("pubsub_delivered_messages", stats.delivered_messages);
+        lines.add("pubsub_messages_to_nodes", stats.messages_to_nodes);
+        lines.add("pubsub_messages_of_nodes", stats.messages_of_nodes);
+        lines.add("pubsub_messages_unwanted", stats.messages_unwanted);
+        lines.add("pubsub_messages_without_way", stats.messages_without_way);
         lines.add("client_query_buffer_limit_disconnections", stats.query_buffer_disconnections);
         lines.add("client_output_buffer_limit_disconnections", stats.output_disconnections);
         lines.add("cross_protocol_disconnections", stats.cross_protocol);

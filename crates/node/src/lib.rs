@@ -31,6 +31,7 @@ mod gather;
 mod hints;
 mod host;
 mod info;
+mod interest;
 mod introspect;
 mod keyspace;
 mod lease;

@@ -11,6 +11,7 @@ use resp::Version;
 
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::gather::{Answer, Question};
+use crate::interest::Word;
 use crate::output::Ticket;
 use crate::partition::Partition;
 use crate::pubsub::{Channel, Delivery};
@@ -36,6 +37,19 @@ pub enum Message {
         channel: Channel,
         /// By how many.
         change: i32,
+        /// What the receiver says once it has noted it; nothing if zero.
+        call: u64,
+    },
+    /// It is noted.
+    Noted(u64),
+    /// What another node's clients listen to, for so many workers more.
+    Word {
+        /// Which node.
+        from: u64,
+        /// What it said.
+        word: Word,
+        /// How many.
+        hops: u16,
     },
     /// A question to every worker.
     Ask {

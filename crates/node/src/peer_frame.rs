@@ -9,6 +9,8 @@ use engine::Access;
 use resp::Version;
 
 use crate::acks::Reach;
+use crate::interest::Word;
+use crate::pubsub::{Channel, ChannelKind};
 
 const RAFT: u8 = 1;
 const CALL: u8 = 2;
@@ -26,9 +28,13 @@ const GONE: u8 = 13;
 const ALIVE: u8 = 14;
 const ASK: u8 = 15;
 const REACHED: u8 = 16;
+const INTEREST: u8 = 17;
+const ASK_INTERESTS: u8 = 18;
+const END_OF_INTERESTS: u8 = 19;
+const NOTED: u8 = 20;
 
 /// One thing a peer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     /// A message of a group. The stamp is the sender's clock, or ours in an answer.
     Raft { group: PartitionId, stamp_us: u64, message: &'a [u8] },
@@ -71,6 +77,10 @@ pub(crate) enum Item<'a> {
     Meta { call: u64, command: &'a [u8] },
     /// What became of it: empty if it was applied, else why not.
     MetaReply { call: u64, refusal: &'a [u8] },
+    /// What the sender's clients listen to.
+    Word(Word),
+    /// A word with this call is known to all workers of the sender.
+    Noted { call: u64 },
     /// The receiver is no member of this group any more: its leader says so.
     Gone { partition: PartitionId },
     /// The sender is there; said now and then, whatever else it has to say.
@@ -168,6 +178,26 @@ impl Item<'_> {
                 out.push(GONE);
                 put(out, &partition.0.to_le_bytes());
             }
+            Item::Word(Word::Interest { worker, ref channel, on, call }) => {
+                out.push(INTEREST);
+                put(out, &worker.to_le_bytes());
+                put(out, &[channel.kind.number(), u8::from(on)]);
+                put(out, &call.to_le_bytes());
+                block(out, &channel.name);
+            }
+            Item::Word(Word::Ask { asker, token }) => {
+                out.push(ASK_INTERESTS);
+                put(out, &asker.to_le_bytes());
+                put(out, &token.to_le_bytes());
+            }
+            Item::Word(Word::End { worker, workers, asker, token }) => {
+                out.push(END_OF_INTERESTS);
+                for number in [worker, workers, asker] {
+                    put(out, &number.to_le_bytes());
+                }
+                put(out, &token.to_le_bytes());
+            }
+            Item::Noted { call } => numbers(out, NOTED, &[call]),
             Item::Alive => out.push(ALIVE),
             Item::Ask { partition, term, index, reach } => {
                 head(out, ASK, partition, term);
@@ -266,6 +296,15 @@ impl<'a> Reader<'a> {
             META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
             GONE => Item::Gone { partition: self.partition()? },
             ALIVE => Item::Alive,
+            INTEREST => self.interest()?,
+            ASK_INTERESTS => Item::Word(Word::Ask { asker: self.0.u16()?, token: self.0.u64()? }),
+            END_OF_INTERESTS => Item::Word(Word::End {
+                worker: self.0.u16()?,
+                workers: self.0.u16()?,
+                asker: self.0.u16()?,
+                token: self.0.u64()?,
+            }),
+            NOTED => Item::Noted { call: self.0.u64()? },
             ASK => Item::Ask {
                 partition: self.partition()?,
                 term: self.0.u64()?,
@@ -280,6 +319,20 @@ impl<'a> Reader<'a> {
             },
             _ => return Err(self.error("unknown kind of item")),
         })
+    }
+
+    fn interest(&mut self) -> Result<Item<'a>, FrameError> {
+        let worker = self.0.u16()?;
+        let kind =
+            ChannelKind::to_listen_to(self.0.u8()?).ok_or_else(|| self.error("no such kind of channel"))?;
+        let on = match self.0.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(self.error("a truth value is 0 or 1")),
+        };
+        let call = self.0.u64()?;
+        let channel = Channel { kind, name: self.0.block()?.into() };
+        Ok(Item::Word(Word::Interest { worker, channel, on, call }))
     }
 
     fn call(&mut self) -> Result<Item<'a>, FrameError> {
@@ -352,6 +405,15 @@ mod tests {
             Item::MetaReply { call: 3, refusal: b"" },
             Item::Gone { partition },
             Item::Alive,
+            Item::Word(Word::Interest {
+                worker: 1,
+                channel: Channel { kind: ChannelKind::Pattern, name: b"news.*".as_slice().into() },
+                on: true,
+                call: 9,
+            }),
+            Item::Word(Word::Ask { asker: 1, token: 7 }),
+            Item::Word(Word::End { worker: 1, workers: 2, asker: 3, token: 7 }),
+            Item::Noted { call: 9 },
             Item::Ask { partition, term: 4, index: 5, reach: Reach::Stored },
             Item::Reached { partition, term: 4, index: 5, reach: Reach::Applied },
         ]

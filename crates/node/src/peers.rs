@@ -35,6 +35,7 @@ impl Worker {
                 self.fabric.tell(node, &item);
             }
         }
+        self.greet(node);
     }
 
     /// There is no way to a peer any more: what it was asked and did not answer is asked again if that is safe.
@@ -47,6 +48,7 @@ impl Worker {
         self.fabric.transfers.peer_down(node);
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));
+        self.forget_interests(node);
         self.recall(|to| to == node);
     }
 
@@ -127,7 +129,8 @@ impl Worker {
                 (call >> 48) as u16
             }
             Item::Meta { .. } => 0,
-            Item::Publish { .. } | Item::Alive => return None,
+            Item::Noted { call } => (call >> 48) as u16,
+            Item::Publish { .. } | Item::Alive | Item::Word(_) => return None,
         })
     }
 
@@ -190,6 +193,8 @@ impl Worker {
                     self.fabric.stir(partition);
                 }
             }
+            Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
+            Item::Noted { call } => self.noted_by_node(from, call),
             Item::Alive => self.tell_workers_alive(from),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Each worker knows its own subscribers by name and of every other worker how many it has, per channel and
 //! pattern. So a publisher's worker can count receivers without asking, and sends a message only to workers that
-//! have some. A client's SUBSCRIBE is confirmed when all workers have noted it: from then on it misses nothing.
+//! have some. A client's SUBSCRIBE is confirmed when all workers, and all nodes, have noted it: from then on it misses
+//! nothing. Other nodes are the business of [`interest`](crate::interest).
 //!
 //! Delivery is at most once, in order per publisher and channel.
 
@@ -12,9 +13,7 @@ use base::{Args, HashMap, HashSet, WorkerId};
 use command::NodeCommand;
 use resp::{Reply, Version};
 
-use crate::gather::Question;
 use crate::message::Message;
-use crate::peer_frame::Item;
 use crate::session::{Session, SessionRef};
 use crate::worker::Worker;
 
@@ -31,13 +30,18 @@ pub enum ChannelKind {
 
 impl ChannelKind {
     /// Its number between nodes.
-    fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         self as u8
     }
 
     /// The kind of this number, if messages can be of it: nobody publishes to a pattern.
-    fn from_number(number: u8) -> Option<ChannelKind> {
+    pub(crate) fn from_number(number: u8) -> Option<ChannelKind> {
         [ChannelKind::Plain, ChannelKind::Shard].into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// The kind of this number, if clients can listen to it.
+    pub(crate) fn to_listen_to(number: u8) -> Option<ChannelKind> {
+        [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard].get(usize::from(number)).copied()
     }
 }
 
@@ -56,6 +60,12 @@ pub struct Delivery {
     kind: ChannelKind,
     channel: Arc<[u8]>,
     payload: Arc<[u8]>,
+}
+
+impl Delivery {
+    pub(crate) fn new(kind: ChannelKind, channel: &[u8], payload: &[u8]) -> Delivery {
+        Delivery { kind, channel: channel.into(), payload: payload.into() }
+    }
 }
 
 /// What one session listens to.
@@ -176,8 +186,22 @@ impl PubSub {
         }
     }
 
+    /// Whether clients of this worker listen to a channel.
+    pub(crate) fn has_own(&self, channel: &Channel) -> bool {
+        self.audience(channel.kind, &channel.name).is_some_and(|audience| !audience.local.is_empty())
+    }
+
+    /// All that clients of this worker listen to.
+    pub(crate) fn own_channels(&self) -> Vec<Channel> {
+        let kinds = [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard];
+        let of = [&self.plain, &self.pattern, &self.shard];
+        let all = kinds.into_iter().zip(of).flat_map(|(kind, all)| all.iter().map(move |one| (kind, one)));
+        let own = all.filter(|(_, (_, audience))| !audience.local.is_empty());
+        own.map(|(kind, (name, _))| Channel { kind, name: name.clone() }).collect()
+    }
+
     /// Receivers in all, and the workers besides this one that have some.
-    fn reach(&self, kind: ChannelKind, channel: &[u8]) -> (usize, Vec<WorkerId>) {
+    pub(crate) fn reach(&self, kind: ChannelKind, channel: &[u8]) -> (usize, Vec<WorkerId>) {
         let mut count = 0;
         let mut workers = vec![false; if self.workers > 1 { self.workers } else { 0 }];
         let mut note = |audience: &Audience| {
@@ -228,17 +252,17 @@ impl Worker {
 
     /// Adds subscriptions and confirms each.
     fn subscribe(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
-        let mut out = Vec::new();
+        let (mut out, mut changes) = (Vec::new(), Vec::new());
         for name in args.iter().skip(1) {
             if session.subscriptions.of(kind).insert(name.into()) {
                 self.pubsub.add(kind, name, session.at);
-                self.tell_interest(kind, name, 1);
+                changes.push((Channel { kind, name: name.into() }, true));
             }
             let count = session.subscriptions.count_with(kind);
             confirm(&mut out, session.version, confirmation(kind, true), Some(name), count);
         }
         session.update_subscribed_gate();
-        self.confirm_everywhere(session, out);
+        self.tell_and_confirm(session, &changes, out);
     }
 
     /// Ends subscriptions, all of the kind if none is named, and confirms each.
@@ -247,11 +271,11 @@ impl Worker {
             1 => session.subscriptions.of(kind).iter().cloned().collect(),
             _ => args.iter().skip(1).map(Box::from).collect(),
         };
-        let mut out = Vec::new();
+        let (mut out, mut changes) = (Vec::new(), Vec::new());
         for name in &names {
             if session.subscriptions.of(kind).remove(name) {
                 self.pubsub.remove(kind, name, session.at);
-                self.tell_interest(kind, name, -1);
+                changes.push((Channel { kind, name: name.clone() }, false));
             }
             let count = session.subscriptions.count_with(kind);
             confirm(&mut out, session.version, confirmation(kind, false), Some(name), count);
@@ -261,18 +285,7 @@ impl Worker {
             confirm(&mut out, session.version, confirmation(kind, false), None, count);
         }
         session.update_subscribed_gate();
-        self.confirm_everywhere(session, out);
-    }
-
-    /// Sends confirmations once every worker has noted what they confirm: from then on a subscriber misses nothing
-    /// and `PUBLISH` counts right, on any worker. Messages between two workers keep their order, so an answer from
-    /// each will do.
-    fn confirm_everywhere(&mut self, session: &mut Session, confirmations: Vec<u8>) {
-        if self.router.workers() == 1 {
-            session.output.end().extend_from_slice(&confirmations);
-        } else {
-            self.ask(session, Question::Barrier, Box::new(move |_, _, reply| reply.raw(&confirmations)));
-        }
+        self.tell_and_confirm(session, &changes, out);
     }
 
     /// Ends all subscriptions of a session without a word, when it goes or resets.
@@ -280,52 +293,31 @@ impl Worker {
         for kind in [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard] {
             for name in std::mem::take(session.subscriptions.of(kind)) {
                 self.pubsub.remove(kind, &name, session.at);
-                self.tell_interest(kind, &name, -1);
+                self.tell_gone(&Channel { kind, name });
             }
         }
         session.update_subscribed_gate();
     }
 
-    fn tell_interest(&mut self, kind: ChannelKind, name: &[u8], change: i32) {
-        for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
-            let channel = Channel { kind, name: name.into() };
-            self.outbox.messages.push((worker, Message::Interest { channel, change }));
-        }
-    }
-
-    /// Sends a message to all who listen, and answers how many they are.
+    /// Sends a message to all who listen, and answers how many of them are on this node, as in Redis Cluster.
     pub(crate) fn publish(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
         let (channel, payload) = (args.at(1), args.at(2));
         let (count, workers) = self.pubsub.reach(kind, channel);
         // The answer first: a publisher that listens to itself gets the message after it.
         Reply::new(session.output.end(), session.version).len_int(count);
-        self.tell_peers(kind, channel, payload);
+        self.tell_listening_nodes(kind, channel, payload);
         if count > 0 {
-            let delivery = Delivery { kind, channel: channel.into(), payload: payload.into() };
-            self.deliver_published(&delivery, Some(session));
-            for worker in workers {
-                self.outbox.messages.push((worker, Message::Publish(delivery.clone())));
-            }
+            self.deliver_to_all(&Delivery::new(kind, channel, payload), Some(session), workers);
         }
     }
 
-    /// Every other node hears of what is published here: a subscriber anywhere misses nothing from the moment its own
-    /// node has confirmed the subscription. The publisher's count is that of its own node, as in Redis Cluster.
-    fn tell_peers(&mut self, kind: ChannelKind, channel: &[u8], payload: &[u8]) {
-        if self.fabric.is_on {
-            self.fabric.tell_all(&Item::Publish { kind: kind.number(), channel, payload });
-        }
-    }
-
-    /// A peer's client published something.
-    pub(crate) fn published_by_peer(&mut self, kind: u8, channel: &[u8], payload: &[u8]) {
-        let Some(kind) = ChannelKind::from_number(kind) else { return };
-        let (count, workers) = self.pubsub.reach(kind, channel);
-        if count == 0 {
-            return;
-        }
-        let delivery = Delivery { kind, channel: channel.into(), payload: payload.into() };
-        self.deliver_published(&delivery, None);
+    pub(crate) fn deliver_to_all(
+        &mut self,
+        delivery: &Delivery,
+        publisher: Option<&mut Session>,
+        workers: Vec<WorkerId>,
+    ) {
+        self.deliver_published(delivery, publisher);
         for worker in workers {
             self.outbox.messages.push((worker, Message::Publish(delivery.clone())));
         }

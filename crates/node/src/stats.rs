@@ -43,6 +43,14 @@ pub struct Stats {
     pub calls_sent: u64,
     /// Messages handed to subscribers.
     pub delivered_messages: u64,
+    /// Messages sent to other nodes for their subscribers, and those that came from other nodes.
+    pub messages_to_nodes: u64,
+    /// See above.
+    pub messages_of_nodes: u64,
+    /// Of those that came, the ones that nobody here listens to any more.
+    pub messages_unwanted: u64,
+    /// Messages that a node was not sent, for there was no way to it.
+    pub messages_without_way: u64,
     /// Connections closed because too much was waiting to be sent.
     pub output_disconnections: u64,
     /// Connections closed because a request was too large.
@@ -83,6 +91,10 @@ impl Default for Stats {
             changes: 0,
             calls_sent: 0,
             delivered_messages: 0,
+            messages_to_nodes: 0,
+            messages_of_nodes: 0,
+            messages_unwanted: 0,
+            messages_without_way: 0,
             output_disconnections: 0,
             query_buffer_disconnections: 0,
             failed_auth: 0,
@@ -183,6 +195,10 @@ impl Stats {
         self.changes += other.changes;
         self.calls_sent += other.calls_sent;
         self.delivered_messages += other.delivered_messages;
+        self.messages_to_nodes += other.messages_to_nodes;
+        self.messages_of_nodes += other.messages_of_nodes;
+        self.messages_unwanted += other.messages_unwanted;
+        self.messages_without_way += other.messages_without_way;
         self.output_disconnections += other.output_disconnections;
         self.query_buffer_disconnections += other.query_buffer_disconnections;
         self.failed_auth += other.failed_auth;

@@ -16,6 +16,7 @@ use crate::expiry::Expiry;
 use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
+use crate::interest::Interests;
 use crate::message::{Calls, Message, Replies};
 use crate::meta::Asker;
 use crate::monitor::Monitors;
@@ -84,6 +85,7 @@ pub struct Worker {
     pub(crate) host: Box<dyn Host>,
     pub(crate) stats: Stats,
     pub(crate) pubsub: PubSub,
+    pub(crate) interests: Interests,
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
     pub(crate) slowlog: SlowLog,
@@ -157,6 +159,7 @@ impl Worker {
             host: setup.host,
             stats: Stats::default(),
             pubsub: PubSub::new(setup.id, setup.router.workers()),
+            interests: Interests::default(),
             gathers: Gathers::default(),
             tasks: Tasks::default(),
             monitors: Monitors::default(),
@@ -482,7 +485,14 @@ impl Worker {
             Message::Lend(task, partitions) => self.borrowed(task, partitions),
             Message::Return(partitions) => self.take_back(partitions),
             Message::Publish(delivery) => self.deliver_published(&delivery, None),
-            Message::Interest { channel, change } => self.pubsub.note_interest(from, channel, change),
+            Message::Interest { channel, change, call } => {
+                self.pubsub.note_interest(from, channel, change);
+                if call != 0 {
+                    self.outbox.messages.push((from, Message::Noted(call)));
+                }
+            }
+            Message::Noted(call) => self.noted_by_worker(call),
+            Message::Word { from, word, hops } => self.take_word(from, word, hops),
             Message::Ask { from, gather, question } => {
                 let answer = self.answer(&question, None);
                 self.outbox.messages.push((from, Message::Answer { gather, answer }));

@@ -5,6 +5,7 @@
 mod borrowing;
 mod clients;
 mod cluster;
+mod cluster_pubsub;
 mod cluster_world;
 mod durability;
 mod keyspace;

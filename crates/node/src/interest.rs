@@ -1,0 +1,342 @@
+//! Which nodes listen to what, so that a message goes only to those; and subscriptions that are confirmed once nobody
+//! can publish past them.
+//!
+//! ```text
+//!  subscriber's worker ── interest, call ──▶ each node, worker by worker ── noted ──▶ subscriber's worker: confirm
+//!  publisher's worker  ── tell me all ─────▶ each node's workers ── all of it, and an end ──▶ publisher's worker
+//! ```
+//! Each worker has a link of its own to each node, and tells by it what its own clients listen to. Who publishes keeps
+//! what it was told by each worker of each node; until it has been told all of it, a node is sent everything. When a
+//! link is lost, in either direction, all that was known of that node is forgotten and asked for anew.
+//!
+//! Does not know: sessions' buffers, how messages are encoded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{HashMap, Millis, WorkerId};
+
+use crate::fabric::PeerState;
+use crate::message::Message;
+use crate::output::Ticket;
+use crate::peer_frame::Item;
+use crate::pubsub::{Channel, ChannelKind, Delivery};
+use crate::session::{Session, SessionRef, Stall};
+use crate::worker::Worker;
+
+/// A subscription is confirmed after so long even if some node has not said that it knows of it: delivery is at most
+/// once, and a node that is slow to answer must not keep a client waiting.
+const CONFIRM_MS: u64 = 1000;
+
+/// What is said between nodes about who listens to what; every worker of the receiver hears it, one after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Clients of a worker of the sender listen, or no longer do.
+    Interest {
+        /// Which worker.
+        worker: u16,
+        /// To what.
+        channel: Channel,
+        /// Whether they do.
+        on: bool,
+        /// If not zero, what the last worker to hear it answers.
+        call: u64,
+    },
+    /// A worker of the sender wants to be told all.
+    Ask {
+        /// Which worker.
+        asker: u16,
+        /// To be said with the end.
+        token: u64,
+    },
+    /// A worker of the sender has told all that it was asked for.
+    End {
+        /// Which worker.
+        worker: u16,
+        /// Of how many.
+        workers: u16,
+        /// Which worker asked.
+        asker: u16,
+        /// And with what.
+        token: u64,
+    },
+}
+
+/// A client's subscription that is not confirmed yet.
+struct Confirm {
+    client: (SessionRef, Ticket),
+    reply: Vec<u8>,
+    /// Other workers of this node that have not noted it.
+    workers: u16,
+    /// Nodes that have not.
+    nodes: BTreeSet<u64>,
+    /// Steady clock.
+    deadline: Millis,
+}
+
+/// What is known of a node.
+#[derive(Default)]
+struct Knowledge {
+    /// The number by which it was asked; zero if it was not.
+    token: u64,
+    /// Which of its workers have told all.
+    told: BTreeSet<u16>,
+    is_whole: bool,
+    /// Its workers that want to be told all of ours, and their numbers.
+    asked_by: BTreeMap<u16, u64>,
+}
+
+/// Who listens to a channel: nodes, and their workers.
+type Listeners = Vec<(u64, u16)>;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Interests {
+    nodes: BTreeMap<u64, Knowledge>,
+    channels: HashMap<Channel, Listeners>,
+    /// Kept apart from the channels, for each is looked at for each message.
+    patterns: HashMap<Channel, Listeners>,
+    confirms: BTreeMap<u64, Confirm>,
+    next_call: u64,
+}
+
+impl Interests {
+    fn call(&mut self, worker: WorkerId) -> u64 {
+        self.next_call += 1;
+        (u64::from(worker.0) << 48) | self.next_call
+    }
+
+    fn listeners(&mut self, kind: ChannelKind) -> &mut HashMap<Channel, Listeners> {
+        if kind == ChannelKind::Pattern { &mut self.patterns } else { &mut self.channels }
+    }
+
+    fn note(&mut self, listener: (u64, u16), channel: &Channel, on: bool) {
+        let all = self.listeners(channel.kind);
+        match (on, all.get_mut(channel)) {
+            (true, Some(listeners)) if listeners.contains(&listener) => {}
+            (true, Some(listeners)) => listeners.push(listener),
+            (true, None) => drop(all.insert(channel.clone(), vec![listener])),
+            (false, Some(listeners)) => {
+                listeners.retain(|other| *other != listener);
+                if listeners.is_empty() {
+                    all.remove(channel);
+                }
+            }
+            (false, None) => {}
+        }
+    }
+
+    fn forget(&mut self, node: u64) {
+        for all in [&mut self.channels, &mut self.patterns] {
+            all.retain(|_, listeners| {
+                listeners.retain(|(of, _)| *of != node);
+                !listeners.is_empty()
+            });
+        }
+    }
+
+    /// Whether a node may have clients that want this message.
+    fn may_want(&self, node: u64, channel: &Channel) -> bool {
+        let is_of_node = |listeners: &Listeners| listeners.iter().any(|(of, _)| *of == node);
+        !self.nodes.get(&node).is_some_and(|known| known.is_whole)
+            || self.channels.get(channel).is_some_and(is_of_node)
+            || channel.kind == ChannelKind::Plain
+                && self.patterns.iter().any(|(pattern, listeners)| {
+                    is_of_node(listeners) && engine::glob::matches(&pattern.name, &channel.name)
+                })
+    }
+}
+
+impl Worker {
+    // ---- subscribers --------------------------------------------------------------------------------------
+
+    /// Tells other workers, and other nodes if this worker's clients are the first or were the last, and confirms to
+    /// the client once all know what they must: from then on it misses nothing, and `PUBLISH` counts right.
+    pub(crate) fn tell_and_confirm(
+        &mut self,
+        session: &mut Session,
+        changes: &[(Channel, bool)],
+        confirmations: Vec<u8>,
+    ) {
+        let others = self.router.workers() - 1;
+        // Who ends a subscription waits for no node: it may be sent more than it wants.
+        let waits_for_nodes = changes.iter().any(|(_, on)| *on);
+        let is_reached = |(&node, peer): (&u64, &PeerState)| peer.is_heard(self.fabric.now).then_some(node);
+        let nodes: BTreeSet<u64> = match waits_for_nodes {
+            true => self.fabric.peers.iter().filter_map(is_reached).collect(),
+            false => BTreeSet::new(),
+        };
+        let call = self.interests.call(self.id);
+        let waits = !changes.is_empty() && (others > 0 || !nodes.is_empty());
+        for (number, (channel, on)) in changes.iter().enumerate() {
+            let is_last = number + 1 == changes.len() && waits;
+            self.tell_workers(channel, *on, if is_last { call } else { 0 });
+            self.tell_nodes(channel, *on, if is_last && waits_for_nodes { call } else { 0 });
+        }
+        if !waits {
+            return session.output.end().extend_from_slice(&confirmations);
+        }
+        let ticket = session.output.open();
+        session.stall = Some(Stall::Drain);
+        let deadline = Millis(self.now.mono_millis().0 + CONFIRM_MS);
+        let client = (session.at, ticket);
+        let confirm = Confirm { client, reply: confirmations, workers: others, nodes, deadline };
+        self.interests.confirms.insert(call, confirm);
+    }
+
+    /// The same for a session that goes: nobody waits for a confirmation.
+    pub(crate) fn tell_gone(&mut self, channel: &Channel) {
+        self.tell_workers(channel, false, 0);
+        self.tell_nodes(channel, false, 0);
+    }
+
+    fn tell_workers(&mut self, channel: &Channel, on: bool, call: u64) {
+        for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
+            let (channel, change) = (channel.clone(), if on { 1 } else { -1 });
+            self.outbox.messages.push((worker, Message::Interest { channel, change, call }));
+        }
+    }
+
+    fn tell_nodes(&mut self, channel: &Channel, on: bool, call: u64) {
+        if !self.fabric.is_on || (!on && self.pubsub.has_own(channel)) {
+            return;
+        }
+        let word = Word::Interest { worker: self.id.0, channel: channel.clone(), on, call };
+        self.fabric.tell_all(&Item::Word(word));
+    }
+
+    /// Another worker of this node has noted what it was told.
+    pub(crate) fn noted_by_worker(&mut self, call: u64) {
+        if let Some(confirm) = self.interests.confirms.get_mut(&call) {
+            confirm.workers = confirm.workers.saturating_sub(1);
+        }
+        self.confirm_if_due(call);
+    }
+
+    /// All workers of a node have.
+    pub(crate) fn noted_by_node(&mut self, node: u64, call: u64) {
+        if let Some(confirm) = self.interests.confirms.get_mut(&call) {
+            confirm.nodes.remove(&node);
+        }
+        self.confirm_if_due(call);
+    }
+
+    fn confirm_if_due(&mut self, call: u64) {
+        let is_due = |confirm: &Confirm| confirm.workers == 0 && confirm.nodes.is_empty();
+        if self.interests.confirms.get(&call).is_some_and(is_due)
+            && let Some(Confirm { client: (at, ticket), reply, .. }) = self.interests.confirms.remove(&call)
+        {
+            self.fill_one(at, ticket, &reply);
+        }
+    }
+
+    /// A step of time: nobody waits for nodes that say nothing.
+    pub(crate) fn confirm_overdue(&mut self) {
+        let now = self.now.mono_millis();
+        let calls: Vec<u64> = self.interests.confirms.keys().copied().collect();
+        for call in calls {
+            let fabric = &self.fabric;
+            if let Some(confirm) = self.interests.confirms.get_mut(&call) {
+                confirm.nodes.retain(|node| confirm.deadline > now && fabric.is_heard(*node));
+            }
+            self.confirm_if_due(call);
+        }
+    }
+
+    // ---- publishers ---------------------------------------------------------------------------------------
+
+    /// Sends a message to the nodes that may want it: a subscriber anywhere misses nothing from the moment its own
+    /// node has confirmed the subscription.
+    pub(crate) fn tell_listening_nodes(&mut self, kind: ChannelKind, channel: &[u8], payload: &[u8]) {
+        if self.fabric.peers.is_empty() {
+            return;
+        }
+        let item = Item::Publish { kind: kind.number(), channel, payload };
+        let channel = Channel { kind, name: channel.into() };
+        for (node, peer) in &mut self.fabric.peers {
+            if !peer.is_up {
+                let is_member = self.fabric.meta.live_members().any(|member| member.replica_id() == *node);
+                self.stats.messages_without_way += u64::from(is_member);
+            } else if self.interests.may_want(*node, &channel) {
+                item.encode(&mut peer.frame);
+                self.stats.messages_to_nodes += 1;
+            }
+        }
+    }
+
+    /// A client of another node published something.
+    pub(crate) fn published_by_peer(&mut self, kind: u8, channel: &[u8], payload: &[u8]) {
+        let Some(kind) = ChannelKind::from_number(kind) else { return };
+        self.stats.messages_of_nodes += 1;
+        let (count, workers) = self.pubsub.reach(kind, channel);
+        if count == 0 {
+            self.stats.messages_unwanted += 1;
+            return;
+        }
+        self.deliver_to_all(&Delivery::new(kind, channel, payload), None, workers);
+    }
+
+    // ---- what nodes say to each other ---------------------------------------------------------------------
+
+    /// There is a way to a node: what its clients listen to is asked for, and what it asked for is told.
+    pub(crate) fn greet(&mut self, node: u64) {
+        let token = self.random.next_u64() | 1;
+        let known = self.interests.nodes.entry(node).or_default();
+        *known = Knowledge { token, asked_by: std::mem::take(&mut known.asked_by), ..Knowledge::default() };
+        let askers: Vec<(u16, u64)> =
+            known.asked_by.iter().map(|(worker, token)| (*worker, *token)).collect();
+        self.fabric.tell(node, &Item::Word(Word::Ask { asker: self.id.0, token }));
+        for (asker, token) in askers {
+            self.tell_all_interests(node, asker, token);
+        }
+    }
+
+    /// A link to or from a node is lost, and perhaps what it said.
+    pub(crate) fn forget_interests(&mut self, node: u64) {
+        if let Some(known) = self.interests.nodes.get_mut(&node) {
+            (known.token, known.is_whole) = (0, false);
+            known.told.clear();
+        }
+        self.interests.forget(node);
+        for confirm in self.interests.confirms.values_mut() {
+            confirm.nodes.remove(&node);
+        }
+        self.confirm_overdue();
+    }
+
+    fn tell_all_interests(&mut self, node: u64, asker: u16, token: u64) {
+        let (worker, workers) = (self.id.0, self.router.workers());
+        for channel in self.pubsub.own_channels() {
+            let word = Word::Interest { worker, channel, on: true, call: 0 };
+            self.fabric.tell(node, &Item::Word(word));
+        }
+        self.fabric.tell(node, &Item::Word(Word::End { worker, workers, asker, token }));
+    }
+
+    /// A word of a node. Each worker of this one takes it up in turn, `hops` more after this.
+    pub(crate) fn take_word(&mut self, from: u64, word: Word, hops: u16) {
+        match &word {
+            Word::Interest { worker, channel, on, .. } => {
+                self.interests.note((from, *worker), channel, *on);
+            }
+            Word::Ask { asker, token } => {
+                self.interests.nodes.entry(from).or_default().asked_by.insert(*asker, *token);
+                self.tell_all_interests(from, *asker, *token);
+            }
+            Word::End { worker, workers, asker, token } => {
+                let known = self.interests.nodes.entry(from).or_default();
+                if *asker == self.id.0 && *token == known.token {
+                    known.told.insert(*worker);
+                    known.is_whole = known.told.len() >= usize::from(*workers);
+                }
+            }
+        }
+        match word {
+            word if hops > 0 => {
+                let next = WorkerId((self.id.0 + 1) % self.router.workers());
+                self.outbox.messages.push((next, Message::Word { from, word, hops: hops - 1 }));
+            }
+            Word::Interest { call, .. } if call != 0 => self.fabric.tell(from, &Item::Noted { call }),
+            _ => {}
+        }
+    }
+}
