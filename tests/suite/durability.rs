@@ -55,6 +55,43 @@ fn everything_is_there_after_a_clean_restart() {
 }
 
 #[test]
+fn save_answers_when_the_checkpoint_is_whole_and_the_log_before_it_gone() {
+    for workers in [1, 2] {
+        let mut node = Server::start(kept().workers(workers));
+        let mut c = node.client();
+        for i in 0..2000 {
+            c.run(&format!("SET k{i} {}", "v".repeat(1000)));
+        }
+        let folder = node.data_path();
+        let before = c.run("TIME").items()[0].text().parse::<i64>().unwrap();
+        c.check("SAVE", "+OK");
+        // Both are true at once, for nothing is left to be done.
+        assert!(c.run("LASTSAVE").int() >= before);
+        let written =
+            files(&folder).iter().filter(|file| file.to_string_lossy().contains("checkpoint")).count();
+        assert!(written > 0, "{:?}", files(&folder));
+        let digest = c.run("DEBUG DIGEST").text();
+        node.kill9();
+        node.restart();
+        assert_eq!(node.client().run("DEBUG DIGEST").text(), digest);
+    }
+}
+
+#[test]
+fn waitaof_tells_of_this_nodes_disk() {
+    let node = Server::start(kept().workers(2));
+    let mut c = node.client();
+    for i in 0..20 {
+        c.check(&format!("SET k{i} v"), "+OK");
+        c.check("WAITAOF 1 0 0", "[:1, :0]");
+    }
+    c.check("WAITAOF 1 1 20", "[:1, :0]");
+    c.check("WAITAOF 2 0 0", "-ERR value is out of range, value must between 0 and 1");
+    c.check("WAITAOF 0 -1 0", "-ERR value is out of range, must be positive");
+    c.check("WAITAOF 0 0 x", "-ERR timeout is not an integer or out of range");
+}
+
+#[test]
 fn the_first_write_of_a_database_is_kept_whatever_it_is() {
     for (at, line) in [
         "COPY a b DB 9",

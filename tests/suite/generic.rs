@@ -1,5 +1,7 @@
 //! Commands on keys of any type, and on whole databases.
 
+use std::time::{Duration, Instant};
+
 use narf_tests::{Server, eventually, on_one_and_two_workers};
 
 on_one_and_two_workers!(
@@ -14,7 +16,7 @@ on_one_and_two_workers!(
     flushing_empties_one_or_all_databases,
     objects_tell_about_themselves,
     memory_usage_counts_key_and_value,
-    waiting_for_replicas_ends_at_once_on_a_lone_node,
+    waiting_for_replicas_on_a_lone_node_takes_all_the_time_there_is,
 );
 
 fn keys_are_counted_typed_and_deleted(node: &Server) {
@@ -254,11 +256,19 @@ fn memory_usage_counts_key_and_value(node: &Server) {
     c.check("MEMORY USAGE h BANANA 5", "-ERR syntax error");
 }
 
-fn waiting_for_replicas_ends_at_once_on_a_lone_node(node: &Server) {
+fn waiting_for_replicas_on_a_lone_node_takes_all_the_time_there_is(node: &Server) {
     let mut c = node.client();
     c.check("SET k v", "+OK");
     c.check("WAIT 0 0", ":0");
-    c.check("WAIT 1 10", ":0");
+    let begin = Instant::now();
+    c.check("WAIT 1 30", ":0");
+    assert!(begin.elapsed() >= Duration::from_millis(30), "it waits for what may come");
+    c.check("WAITAOF 0 1 10", "[:0, :0]");
+    let refusal = "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    c.check("WAITAOF 1 0 0", refusal);
+    c.check("WAITAOF 2 0 0", "-ERR value is out of range, value must between 0 and 1");
+    c.check("WAITAOF 0 -1 0", "-ERR value is out of range, must be positive");
+    c.check("WAITAOF 0 0 x", "-ERR timeout is not an integer or out of range");
     c.check("WAIT x 0", "-ERR value is not an integer or out of range");
     c.check("WAIT 0 -1", "-ERR timeout is negative");
 }

@@ -60,7 +60,7 @@ commands! {
         // Transactions.
         Discard Exec Multi Unwatch Watch
         // What nodes ask each other, never taken from clients.
-        NarfDigests NarfExec
+        NarfDigests NarfExec NarfReached
         // Whole databases.
         DbSize FlushAll FlushDb Keys RandomKey Scan SwapDb Wait WaitAof ObjectHelp
         // Server.

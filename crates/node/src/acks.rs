@@ -102,7 +102,7 @@ impl Acks {
         *place = (*place).max(index);
     }
 
-    fn reached(&self, replica: u64, reach: Reach) -> u64 {
+    pub(crate) fn reached(&self, replica: u64, reach: Reach) -> u64 {
         self.reached.iter().find(|(other, _)| *other == replica).map_or(0, |(_, at)| at[reach as usize])
     }
 

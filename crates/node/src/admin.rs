@@ -222,6 +222,13 @@ impl Worker {
             return reply
                 .error("ERR this node keeps nothing on disk (no-data); start it with a data folder to save");
         }
+        if command == NodeCommand::Save {
+            return self.ask(
+                session,
+                Question::Save,
+                Box::new(|_, answers, reply| finish_save(&answers, reply)),
+            );
+        }
         let finish =
             move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| match (sum(&answers), command)
             {
@@ -250,39 +257,6 @@ impl Worker {
         }
         self.outbox.control.push(Control::Shutdown { save });
         session.closing = true;
-    }
-
-    pub(crate) fn wait(
-        &mut self,
-        session: &mut Session,
-        command: NodeCommand,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        let mut reply = Reply::new(out, session.version);
-        let last = args.len() - 1;
-        let counts: Option<Vec<i64>> = (1..last).map(|index| parse_i64(args.at(index))).collect();
-        let Some(counts) = counts else {
-            return reply.error("ERR value is not an integer or out of range");
-        };
-        match parse_i64(args.at(last)) {
-            None => return reply.error("ERR timeout is not an integer or out of range"),
-            Some(timeout) if timeout < 0 => return reply.error("ERR timeout is negative"),
-            Some(_) => {}
-        }
-        if command == NodeCommand::Wait {
-            // A lone node has no replica to wait for.
-            return reply.int(0);
-        }
-        if counts.first().is_some_and(|local| *local > 0) && !self.logging {
-            return reply
-                .error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
-        }
-        // The local count speaks of stable storage, which CLIENT ACK DURABLE waits for; this does not wait.
-        let local = i64::from(self.logging && session.has_gate(crate::session::gate::DURABLE));
-        reply.array(2);
-        reply.int(local);
-        reply.int(0);
     }
 
     pub(crate) fn run_fact(&mut self, session: &mut Session, command: NodeCommand, out: &mut Vec<u8>) {
@@ -343,10 +317,21 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Count(_)
             | Answer::Clients(_)
             | Answer::Stats(_)
-            | Answer::Standings(_) => Vec::new(),
+            | Answer::Standings(_)
+            | Answer::Saved(_) => Vec::new(),
         })
         .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.time_us, entry.id)));
     entries.truncate(count);
     entries
+}
+
+/// `SAVE`: the round is over, or could not be begun.
+fn finish_save(answers: &[Answer], reply: &mut Reply<'_>) {
+    match answers.iter().all(|answer| matches!(answer, Answer::Saved(true))) {
+        true => reply.ok(),
+        false => reply.error(
+            "ERR the checkpoint was not written: another is under way, or the disk has no room; the log has everything",
+        ),
+    }
 }

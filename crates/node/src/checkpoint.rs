@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use base::{DbIndex, Millis, PartitionId};
+use base::{DbIndex, Millis, PartitionId, WorkerId};
 
+use crate::gather::Answer;
+use crate::message::Message;
 use crate::outbox::{CheckpointDone, CheckpointWrite};
 use crate::worker::Worker;
 
@@ -44,6 +46,10 @@ pub(crate) struct Checkpoints {
     next_run: Option<Millis>,
     /// A round has begun, and the shell was not told yet that it is over.
     is_round_open: bool,
+    /// A partition's checkpoint could not be written in this round.
+    has_failed: bool,
+    /// Those who wait for the round of the whole node to be over: a worker, and its gathering.
+    waiting: Vec<(WorkerId, u64)>,
 }
 
 impl Checkpoints {
@@ -81,6 +87,7 @@ impl Worker {
         }
         self.outbox.checkpoints.push(CheckpointWrite::RoundBegins);
         self.checkpoints.is_round_open = true;
+        self.checkpoints.has_failed = false;
         self.checkpoints.todo =
             self.router.all().filter(|id| self.router.owner(*id) == self.id).rev().collect();
         self.checkpoints.next_run = Some(Millis::default());
@@ -129,8 +136,32 @@ impl Worker {
             return self.transfer_is_done(done.partition, done.is_written);
         }
         self.checkpoints.unconfirmed = self.checkpoints.unconfirmed.saturating_sub(1);
+        self.checkpoints.has_failed |= !done.is_written;
         self.checkpoints.in_flight.remove(&done.partition);
         self.checkpoints.go_on();
+    }
+
+    /// Begins a round, of which `asker` wants to know when it is over; false if it cannot be begun.
+    pub(crate) fn begin_awaited_checkpoint(&mut self, asker: WorkerId, gather: u64) -> bool {
+        let has_begun = self.begin_checkpoint();
+        if has_begun {
+            self.checkpoints.waiting.push((asker, gather));
+        }
+        has_begun
+    }
+
+    /// The round is over on all workers, and its files are on stable storage.
+    pub fn round_over(&mut self) {
+        let answer = Answer::Saved(!self.checkpoints.has_failed);
+        for (asker, gather) in std::mem::take(&mut self.checkpoints.waiting) {
+            match asker == self.id {
+                true => self.answered(gather, answer.clone()),
+                false => {
+                    self.outbox.messages.push((asker, Message::Answer { gather, answer: answer.clone() }))
+                }
+            }
+        }
+        self.resume_sessions();
     }
 
     /// Gives up the checkpoint of a partition whose state is about to go: what is left to be walked is not what it

@@ -376,9 +376,12 @@ impl Answer {
     fn into_clients(self) -> Vec<ClientLine> {
         match self {
             Answer::Clients(lines) => lines,
-            Answer::Done | Answer::Count(_) | Answer::Stats(_) | Answer::Slow(_) | Answer::Standings(_) => {
-                Vec::new()
-            }
+            Answer::Saved(_)
+            | Answer::Done
+            | Answer::Count(_)
+            | Answer::Stats(_)
+            | Answer::Slow(_)
+            | Answer::Standings(_) => Vec::new(),
         }
     }
 }

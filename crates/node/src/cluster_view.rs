@@ -144,9 +144,12 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
         .into_iter()
         .flat_map(|answer| match answer {
             Answer::Standings(standings) => standings,
-            Answer::Done | Answer::Count(_) | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) => {
-                Vec::new()
-            }
+            Answer::Saved(_)
+            | Answer::Done
+            | Answer::Count(_)
+            | Answer::Clients(_)
+            | Answer::Stats(_)
+            | Answer::Slow(_) => Vec::new(),
         })
         .collect();
     standings.sort_by_key(|standing| standing.id);

@@ -180,6 +180,7 @@ impl Worker {
     pub(crate) fn forget_session(&mut self, session: &mut Session) {
         self.leave_transaction(session);
         self.drop_subscriptions(session);
+        self.drop_waits(session.at);
         self.end_monitor(session);
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Dest {
     Node { node: u64, call: u64 },
     /// To a transaction whose data requests were sent as one.
     Exec { worker: WorkerId, number: u64 },
+    /// To a client that waits for replicas: how far those of one partition are.
+    Wait { worker: WorkerId, number: u64, part: u32 },
     /// To nobody: the node thought of it, or whoever asked was answered already.
     Nobody,
 }

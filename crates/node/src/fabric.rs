@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use base::{AckLevel, Args, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
+use command::{NodeCommand, Run};
 use raft::{Entry, Message, Payload, Role};
 
 use crate::borrow::Place;
@@ -251,7 +252,9 @@ impl Worker {
 
     /// Serves an errand for a partition that this worker owns, or sends it to where it can be served.
     pub(crate) fn errand(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        let asks_how_far = head.spec.run == Run::Node(NodeCommand::NarfReached);
         match self.standing(head.partition) {
+            Standing::Lone | Standing::Leads if asks_how_far => self.tell_reached(&head, args),
             Standing::Lone => self.serve_alone(&head, args, raw),
             Standing::Leads => self.serve_leading(head, args, raw),
             Standing::Elsewhere(node) => match head.dest {
@@ -612,7 +615,10 @@ impl Worker {
 
     fn take_answer(&mut self, dest: Dest, answer: &[u8]) {
         match dest {
-            Dest::Session { worker, .. } | Dest::Part { worker, .. } | Dest::Exec { worker, .. }
+            Dest::Session { worker, .. }
+            | Dest::Part { worker, .. }
+            | Dest::Exec { worker, .. }
+            | Dest::Wait { worker, .. }
                 if worker != self.id =>
             {
                 self.fabric.answers_out[usize::from(worker.0)].push(dest, answer);
@@ -620,6 +626,7 @@ impl Worker {
             Dest::Session { at, ticket, .. } => self.fill_one(at, ticket, answer),
             Dest::Part { scatter, part, .. } => self.gather_part(scatter, part, answer),
             Dest::Exec { number, .. } => self.finish_exec(number, answer),
+            Dest::Wait { number, part, .. } => self.take_reached(number, part, answer),
             Dest::Node { node, call } => self.fabric.tell(node, &Item::Reply { call, reply: answer }),
             Dest::Nobody => {}
         }

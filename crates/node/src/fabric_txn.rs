@@ -76,6 +76,9 @@ impl Worker {
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let request = WireRequest::encode(&words);
+        if transaction.writes {
+            session.written.note(wanted[0]);
+        }
         self.send_waiting(session, wanted[0], NodeCommand::NarfExec, &request, What::Exec(transaction));
     }
 

@@ -49,6 +49,8 @@ pub enum Question {
     Monitors(WorkerId, bool),
     /// Start writing checkpoints.
     Checkpoint,
+    /// The same; the answer comes when all of the node's are on stable storage.
+    Save,
     /// How each partition of the worker stands.
     Standings,
 }
@@ -68,6 +70,8 @@ pub enum Answer {
     Slow(Vec<SlowEntry>),
     /// How partitions stand.
     Standings(Vec<PartitionStanding>),
+    /// Whether a round of checkpoints was written; or it was not begun.
+    Saved(bool),
 }
 
 /// Makes the reply once all have answered.
@@ -90,20 +94,25 @@ pub(crate) struct Gathers {
 impl Worker {
     /// Asks all workers and lets `finish` write the reply. The session takes up nothing more until then.
     pub(crate) fn ask(&mut self, session: &mut Session, question: Question, finish: Finish) {
-        let mine = self.answer(&question, Some(session));
+        let number = self.gathers.next;
+        let mine = self.answer(&question, Some(session), self.id, number);
         let others = usize::from(self.router.workers()) - 1;
-        if others == 0 {
+        let missing = others + usize::from(mine.is_none());
+        if let (0, Some(mine)) = (others, &mine) {
+            let mine = mine.clone();
             let version = session.version;
             let mut out = Vec::new();
             finish(self, vec![mine], &mut Reply::new(&mut out, version));
             session.output.end().extend_from_slice(&out);
             return;
         }
-        let (ticket, number) = (session.output.open(), self.gathers.next);
+        let ticket = session.output.open();
         self.gathers.next += 1;
         session.stall = Some(Stall::Drain);
         let client = (session.at, ticket, session.version);
-        self.gathers.open.insert(number, Gather { missing: others, answers: vec![mine], client, finish });
+        self.gathers
+            .open
+            .insert(number, Gather { missing, answers: mine.into_iter().collect(), client, finish });
         let question = Arc::new(question);
         for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
             let question = Arc::clone(&question);
@@ -137,9 +146,17 @@ impl Worker {
         self.sessions.put_back(session);
     }
 
-    /// This worker's answer. `asker` is the session that is taken out, if it is ours.
-    pub(crate) fn answer(&mut self, question: &Question, asker: Option<&mut Session>) -> Answer {
-        match question {
+    /// This worker's answer; none if it comes later. `asker` is the session that is taken out, if it is ours.
+    pub(crate) fn answer(
+        &mut self,
+        question: &Question,
+        asker: Option<&mut Session>,
+        from: WorkerId,
+        gather: u64,
+    ) -> Option<Answer> {
+        Some(match question {
+            Question::Save if self.begin_awaited_checkpoint(from, gather) => return None,
+            Question::Save => Answer::Saved(false),
             Question::Barrier => Answer::Done,
             Question::Clients(query) => Answer::Clients(self.list_clients(query, asker)),
             Question::Kill(query) => Answer::Count(self.kill_clients(query, asker)),
@@ -182,7 +199,7 @@ impl Worker {
             }
             Question::Standings => Answer::Standings(self.partition_standings()),
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
-        }
+        })
     }
 }
 
@@ -190,7 +207,12 @@ impl Worker {
 pub(crate) fn sum(answers: &[Answer]) -> u64 {
     let count = |answer: &Answer| match answer {
         Answer::Count(count) => *count,
-        Answer::Done | Answer::Clients(_) | Answer::Stats(_) | Answer::Slow(_) | Answer::Standings(_) => 0,
+        Answer::Done
+        | Answer::Clients(_)
+        | Answer::Stats(_)
+        | Answer::Slow(_)
+        | Answer::Standings(_)
+        | Answer::Saved(_) => 0,
     };
     answers.iter().map(count).sum()
 }

@@ -63,6 +63,7 @@ mod stats;
 mod timeouts;
 mod transfer;
 mod txn;
+mod waits;
 mod whole;
 mod window;
 mod wire;

@@ -90,7 +90,7 @@ impl Worker {
             N::Unwatch => self.unwatch(session),
 
             // Refused at admission: only nodes say this, to partitions.
-            N::NarfDigests | N::NarfExec => {}
+            N::NarfDigests | N::NarfExec | N::NarfReached => {}
 
             N::DbSize
             | N::FlushAll
@@ -102,9 +102,7 @@ impl Worker {
             | N::DebugDigest
             | N::DebugReload => self.start_keyspace_command(session, command, spec, args, raw),
 
-            N::Wait | N::WaitAof => self.with_reply(session, |worker, session, out| {
-                worker.wait(session, command, args, out);
-            }),
+            N::Wait | N::WaitAof => self.wait(session, command, args),
             N::BgRewriteAof | N::BgSave | N::Save | N::LastSave => self.run_save(session, command, args),
             N::ConfigGet => self.config_get(session, args),
             N::ConfigSet => self.config_set(session, args),

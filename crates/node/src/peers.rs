@@ -339,7 +339,9 @@ fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
     let Lookup::Found(spec) = command::lookup(request.args()) else { return None };
     let is_for_a_partition = match spec.run {
         Run::Data(_) => true,
-        Run::Node(N::DbSize | N::Keys | N::RandomKey | N::Scan | N::NarfDigests | N::NarfExec) => true,
+        Run::Node(
+            N::DbSize | N::Keys | N::RandomKey | N::Scan | N::NarfDigests | N::NarfExec | N::NarfReached,
+        ) => true,
         Run::Node(_) | Run::Container => false,
     };
     (is_for_a_partition && spec.arity_ok(request.args().len())).then_some((spec, request))

@@ -143,6 +143,9 @@ impl Worker {
     ) {
         let ticket = session.output.open();
         let (patience, deadline) = self.errand_times();
+        if spec.is_write() {
+            session.written.note(id);
+        }
         let head = ErrandHead {
             dest: Dest::Session { worker: self.id, at: session.at, ticket },
             who: session.at.conn.0,
@@ -172,6 +175,9 @@ impl Worker {
         let parts = vec![Box::default(); missing];
         self.fabric.scatters.open.insert(number, Scatter { at, ticket, version, join, parts, missing });
         for (part, (partition, db, spec, request)) in requests.into_iter().enumerate() {
+            if spec.is_write() {
+                session.written.note(partition);
+            }
             let head = ErrandHead {
                 dest: Dest::Part { worker: self.id, scatter: number, part: part as u32 },
                 who: session.at.conn.0,

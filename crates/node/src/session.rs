@@ -11,6 +11,7 @@ use resp::{Decoder, Limits, Version};
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
 use crate::txn::{PendingExec, Transaction};
+use crate::waits::Written;
 
 /// Where a client came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub(crate) struct Session {
     pub(crate) closing: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) watched: Vec<Watched>,
+    /// Noted only while partitions have replicas on other nodes.
+    pub(crate) written: Written,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) reply_mode: ReplyMode,
     /// The request being taken up was shown to monitors already.
@@ -159,6 +162,7 @@ impl Session {
             closing: false,
             transaction: None,
             watched: Vec::new(),
+            written: Written::default(),
             subscriptions: Subscriptions::default(),
             reply_mode: ReplyMode::On,
             shown: false,

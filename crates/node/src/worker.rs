@@ -31,6 +31,7 @@ use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::timeouts::OUTPUT_BEFORE_AUTH;
+use crate::waits::Waits;
 use crate::window::{End, Window};
 use crate::wire::WireRequest;
 
@@ -86,6 +87,7 @@ pub struct Worker {
     pub(crate) stats: Stats,
     pub(crate) pubsub: PubSub,
     pub(crate) interests: Interests,
+    pub(crate) waits: Waits,
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
     pub(crate) slowlog: SlowLog,
@@ -160,6 +162,7 @@ impl Worker {
             stats: Stats::default(),
             pubsub: PubSub::new(setup.id, setup.router.workers()),
             interests: Interests::default(),
+            waits: Waits::default(),
             gathers: Gathers::default(),
             tasks: Tasks::default(),
             monitors: Monitors::default(),
@@ -494,8 +497,9 @@ impl Worker {
             Message::Noted(call) => self.noted_by_worker(call),
             Message::Word { from, word, hops } => self.take_word(from, word, hops),
             Message::Ask { from, gather, question } => {
-                let answer = self.answer(&question, None);
-                self.outbox.messages.push((from, Message::Answer { gather, answer }));
+                if let Some(answer) = self.answer(&question, None, from, gather) {
+                    self.outbox.messages.push((from, Message::Answer { gather, answer }));
+                }
             }
             Message::Answer { gather, answer } => self.answered(gather, answer),
             Message::MonitorLine(line) => self.show_to_monitors(&line),
@@ -574,12 +578,14 @@ impl Worker {
             *at = position;
         }
         self.fabric.appended(position);
+        self.waits.appended(position);
     }
 
     /// The log is on stable storage up to `position`.
     pub fn synced(&mut self, position: u64) {
         let ripe = self.fabric.synced(position);
         self.own_stored(ripe);
+        self.settle_waits();
         let ripe = self.held.iter().take_while(|(at, _, _)| *at <= position).count();
         for (_, to, replies) in self.held.drain(..ripe).collect::<Vec<_>>() {
             if to == self.id {
@@ -598,6 +604,7 @@ impl Worker {
         }
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         let fabric = self.fabric.next_tick.min(self.fabric.transfers.next_run());
+        let work = work.min(self.waits.next_run());
         work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)
     }
 
@@ -609,6 +616,7 @@ impl Worker {
         self.end_pause_if_due();
         self.tick_fabric();
         self.run_transfers();
+        self.run_waits();
         if now >= self.next_housekeeping.min(self.next_reclaim) {
             self.next_reclaim = if self.reclaim() { Millis::NEVER } else { now };
         }

@@ -253,11 +253,20 @@ impl DiskThread {
             self.give_up(*partition);
             Checkpoints::remove_all(&*self.disk, *partition)?;
         }
-        let Some(needed) = self.rounds.end(from, held, gone) else { return Ok(()) };
+        let needed = self.rounds.end(from, held, gone);
+        if self.rounds.is_open() {
+            return Ok(());
+        }
+        // Of one that failed, those who wait for it know; what was before it is kept.
+        let Some(needed) = needed else {
+            self.shared.send_all(|| Item::RoundOver);
+            return Ok(());
+        };
         let segments = self.sync.cut_before(needed)?;
         self.shared.last_save.store(self.shared.now().wall_us / 1_000_000, Ordering::Relaxed);
         self.was_full = false;
         tracing::info!(segments_removed = segments, needed_from = needed.0, "checkpoint complete");
+        self.shared.send_all(|| Item::RoundOver);
         Ok(())
     }
 

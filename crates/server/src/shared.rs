@@ -24,6 +24,8 @@ pub(crate) enum Item {
     Local(LocalId, Local),
     Synced(Position),
     CheckpointDone(CheckpointDone),
+    /// The round of checkpoints is over on all workers.
+    RoundOver,
     /// So many bytes of a checkpoint were written.
     CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,

@@ -323,6 +323,7 @@ impl WorkerThread {
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(done) => self.worker.checkpoint_done(done),
+                Item::RoundOver => self.worker.round_over(),
                 Item::CheckpointWritten(partition, bytes) => self.worker.checkpoint_written(partition, bytes),
                 Item::BeginCheckpoint => {
                     self.worker.begin_checkpoint();

@@ -143,7 +143,9 @@ impl Desk {
                 self.last_round = self.sync.written();
                 return Ok(());
             }
-            CheckpointWrite::RoundEnds { held, gone } => return self.end_round(from, held, &gone, around),
+            CheckpointWrite::RoundEnds { held, gone } => {
+                return self.end_round(from, held, &gone, posts, around);
+            }
             CheckpointWrite::Begin { partition, index, term, time, is_received } => {
                 let position = self.rounds.position_for(partition, position, is_received);
                 (partition, self.begin(partition, (index, term), (position, is_received), time.0 * 1000))
@@ -226,6 +228,7 @@ impl Desk {
         from: WorkerId,
         held: Vec<PartitionId>,
         gone: &[PartitionId],
+        posts: &mut Vec<Post>,
         around: &mut Around<'_>,
     ) -> Result<(), LogError> {
         // What says that they are gone, and what was logged again, must stay when what was before it goes.
@@ -239,6 +242,9 @@ impl Desk {
             around
                 .trace
                 .note(around.now.mono_us, format_args!("{segments} segments before {needed} removed"));
+        }
+        if !self.rounds.is_open() {
+            posts.push((None, Box::new(|| Item::RoundOver)));
         }
         Ok(())
     }

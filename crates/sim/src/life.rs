@@ -31,6 +31,7 @@ pub(crate) enum Item {
     Connection(LinkId, ConnId),
     Synced(Position),
     CheckpointDone(CheckpointDone),
+    RoundOver,
     BeginCheckpoint,
 }
 
@@ -227,6 +228,7 @@ impl Life {
             Item::Message(from, message) => seat.worker.deliver(from, message),
             Item::Synced(position) => seat.worker.synced(position.0),
             Item::CheckpointDone(done) => seat.worker.checkpoint_done(done),
+            Item::RoundOver => seat.worker.round_over(),
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();
             }

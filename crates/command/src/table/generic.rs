@@ -212,6 +212,11 @@ pub(super) const ROWS: &[Row] = &[
         .cost("O(N), N the number of keys")
         .summary("Deletes every key that this partition has of the database."),
     // What one node of a fabric asks the leader of a partition for.
+    node(NarfReached, "narf.reached", 3, READONLY | INTERNAL)
+        .since("0.1.0")
+        .syntax("reach index")
+        .cost("O(N), N the number of replicas")
+        .summary("Tells how many replicas of a partition have an entry in their log, or on their disk."),
     node(NarfDigests, "narf.digests", -2, READONLY | INTERNAL)
         .since("0.1.0")
         .keys(&[key(1, -1, 1, RO)])

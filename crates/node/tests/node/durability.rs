@@ -65,6 +65,26 @@ fn durable_holds_for_requests_and_transactions_over_many_partitions() {
 }
 
 #[test]
+fn waitaof_waits_for_the_disk_or_for_so_long() {
+    on_all(|net| {
+        let client = net.connect(0);
+        for partition in 0..PARTITIONS {
+            net.hold_sync = true;
+            let set = format!("SET {} 1", key_in(partition, "w"));
+            assert_eq!(net.talk(client, &[&set, "WAITAOF 1 0 0", "PING"]), ["OK"]);
+            net.sync();
+            net.settle();
+            assert_eq!(net.take(client), ["[1 0]", "PONG"]);
+            assert_eq!(net.talk(client, &[&set, "WAITAOF 1 0 50"]), ["OK"]);
+            net.pass(60);
+            assert_eq!(net.take(client), ["[0 0]"]);
+            net.hold_sync = false;
+            net.settle();
+        }
+    });
+}
+
+#[test]
 fn one_clients_patience_is_not_anothers() {
     on_all(|net| {
         let (patient, quick) = (net.connect(0), net.connect(1));

@@ -6,6 +6,7 @@ mod borrowing;
 mod clients;
 mod cluster;
 mod cluster_pubsub;
+mod cluster_waits;
 mod cluster_world;
 mod durability;
 mod keyspace;
