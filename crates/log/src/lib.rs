@@ -49,6 +49,7 @@ pub use meta::NodeMeta;
 pub use recovery::{Cut, Recovered};
 pub use rounds::Rounds;
 pub use snapshot_file::{CheckpointHeader, CheckpointInfo, CheckpointReader, CheckpointWriter, Checkpoints};
+pub use watermark::retained_from;
 pub use writer::{Log, SyncHandle};
 
 /// A place in the log: bytes since its beginning, over all segments there ever were.

@@ -99,8 +99,7 @@ impl Log {
         let stop = recovery.read_frames(visit, progress)?;
         let rest = recovery.examine(&stop)?;
         recovery.judge(&stop, &rest)?;
-        let from = mark.map_or(Position(0), |mark| mark.position);
-        recovery.finish(stop, rest, leftovers, watermark, from)
+        recovery.finish(stop, rest, leftovers, watermark)
     }
 }
 
@@ -336,7 +335,6 @@ impl Recovery {
         behind: Behind,
         leftovers: Vec<String>,
         watermark: Option<WatermarkFile>,
-        marked: Position,
     ) -> Result<(Log, Recovered), LogError> {
         let broken = self.damage(&stop, &behind).is_some() || stop.position < self.durable;
         let cut = (behind.bytes > 0).then(|| Cut {
@@ -344,7 +342,10 @@ impl Recovery {
             offset: stop.offset,
             bytes: behind.bytes,
         });
-        let watermark_said = watermark.as_ref().and_then(WatermarkFile::last).map(|mark| mark.position);
+        let last = watermark.as_ref().and_then(WatermarkFile::last);
+        let watermark_said = last.map(|mark| mark.position);
+        let marked = watermark_said.unwrap_or(Position(0));
+        let begin = last.map_or(Position(0), |mark| mark.start).max(self.options.needed_from);
         let spare = self.clear_behind(&stop, &behind, broken)?;
         for name in &leftovers {
             self.disk.remove(name).map_err(LogError::io("remove", name.as_str()))?;
@@ -365,7 +366,8 @@ impl Recovery {
             self.refresh(stop.position, marked)?;
             self.tail(&stop, spare)
         };
-        watermark.save(Mark { position: stop.position.max(marked), boot_id: self.options.boot_id })?;
+        let position = stop.position.max(marked);
+        watermark.save(Mark { position, start: begin, boot_id: self.options.boot_id })?;
         let start = tail.files.segments.first().map_or(stop.position, |&(_, base)| base);
         let mut log = Log::at(Arc::clone(&self.disk), self.options.clone(), watermark, tail);
         let durable = self.durable.max(behind.synced);

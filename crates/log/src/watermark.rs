@@ -1,4 +1,5 @@
-//! The watermark: up to where the log is known to be on stable storage, and in which boot of the machine.
+//! The watermark: up to where the log is known to be on stable storage, in which boot of the machine, and before
+//! which position retention may have removed it.
 //!
 //! Two slots, written in turn and synced, each with a checksum: a torn write leaves the other one. The mark
 //! may lag behind what is synced (it is written about once a second), never run ahead of it.
@@ -24,8 +25,17 @@ const FILE_BYTES: u64 = 2 * SLOT_STRIDE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) position: Position,
+    /// Nothing before it is needed any more.
+    pub(crate) start: Position,
     /// The kernel's boot id while this was written; zeros if unknown.
     pub(crate) boot_id: [u8; 16],
+}
+
+/// Before which position retention may have removed the log: what a node needs that cannot tell it from its
+/// checkpoints, because it does not hold every partition.
+pub fn retained_from(disk: &dyn Disk) -> Result<Position, LogError> {
+    let mark = WatermarkFile::open(disk)?.and_then(|file| file.last());
+    Ok(mark.map_or(Position(0), |mark| mark.start))
 }
 
 /// The open file.
@@ -71,7 +81,7 @@ impl WatermarkFile {
     pub(crate) fn create(disk: &dyn Disk, boot_id: [u8; 16]) -> Result<WatermarkFile, LogError> {
         let file = disk::create_or_open(disk, NAME).map_err(LogError::io("create", NAME))?;
         let mut created = WatermarkFile { file, generation: 0, last: None, allocated: false, stable: true };
-        created.save(Mark { position: Position(0), boot_id })?;
+        created.save(Mark { position: Position(0), start: Position(0), boot_id })?;
         disk.sync_dir().map_err(LogError::io("sync the folder of", NAME))?;
         Ok(created)
     }
@@ -122,6 +132,7 @@ fn encode(generation: u64, mark: Mark) -> [u8; SLOT_BYTES] {
     out[16..24].copy_from_slice(&generation.to_le_bytes());
     out[24..32].copy_from_slice(&mark.position.0.to_le_bytes());
     out[32..48].copy_from_slice(&mark.boot_id);
+    out[48..56].copy_from_slice(&mark.start.0.to_le_bytes());
     let crc = base::checksum(&out[..60]);
     out[60..].copy_from_slice(&crc.to_le_bytes());
     out
@@ -136,7 +147,8 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<Option<(u64, Mark)>, LogError> {
         return Err(LogError::Newer { file: NAME.to_owned(), found: version.max(features), known: VERSION });
     }
     let boot_id = *bytes[32..].first_chunk().expect("sixteen bytes follow offset 32 of 64");
-    Ok(Some((read_u64(bytes, 16), Mark { position: Position(read_u64(bytes, 24)), boot_id })))
+    let (position, start) = (Position(read_u64(bytes, 24)), Position(read_u64(bytes, 48)));
+    Ok(Some((read_u64(bytes, 16), Mark { position, start, boot_id })))
 }
 
 #[cfg(test)]
@@ -145,7 +157,7 @@ mod tests {
     use crate::memory::{Crash, Fault, MemoryDisk, Operation};
 
     fn mark(position: u64) -> Mark {
-        Mark { position: Position(position), boot_id: [1; 16] }
+        Mark { position: Position(position), start: Position(0), boot_id: [1; 16] }
     }
 
     fn open(disk: &MemoryDisk) -> WatermarkFile {

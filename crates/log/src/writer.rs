@@ -267,8 +267,18 @@ impl SyncHandle {
     pub fn mark_durable(&self) -> Result<(), LogError> {
         let shared = &*self.0;
         shared.check()?;
-        let mark = Mark { position: self.synced(), boot_id: shared.options.boot_id };
         let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
+        let start = watermark.last().map_or(Position(0), |mark| mark.start);
+        let mark = Mark { position: self.synced(), start, boot_id: shared.options.boot_id };
+        watermark.save(mark).map_err(|error| shared.poison(error))
+    }
+
+    /// Writes down that nothing before `start` is needed.
+    fn mark_start(&self, start: Position) -> Result<(), LogError> {
+        let shared = &*self.0;
+        let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
+        let start = watermark.last().map_or(start, |mark| mark.start.max(start));
+        let mark = Mark { position: self.synced(), start, boot_id: shared.options.boot_id };
         watermark.save(mark).map_err(|error| shared.poison(error))
     }
 
@@ -304,7 +314,7 @@ impl SyncHandle {
 
     /// Removes the segments that lie wholly before `position` and are synced; the active one stays. Returns
     /// how many went. A crash at any point, and any order in which the removals reach the disk, leaves a log
-    /// that opens with `needed_from` at `position`.
+    /// that opens with `needed_from` at `position`, or at [`retained_from`](crate::retained_from).
     pub fn cut_before(&self, position: Position) -> Result<usize, LogError> {
         let shared = &*self.0;
         shared.check()?;
@@ -314,6 +324,9 @@ impl SyncHandle {
             let pairs = files.segments.windows(2);
             pairs.take_while(|pair| pair[1].1 <= limit).map(|pair| pair[0].0).collect()
         };
+        if !behind.is_empty() {
+            self.mark_start(limit)?;
+        }
         for seq in &behind {
             let name = segment_name(*seq);
             match shared.disk.remove(&name) {

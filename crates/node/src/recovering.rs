@@ -175,16 +175,16 @@ impl RecoveringPartition {
     pub(crate) fn replay_restored(&mut self, id: EntryId) -> Result<(), ReplayError> {
         self.is_known = true;
         self.is_alone = false;
-        if id.index > self.last.index {
-            return Err(ReplayError::Gap {
-                partition: self.partition_id.0,
-                last: self.last.index,
-                found: id.index,
-            });
-        }
         // Void even if the checkpoint is a later one of our own.
         self.tail.clear();
-        self.gap = None;
+        // Without the checkpoint, what follows must end with a record that it has gone, after which it was removed.
+        self.gap = match id.index > self.last.index {
+            true => {
+                let (partition, last) = (self.partition_id.0, self.last.index);
+                Some(ReplayError::Gap { partition, last, found: id.index })
+            }
+            false => None,
+        };
         self.is_received &= id != self.last;
         Ok(())
     }
@@ -386,6 +386,19 @@ mod tests {
         }
         assert!(partition.check().is_err(), "as long as it has not ended, something is missing");
         partition.replay_gone(52);
+        assert_eq!(partition.check(), Ok(()));
+        assert!(!partition.is_known());
+    }
+
+    #[test]
+    fn a_state_that_was_taken_over_and_has_gone_since_needs_no_checkpoint() {
+        let mut partition = fresh();
+        state(&mut partition, 2, 1);
+        partition.replay_restored(EntryId { term: 2, index: 3 }).unwrap();
+        state(&mut partition, 2, 3);
+        replay(&mut partition, 2, 4).unwrap();
+        assert!(partition.check().is_err(), "as long as it has not gone, something is missing");
+        partition.replay_gone(4);
         assert_eq!(partition.check(), Ok(()));
         assert!(!partition.is_known());
     }

@@ -10,7 +10,7 @@ use crate::fabric::group_config;
 use crate::meta::MetaReplica;
 use crate::operations::Stamp;
 use crate::partition::ReplayError;
-use crate::replay_tail::ReplayTail;
+use crate::replay_tail::{ReplayTail, check_next};
 
 /// The meta group of which the log is being read.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(crate) struct RecoveringMeta {
     members: Members,
     hard: HardState,
     tail: ReplayTail,
+    /// The log is known from the middle on only: a record of the whole state follows.
+    gap: Option<ReplayError>,
 }
 
 /// A replica of the meta group that can take part again.
@@ -63,6 +65,7 @@ impl RecoveringMeta {
         self.is_known = true;
         if id.index >= self.applied.index {
             self.tail.cut_before(id);
+            self.gap = None;
             (self.applied, self.members, self.state) = (id, members, state);
         }
     }
@@ -80,7 +83,19 @@ impl RecoveringMeta {
     fn keep(&mut self, entry: Entry) -> Result<(), ReplayError> {
         self.is_known = true;
         // A founder's first entry follows a place that is in no record.
-        self.tail.keep(META_GROUP, self.applied.max(EntryId::FOUNDED), entry)
+        let applied = self.applied.max(EntryId::FOUNDED);
+        if applied == EntryId::FOUNDED && self.tail.is_empty() && self.gap.is_none() {
+            self.gap = check_next(META_GROUP, applied.index, entry.id.index).err();
+        }
+        if self.gap.is_some() && entry.id.index > applied.index {
+            return Ok(());
+        }
+        self.tail.keep(META_GROUP, applied, entry)
+    }
+
+    /// Whether all there is of it is whole, once the log was read.
+    pub(crate) fn check(&self) -> Result<(), ReplayError> {
+        self.gap.clone().map_or(Ok(()), Err)
     }
 
     pub(crate) fn state(&mut self, hard: HardState) -> Result<(), ReplayError> {
@@ -90,7 +105,7 @@ impl RecoveringMeta {
     }
 
     pub(crate) fn members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
-        if index >= self.applied.index {
+        if index >= self.applied.index && self.gap.is_none() {
             self.commit(index)?;
             self.applied = self.tail.take_change(index).unwrap_or(self.applied);
             self.members = members;
@@ -138,5 +153,37 @@ impl RecoveringMeta {
             group.wake();
         }
         Ok(RecoveredMeta(MetaReplica::new(group, self.state, applied, members)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Millis;
+
+    fn entry(meta: &mut RecoveringMeta, index: u64) {
+        let header = EntryHeader {
+            partition: META_GROUP,
+            term: 2,
+            index,
+            time: Millis(index),
+            seed: 0,
+            operations: 0,
+        };
+        meta.entry(&header, &[]).unwrap();
+    }
+
+    #[test]
+    fn entries_before_the_record_of_the_whole_state_need_nothing_before_them() {
+        let mut meta = RecoveringMeta::default();
+        entry(&mut meta, 50);
+        meta.state(HardState { term: 2, vote: 1, commit: 50 }).unwrap();
+        entry(&mut meta, 51);
+        assert!(meta.check().is_err(), "as long as the state is not there, something is missing");
+        let members = Members { voters: vec![1, 2, 3], ..Members::default() };
+        meta.restore(EntryId { term: 2, index: 51 }, members, Meta::new());
+        entry(&mut meta, 52);
+        assert_eq!(meta.check(), Ok(()));
+        assert_eq!(meta.tail.end(meta.applied), EntryId { term: 2, index: 52 });
     }
 }

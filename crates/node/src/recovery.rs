@@ -176,6 +176,7 @@ impl Recovery {
                 partitions.push(Box::new(partition.start(node, seed, frame)?));
             }
         }
+        self.meta.check()?;
         let meta = self.meta.is_known().then(|| self.meta.start(node, seed)).transpose()?;
         Ok((partitions, meta))
     }

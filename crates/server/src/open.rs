@@ -170,7 +170,7 @@ fn start(
     progress: bool,
 ) -> anyhow::Result<Opened> {
     let mut recovered = match &disk {
-        Some(disk) => recover(disk, &meta, settings, progress)?,
+        Some(disk) => recover(disk, &meta, settings, (entrance.is_some(), progress))?,
         None => Recovering { recovery: empty(&meta), log: None },
     };
     let knows_fabric = recovered.recovery.knows_fabric();
@@ -251,12 +251,12 @@ fn mint(node_id: NodeId, key_hash_seed: u64, partitions: u16) -> anyhow::Result<
     })
 }
 
-/// Reads checkpoints, then the log behind them.
+/// Reads checkpoints, then the log behind them. A node of a fabric need not hold every partition.
 fn recover(
     disk: &Arc<dyn Disk>,
     meta: &NodeMeta,
     settings: &Settings,
-    progress: bool,
+    (is_in_fabric, progress): (bool, bool),
 ) -> anyhow::Result<Recovering> {
     Checkpoints::remove_unfinished(&**disk)?;
     let found = Checkpoints::find(&**disk)?;
@@ -287,6 +287,7 @@ fn recover(
     };
     options.needed_from = match complete {
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
+        false if is_in_fabric => log::retained_from(&**disk)?,
         false => Position(0),
     };
     let cut = options.needed_from;

@@ -178,6 +178,26 @@ fn retention_removes_whole_segments_behind_a_position_and_never_the_active_one()
 }
 
 #[test]
+fn what_retention_removed_is_known_and_anything_more_is_refused() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    let handle = log.sync_handle();
+    let ends: Vec<Position> = (0..200).map(|n| log.append(&payload(n)).unwrap()).collect();
+    assert_eq!(log::retained_from(&disk).unwrap(), Position(0));
+    handle.sync().unwrap();
+    handle.cut_before(ends[100]).unwrap();
+    handle.mark_durable().unwrap();
+    assert_eq!(log::retained_from(&disk).unwrap(), ends[100]);
+    let known = LogOptions { needed_from: ends[100], ..options(1) };
+    let (_, recovered, _) = open(&disk, known.clone()).unwrap();
+    assert!(recovered.start <= ends[100]);
+    assert_eq!(log::retained_from(&disk).unwrap(), ends[100], "opening keeps it");
+    let oldest = disk.list().unwrap().into_iter().filter(|name| name.starts_with("log-0")).min().unwrap();
+    disk.remove(&oldest).unwrap();
+    assert!(matches!(open(&disk, known), Err(LogError::Damaged { .. })), "a person removed a segment");
+}
+
+#[test]
 fn a_spare_is_made_ahead_and_filled_with_zeros_where_syncs_are_frequent() {
     let disk = MemoryDisk::new();
     let (mut log, ..) = open(&disk, LogOptions { segment_bytes: 1 << 20, ..options(1) }).unwrap();
