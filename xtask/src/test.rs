@@ -14,6 +14,8 @@ use crate::{docs, fuzz, layers, licences, prepare, shell, sim, tidy, workspace};
 const FUZZ_SECONDS: u64 = 60;
 /// How many simulated histories run here; `cargo xtask sim --seeds N` runs more.
 const SIM_SEEDS: &str = "200";
+/// How many of clusters, by number of nodes.
+const CLUSTER_SEEDS: [(&str, &str); 2] = [("3", "150"), ("5", "50")];
 /// Within how many of them each planted bug must be found.
 const PLANTED_SEEDS: &str = "300";
 
@@ -160,6 +162,10 @@ impl Run {
     fn sim(&mut self) {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
         self.check("simulation", || sim::run(&words(&["--seeds", SIM_SEEDS])));
+        for (nodes, seeds) in CLUSTER_SEEDS {
+            let name = format!("simulation of {nodes} nodes");
+            self.check(&name, || sim::run(&words(&["--nodes", nodes, "--seeds", seeds])));
+        }
         self.check("planted bugs are found", || sim::run(&words(&["--planted", "--seeds", PLANTED_SEEDS])));
     }
 

@@ -669,6 +669,18 @@ impl Worker {
         self.places.iter().filter(|place| place.partition.is_some()).count()
     }
 
+    /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys.
+    pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
+        let now = self.now.millis();
+        let digest = |partition: &Partition| {
+            let keyspaces = partition.keyspaces();
+            keyspaces
+                .fold(0, |all, (db, keyspace)| all ^ keyspace.digest(now).rotate_left(u32::from(db.number())))
+        };
+        let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
+        partitions.map(|partition| (partition.id(), partition.applied().index, digest(partition))).collect()
+    }
+
     /// How many clients are connected here.
     pub fn clients(&self) -> usize {
         self.sessions.len()

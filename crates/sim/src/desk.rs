@@ -150,7 +150,11 @@ impl Desk {
                 let position = self.rounds.position_for(partition, position, is_received);
                 (partition, self.begin(partition, (index, term), (position, is_received), time.0 * 1000))
             }
-            CheckpointWrite::Chunk { partition, bytes } => (partition, self.chunk(partition, &bytes)),
+            CheckpointWrite::Chunk { partition, bytes } => {
+                let (result, len) = (self.chunk(partition, &bytes), bytes.len());
+                posts.push((Some(from), Box::new(move || Item::CheckpointWritten(partition, len))));
+                (partition, result)
+            }
             CheckpointWrite::End { partition } => {
                 let is_received = self.writers.get(&partition).is_some_and(|writing| writing.is_received);
                 let result = self.end(partition, around);
@@ -162,9 +166,7 @@ impl Desk {
         };
         match result {
             Err(error) if error.is_full() => {
-                around
-                    .trace
-                    .note(around.now.mono_us, format_args!("no room for the checkpoint of {partition:?}"));
+                around.note(format_args!("no room for the checkpoint of {partition:?}"));
                 self.give_up(partition);
                 Ok(())
             }
@@ -218,7 +220,7 @@ impl Desk {
         writer.finish()?;
         self.rounds.written(partition, position, is_received);
         Checkpoints::remove_older(&*self.disk, partition, index)?;
-        around.trace.note(around.now.mono_us, format_args!("checkpoint of {partition:?} at entry {index}"));
+        around.note(format_args!("checkpoint of {partition:?} at entry {index}"));
         Ok(true)
     }
 
@@ -239,9 +241,7 @@ impl Desk {
         }
         if let Some(needed) = self.rounds.end(from, held, gone) {
             let segments = self.sync.cut_before(needed)?;
-            around
-                .trace
-                .note(around.now.mono_us, format_args!("{segments} segments before {needed} removed"));
+            around.note(format_args!("{segments} segments before {needed} removed"));
         }
         if !self.rounds.is_open() {
             posts.push((None, Box::new(|| Item::RoundOver)));

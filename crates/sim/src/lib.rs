@@ -1,4 +1,4 @@
-//! The simulated shell: one node under a simulated network, disk and clock, everything from one seed.
+//! The simulated shell: one node or a cluster under simulated networks, disks and clocks, everything from one seed.
 //!
 //! ```
 //! use sim::{Options, World};
@@ -9,17 +9,19 @@
 //! assert_eq!(report, World::run(1, options).0); // A seed is replayed exactly.
 //! ```
 //!
-//! Main types: [`World`] (a run), [`Plan`] (what a seed decides beforehand), [`SimDisk`](disk::SimDisk),
+//! Main types: [`World`] (a run of one node), [`ClusterWorld`] (of several), [`Plan`] (what a seed decides beforehand), [`SimDisk`](disk::SimDisk),
 //! [`Oracle`](oracle::Oracle) (what clients were told, and whether it can be true).
 //!
 //! Reading order: `world` (a run), `life` (one process: the server's part, step by step), `desk` (its disk
-//! thread), `client` and `workload`, `oracle` and `invariants`.
+//! thread), `client` and `workload`, `oracle` and `invariants`; then `cluster` (a run of several nodes: `machine`,
+//! `wires`, `client`, `judge` and `history`).
 //!
 //! Invariants: no clock, no thread, no randomness but the seed's; the oracle sees what clients see and nothing
 //! else. Does not know: what is inside a worker.
 
 mod client;
 mod clock;
+mod cluster;
 mod desk;
 pub mod disk;
 mod host;
@@ -34,6 +36,7 @@ mod workload;
 mod world;
 
 pub use clock::{Clock, Window};
+pub use cluster::ClusterWorld;
 pub use plan::{Kind, Plan};
 pub use trace::Trace;
 pub use world::{Options, Report, World};

@@ -8,14 +8,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use base::{ConnId, Millis, Now, Random, WorkerId};
-use log::{Log, LogError, Position, SyncHandle};
+use base::{ConnId, Millis, NodeId, Now, PartitionId, Random, WorkerId};
+use log::{LogError, Position, SyncHandle};
 use node::settings::Settings;
-use node::{AfterSend, CheckpointDone, Outbox, Partition, Peer, Router, Worker, WorkerSetup};
+use node::{AfterSend, CheckpointDone, Control, FabricSetup, Outbox, Peer, Router, Worker, WorkerSetup};
 
 use crate::desk::{Desk, DiskJob};
 use crate::host::{SharedLog, SimHost, lock};
 use crate::net::{End, LinkId, Network};
+use crate::start::Started;
 use crate::trace::Trace;
 
 /// Bytes read from one connection at once, and in one turn; what a turn may append beyond one large request. The
@@ -31,8 +32,14 @@ pub(crate) enum Item {
     Connection(LinkId, ConnId),
     Synced(Position),
     CheckpointDone(CheckpointDone),
+    CheckpointWritten(PartitionId, usize),
     RoundOver,
     BeginCheckpoint,
+    AskFabric(u64, Box<cluster::Command>),
+    /// A frame of another node.
+    Frame(NodeId, Vec<u8>),
+    PeerUp(NodeId),
+    PeerDown(NodeId),
 }
 
 /// Where a worker is in its turn.
@@ -76,6 +83,10 @@ pub(crate) struct Life {
     connected: usize,
     /// Requests for a write that were refused may only follow a disk that was full.
     pub(crate) refusing: bool,
+    /// Frames for other nodes that were sent and not taken yet: by which worker, and to whom.
+    pub(crate) peers: Vec<(usize, u64, Vec<u8>)>,
+    /// What workers said about the node as a whole, not taken yet.
+    pub(crate) control: Vec<Control>,
 }
 
 /// What a life needs of the world for a moment.
@@ -84,11 +95,16 @@ pub(crate) struct Around<'a> {
     pub(crate) random: &'a mut Random,
     pub(crate) network: &'a mut Network,
     pub(crate) trace: &'a mut Trace,
+    /// Which of several nodes it is.
+    pub(crate) node: Option<usize>,
 }
 
 impl Around<'_> {
-    fn note(&mut self, what: std::fmt::Arguments<'_>) {
-        self.trace.note(self.now.mono_us, what);
+    pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        match self.node {
+            Some(node) => self.trace.note(self.now.mono_us, format_args!("node {node}: {what}")),
+            None => self.trace.note(self.now.mono_us, what),
+        }
     }
 }
 
@@ -97,19 +113,30 @@ impl Life {
     pub(crate) fn new(
         settings: &Settings,
         router: Router,
-        partitions: Vec<Box<Partition>>,
-        log: Log,
-        desk: Desk,
+        started: Started,
+        (sync_interval_us, checkpoint_log_bytes): (u64, u64),
         random: &mut Random,
     ) -> Life {
+        let Started { disk, meta, partitions, log, rounds, member, .. } = started;
         let sync = log.sync_handle();
+        let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
         let settings = Arc::new(settings.clone());
-        let mut owned: Vec<Vec<Box<Partition>>> = (0..router.workers()).map(|_| Vec::new()).collect();
+        let mut owned: Vec<Vec<_>> = (0..router.workers()).map(|_| Vec::new()).collect();
         for partition in partitions {
             owned[usize::from(router.owner(partition.id()).0)].push(partition);
         }
-        let seat = |(number, partitions)| Seat {
+        let (state, mut replica) = member.map(|(state, replica)| (Arc::new(state), Some(replica))).unzip();
+        let fabric = |number: usize| {
+            Some(FabricSetup {
+                node: meta.node_id,
+                hasher: base::KeyHasher::new(meta.key_hash_seed),
+                meta: Arc::clone(state.as_ref()?),
+                meta_replica: replica.as_mut().filter(|_| number == 0).and_then(Option::take),
+            })
+        };
+        let fabrics: Vec<Option<FabricSetup>> = (0..owned.len()).map(fabric).collect();
+        let seat = |(number, (partitions, fabric))| Seat {
             worker: Worker::new(WorkerSetup {
                 id: WorkerId(number as u16),
                 router,
@@ -118,7 +145,7 @@ impl Life {
                 logging: true,
                 seed: random.next_u64(),
                 host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
-                fabric: None,
+                fabric,
             }),
             phase: Phase::Idle,
             inbox: VecDeque::new(),
@@ -128,8 +155,18 @@ impl Life {
             frozen_until_us: 0,
             turns: 0,
         };
-        let seats: Vec<Seat> = owned.into_iter().enumerate().map(seat).collect();
-        Life { seats, log: shared, sync, desk, failed: None, next_seat: 0, connected: 0, refusing: false }
+        Life {
+            seats: owned.into_iter().zip(fabrics).enumerate().map(seat).collect(),
+            log: shared,
+            sync,
+            desk,
+            failed: None,
+            next_seat: 0,
+            connected: 0,
+            refusing: false,
+            peers: Vec::new(),
+            control: Vec::new(),
+        }
     }
 
     /// How many workers there are.
@@ -142,6 +179,16 @@ impl Life {
         let to = self.next_seat % self.seats.len();
         self.next_seat += 1;
         self.seats[to].inbox.push_back(Item::Connection(link, ConnId(link.0)));
+    }
+
+    /// Gives something to a worker.
+    pub(crate) fn post(&mut self, seat: usize, item: Item) {
+        self.seats[seat].inbox.push_back(item);
+    }
+
+    /// The worker in a seat, to be asked.
+    pub(crate) fn worker(&self, seat: usize) -> &Worker {
+        &self.seats[seat].worker
     }
 
     /// Moves a worker on by one step.
@@ -211,12 +258,22 @@ impl Life {
         if seat_of.worker.next_tick() <= around.now.mono_millis() {
             seat_of.worker.tick();
         }
-        #[cfg_attr(not(narf_plant), expect(unused_mut, reason = "only a planted bug takes from it"))]
         let mut outbox = std::mem::take(seat_of.worker.end_turn());
         #[cfg(narf_plant)]
         if base::plant::is(base::plant::Plant::AckBeforeWrite) {
             for token in std::mem::take(&mut outbox.send) {
                 self.flush(seat, token, around);
+            }
+        }
+        for control in std::mem::take(&mut outbox.control) {
+            match control {
+                // Before anything of this turn leaves.
+                Control::Fail(reason) => {
+                    around.note(format_args!("the node stops: {reason}"));
+                    self.failed = Some(reason);
+                    return;
+                }
+                control => self.control.push(control),
             }
         }
         self.seats[seat].phase = Phase::Append(Box::new(outbox));
@@ -228,6 +285,11 @@ impl Life {
             Item::Message(from, message) => seat.worker.deliver(from, message),
             Item::Synced(position) => seat.worker.synced(position.0),
             Item::CheckpointDone(done) => seat.worker.checkpoint_done(done),
+            Item::CheckpointWritten(partition, bytes) => seat.worker.checkpoint_written(partition, bytes),
+            Item::AskFabric(number, command) => seat.worker.ask_fabric(number, *command),
+            Item::Frame(from, frame) => seat.worker.peer_frame(from, &frame),
+            Item::PeerUp(node) => seat.worker.peer_up(node),
+            Item::PeerDown(node) => seat.worker.peer_down(node),
             Item::RoundOver => seat.worker.round_over(),
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();
@@ -335,6 +397,7 @@ impl Life {
         for (to, message) in outbox.messages.drain(..) {
             self.seats[usize::from(to.0)].inbox.push_back(Item::Message(WorkerId(number as u16), message));
         }
+        self.peers.extend(outbox.peers.drain(..).map(|(to, frame)| (number, to, frame)));
         self.seats[number].phase = Phase::Send(outbox);
     }
 

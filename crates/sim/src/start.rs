@@ -1,11 +1,12 @@
-//! Start-up as the server does it: identity, checkpoints, log, leadership.
+//! Start-up as the server does it: identity, checkpoints, log, and the node's part in its fabric.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{KeyHasher, Millis, NodeId, Random};
+use cluster::{Founding, Meta};
 use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position, Rounds};
-use node::{Partition, Recovery, RecoveryError, Router};
+use node::{Partition, RecoveredMeta, Recovery, RecoveryError, Router};
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -14,46 +15,89 @@ pub(crate) enum StartError {
     Log(#[from] LogError),
     #[error("recovery: {0}")]
     Recovery(#[from] RecoveryError),
+    #[error("group: {0}")]
+    Group(#[from] raft::RecoverError),
     #[error("checkpoint {0} is damaged: {1}")]
     Checkpoint(String, LogError),
 }
 
+/// The machine a node starts on.
+pub(crate) struct Place {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) boot_id: [u8; 16],
+    pub(crate) workers: u16,
+    pub(crate) segment_bytes: u64,
+}
+
+/// What a node is that finds nothing on its disk.
+pub(crate) enum Begins {
+    /// On its own for good.
+    Alone,
+    /// The first of a fabric.
+    Founds(Founding),
+    /// Let in by a fabric that told it this.
+    Joins(Meta),
+}
+
 /// What start-up found.
 pub(crate) struct Started {
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) meta: NodeMeta,
     pub(crate) partitions: Vec<Box<Partition>>,
     pub(crate) log: Log,
     pub(crate) rounds: Rounds,
+    /// The fabric as the node knows it, and its replica of the meta group.
+    pub(crate) member: Option<(Meta, RecoveredMeta)>,
     /// How much of an unfinished end was cut off the log.
     pub(crate) cut_bytes: u64,
     pub(crate) frames: u64,
 }
 
-/// Reads checkpoints, then the log behind them, and leads every partition.
+/// Reads checkpoints, then the log behind them, and takes the node's part. A folder without an identity gets `fresh`.
 pub(crate) fn start(
-    disk: Arc<dyn Disk>,
-    (partitions, workers): (u16, u16),
-    boot_id: [u8; 16],
-    segment_bytes: u64,
+    place: Place,
+    fresh: NodeMeta,
+    begins: Begins,
     random: &mut Random,
 ) -> Result<Started, StartError> {
+    let disk = Arc::clone(&place.disk);
     let meta = match NodeMeta::load(&*disk)? {
         Some(meta) => meta,
         None => {
-            let meta = mint(partitions, random);
-            meta.create(&*disk)?;
-            meta
+            fresh.create(&*disk)?;
+            fresh
         }
     };
-    Checkpoints::remove_unfinished(&*disk)?;
-    let found = Checkpoints::find(&*disk)?;
+    let (recovery, mut log, rounds, (frames, cut_bytes)) = recover(&place, &meta, &begins)?;
+    let mut frame = Vec::new();
+    let seed = random.next_u64();
+    let (partitions, member) = match begins {
+        Begins::Alone => (recovery.lead_alone(seed, &mut frame)?, None),
+        begins => {
+            let (partitions, member) = take_part(recovery, meta.node_id, begins, seed, &mut frame)?;
+            (partitions, Some(member))
+        }
+    };
+    if !frame.is_empty() {
+        log.append(&frame)?;
+    }
+    log.sync_handle().sync()?;
+    Ok(Started { disk, meta, partitions, log, rounds, member, cut_bytes, frames })
+}
+
+type Recovered = (Recovery, Log, Rounds, (u64, u64));
+
+fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered, StartError> {
+    let disk = &place.disk;
+    Checkpoints::remove_unfinished(&**disk)?;
+    let found = Checkpoints::find(&**disk)?;
     if let Some((file, error)) = found.damaged.into_iter().next() {
         return Err(StartError::Checkpoint(file, error));
     }
     let mut recovery = Recovery::new(Router::new(meta.partitions, 1), KeyHasher::new(meta.key_hash_seed));
     let mut needed_from = BTreeMap::new();
     for (id, info) in &found.newest {
-        let mut reader = CheckpointReader::open(&*disk, &info.name)?;
+        let mut reader = CheckpointReader::open(&**disk, &info.name)?;
         let header = *reader.header();
         recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
         let mut chunk = Vec::new();
@@ -64,28 +108,54 @@ pub(crate) fn start(
     }
     let complete = needed_from.len() == usize::from(meta.partitions);
     let mut options = LogOptions::new(meta.log_salt);
-    options.segment_bytes = segment_bytes;
+    options.segment_bytes = place.segment_bytes;
     options.free_bytes_min = 16 * 1024;
-    options.boot_id = boot_id;
-    options.needed_from = match complete {
-        true => needed_from.values().copied().min().unwrap_or(Position(0)),
-        false => Position(0),
+    options.boot_id = place.boot_id;
+    options.needed_from = match (complete, begins) {
+        (true, _) => needed_from.values().copied().min().unwrap_or(Position(0)),
+        (false, Begins::Alone) => Position(0),
+        (false, _) => log::retained_from(&**disk)?,
     };
     let cut = options.needed_from;
     options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
     let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
-    let (mut log, recovered) = Log::open(disk, options, &mut visit, &mut |_, _| {})?;
-    let mut frame = Vec::new();
-    let partitions = recovery.lead_alone(random.next_u64(), &mut frame)?;
-    log.append(&frame)?;
-    log.sync_handle().sync()?;
+    let (log, recovered) = Log::open(Arc::clone(disk), options, &mut visit, &mut |_, _| {})?;
+    let rounds = Rounds::new(place.workers, needed_from, cut);
     let cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
-    let rounds = Rounds::new(workers, needed_from, cut);
-    Ok(Started { meta, partitions, log, rounds, cut_bytes, frames: recovered.frames })
+    Ok((recovery, log, rounds, (recovered.frames, cut_bytes)))
+}
+
+type Part = (Vec<Box<Partition>>, (Meta, RecoveredMeta));
+
+/// The node's part in a fabric: as it was, or as it begins.
+fn take_part(
+    recovery: Recovery,
+    node: NodeId,
+    begins: Begins,
+    seed: u64,
+    frame: &mut Vec<u8>,
+) -> Result<Part, StartError> {
+    let me = cluster::replica_id(node).expect("a node's id is drawn so that it can be used");
+    let holds_all = !recovery.knows_fabric() && matches!(begins, Begins::Founds(_));
+    let (partitions, found) = recovery.start(me, seed, holds_all, frame)?;
+    let member = match (found, begins) {
+        (Some(replica), begins) => {
+            let known = replica.state().clone();
+            let state = match begins {
+                Begins::Joins(told) if !known.is_founded() => told,
+                _ => known,
+            };
+            (state, replica)
+        }
+        (None, Begins::Founds(founding)) => (Meta::new(), RecoveredMeta::found(me, seed, founding)?),
+        (None, Begins::Joins(told)) => (told, RecoveredMeta::join(me, seed)?),
+        (None, Begins::Alone) => unreachable!("a node that is alone takes no part"),
+    };
+    Ok((partitions, member))
 }
 
 /// A new identity.
-fn mint(partitions: u16, random: &mut Random) -> NodeMeta {
+pub(crate) fn mint(partitions: u16, random: &mut Random) -> NodeMeta {
     NodeMeta {
         node_id: NodeId(u128::from(random.next_u64())),
         key_hash_seed: random.next_u64(),

@@ -11,13 +11,12 @@ use resp::Value;
 
 use crate::client::{Client, Surroundings};
 use crate::clock::Clock;
-use crate::desk::Desk;
 use crate::disk::SimDisk;
 use crate::life::{Around, Life};
 use crate::net::Network;
 use crate::oracle::{Oracle, Want};
 use crate::plan::{Kind, Plan};
-use crate::start::{StartError, start};
+use crate::start::{Begins, Place, StartError, mint, start};
 use crate::trace::Trace;
 use crate::workload::{self, Batch, Part};
 
@@ -181,8 +180,13 @@ impl World {
             return Ok(());
         };
         let now = self.clock.now();
-        let mut around =
-            Around { now, random: &mut self.random, network: &mut self.network, trace: &mut self.trace };
+        let mut around = Around {
+            now,
+            random: &mut self.random,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            node: None,
+        };
         let moves = 1 + around.random.below(2 * life.workers() as u64 + 2);
         for _ in 0..moves {
             let who = around.random.below(life.workers() as u64 * 4 + 1) as usize;
@@ -225,13 +229,14 @@ impl World {
 
     /// Starts the node as the server would.
     fn start(&mut self) -> Result<(), String> {
-        let started = start(
-            self.disk.disk(),
-            (self.plan.partitions, self.plan.workers),
-            self.disk.boot_id(),
-            self.plan.segment_bytes,
-            &mut self.random,
-        );
+        let place = Place {
+            disk: self.disk.disk(),
+            boot_id: self.disk.boot_id(),
+            workers: self.plan.workers,
+            segment_bytes: self.plan.segment_bytes,
+        };
+        let fresh = mint(self.plan.partitions, &mut self.random);
+        let started = start(place, fresh, Begins::Alone, &mut self.random);
         let started = match started {
             Ok(started) => started,
             // A fault may strike while it starts; the next attempt finds what this one left.
@@ -245,16 +250,9 @@ impl World {
         self.starts += 1;
         let (frames, cut) = (started.frames, started.cut_bytes);
         self.note(format_args!("the node starts with {frames} frames, {cut} bytes cut"));
-        let desk = Desk::new(
-            self.disk.disk(),
-            started.log.sync_handle(),
-            started.meta,
-            started.rounds,
-            self.plan.sync_interval_us,
-            self.plan.checkpoint_log_bytes,
-        );
         let router = Router::new(self.plan.partitions, self.plan.workers);
-        let life = Life::new(&self.settings, router, started.partitions, started.log, desk, &mut self.random);
+        let pace = (self.plan.sync_interval_us, self.plan.checkpoint_log_bytes);
+        let life = Life::new(&self.settings, router, started, pace, &mut self.random);
         self.life = Some(life);
         Ok(())
     }
@@ -505,7 +503,7 @@ const FREEZES_AT_ONCE: u64 = 4;
 const SYNC_SLACK_STEPS: u64 = 200;
 
 /// What a panic said.
-fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+pub(crate) fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

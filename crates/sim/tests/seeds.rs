@@ -1,6 +1,6 @@
 //! Seeds that run with every test, and the promise that a seed is replayed exactly.
 
-use sim::{Options, World};
+use sim::{ClusterWorld, Options, World};
 
 fn run(seeds: impl Iterator<Item = u64>, ticks: u64) {
     for seed in seeds {
@@ -25,6 +25,29 @@ fn a_seed_is_replayed_byte_for_byte() {
     for seed in 1..6 {
         let options = Options { ticks: 2000, keep_trace: true };
         let ((one, lines), (other, again)) = (World::run(seed, options), World::run(seed, options));
+        assert_eq!(lines.kept(), again.kept());
+        assert_eq!(one, other);
+    }
+}
+
+#[test]
+fn clusters_hold_every_promise() {
+    for (nodes, seeds) in [(1, 1..4), (3, 1..10), (5, 1..4)] {
+        for seed in seeds {
+            let (report, _) = ClusterWorld::run(seed, nodes, Options { ticks: 2000, keep_trace: false });
+            let replay = format!("cargo xtask sim --nodes {nodes} --seed {seed} --ticks 2000 --trace");
+            assert_eq!(report.violation, None, "replay: {replay}");
+            assert!(report.answers > 100, "seed {seed} had nothing to judge");
+        }
+    }
+}
+
+#[test]
+fn a_seed_of_a_cluster_is_replayed_byte_for_byte() {
+    let options = Options { ticks: 1500, keep_trace: true };
+    for seed in 1..3 {
+        let ((one, lines), (other, again)) =
+            (ClusterWorld::run(seed, 3, options), ClusterWorld::run(seed, 3, options));
         assert_eq!(lines.kept(), again.kept());
         assert_eq!(one, other);
     }

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use sim::{Options, World};
+use sim::{ClusterWorld, Options, Report, Trace, World};
 
 const HELP: &str = "\
 cargo xtask sim [OPTIONS]
@@ -12,6 +12,7 @@ cargo xtask sim [OPTIONS]
   --seeds N     how many seeds to run (100)
   --start S     the first of them (1)
   --seed S      run this one only
+  --nodes N     run a cluster of so many nodes; without it one node by itself
   --ticks T     steps with trouble, before everything heals (4000)
   --trace       tell everything that happened
   --planted     plant each bug in turn and run seeds until it is found; at most N seeds each
@@ -22,14 +23,23 @@ struct Arguments {
     first: u64,
     count: u64,
     ticks: u64,
+    /// None for one node by itself.
+    nodes: Option<usize>,
     trace: bool,
     planted: bool,
     plant: Option<String>,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments =
-        Arguments { first: 1, count: 100, ticks: 4000, trace: false, planted: false, plant: None };
+    let mut arguments = Arguments {
+        first: 1,
+        count: 100,
+        ticks: 4000,
+        nodes: None,
+        trace: false,
+        planted: false,
+        plant: None,
+    };
     while let Some(word) = words.next() {
         if word == "--plant" {
             arguments.plant = Some(words.next().ok_or("--plant needs the name of a bug")?);
@@ -43,6 +53,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--seeds" => arguments.count = number()?,
             "--start" => arguments.first = number()?,
             "--ticks" => arguments.ticks = number()?,
+            "--nodes" => arguments.nodes = Some(usize::try_from(number()?.clamp(1, 9)).unwrap_or(1)),
             "--trace" => arguments.trace = true,
             "--planted" => arguments.planted = true,
             "--seed" => (arguments.first, arguments.count) = (number()?, 1),
@@ -125,11 +136,20 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
     if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
+    let options = Options { ticks: arguments.ticks, keep_trace: arguments.trace };
+    match arguments.nodes {
+        Some(nodes) => ClusterWorld::run(seed, nodes, options),
+        None => World::run(seed, options),
+    }
+}
+
 fn run(arguments: &Arguments) -> ExitCode {
-    let Arguments { first, count, ticks, trace, .. } = *arguments;
+    let Arguments { first, count, ticks, .. } = *arguments;
+    let nodes = arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} "));
     let (mut answers, mut starts, mut refusals, mut failed) = (0, 0, 0, 0);
     for seed in first..first + count {
-        let (report, lines) = World::run(seed, Options { ticks, keep_trace: trace });
+        let (report, lines) = run_seed(arguments, seed);
         lines.kept().iter().for_each(|line| println!("{line}"));
         answers += report.answers;
         starts += report.starts;
@@ -137,7 +157,7 @@ fn run(arguments: &Arguments) -> ExitCode {
         if let Some(violation) = report.violation {
             failed += 1;
             println!("seed {seed} fails: {violation}");
-            println!("  replay: cargo xtask sim --seed {seed} --ticks {ticks} --trace");
+            println!("  replay: cargo xtask sim {nodes}--seed {seed} --ticks {ticks} --trace");
         }
         if count == 1 {
             println!("seed {seed}: digest {:016x} of {} lines", report.digest, report.lines);

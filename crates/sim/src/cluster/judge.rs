@@ -1,0 +1,212 @@
+//! What clients of a cluster do, and whether what they were told can be true.
+//!
+//! An answer says that an act took place, that it did not, or that its fate is not known; anything else is a fault. The
+//! shared keys and their histories are here, the rules of each kind in `history`.
+
+use resp::Value;
+
+use crate::cluster::client::Client;
+use crate::cluster::history::{Act, Counter, Journal, Register};
+use crate::trace::tell;
+
+const REGISTERS: u64 = 4;
+const JOURNALS: u64 = 3;
+const COUNTERS: u64 = 2;
+const TWINS: u64 = 2;
+/// Keys that only make the log grow.
+const FILLERS: u64 = 20;
+
+/// An act of a client on a shared key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Read(u64),
+    Write(u64, u64),
+    Swap(u64, u64),
+    Append(u64, u64),
+    ReadJournal(u64),
+    Count(u64),
+    ReadCount(u64),
+    /// Two keys of one slot, in a transaction.
+    WriteTwins(u64, u64),
+    ReadTwins(u64),
+    Fill(u64, u64),
+}
+
+/// An act that was asked for, and when.
+pub(crate) struct Asked {
+    op: Op,
+    at: u64,
+}
+
+impl Op {
+    /// What a client does next.
+    pub(crate) fn draw(client: &mut Client) -> Op {
+        let token = client.token();
+        let random = client.random();
+        let (draw, key) = (random.below(20), random.next_u64());
+        match draw {
+            0..=3 => Op::Read(key % REGISTERS),
+            4..=6 => Op::Write(key % REGISTERS, token),
+            7 | 8 => Op::Swap(key % REGISTERS, token),
+            9..=11 => Op::Append(key % JOURNALS, token),
+            12 => Op::ReadJournal(key % JOURNALS),
+            13 | 14 => Op::Count(key % COUNTERS),
+            15 => Op::ReadCount(key % COUNTERS),
+            16 => Op::WriteTwins(key % TWINS, token),
+            17 => Op::ReadTwins(key % TWINS),
+            _ => Op::Fill(key % FILLERS, token),
+        }
+    }
+
+    /// Reads of everything there is.
+    pub(crate) fn all_reads() -> Vec<Op> {
+        let registers = (0..REGISTERS).map(Op::Read);
+        let others = (0..JOURNALS).map(Op::ReadJournal).chain((0..TWINS).map(Op::ReadTwins));
+        registers.chain(others).chain((0..COUNTERS).map(Op::ReadCount)).collect()
+    }
+
+    /// The requests of the act, the last of which has its answer.
+    pub(crate) fn requests(self) -> Vec<Vec<String>> {
+        let words = |line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let one = |line: String| vec![words(line)];
+        match self {
+            Op::Read(key) => one(format!("GET r{key}")),
+            Op::Write(key, value) => one(format!("SET r{key} {value}")),
+            Op::Swap(key, value) => one(format!("SET r{key} {value} GET")),
+            Op::Append(key, word) => one(format!("APPEND j{key} {word:08}")),
+            Op::ReadJournal(key) => one(format!("GET j{key}")),
+            Op::Count(key) => one(format!("INCR c{key}")),
+            Op::ReadCount(key) => one(format!("GET c{key}")),
+            Op::WriteTwins(key, value) => ["MULTI".to_owned(), format!("SET {{t{key}}}a {value}")]
+                .into_iter()
+                .chain([format!("SET {{t{key}}}b {value}"), "EXEC".to_owned()])
+                .map(words)
+                .collect(),
+            Op::ReadTwins(key) => one(format!("MGET {{t{key}}}a {{t{key}}}b")),
+            Op::Fill(key, value) => one(format!("SET f{key} {value:0>200}")),
+        }
+    }
+
+    fn is_write(self) -> bool {
+        !matches!(self, Op::Read(_) | Op::ReadJournal(_) | Op::ReadCount(_) | Op::ReadTwins(_))
+    }
+}
+
+/// The histories of all keys.
+#[derive(Default)]
+pub(crate) struct Judge {
+    events: u64,
+    registers: [Register; REGISTERS as usize],
+    journals: [Journal; JOURNALS as usize],
+    counters: [Counter; COUNTERS as usize],
+    /// Whether some disk was ever short of room, so that writes may be refused for it.
+    pub(crate) may_be_full: bool,
+    /// From now on every act must take place.
+    pub(crate) is_strict: bool,
+    pub(crate) answers: u64,
+    pub(crate) refusals: u64,
+}
+
+impl Judge {
+    pub(crate) fn ask(&mut self, op: Op) -> Asked {
+        self.events += 1;
+        match op {
+            Op::Append(key, word) => self.journals[key as usize].asked(word),
+            Op::Count(key) => self.counters[key as usize].asked(),
+            _ => {}
+        }
+        Asked { op, at: self.events }
+    }
+
+    /// Nobody will ever know from an answer whether it took place.
+    pub(crate) fn lost(&mut self, asked: Asked) {
+        match asked.op {
+            Op::Write(key, value) | Op::Swap(key, value) => {
+                self.registers[key as usize].unknown(asked.at, value);
+            }
+            Op::Count(key) => self.counters[key as usize].lost(),
+            _ => {}
+        }
+    }
+
+    fn refused(&mut self, asked: &Asked) {
+        match asked.op {
+            Op::Append(key, word) => self.journals[key as usize].refused(word),
+            Op::Count(key) => self.counters[key as usize].refused(),
+            // A register's write that did not take place is no part of its history: if it is seen, nothing explains it.
+            _ => {}
+        }
+    }
+
+    pub(crate) fn answer(&mut self, asked: Asked, value: &Value) -> Result<(), String> {
+        self.events += 1;
+        self.answers += 1;
+        if let Value::Error(text) = value {
+            return self.failed(asked, text);
+        }
+        let (at, now) = (asked.at, self.events);
+        let unfit = || format!("replies: {:?} was answered {}", asked.op, tell(value));
+        let number = |value: &Value| match value {
+            Value::Null => Ok(None),
+            value => value.as_int().and_then(|n| u64::try_from(n).ok()).map(Some).ok_or_else(unfit),
+        };
+        match asked.op {
+            Op::Read(key) => self.registers[key as usize].done(at, now, Act::Read(number(value)?)),
+            Op::Write(key, new) => self.registers[key as usize].done(at, now, Act::Write(new)),
+            Op::Swap(key, new) => self.registers[key as usize].done(at, now, Act::Swap(number(value)?, new)),
+            Op::Append(key, word) => self.journals[key as usize].kept(word, at, now),
+            Op::ReadJournal(key) => {
+                let text = if *value == Value::Null { "" } else { value.as_text().ok_or_else(unfit)? };
+                let words: Vec<&[u8]> = text.as_bytes().chunks(8).collect();
+                let words = words.iter().map(|word| std::str::from_utf8(word).ok()?.parse().ok());
+                let words: Vec<u64> = words.collect::<Option<_>>().ok_or_else(unfit)?;
+                let read = self.journals[key as usize].read(at, &words);
+                read.map_err(|error| format!("journal j{key}: {error}"))?;
+            }
+            Op::Count(key) => {
+                let number = number(value)?.ok_or_else(unfit)?;
+                let counted = self.counters[key as usize].counted(at, now, number);
+                counted.map_err(|error| format!("counter c{key}: {error}"))?;
+            }
+            Op::ReadCount(key) => {
+                let saw = self.counters[key as usize].saw(at, number(value)?.unwrap_or(0));
+                saw.map_err(|error| format!("counter c{key}: {error}"))?;
+                if self.is_strict {
+                    let last = self.counters[key as usize].check_last(number(value)?.unwrap_or(0));
+                    last.map_err(|error| format!("counter c{key}: {error}"))?;
+                }
+            }
+            Op::ReadTwins(key) => match value {
+                Value::Array(both) if both.len() == 2 && both[0] == both[1] => {}
+                _ => return Err(format!("twins {{t{key}}}: {}", tell(value))),
+            },
+            Op::WriteTwins(..) | Op::Fill(..) => {}
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, asked: Asked, text: &str) -> Result<(), String> {
+        let unfit = Err(format!("replies: {:?} was answered -{text}", asked.op));
+        if self.is_strict {
+            return unfit;
+        }
+        self.refusals += 1;
+        let is_write = asked.op.is_write();
+        match text.split(' ').next().unwrap_or_default() {
+            "UNKNOWNOUTCOME" if is_write => self.lost(asked),
+            "CLUSTERDOWN" => self.refused(&asked),
+            "MISCONF" if is_write && self.may_be_full => self.refused(&asked),
+            "EXECABORT" if matches!(asked.op, Op::WriteTwins(..)) => self.refused(&asked),
+            _ => return unfit,
+        }
+        Ok(())
+    }
+
+    /// Whether an order explains every register's history.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (key, register) in self.registers.iter().enumerate() {
+            register.check().map_err(|error| format!("linearizability: register r{key}: {error}"))?;
+        }
+        Ok(())
+    }
+}

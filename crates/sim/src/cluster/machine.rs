@@ -1,0 +1,124 @@
+//! A machine of the cluster: its disk, its clock, and the process on it, if one runs.
+
+use base::{NodeId, Now, Random};
+use cluster::Meta;
+use log::NodeMeta;
+use node::Router;
+use node::settings::Settings;
+
+use crate::clock::Clock;
+use crate::cluster::plan::Plan;
+use crate::disk::SimDisk;
+use crate::life::{Around, Life};
+use crate::start::{Begins, Place, StartError, start};
+
+pub(crate) struct Machine {
+    pub(crate) node: NodeId,
+    pub(crate) disk: SimDisk,
+    pub(crate) clock: Clock,
+    pub(crate) life: Option<Life>,
+    /// Who it is, if its disk does not say so yet.
+    identity: NodeMeta,
+    /// What the fabric told it when it was let in; none for the founder.
+    pub(crate) admission: Option<Meta>,
+    pub(crate) start_at_us: u64,
+    /// The process stands still until then.
+    pub(crate) paused_until_us: u64,
+    /// Its disk has trouble of its own, so that it may rightly stop, or not start.
+    pub(crate) disk_has_trouble: bool,
+    pub(crate) full_until_us: Option<u64>,
+    pub(crate) starts: u64,
+}
+
+impl Machine {
+    pub(crate) fn new(number: usize, plan: &Plan, key_hash_seed: u64, random: &mut Random) -> Machine {
+        // Numbers in the groups must differ and fit.
+        let node = NodeId((u128::from(random.next_u64()) << 64) | (0x1000 + number as u128));
+        let log_salt = random.next_u64();
+        let partitions = plan.partitions;
+        Machine {
+            node,
+            disk: SimDisk::new(random.next_u64()),
+            clock: Clock::default(),
+            life: None,
+            identity: NodeMeta { node_id: node, key_hash_seed, log_salt, partitions, created_us: 0 },
+            admission: None,
+            start_at_us: 0,
+            paused_until_us: 0,
+            disk_has_trouble: false,
+            full_until_us: None,
+            starts: 0,
+        }
+    }
+
+    /// How it calls itself when it asks to be let in.
+    pub(crate) fn newcomer(&self, number: usize) -> cluster::Newcomer {
+        cluster::Newcomer {
+            node: self.node,
+            name: format!("node-{number}"),
+            peer_address: format!("10.0.0.{number}:16379"),
+            client_address: format!("10.0.0.{number}:6379"),
+            kind: cluster::MemberKind::Data,
+            weight: 100,
+            incarnation: 1,
+            version: "simulated".to_owned(),
+        }
+    }
+
+    /// Starts the process, as the server would.
+    pub(crate) fn start(
+        &mut self,
+        number: usize,
+        plan: &Plan,
+        settings: &Settings,
+        random: &mut Random,
+    ) -> Result<(), StartError> {
+        let begins = match &self.admission {
+            Some(told) => Begins::Joins(told.clone()),
+            None => Begins::Founds(cluster::Founding {
+                cluster: 7,
+                name: "simulated".to_owned(),
+                partitions: plan.partitions,
+                key_hash_seed: cluster::HashSeed(self.identity.key_hash_seed),
+                replicas_wanted: 3,
+                member: self.newcomer(number),
+            }),
+        };
+        let place = Place {
+            disk: self.disk.disk(),
+            boot_id: self.disk.boot_id(),
+            workers: plan.workers,
+            segment_bytes: plan.segment_bytes,
+        };
+        let started = start(place, self.identity, begins, random)?;
+        self.starts += 1;
+        let pace = (plan.sync_interval_us, plan.checkpoint_log_bytes);
+        let router = Router::new(plan.partitions, plan.workers);
+        self.life = Some(Life::new(settings, router, started, pace, random));
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.now().mono_us < self.paused_until_us
+    }
+
+    /// Lets some of its threads move, in an order that the seed decides.
+    pub(crate) fn step(&mut self, around: &mut Around<'_>) {
+        let Some(life) = self.life.as_mut() else { return };
+        let workers = life.workers() as u64;
+        for _ in 0..=around.random.below(8 * workers + 2) {
+            let who = around.random.below(workers * 4 + 1) as usize;
+            match who / 4 < life.workers() {
+                true => life.step(who / 4, around),
+                false => life.step_disk(around),
+            }
+            if life.failed.is_some() {
+                return;
+            }
+        }
+    }
+}

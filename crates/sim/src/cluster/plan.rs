@@ -1,0 +1,88 @@
+//! What a seed decides about a cluster before it begins: how big it is, and what may go wrong with it.
+
+use base::Random;
+
+/// How a cluster's run is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Workers of each node.
+    pub(crate) workers: u16,
+    pub(crate) partitions: u16,
+    pub(crate) clients: usize,
+    /// Longest delay of a piece on the network.
+    pub(crate) delay_us: u64,
+    /// Most time that passes in one step of the run.
+    pub(crate) step_us: u64,
+    pub(crate) sync_interval_us: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) checkpoint_log_bytes: u64,
+    /// Of 100 thousand steps, how many bring this trouble.
+    pub(crate) troubles: Vec<(Kind, u64)>,
+}
+
+/// A kind of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A client's connection is cut.
+    CutClient,
+    /// A node's process is killed between two steps of its threads.
+    Kill,
+    /// A node's process dies within an operation of its disk.
+    KillInside,
+    /// All processes are killed at once.
+    KillAll,
+    /// A node's process stands still.
+    Pause,
+    /// One thread of a node stands still.
+    Freeze,
+    /// A node hears and is heard by nobody.
+    Isolate,
+    /// What one node says to another does not arrive for a while.
+    OneWay,
+    /// The links between two nodes break, and what was on them is lost.
+    Break,
+    /// A node's disk fails once.
+    DiskError,
+    /// A node's disk fills up, and has room again later.
+    DiskFull,
+    /// A node's wall clock is set.
+    ClockStep,
+}
+
+impl Kind {
+    /// All kinds, with how many of 100 thousand steps bring them at most.
+    const ALL: [(Kind, u64); 12] = [
+        (Kind::CutClient, 300),
+        (Kind::Kill, 150),
+        (Kind::KillInside, 80),
+        (Kind::KillAll, 30),
+        (Kind::Pause, 150),
+        (Kind::Freeze, 200),
+        (Kind::Isolate, 150),
+        (Kind::OneWay, 150),
+        (Kind::Break, 200),
+        (Kind::DiskError, 60),
+        (Kind::DiskFull, 60),
+        (Kind::ClockStep, 100),
+    ];
+}
+
+impl Plan {
+    /// What a seed decides.
+    pub(crate) fn draw(random: &mut Random) -> Plan {
+        let workers = 1 + random.below(2) as u16;
+        let chosen: Vec<_> = Kind::ALL.into_iter().filter(|_| random.chance(1, 2)).collect();
+        let troubles = chosen.into_iter().map(|(kind, most)| (kind, 1 + random.below(most))).collect();
+        Plan {
+            workers,
+            partitions: workers + random.below(u64::from(9 - workers)) as u16,
+            clients: 3 + random.below(3) as usize,
+            delay_us: [200, 2_000, 20_000][random.below(3) as usize],
+            step_us: [500, 2_000, 4_000][random.below(3) as usize],
+            sync_interval_us: [20_000, 200_000, 1_000_000][random.below(3) as usize],
+            segment_bytes: 4096 << random.below(6),
+            checkpoint_log_bytes: [4_000, 40_000, 400_000][random.below(3) as usize],
+            troubles,
+        }
+    }
+}
