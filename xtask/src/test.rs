@@ -17,7 +17,7 @@ const SIM_SEEDS: &str = "200";
 /// How many of clusters, by number of nodes.
 const CLUSTER_SEEDS: [(&str, &str); 2] = [("3", "150"), ("5", "50")];
 /// Within how many of them each planted bug must be found.
-const PLANTED_SEEDS: &str = "300";
+const PLANTED_SEEDS: &str = "100";
 
 #[derive(Default)]
 struct Run {

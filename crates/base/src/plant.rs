@@ -18,15 +18,43 @@ pub enum Plant {
     ExpiredServed = 3,
     /// A reply that is known at once is not put behind those that are still to come.
     ReplyOrder = 4,
+    /// A leader reads by itself however long it has heard of nobody.
+    StaleLease = 5,
+    /// A follower acknowledges entries that it does not log.
+    FollowerForgets = 6,
+    /// A write is sent again when the node that had it was lost.
+    RetriedWrite = 7,
+    /// A write of unknown fate is said not to have been applied.
+    DeniedOutcome = 8,
+    /// A transfer of a partition's state leaves its keys out.
+    EmptySnapshot = 9,
+    /// A leader takes what it logged for committed.
+    MinorityCommit = 10,
+    /// What a checkpoint holds is applied once more.
+    AppliedTwice = 11,
+    /// A replica does not log its term and whom it voted for.
+    VoteNotSaved = 12,
 }
 
 impl Plant {
-    /// Every planted bug, with its name.
-    pub const ALL: [(&'static str, Plant); 4] = [
+    /// Every bug that one node by itself can have, with its name.
+    pub const ALONE: [(&'static str, Plant); 4] = [
         ("ack_before_write", Plant::AckBeforeWrite),
         ("lost_tail", Plant::LostTail),
         ("expired_served", Plant::ExpiredServed),
         ("reply_order", Plant::ReplyOrder),
+    ];
+
+    /// Every bug that takes a cluster, with its name.
+    pub const CLUSTER: [(&'static str, Plant); 8] = [
+        ("stale_lease", Plant::StaleLease),
+        ("follower_forgets", Plant::FollowerForgets),
+        ("retried_write", Plant::RetriedWrite),
+        ("denied_outcome", Plant::DeniedOutcome),
+        ("empty_snapshot", Plant::EmptySnapshot),
+        ("minority_commit", Plant::MinorityCommit),
+        ("applied_twice", Plant::AppliedTwice),
+        ("vote_not_saved", Plant::VoteNotSaved),
     ];
 }
 

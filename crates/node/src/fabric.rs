@@ -533,6 +533,8 @@ impl Worker {
             write_restored(&mut frame, id, snapshot.id);
             write_members(&mut frame, id, snapshot.id.index, &snapshot.members);
         }
+        #[cfg(narf_plant)]
+        crate::planted::spoil(&mut ready, partition.group.is_leader());
         write_entries(&mut frame, id, &ready.entries);
         if let Some(hard) = ready.hard_state {
             write_state(&mut frame, id, hard.term, hard.vote, hard.commit);

@@ -46,6 +46,8 @@ mod partition;
 mod pause;
 mod peer_frame;
 mod peers;
+#[cfg(narf_plant)]
+mod planted;
 mod pubsub;
 mod reconcile;
 mod recovering;

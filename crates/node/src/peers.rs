@@ -67,6 +67,11 @@ impl Worker {
             self.fabric.forwards.iter().filter(|(_, f)| is_lost(f.to)).map(|(&call, _)| call).collect();
         for call in calls {
             let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { continue };
+            #[cfg(narf_plant)]
+            if base::plant::is(base::plant::Plant::RetriedWrite) {
+                self.errand(errand.head, errand.request.args(), errand.request.raw());
+                continue;
+            }
             if errand.head.spec.is_write() {
                 let text = "UNKNOWNOUTCOME the node that serves the key was lost, the write may or may not be applied";
                 self.fabric.answers.error(&errand.head, text);

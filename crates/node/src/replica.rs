@@ -320,6 +320,10 @@ impl Partition {
     pub(crate) fn may_read(&self, now_us: u64) -> bool {
         let term = self.group.hard_state().term;
         let lease = &self.replica.lease;
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::StaleLease) {
+            return self.replica.applied.term == term;
+        }
         self.replica.applied.term == term
             && lease.off_in_term != term
             && lease.since(self.group.node(), &self.replica.members, now_us) + LEASE_US > now_us
@@ -421,6 +425,10 @@ impl Partition {
     /// Applies a committed entry and answers those who wait for it here. False if it holds something that this
     /// version does not know; nothing more must be applied then.
     pub(crate) fn apply(&mut self, entry: &Entry, turn: &mut Turn<'_>, answers: &mut Answers) -> bool {
+        #[cfg(narf_plant)]
+        if entry.id.index <= self.replica.applied.index {
+            return true;
+        }
         let steps = self.resolve_up_to(entry.id, answers);
         self.replica.applied = entry.id;
         // An answer of the group may be old by now: what is read must be covered by the lease all the same.
@@ -686,6 +694,10 @@ impl Partition {
 impl Step {
     /// What is said of it when its entry did not come back.
     fn lost(&self, id: PartitionId) -> String {
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::DeniedOutcome) {
+            return no_quorum(id);
+        }
         match self.what {
             What::Write { .. } | What::Inside(_) | What::Array(_) => format!(
                 "UNKNOWNOUTCOME partition {} did not confirm it, the write may or may not be applied",

@@ -327,12 +327,15 @@ impl ClusterWorld {
                     life.freeze(thread, until);
                 }
             }
-            Kind::Isolate => {
+            Kind::Isolate | Kind::Deaf | Kind::Mute => {
                 let until = now_us + self.random.below(4_000_000);
-                for peer in (0..nodes).filter(|peer| *peer != number) {
-                    self.block(number, peer, until);
-                    self.block(peer, number, until);
-                }
+                self.cut_off(number, until, kind != Kind::Mute, kind != Kind::Deaf);
+            }
+            Kind::Sleep => {
+                let wakes_us = now_us + 500_000 + self.random.below(1_500_000);
+                self.machines[number].paused_until_us = wakes_us;
+                let until = wakes_us + self.random.below(2_000_000);
+                self.cut_off(number, until, true, true);
             }
             Kind::OneWay => {
                 let until = now_us + self.random.below(4_000_000);
@@ -342,6 +345,18 @@ impl ClusterWorld {
             Kind::ClockStep => {
                 let by_ms = [-100_000, -50, -5, 5, 50, 100_000][self.random.below(6) as usize];
                 self.machines[number].clock.step((by_ms + self.random.below(20) as i64) * 1000);
+            }
+        }
+    }
+
+    /// A node does not hear the others, or is not heard by them, until then.
+    fn cut_off(&mut self, number: usize, until: u64, hears_not: bool, is_not_heard: bool) {
+        for peer in 0..self.machines.len() {
+            if hears_not {
+                self.block(peer, number, until);
+            }
+            if is_not_heard {
+                self.block(number, peer, until);
             }
         }
     }

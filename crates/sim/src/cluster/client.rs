@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) id: usize,
     random: Random,
     is_durable: bool,
+    /// It only reads, so that it is seldom held up.
+    pub(crate) is_reader: bool,
     pub(crate) link: Option<LinkId>,
     /// The node it is connected to.
     pub(crate) node: usize,
@@ -53,6 +55,7 @@ impl Client {
         Client {
             id,
             is_durable: random.chance(1, 4),
+            is_reader: random.chance(1, 3),
             link: None,
             node: 0,
             away_until_us: 0,

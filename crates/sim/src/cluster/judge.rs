@@ -41,6 +41,10 @@ pub(crate) struct Asked {
 impl Op {
     /// What a client does next.
     pub(crate) fn draw(client: &mut Client) -> Op {
+        if client.is_reader {
+            let reads = Op::all_reads();
+            return reads[client.random().below(reads.len() as u64) as usize];
+        }
         let token = client.token();
         let random = client.random();
         let (draw, key) = (random.below(20), random.next_u64());

@@ -37,8 +37,14 @@ pub(crate) enum Kind {
     Freeze,
     /// A node hears and is heard by nobody.
     Isolate,
+    /// A node's process stands still, and once it goes on, it hears and is heard by nobody for a while.
+    Sleep,
     /// What one node says to another does not arrive for a while.
     OneWay,
+    /// A node is heard by all and hears nobody.
+    Deaf,
+    /// A node hears all and is heard by nobody.
+    Mute,
     /// The links between two nodes break, and what was on them is lost.
     Break,
     /// A node's disk fails once.
@@ -51,15 +57,18 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All kinds, with how many of 100 thousand steps bring them at most.
-    const ALL: [(Kind, u64); 12] = [
+    const ALL: [(Kind, u64); 15] = [
         (Kind::CutClient, 300),
         (Kind::Kill, 150),
         (Kind::KillInside, 80),
         (Kind::KillAll, 30),
-        (Kind::Pause, 150),
+        (Kind::Pause, 100),
         (Kind::Freeze, 200),
         (Kind::Isolate, 150),
-        (Kind::OneWay, 150),
+        (Kind::Sleep, 200),
+        (Kind::OneWay, 100),
+        (Kind::Deaf, 150),
+        (Kind::Mute, 200),
         (Kind::Break, 200),
         (Kind::DiskError, 60),
         (Kind::DiskFull, 60),
@@ -76,7 +85,7 @@ impl Plan {
         Plan {
             workers,
             partitions: workers + random.below(u64::from(9 - workers)) as u16,
-            clients: 3 + random.below(3) as usize,
+            clients: 3 + random.below(4) as usize,
             delay_us: [200, 2_000, 20_000][random.below(3) as usize],
             step_us: [500, 2_000, 4_000][random.below(3) as usize],
             sync_interval_us: [20_000, 200_000, 1_000_000][random.below(3) as usize],
