@@ -154,6 +154,11 @@ impl Fabric {
         }
     }
 
+    /// Where numbers of calls begin.
+    pub(crate) fn number_calls_from(&mut self, number: u64) {
+        self.next_call += number;
+    }
+
     /// Adds an item to what a peer is sent.
     pub(crate) fn tell(&mut self, node: u64, item: &Item<'_>) {
         if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {

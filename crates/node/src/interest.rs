@@ -100,6 +100,11 @@ pub(crate) struct Interests {
 }
 
 impl Interests {
+    /// Where numbers of calls begin.
+    pub(crate) fn number_calls_from(&mut self, number: u64) {
+        self.next_call = number;
+    }
+
     fn call(&mut self, worker: WorkerId) -> u64 {
         self.next_call += 1;
         (u64::from(worker.0) << 48) | self.next_call

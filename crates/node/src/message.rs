@@ -42,6 +42,8 @@ pub enum Message {
     },
     /// It is noted.
     Noted(u64),
+    /// What a node answered may be lost.
+    Recall(u64),
     /// What another node's clients listen to, for so many workers more.
     Word {
         /// Which node.

@@ -94,6 +94,11 @@ impl MetaReplica {
         }
     }
 
+    /// Where numbers of calls begin.
+    pub(crate) fn number_calls_from(&mut self, number: u64) {
+        self.next_call += number;
+    }
+
     /// What makes the fabric, to be proposed as soon as this replica leads.
     pub(crate) fn found_with(&mut self, command: Command) {
         let (asker, deadline, stage) = (Asker::Nobody, Millis::NEVER, Stage::Waits);

@@ -32,6 +32,7 @@ const INTEREST: u8 = 17;
 const ASK_INTERESTS: u8 = 18;
 const END_OF_INTERESTS: u8 = 19;
 const NOTED: u8 = 20;
+const ANEW: u8 = 21;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +82,12 @@ pub(crate) enum Item<'a> {
     Word(Word),
     /// A word with this call is known to all workers of the sender.
     Noted { call: u64 },
-    /// The receiver is no member of this group any more: its leader says so.
-    Gone { partition: PartitionId },
+    /// The receiver is no member of this group any more: its leader of this term says so. Who is not sure asks with it.
+    Gone { partition: PartitionId, term: u64 },
     /// The sender is there; said now and then, whatever else it has to say.
     Alive,
+    /// The sender's link is a new one; what it answered before may be lost.
+    Anew,
     /// The leader of this term wants to know when the receiver has done this with the entry.
     Ask { partition: PartitionId, term: u64, index: u64, reach: Reach },
     /// The sender has, with all entries up to it.
@@ -174,10 +177,7 @@ impl Item<'_> {
                 numbers(out, META_REPLY, &[call]);
                 block(out, refusal);
             }
-            Item::Gone { partition } => {
-                out.push(GONE);
-                put(out, &partition.0.to_le_bytes());
-            }
+            Item::Gone { partition, term } => head(out, GONE, partition, term),
             Item::Word(Word::Interest { worker, ref channel, on, call }) => {
                 out.push(INTEREST);
                 put(out, &worker.to_le_bytes());
@@ -199,6 +199,7 @@ impl Item<'_> {
             }
             Item::Noted { call } => numbers(out, NOTED, &[call]),
             Item::Alive => out.push(ALIVE),
+            Item::Anew => out.push(ANEW),
             Item::Ask { partition, term, index, reach } => {
                 head(out, ASK, partition, term);
                 put(out, &index.to_le_bytes());
@@ -294,8 +295,9 @@ impl<'a> Reader<'a> {
             }
             META => Item::Meta { call: self.0.u64()?, command: self.0.block()? },
             META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
-            GONE => Item::Gone { partition: self.partition()? },
+            GONE => Item::Gone { partition: self.partition()?, term: self.0.u64()? },
             ALIVE => Item::Alive,
+            ANEW => Item::Anew,
             INTEREST => self.interest()?,
             ASK_INTERESTS => Item::Word(Word::Ask { asker: self.0.u16()?, token: self.0.u64()? }),
             END_OF_INTERESTS => Item::Word(Word::End {
@@ -403,7 +405,8 @@ mod tests {
             Item::Publish { kind: 0, channel: b"news", payload: b"hello" },
             Item::Meta { call: 3, command: b"command" },
             Item::MetaReply { call: 3, refusal: b"" },
-            Item::Gone { partition },
+            Item::Gone { partition, term: 4 },
+            Item::Anew,
             Item::Alive,
             Item::Word(Word::Interest {
                 worker: 1,

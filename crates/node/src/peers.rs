@@ -28,6 +28,8 @@ impl Worker {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
         self.fabric.peers.entry(node).or_default().is_up = true;
         self.fabric.hear(node);
+        // While there was no way, answers to it were dropped.
+        self.fabric.tell(node, &Item::Anew);
         // What it missed: who leads what.
         for place in &self.places {
             if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
@@ -49,7 +51,23 @@ impl Worker {
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));
         self.forget_interests(node);
-        self.recall(|to| to == node);
+        self.recall_from(node);
+    }
+
+    /// What a peer said may be lost, though we may reach it: as if the way to it were a new one too, but what it is
+    /// to be sent in this turn is sent.
+    pub fn answers_lost(&mut self, node: NodeId) {
+        let Some(id) = cluster::replica_id(node) else { return };
+        let Some(peer) = self.fabric.peers.get_mut(&id) else { return };
+        let (was_up, mut unsent) = (peer.is_up, std::mem::take(&mut peer.frame));
+        self.peer_down(node);
+        if was_up {
+            self.peer_up(node);
+            if let Some(peer) = self.fabric.peers.get_mut(&id) {
+                unsent.append(&mut peer.frame);
+                peer.frame = unsent;
+            }
+        }
     }
 
     /// The same for peers that say nothing, though their links are up.
@@ -60,6 +78,11 @@ impl Worker {
         if !silent.is_empty() {
             self.recall(|to| silent.contains(&to));
         }
+    }
+
+    /// What a peer was asked and did not answer is asked again if that is safe.
+    pub(crate) fn recall_from(&mut self, node: u64) {
+        self.recall(|to| to == node);
     }
 
     fn recall(&mut self, is_lost: impl Fn(u64) -> bool) {
@@ -108,8 +131,12 @@ impl Worker {
 
     /// A peer's word comes to one worker: the others hear of it from that.
     fn tell_workers_alive(&mut self, from: u64) {
+        self.tell_other_workers(|| Note::Peer(from, Vec::new()));
+    }
+
+    fn tell_other_workers(&mut self, note: impl Fn() -> Note) {
         for worker in (0..self.router.workers()).map(base::WorkerId).filter(|worker| *worker != self.id) {
-            self.outbox.messages.push((worker, Note::Peer(from, Vec::new())));
+            self.outbox.messages.push((worker, note()));
         }
     }
 
@@ -129,13 +156,13 @@ impl Worker {
             | Item::Leads { partition, .. }
             | Item::Ask { partition, .. }
             | Item::Reached { partition, .. }
-            | Item::Gone { partition } => owner(*partition),
+            | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
             }
             Item::Meta { .. } => 0,
             Item::Noted { call } => (call >> 48) as u16,
-            Item::Publish { .. } | Item::Alive | Item::Word(_) => return None,
+            Item::Publish { .. } | Item::Alive | Item::Anew | Item::Word(_) => return None,
         })
     }
 
@@ -184,7 +211,7 @@ impl Worker {
             Item::Publish { kind, channel, payload } => self.published_by_peer(kind, channel, payload),
             Item::Meta { call, command } => self.meta_asked(from, call, command),
             Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
-            Item::Gone { partition } => self.gone(from, partition),
+            Item::Gone { partition, term } => self.gone(from, partition, term),
             Item::Ask { partition, term, index, reach } => {
                 if let Some(asked) = self.partition_mut(partition) {
                     asked.replica.acks.ask(from, reach, raft::EntryId { term, index });
@@ -201,6 +228,10 @@ impl Worker {
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Alive => self.tell_workers_alive(from),
+            Item::Anew => {
+                self.tell_other_workers(|| Note::Recall(from));
+                self.recall_from(from);
+            }
         }
     }
 
@@ -281,7 +312,8 @@ impl Worker {
                 self.fabric.stir(group);
             }
             Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
-                self.fabric.tell(from, &Item::Gone { partition: group });
+                let term = self.partition_mut(group).map_or(0, |partition| partition.term());
+                self.fabric.tell(from, &Item::Gone { partition: group, term });
             }
             Err(_) => self.stats.refused_peer_messages += 1,
         }

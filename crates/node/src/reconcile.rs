@@ -188,12 +188,14 @@ impl Worker {
             }
             let voters: Vec<u64> =
                 self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
-            voters.into_iter().for_each(|node| self.fabric.tell(node, &Item::Gone { partition: id }));
+            voters
+                .into_iter()
+                .for_each(|node| self.fabric.tell(node, &Item::Gone { partition: id, term: 0 }));
         }
     }
 
     /// A leader says that this node is no member any more; or a node that thinks it may be none asks its leader.
-    pub(crate) fn gone(&mut self, from: u64, id: PartitionId) {
+    pub(crate) fn gone(&mut self, from: u64, id: PartitionId, term: u64) {
         let is_target = self.is_target(id);
         let logging = self.logging;
         let Some(place) = self.places.get_mut(usize::from(id.0)) else { return };
@@ -203,15 +205,20 @@ impl Worker {
                 false => partition.replica.members.contains(from),
             };
             if !is_known {
-                self.fabric.tell(from, &Item::Gone { partition: id });
+                let term = partition.term();
+                self.fabric.tell(from, &Item::Gone { partition: id, term });
             }
+            return;
+        }
+        if term == 0 {
             return;
         }
         // Believed only if the fabric says so too.
         let is_out = |partition: &Partition| {
             let members = &partition.replica.members;
-            // Who has never heard who the members are has nothing that anybody counts on.
-            members.contains(from) || members.voters.is_empty()
+            // Who has never heard who the members are has nothing that anybody counts on; and nobody has counted on
+            // us since a leader of no older term does not, though we may not have heard how it became a member.
+            members.contains(from) || members.voters.is_empty() || term >= partition.term()
         };
         if is_target || !place.partition.as_deref().is_some_and(is_out) {
             return;

@@ -37,6 +37,9 @@ use crate::wire::WireRequest;
 
 /// Entries of a cleared keyspace that one tick frees: some 0.2 ms.
 const RECLAIM_ENTRIES: usize = 2000;
+/// Calls of a worker begin with a random number of so many bits, which leaves room for as many; the highest 16 bits say
+/// which worker it is.
+const CALL_BITS: u32 = 47;
 
 /// What a worker is made of.
 pub struct WorkerSetup {
@@ -196,6 +199,13 @@ impl Worker {
         (self.fabric.is_on, self.fabric.me, self.fabric.next_tick) = (true, me, Millis::default());
         self.fabric.hasher = Some(setup.hasher);
         self.fabric.meta_replica = setup.meta_replica.map(|replica| Box::new(replica.0));
+        // What an earlier life of this node asked may be answered to this one, and must not be taken for its own.
+        let mut random_number = || self.random.next_u64() >> (64 - CALL_BITS);
+        self.fabric.number_calls_from(random_number());
+        self.interests.number_calls_from(random_number());
+        if let Some(replica) = &mut self.fabric.meta_replica {
+            replica.number_calls_from(random_number());
+        }
         // A node that does not have all partitions has peers, whatever it knows of them.
         let owned = |id: &PartitionId| self.router.owner(*id) == self.id;
         let is_whole =
@@ -495,6 +505,7 @@ impl Worker {
                 }
             }
             Message::Noted(call) => self.noted_by_worker(call),
+            Message::Recall(node) => self.recall_from(node),
             Message::Word { from, word, hops } => self.take_word(from, word, hops),
             Message::Ask { from, gather, question } => {
                 if let Some(answer) = self.answer(&question, None, from, gather) {

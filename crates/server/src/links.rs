@@ -333,15 +333,6 @@ impl Links {
             Lost::In(node) => self.shared.send_all(|| Item::AnswersLost(node)),
         }
     }
-
-    /// Answers of a node may be lost: what it was asked counts as unanswered.
-    pub(crate) fn answers_lost(&mut self, node: NodeId, worker: &mut Worker) {
-        let way = cluster::replica_id(node).and_then(|id| self.ways.get(&id));
-        worker.peer_down(node);
-        if way.is_some_and(|way| way.wire.is_some()) {
-            worker.peer_up(node);
-        }
-    }
 }
 
 impl Wire {

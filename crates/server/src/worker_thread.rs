@@ -341,7 +341,7 @@ impl WorkerThread {
         match item {
             Item::Linked(link) => links.accept(*link, registry),
             Item::Dialed(node, link) => links.dialed(node, link, worker, registry),
-            Item::AnswersLost(node) => links.answers_lost(node, worker),
+            Item::AnswersLost(node) => worker.answers_lost(node),
             Item::Members(meta) => links.follow(&meta, worker, registry),
             _ => {}
         }

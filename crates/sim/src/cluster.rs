@@ -153,12 +153,7 @@ impl ClusterWorld {
                 News::Up(peer) => life.post(worker, Item::PeerUp(nodes[peer])),
                 News::Down(peer) => life.post(worker, Item::PeerDown(nodes[peer])),
                 News::AnswersLost(peer) => {
-                    for seat in 0..life.workers() {
-                        life.post(seat, Item::PeerDown(nodes[peer]));
-                        if self.wires.is_up((to, peer, seat)) {
-                            life.post(seat, Item::PeerUp(nodes[peer]));
-                        }
-                    }
+                    (0..life.workers()).for_each(|seat| life.post(seat, Item::AnswersLost(nodes[peer])));
                 }
             }
         }
@@ -447,11 +442,13 @@ impl ClusterWorld {
         self.settle()
     }
 
-    /// Everything that was asked is answered, every node runs and every partition is led.
+    /// Everything that was asked is answered, every node runs and reaches all others, and every partition is led.
     fn settle(&mut self) -> Result<(), String> {
         let is_idle = |client: &Client| client.link.is_some() && client.is_idle();
         self.until("not every request is answered, or not every partition led", |world| {
-            world.is_placed(world.machines.len()) && world.clients.iter().all(is_idle)
+            world.is_placed(world.machines.len())
+                && world.wires.are_whole()
+                && world.clients.iter().all(is_idle)
         })
     }
 

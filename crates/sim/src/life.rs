@@ -40,6 +40,8 @@ pub(crate) enum Item {
     Frame(NodeId, Vec<u8>),
     PeerUp(NodeId),
     PeerDown(NodeId),
+    /// What the node said may be lost.
+    AnswersLost(NodeId),
 }
 
 /// Where a worker is in its turn.
@@ -290,6 +292,7 @@ impl Life {
             Item::Frame(from, frame) => seat.worker.peer_frame(from, &frame),
             Item::PeerUp(node) => seat.worker.peer_up(node),
             Item::PeerDown(node) => seat.worker.peer_down(node),
+            Item::AnswersLost(node) => seat.worker.answers_lost(node),
             Item::RoundOver => seat.worker.round_over(),
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();

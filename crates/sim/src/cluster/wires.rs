@@ -193,8 +193,9 @@ impl Wires {
         });
     }
 
-    /// Whether a worker of a node takes its way to another for one that stands.
-    pub(crate) fn is_up(&self, way: Way) -> bool {
-        matches!(self.states.get(&way), Some(State::Up { .. } | State::Broken { .. }))
+    /// Whether all ways stand, and no break is left to be noticed.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.states.values().all(|state| matches!(state, State::Up { .. }))
+            && self.links.values().all(|link| link.over_at.is_none())
     }
 }
