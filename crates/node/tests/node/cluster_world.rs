@@ -279,6 +279,15 @@ impl World {
         }
     }
 
+    /// A node's way to another is lost, or found again, while the other still reaches it.
+    pub(crate) fn set_way(&mut self, from: usize, to: usize, is_up: bool) {
+        let node = self.machines[to].id;
+        self.turn(from, |worker| match is_up {
+            true => worker.peer_up(node),
+            false => worker.peer_down(node),
+        });
+    }
+
     /// The process stands still for so long; its links stay up.
     pub(crate) fn pause(&mut self, index: usize, millis: u64) {
         self.machines[index].paused_until = Millis(self.now.mono_us / 1000 + millis);
