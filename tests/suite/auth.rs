@@ -139,6 +139,55 @@ fn strangers_are_shown_out_after_a_while() {
     known.check("PING", "+PONG");
 }
 
+#[test]
+fn who_guesses_passwords_must_wait_longer_and_longer() {
+    if skip_unless_narf() {
+        return;
+    }
+    let options = Options::new().password(PASSWORD).unix_socket().expect_log("too many wrong passwords");
+    let node = Server::start(options);
+    let mut inside = node.client();
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.";
+    // A program with an old password tries it again and again: that is one guess.
+    let mut old = node.bare_client();
+    for _ in 0..20 {
+        old.check("AUTH old", wrong);
+    }
+    // On as many connections as he likes, which several threads serve.
+    for guess in ["AUTH a", "AUTH default b", "HELLO 3 AUTH default c", "AUTH d"] {
+        node.bare_client().check(guess, wrong);
+    }
+    let refused =
+        "-WRONGPASS too many wrong passwords from your address, this one was not looked at; try again in ";
+    let mut guesser = node.bare_client();
+    for words in [&["AUTH", "e"][..], &["AUTH", PASSWORD], &["HELLO", "3", "AUTH", "default", PASSWORD]] {
+        let reply = guesser.run_args(words).to_string();
+        assert!(reply.starts_with(refused), "{words:?}: {reply}");
+    }
+    guesser.check("GET k", "-NOAUTH Authentication required.");
+    // Who is in stays in, the socket that only this user reaches is open, and the operator sees what goes on.
+    let info = inside.run("INFO stats").text();
+    for line in ["acl_access_denied_auth:24\r\n", "narf_auth_refused_unseen:3\r\n"] {
+        assert!(info.contains(line), "{line:?} {info}");
+    }
+    assert_eq!(node.unix_client().run_args(&["AUTH", PASSWORD]).to_string(), "+OK");
+    let warnings = node.log().lines().filter(|line| line.contains("too many wrong passwords")).count();
+    assert_eq!(warnings, 1, "{}", node.log());
+    // Without a limit nobody waits.
+    inside.check("CONFIG SET auth-failures-max 0", "+OK");
+    assert_eq!(guesser.run_args(&["AUTH", PASSWORD]).to_string(), "+OK");
+}
+
+#[test]
+fn without_a_password_there_is_nothing_to_guess() {
+    let node = Server::new();
+    for number in 0..10 {
+        let reply = node.bare_client().run(&format!("AUTH nobody {number}")).to_string();
+        assert_eq!(reply, "-WRONGPASS invalid username-password pair or user is disabled.");
+    }
+    node.client().check("AUTH default anything", "+OK");
+}
+
 /// Resident bytes of the server.
 fn memory(node: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
@@ -179,6 +228,13 @@ fn other_protocols_are_turned_away_before_any_command_runs() {
         }
     }
     node.client().check("EXISTS sneaked", ":0");
+    if node.kind() == narf_tests::Kind::Narf {
+        let log = node.log();
+        let told = log.lines().filter(|line| line.contains("another protocol")).count();
+        assert_eq!(told, 1, "once a source, not once a connection: {log}");
+        let info = node.client().run("INFO stats").text();
+        assert!(info.contains("cross_protocol_disconnections:9\r\n"), "{info}");
+    }
     // A key that merely is called like that is nobody's business.
     node.client().check("SET Host: ok", "+OK");
 }

@@ -1,5 +1,7 @@
 //! `AUTH`, `HELLO`, `PING`, `ECHO`, `SELECT`, `RESET`, `QUIT`.
 
+use std::time::Duration;
+
 use base::{Args, DbIndex, parse_i64};
 use resp::{Reply, Version};
 
@@ -61,8 +63,8 @@ impl Worker {
             );
         }
         match self.authenticate(session, user, password) {
-            true => reply.ok(),
-            false => reply.error(WRONG_PASSWORD),
+            Ok(()) => reply.ok(),
+            Err(text) => reply.error(text),
         }
     }
 
@@ -71,17 +73,35 @@ impl Worker {
         !self.settings.requirepass.is_empty() && *peer != Peer::InProcess
     }
 
-    /// Checks a password and, if it is right, lets the session in.
-    fn authenticate(&mut self, session: &mut Session, user: &[u8], password: &[u8]) -> bool {
+    /// Checks a password and, if it is right, lets the session in. Else says why not.
+    fn authenticate(&mut self, session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), String> {
         let expected = self.settings.requirepass.expose().as_bytes();
-        let right = user == b"default" && (expected.is_empty() || equal_in_constant_time(expected, password));
-        if right {
+        // Where there is nothing to guess, nobody guesses. Whoever reaches the socket of this user is this user.
+        let source = match &session.peer {
+            Peer::Tcp { remote, .. } if !expected.is_empty() => Some(remote.ip()),
+            Peer::Tcp { .. } | Peer::Unix(_) | Peer::InProcess => None,
+        };
+        let free = self.settings.auth_failures_max;
+        let source = source.filter(|_| free > 0);
+        let wait = source.map_or(Duration::ZERO, |source| self.host.password_wait(source, free));
+        if !wait.is_zero() {
+            // Not looked at: a right one must not be told from a wrong one.
+            self.stats.refused_auth += 1;
+            let seconds = wait.as_secs().max(1);
+            return Err(format!(
+                "WRONGPASS too many wrong passwords from your address, this one was not looked at; try again in {seconds} seconds"
+            ));
+        }
+        if user == b"default" && (expected.is_empty() || equal_in_constant_time(expected, password)) {
             session.set_gate(gate::UNAUTHENTICATED, false);
             session.new_limits = Some(self.limits(true));
-        } else {
-            self.stats.failed_auth += 1;
+            return Ok(());
         }
-        right
+        self.stats.failed_auth += 1;
+        if let Some(source) = source {
+            self.host.note_wrong_password(source, free, password);
+        }
+        Err(WRONG_PASSWORD.to_owned())
     }
 
     pub(crate) fn hello(&mut self, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
@@ -118,10 +138,8 @@ impl Worker {
                 }
             }
         }
-        if let Some((user, password)) = credentials
-            && !self.authenticate(session, user, password)
-        {
-            return Err(WRONG_PASSWORD.into());
+        if let Some((user, password)) = credentials {
+            self.authenticate(session, user, password)?;
         }
         if session.has_gate(gate::UNAUTHENTICATED) {
             return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());

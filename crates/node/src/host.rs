@@ -2,6 +2,13 @@
 //!
 //! Nothing that decides what happens to data may come from here; a simulated host answers with constants.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use resp::Foreign;
+
+use crate::session::Peer;
+
 /// Facts about the process that only its shell knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -54,6 +61,20 @@ pub trait Host: Send {
     /// cluster. None for a node that is on its own.
     fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
         None
+    }
+    /// How long a client from there must wait until it may try a password, for the wrong ones it gave; so many a
+    /// minute are free. Zero if it may now.
+    fn password_wait(&self, source: IpAddr, free: u32) -> Duration {
+        let _ = (source, free);
+        Duration::ZERO
+    }
+    /// A client from there gave a wrong password.
+    fn note_wrong_password(&self, source: IpAddr, free: u32, password: &[u8]) {
+        let _ = (source, free, password);
+    }
+    /// A client spoke another protocol, and is shown out.
+    fn note_foreign(&self, peer: &Peer, protocol: Foreign) {
+        let _ = (peer, protocol);
     }
     /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
     fn stopwatch_us(&self) -> u64;

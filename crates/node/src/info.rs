@@ -295,6 +295,7 @@ impl Context<'_> {
         lines.add("evicted_clients", 0);
         lines.add("total_error_replies", stats.errors);
         lines.add("acl_access_denied_auth", stats.failed_auth);
+        lines.add("narf_auth_refused_unseen", stats.refused_auth);
         lines.add("pubsub_channels", self.channels.0);
         lines.add("pubsub_patterns", self.patterns);
         lines.add("pubsubshard_channels", self.channels.1);

@@ -39,6 +39,7 @@ pub struct Settings {
     pub requirepass: Secret,
     pub insecure: bool,
     pub auth_timeout: Duration,
+    pub auth_failures_max: u32,
     pub enable_debug_command: DebugCommand,
     pub name: String,
     pub workers: u16,

@@ -57,6 +57,8 @@ pub struct Stats {
     pub query_buffer_disconnections: u64,
     /// Wrong passwords.
     pub failed_auth: u64,
+    /// Passwords that were not looked at, for too many wrong ones had come from there.
+    pub refused_auth: u64,
     /// Connections closed because they spoke another protocol.
     pub cross_protocol: u64,
     /// Frames of peers, or messages in them, that could not be read.
@@ -98,6 +100,7 @@ impl Default for Stats {
             output_disconnections: 0,
             query_buffer_disconnections: 0,
             failed_auth: 0,
+            refused_auth: 0,
             cross_protocol: 0,
             malformed_peer_frames: 0,
             refused_peer_messages: 0,
@@ -202,6 +205,7 @@ impl Stats {
         self.output_disconnections += other.output_disconnections;
         self.query_buffer_disconnections += other.query_buffer_disconnections;
         self.failed_auth += other.failed_auth;
+        self.refused_auth += other.refused_auth;
         self.cross_protocol += other.cross_protocol;
         self.malformed_peer_frames += other.malformed_peer_frames;
         self.refused_peer_messages += other.refused_peer_messages;

@@ -7,6 +7,9 @@ use crate::worker::Worker;
 /// What a stranger may have waiting to be sent. The output of any client is looked at when there is more.
 pub(crate) const OUTPUT_BEFORE_AUTH: usize = 16 * 1024;
 
+/// What a stranger may have in our memory in all: what it sent and we could not take up, and our answers.
+pub(crate) const MEMORY_BEFORE_AUTH: usize = 32 * 1024;
+
 impl Worker {
     /// Closes the clients whose time is up. Called a few times a second.
     pub(crate) fn check_timeouts(&mut self) {
@@ -56,7 +59,7 @@ impl Worker {
         }
     }
 
-    fn close_now(&mut self, session: &mut Session) {
+    pub(crate) fn close_now(&mut self, session: &mut Session) {
         // One that was to close after its last answer may be closed by force.
         session.closing = true;
         self.outbox.close.push(session.at.token);

@@ -30,7 +30,7 @@ use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
-use crate::timeouts::OUTPUT_BEFORE_AUTH;
+use crate::timeouts::{MEMORY_BEFORE_AUTH, OUTPUT_BEFORE_AUTH};
 use crate::waits::Waits;
 use crate::window::{End, Window};
 use crate::wire::WireRequest;
@@ -331,6 +331,13 @@ impl Worker {
         let mut window = std::mem::take(&mut self.window);
         let mut taken = 0;
         while taken < bytes.len().min(TURN_INPUT_MAX) && session.stall.is_none() && !session.closing {
+            if session.has_gate(gate::UNAUTHENTICATED) {
+                // Before the rest of what a stranger sent in one go makes more refusals.
+                self.check_output_limit(session);
+                if session.closing {
+                    break;
+                }
+            }
             if bytes[taken] != b'*' {
                 match self.take_inline(session, &mut decoder, &bytes[taken..]) {
                     Some(len) => taken += len,
@@ -413,8 +420,9 @@ impl Worker {
 
     #[cold]
     fn refuse_bytes(&mut self, session: &mut Session, error: &ProtocolError) {
-        if let ProtocolError::CrossProtocol(_) = error {
+        if let ProtocolError::CrossProtocol(protocol) = error {
             self.stats.cross_protocol += 1;
+            self.host.note_foreign(&session.peer, *protocol);
             self.outbox.close.push(session.at.token);
         } else {
             let text = format!("ERR {error}");
@@ -429,6 +437,12 @@ impl Worker {
             self.stats.query_buffer_disconnections += 1;
             session.closing = true;
             self.outbox.close.push(session.at.token);
+        }
+        if session.has_gate(gate::UNAUTHENTICATED)
+            && session.unread() + session.output.backlog() > MEMORY_BEFORE_AUTH
+        {
+            self.stats.query_buffer_disconnections += 1;
+            self.close_now(&mut session);
         }
         self.queue_send(&mut session);
         self.sessions.put_back(session);

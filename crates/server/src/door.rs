@@ -22,7 +22,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::server::Acceptor;
 use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 
-use crate::failures::Failures;
+use crate::failures::{FREE, Failures};
 use crate::hello::{self, Acquaintances, Hello};
 use crate::join::{self, Gate, Outcome};
 use crate::timed::Timed;
@@ -198,7 +198,7 @@ impl Doorman {
         let trust = self.host.trust();
         let config = match (is_peer, is_newcomer) {
             (true, _) => trust.peer_server(),
-            (_, true) if self.failures.may_try(source) => trust.join_server(),
+            (_, true) if self.failures.wait(source, FREE).is_zero() => trust.join_server(),
             _ => return Err(io::Error::other("it speaks neither for a node nor for a newcomer")),
         };
         let mut tls = match accepted.into_connection(config) {
@@ -217,7 +217,7 @@ impl Doorman {
                 let mut stream = Timed::new(stream.into_inner(), Instant::now() + JOINING);
                 let outcome = join::answer(Stream::new(&mut tls, &mut stream), false, &*self.host)?;
                 if outcome == Outcome::Refused {
-                    self.failures.note(source);
+                    self.failures.note(source, FREE, None);
                 }
                 tls.send_close_notify();
                 tls.write_tls(&mut stream).map(drop)

@@ -1,11 +1,14 @@
 //! What a node asks of this machine: facts from `/proc`, a stopwatch, the configuration file.
 
 use std::fs;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use node::settings::Settings;
-use node::{Facts, Host};
+use node::{Facts, Host, Peer};
+use resp::Foreign;
 
 use crate::config;
 use crate::random::random;
@@ -66,6 +69,24 @@ impl Host for ThisHost {
     fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
         let fabric = self.0.fabric.as_ref()?;
         Some((cluster::Secret::new(random().ok()?), fabric.trust.fingerprint()))
+    }
+
+    fn password_wait(&self, source: IpAddr, free: u32) -> Duration {
+        self.0.wrong_passwords.wait(source, free)
+    }
+
+    fn note_wrong_password(&self, source: IpAddr, free: u32, password: &[u8]) {
+        if let Some(wait) = self.0.wrong_passwords.note(source, free, Some(password)) {
+            let seconds = wait.as_secs();
+            tracing::warn!(%source, seconds, "too many wrong passwords, no more are tried for a while");
+        }
+    }
+
+    fn note_foreign(&self, peer: &Peer, protocol: Foreign) {
+        let Peer::Tcp { remote, .. } = peer else { return };
+        if self.0.foreigners.is_new(remote.ip()) {
+            tracing::warn!(source = %remote.ip(), %protocol, "another protocol at the port for clients, closed");
+        }
     }
 
     fn stopwatch_us(&self) -> u64 {

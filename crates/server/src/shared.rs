@@ -13,6 +13,7 @@ use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 
 use crate::door::{DialError, Link};
 use crate::fabric::Fabric;
+use crate::failures::{Failures, Known};
 use crate::logging::Logging;
 use crate::signals::StopHandle;
 
@@ -167,6 +168,10 @@ pub(crate) struct Shared {
     pub(crate) logging: Option<Logging>,
     /// None for a node that is on its own for good.
     pub(crate) fabric: Option<Fabric>,
+    /// Who gave wrong passwords.
+    pub(crate) wrong_passwords: Failures,
+    /// Who spoke other protocols.
+    pub(crate) foreigners: Known,
     failure: Mutex<Option<String>>,
     failed: AtomicBool,
 }
@@ -202,6 +207,8 @@ impl Shared {
             stop,
             logging,
             fabric,
+            wrong_passwords: Failures::default(),
+            foreigners: Known::default(),
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
         }

@@ -351,6 +351,15 @@ pub static SETTINGS: &[Setting] = &[
     .running()
     .within(Section::Security),
     Setting::new(
+        "auth-failures-max",
+        integer!(auth_failures_max: u32, 0, 1000),
+        "5",
+        "Wrong passwords a minute that one address may give; after that it waits a minute, and \
+         twice as long for each further one, up to an hour. 0 is no limit.",
+    )
+    .running()
+    .within(Section::Security),
+    Setting::new(
         "enable-debug-command",
         word!(enable_debug_command: DebugCommand, DebugCommand::WORDS),
         "local",
@@ -727,6 +736,7 @@ impl Settings {
             requirepass: Secret::default(),
             insecure: false,
             auth_timeout: Duration::ZERO,
+            auth_failures_max: 0,
             enable_debug_command: DebugCommand::No,
             on_damage: DamagePolicy::Refuse,
             name: String::new(),
@@ -765,30 +775,4 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_rows_share_a_word() {
-        let mut words: Vec<&str> = SETTINGS
-            .iter()
-            .flat_map(|row| {
-                let key = (row.key != row.name).then_some(row.key);
-                [row.name].into_iter().chain(key).chain(row.aliases.iter().copied())
-            })
-            .collect();
-        let count = words.len();
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), count);
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_finds_its_key() {
-        assert_eq!(nearest_key("prot"), Some("port"));
-        assert_eq!(nearest_key("max-clients"), Some("maxclients"));
-        assert_eq!(nearest_key("tcp_keepalive"), Some("tcp-keepalive"));
-        assert_eq!(nearest_key("log_levle"), Some("log-level"));
-        assert_eq!(nearest_key("zzzzz"), None);
-    }
-}
+mod tests;

@@ -279,6 +279,38 @@ fn a_stranger_must_authenticate_in_time_and_read_its_answers() {
 }
 
 #[test]
+fn what_a_stranger_sends_and_is_sent_is_bounded_together_and_at_once() {
+    on_all_with(PASSWORD, |net| {
+        // A whole read of short requests: the answers are cut off at the limit, not made and then counted.
+        let talker = net.connect(0);
+        net.set_deaf(talker, true);
+        let watcher = net.connect_as(1, Peer::InProcess);
+        net.write(talker, &b"x\r\n".repeat(20_000));
+        net.settle();
+        assert!(!net.is_open(talker));
+        let info = net.ask(watcher, "INFO stats");
+        let refusals = info.split("total_error_replies:").nth(1).unwrap_or_default();
+        let refusals: String = refusals.chars().take_while(char::is_ascii_digit).collect();
+        let refusals: usize = refusals.parse().unwrap();
+        assert!(refusals < 1500, "{refusals} refusals were made for a stranger");
+        // Part of a request, within the limit of one, beside answers that wait to be read.
+        let (patient, greedy) = (net.connect(1), net.connect(1));
+        for (client, answers, is_open) in [(patient, 10, true), (greedy, 480, false)] {
+            net.set_deaf(client, true);
+            net.write(client, &b"PING\r\n".repeat(answers));
+            let part = format!(
+                "*3\r\n$4\r\nAUTH\r\n$12000\r\n{}\r\n$12000\r\n{}",
+                "x".repeat(12_000),
+                "x".repeat(9_000)
+            );
+            net.write(client, part.as_bytes());
+            net.settle();
+            assert_eq!(net.is_open(client), is_open);
+        }
+    });
+}
+
+#[test]
 fn the_program_that_holds_the_node_needs_no_password_even_after_reset() {
     on_all_with(PASSWORD, |net| {
         let client = net.connect_as(1, Peer::InProcess);
