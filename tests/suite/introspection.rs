@@ -288,3 +288,23 @@ fn the_command_table_says_what_that_of_redis_says() {
         .collect();
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
+
+#[test]
+fn long_turns_are_counted_and_the_longest_is_told() {
+    if skip_unless_narf() {
+        return;
+    }
+    let node = Server::new();
+    let mut c = node.client();
+    let field = |info: &str, name: &str| -> u64 {
+        let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("no {name} in {info}")).trim().parse().unwrap()
+    };
+    let before = c.run("INFO stats").text();
+    c.check("DEBUG SLEEP 0.3", "+OK");
+    let after = c.run("INFO stats").text();
+    assert!(field(&after, "narf_turns_over_2ms") > field(&before, "narf_turns_over_2ms"), "{after}");
+    assert!(field(&after, "narf_turns") > field(&before, "narf_turns"));
+    let longest = field(&after, "narf_turn_longest_usec");
+    assert!((300_000..60_000_000).contains(&longest), "{longest}");
+}

@@ -308,6 +308,9 @@ impl Context<'_> {
         lines.add("client_output_buffer_limit_disconnections", stats.output_disconnections);
         lines.add("cross_protocol_disconnections", stats.cross_protocol);
         lines.add("calls_between_workers", stats.calls_sent);
+        lines.add("narf_turns", stats.turns);
+        lines.add("narf_turns_over_2ms", stats.long_turns);
+        lines.add("narf_turn_longest_usec", stats.longest_turn_us);
         lines.add("slowlog_entries", self.total.slow);
     }
 

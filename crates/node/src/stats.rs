@@ -71,6 +71,12 @@ pub struct Stats {
     pub snapshots_sent: u64,
     /// States of partitions received from other nodes.
     pub snapshots_received: u64,
+    /// Turns whose length was told.
+    pub turns: u64,
+    /// Of those, the ones that took longer than 2 ms: everyone on the worker waited meanwhile.
+    pub long_turns: u64,
+    /// The longest of them, in microseconds.
+    pub longest_turn_us: u64,
     /// Requests a second, of late.
     pub commands_a_second: u64,
     sampled: (u64, u64),
@@ -107,6 +113,9 @@ impl Default for Stats {
             entries_without_room: 0,
             snapshots_sent: 0,
             snapshots_received: 0,
+            turns: 0,
+            long_turns: 0,
+            longest_turn_us: 0,
             commands_a_second: 0,
             sampled: (0, 0),
             data: vec![Calls::default(); DataCommand::ALL.len()],
@@ -121,7 +130,17 @@ impl Default for Stats {
 /// reading a clock costs more than running a fast one.
 const TIME_ALL_BELOW_US: i64 = 1000;
 
+/// A turn that takes longer is a long one.
+const LONG_TURN_US: u64 = 2000;
+
 impl Stats {
+    /// A turn took so long, from waking to going to sleep again.
+    pub(crate) fn note_turn(&mut self, micros: u64) {
+        self.turns += 1;
+        self.long_turns += u64::from(micros > LONG_TURN_US);
+        self.longest_turn_us = self.longest_turn_us.max(micros);
+    }
+
     pub(crate) fn set(&mut self, settings: &Settings) {
         self.time_fast = (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than);
         self.time_slow = settings.slowlog_log_slower_than >= 0;
@@ -212,6 +231,9 @@ impl Stats {
         self.entries_without_room += other.entries_without_room;
         self.snapshots_sent += other.snapshots_sent;
         self.snapshots_received += other.snapshots_received;
+        self.turns += other.turns;
+        self.long_turns += other.long_turns;
+        self.longest_turn_us = self.longest_turn_us.max(other.longest_turn_us);
         self.commands_a_second += other.commands_a_second;
         for (mine, theirs) in
             self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node))

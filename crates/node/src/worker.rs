@@ -233,6 +233,11 @@ impl Worker {
         self.now.mono_us = self.now.mono_us.max(mono_us);
     }
 
+    /// How long a turn took, its sending included; for `INFO`.
+    pub fn note_turn(&mut self, micros: u64) {
+        self.stats.note_turn(micros);
+    }
+
     /// Says why writes must be refused from now on, or that they may go on.
     pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
         self.write_refusal = reason;

@@ -68,6 +68,8 @@ pub(crate) struct WorkerThread {
     /// Steady clock: when a full disk is looked at again.
     next_room_check: Millis,
     refused: bool,
+    /// Steady clock, in microseconds: when the turn began whose length is still to be told.
+    turn_began_us: Option<u64>,
 }
 
 impl WorkerThread {
@@ -96,6 +98,7 @@ impl WorkerThread {
             stopping: false,
             next_room_check: Millis::default(),
             refused: false,
+            turn_began_us: None,
         }
     }
 
@@ -118,11 +121,15 @@ impl WorkerThread {
         }
         let mut events = Events::with_capacity(1024);
         while !self.stopping && !self.shared.has_failed() {
-            match self.poll.poll(&mut events, self.timeout()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
             let now = self.shared.now();
+            // The last turn had more to do and did not sleep: this one's beginning is its end.
+            self.tell_turn(now.mono_us);
+            self.turn_began_us = Some(now.mono_us);
             let room = self.log_room(now.mono_millis());
             self.worker.begin_turn(now, room);
             for event in &events {
@@ -143,18 +150,25 @@ impl WorkerThread {
     }
 
     /// How long the loop may sleep.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let more_wait = self.waiting.values().any(|waiting| *waiting == Waiting::More);
         let links_wait = self.links.as_ref().is_some_and(Links::has_more);
         if !self.readable.is_empty() || more_wait || links_wait {
             return Some(Duration::ZERO);
         }
         let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
+        self.tell_turn(now_us);
         if next == Millis::NEVER {
             return None;
         }
         // Rounded up, or the loop would spin through the last millisecond.
         Some(Duration::from_millis(next.0.saturating_mul(1000).saturating_sub(now_us).div_ceil(1000)))
+    }
+
+    fn tell_turn(&mut self, now_us: u64) {
+        if let Some(began_us) = self.turn_began_us.take() {
+            self.worker.note_turn(now_us.saturating_sub(began_us));
+        }
     }
 
     fn handle_event(&mut self, event: &Event) {
