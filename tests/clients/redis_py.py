@@ -54,6 +54,20 @@ def test_sets():
     assert len(r.spop("t", 5)) == 3 and not r.exists("t")
 
 
+def test_lists():
+    r = connect(decode_responses=True)
+    assert r.rpush("l", "b", "c") == 2 and r.lpush("l", "a") == 3
+    assert r.lrange("l", 0, -1) == ["a", "b", "c"] and r.llen("l") == 3
+    assert r.lindex("l", -1) == "c" and r.lpos("l", "b") == 1 and r.lpos("l", "x") is None
+    assert r.linsert("l", "AFTER", "c", "d") == 4 and r.lset("l", 0, "A") is True
+    assert r.lmove("l", "{l}other", "LEFT", "RIGHT") == "A" and r.rpoplpush("l", "{l}other") == "d"
+    assert r.lmpop(2, "{l}none", "l", direction="RIGHT", count=2) == ["l", ["c", "b"]]
+    assert r.rpop("l") is None and r.lpop("l", 2) is None
+    assert r.lpop("{l}other", 2) == ["d", "A"] and not r.exists("{l}other")
+    r.rpush("l", *range(1000))
+    assert r.ltrim("l", 10, -11) is True and r.llen("l") == 980 and r.lrem("l", 0, "500") == 1
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

@@ -20,6 +20,7 @@ mod generic;
 mod hash;
 mod introspection;
 mod lifecycle;
+mod lists;
 mod nodes;
 mod protocol;
 mod pubsub;

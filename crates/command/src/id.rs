@@ -38,6 +38,8 @@ commands! {
         // Set.
         SAdd SCard SDiff SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
         SRandMember SRem SScan SUnion SUnionStore
+        // List.
+        LIndex LInsert LLen LMove LMPop LPop LPos LPush LPushX LRange LRem LSet LTrim RPop RPopLPush RPush RPushX
         // Generic.
         Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject

@@ -71,7 +71,7 @@ fn top_level(name: &[u8]) -> Option<&'static Spec> {
 
 /// Longest name; a longer word is unknown.
 const NAME_MAX: usize = 16;
-const INDEX_BITS: u32 = 10;
+const INDEX_BITS: u32 = 11;
 const INDEX_LEN: usize = 1 << INDEX_BITS;
 
 struct Entry {

@@ -37,6 +37,7 @@ fn title(group: Group) -> &'static str {
         Group::String => "Strings",
         Group::Hash => "Hashes",
         Group::Set => "Sets",
+        Group::List => "Lists",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -265,6 +265,8 @@ pub enum Group {
     Hash,
     /// Values that are sets of members.
     Set,
+    /// Values that are elements in a row.
+    List,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -281,10 +283,11 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 9] = [
+    pub const ALL: [Group; 10] = [
         Group::String,
         Group::Hash,
         Group::Set,
+        Group::List,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -304,6 +307,7 @@ impl Group {
             Group::String => "string",
             Group::Hash => "hash",
             Group::Set => "set",
+            Group::List => "list",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

@@ -76,8 +76,8 @@ impl Kind {
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
             "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms" | "decrement"
             | "destination-db" | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds"
-            | "min-match-len" | "numlocal" | "numreplicas" | "offset" | "protover" | "seconds" | "start"
-            | "timeout" | "version" => Kind::Integer,
+            | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas" | "offset"
+            | "protover" | "rank" | "seconds" | "start" | "stop" | "timeout" | "version" => Kind::Integer,
             _ => Kind::String,
         }
     }
@@ -160,6 +160,7 @@ fn group_name(kind: Kind, parts: &[Arg]) -> String {
         "ASYNC" => "flush-type".into(),
         "NOSAVE" => "save-selector".into(),
         "LOCAL" => "level".into(),
+        "LEFT" | "BEFORE" => "where".into(),
         _ => parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("-"),
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod hash;
+mod list;
 mod prelude;
 mod pubsub;
 mod server;
@@ -19,10 +20,11 @@ use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 9] = [
+const GROUPS: [&[Row]; 10] = [
     string::ROWS,
     hash::ROWS,
     set::ROWS,
+    list::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

@@ -48,6 +48,12 @@ impl Digester {
                 let sum = members.fold(0u128, u128::wrapping_add);
                 self.hash(5, &[&sum.to_le_bytes()])
             }
+            ValueRef::List(list) => {
+                let elements = list.iter().enumerate();
+                let places = elements.map(|(place, element)| self.hash(6, &[&place.to_le_bytes(), element]));
+                let sum = places.fold(0u128, u128::wrapping_add);
+                self.hash(7, &[&sum.to_le_bytes()])
+            }
         }
     }
 

@@ -37,6 +37,16 @@ pub enum RequestError<'a> {
     NumKeysNotPositive,
     /// A number of keys beyond the arguments.
     TooFewKeys,
+    /// A count that is none or not above zero.
+    CountNotPositive,
+    /// A count of matches that is none or below zero.
+    NegativeCount,
+    /// A number of elements to look at that is none or below zero.
+    NegativeMaxLen,
+    /// A rank of zero.
+    RankZero,
+    /// A list has no element at an index.
+    NoSuchIndex,
     /// A limit that is none or below zero.
     NegativeLimit,
     /// The sum leaves 64 bits.
@@ -125,6 +135,14 @@ impl RequestError<'_> {
             RequestError::NotPositive => "ERR value is out of range, must be positive",
             RequestError::NumKeysNotPositive => "ERR numkeys should be greater than 0",
             RequestError::TooFewKeys => "ERR Number of keys can't be greater than number of args",
+            RequestError::CountNotPositive => "ERR count should be greater than 0",
+            RequestError::NegativeCount => "ERR COUNT can't be negative",
+            RequestError::NegativeMaxLen => "ERR MAXLEN can't be negative",
+            RequestError::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to \
+                 start from the end of the list"
+            }
+            RequestError::NoSuchIndex => "ERR index out of range",
             RequestError::NegativeLimit => "ERR LIMIT can't be negative",
             RequestError::NotCount => {
                 "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"

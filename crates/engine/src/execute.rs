@@ -13,6 +13,8 @@ use crate::family::hash::{
     HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
 };
 use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
+use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
+use crate::family::list_move::{LMPop, LMove};
 use crate::family::object::{Fact, MemoryUsage, Object};
 use crate::family::options::{Since, Unit};
 use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandMember, SRem, SScan};
@@ -95,6 +97,22 @@ macro_rules! with_operation {
             DataCommand::SRandMember => run!(SRandMember::parse(args)),
             DataCommand::SRem => run!(SRem::parse(args)),
             DataCommand::SScan => run!(SScan::parse(args)),
+
+            DataCommand::LIndex => run!(LIndex::parse(args)),
+            DataCommand::LInsert => run!(LInsert::parse(args)),
+            DataCommand::LLen => run!(LLen::parse(args)),
+            DataCommand::LMove => run!(LMove::parse(args)),
+            DataCommand::LMPop => run!(LMPop::parse(args)),
+            DataCommand::LPop | DataCommand::RPop => run!(Pop::parse(args, command)),
+            DataCommand::LPos => run!(LPos::parse(args)),
+            DataCommand::LPush | DataCommand::LPushX | DataCommand::RPush | DataCommand::RPushX => {
+                run!(Push::parse(args, command))
+            }
+            DataCommand::LRange => run!(LRange::parse(args)),
+            DataCommand::LRem => run!(LRem::parse(args)),
+            DataCommand::LSet => run!(LSet::parse(args)),
+            DataCommand::LTrim => run!(LTrim::parse(args)),
+            DataCommand::RPopLPush => run!(LMove::right_to_left(args)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

@@ -11,6 +11,8 @@ pub(crate) mod generic;
 pub(crate) mod hash;
 pub(crate) mod internal;
 pub(crate) mod lcs;
+pub(crate) mod list;
+pub(crate) mod list_move;
 pub(crate) mod object;
 pub(crate) mod options;
 pub(crate) mod scan;

@@ -13,7 +13,9 @@ use crate::expire::Wheel;
 use crate::record::{self, Record, RecordError, RecordValue};
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Kind, Limits, Member, NewDeadline, NewValue, hash_from_pairs, set_from_members};
+use crate::value::{
+    End, Kind, Limits, Member, NewDeadline, NewValue, hash_from_pairs, list_from_elements, set_from_members,
+};
 use crate::walk::{Grave, Walk};
 use crate::watch::{WatchStamp, Watches};
 
@@ -126,7 +128,7 @@ impl Book {
             None => Some(entry),
         };
         if let Some(entry) = entry
-            && matches!(entry.form(), Form::Hash | Form::Set)
+            && matches!(entry.form(), Form::Hash | Form::Set | Form::List)
         {
             self.grave.bury(entry);
         }
@@ -680,6 +682,18 @@ impl Keyspace {
             RecordValue::Set { members, .. } => {
                 self.put_set(key, deadline, members.map(Member::Text));
             }
+            RecordValue::List { elements, part: true } if self.peek(key).is_some_and(is_list) => {
+                let hash = self.book.hasher.hash(key);
+                let Some(entry) = self.table.find_mut(hash, key) else { return };
+                let mut entry = EntryMut::new(entry, &mut self.book, hash);
+                if let Some(mut list) = entry.list() {
+                    elements.for_each(|element| list.push(End::Back, element));
+                }
+            }
+            RecordValue::List { elements, .. } => {
+                let list = list_from_elements(key, deadline, elements, self.book.limits);
+                self.put(key, list);
+            }
             RecordValue::Hash { pairs, .. } => {
                 let hash = hash_from_pairs(key, deadline, pairs, self.book.limits, self.book.hasher);
                 self.put(key, hash);
@@ -696,6 +710,7 @@ impl Keyspace {
         let value = match record.value {
             RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
             RecordValue::Set { members, .. } => RecordValue::Set { members, part: false },
+            RecordValue::List { elements, .. } => RecordValue::List { elements, part: false },
             RecordValue::More(text) => RecordValue::String(NewValue::Plain(text)),
             value @ RecordValue::String(_) => value,
         };
@@ -734,6 +749,10 @@ impl Keyspace {
 
 fn is_hash(entry: &Entry) -> bool {
     entry.kind() == Kind::Hash
+}
+
+fn is_list(entry: &Entry) -> bool {
+    entry.kind() == Kind::List
 }
 
 fn is_set(entry: &Entry) -> bool {

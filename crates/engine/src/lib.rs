@@ -59,7 +59,7 @@ pub use redis_digest::{Digest, key_digest};
 pub use store::{KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
 pub use value::{
-    Encoding, HashIter, HashMut, HashRef, Kind, Limits, Member, NewDeadline, NewValue, SetIter, SetMut,
-    SetRef, ValueRef,
+    Encoding, End, HashIter, HashMut, HashRef, Kind, Limits, ListIter, ListMut, ListRef, Member, NewDeadline,
+    NewValue, SetIter, SetMut, SetRef, ValueRef,
 };
 pub use watch::WatchStamp;

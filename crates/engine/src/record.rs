@@ -21,6 +21,8 @@ const INT: u8 = 2;
 const HASH: u8 = 3;
 const HASH_PART: u8 = 4;
 const TEXT_MORE: u8 = 5;
+const LIST: u8 = 8;
+const LIST_PART: u8 = 9;
 const SET: u8 = 10;
 const SET_PART: u8 = 11;
 
@@ -59,6 +61,7 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
         ValueRef::Int(_) => INT,
         ValueRef::Hash(_) => HASH,
         ValueRef::Set(_) => SET,
+        ValueRef::List(_) => LIST,
     };
     put_head(kind, entry.key(), entry.deadline(), out);
     match entry.value() {
@@ -76,6 +79,10 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
             put_length(set.len(), out);
             set.iter().for_each(|member| put_piece(member.text(&mut buffer), out));
         }
+        ValueRef::List(list) => {
+            put_length(list.len(), out);
+            list.iter().for_each(|element| put_piece(element, out));
+        }
     }
 }
 
@@ -92,16 +99,22 @@ pub(crate) fn encode_text_part(
     put_piece(run, out);
 }
 
-/// Writes some members of a set: a record of its own, which joins the others of the same key when it is loaded.
-pub(crate) struct SetPart<'a>(Part<'a>);
+/// Writes some members of a set or elements of a list: a record of its own, which joins the others of the same key when
+/// it is loaded.
+pub(crate) struct RowPart<'a>(Part<'a>);
 
-impl<'a> SetPart<'a> {
-    pub(crate) fn begin(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> SetPart<'a> {
-        SetPart(Part::begin_as(SET_PART, key, deadline, out))
+impl<'a> RowPart<'a> {
+    pub(crate) fn of_set(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> RowPart<'a> {
+        RowPart(Part::begin_as(SET_PART, key, deadline, out))
     }
 
-    pub(crate) fn push(&mut self, member: &[u8]) {
-        put_piece(member, self.0.out);
+    /// Parts of a list are loaded in the order in which they were written.
+    pub(crate) fn of_list(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> RowPart<'a> {
+        RowPart(Part::begin_as(LIST_PART, key, deadline, out))
+    }
+
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        put_piece(piece, self.0.out);
         self.0.count += 1;
     }
 
@@ -204,9 +217,14 @@ pub(crate) enum RecordValue<'a> {
         members: Members<'a>,
         part: bool,
     },
+    /// Elements that were checked to be whole.
+    List {
+        elements: Members<'a>,
+        part: bool,
+    },
 }
 
-/// The members of a set in a record.
+/// The members of a set or elements of a list in a record.
 #[derive(Clone)]
 pub(crate) struct Members<'a> {
     reader: Reader<'a>,
@@ -271,6 +289,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
         kind @ (SET | SET_PART) => {
             let part = kind == SET_PART;
             RecordValue::Set { members: reader.members(part)?, part }
+        }
+        kind @ (LIST | LIST_PART) => {
+            let part = kind == LIST_PART;
+            RecordValue::List { elements: reader.members(part)?, part }
         }
         _ => return Err(RecordError::Wrong { what: "kind", at: 0 }),
     };

@@ -64,6 +64,7 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
     // Redis's numbers of types.
     let kind: u32 = match entry.kind() {
         Kind::String => 0,
+        Kind::List => 1,
         Kind::Set => 2,
         Kind::Hash => 4,
     };
@@ -83,6 +84,7 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
         ValueRef::Set(set) => {
             set.iter().for_each(|member| digest.join_bytes(member.text(&mut buffer)));
         }
+        ValueRef::List(list) => list.iter().for_each(|element| digest.mix(element)),
     }
     if entry.deadline().is_some() {
         digest.join_bytes(b"!!expire!!");

@@ -6,12 +6,16 @@ use base::{I64_TEXT_MAX, format_i64};
 
 mod hash;
 pub(crate) mod int_set;
+pub(crate) mod list;
+pub(crate) mod packed;
 mod set;
 pub(crate) mod small_hash;
 pub(crate) mod small_set;
 
 pub(crate) use hash::{Hash, field_value as hash_field_value, from_pairs as hash_from_pairs};
 pub use hash::{HashIter, HashMut, HashRef};
+pub(crate) use list::{Chunk, List, from_elements as list_from_elements};
+pub use list::{End, ListIter, ListMut, ListRef};
 pub use set::{Member, SetIter, SetMut, SetRef};
 pub(crate) use set::{Set, from_members as set_from_members};
 
@@ -29,6 +33,8 @@ pub enum Kind {
     Hash,
     /// Members.
     Set,
+    /// Elements in a row.
+    List,
 }
 
 impl Kind {
@@ -38,6 +44,7 @@ impl Kind {
             Kind::String => "string",
             Kind::Hash => "hash",
             Kind::Set => "set",
+            Kind::List => "list",
         }
     }
 }
@@ -51,12 +58,14 @@ pub enum Encoding {
     Embstr,
     /// A longer string, or one that `APPEND` or `SETRANGE` made.
     Raw,
-    /// A small hash or set.
+    /// A small hash, set or list.
     Listpack,
     /// A hash or set past the limits of the small form.
     HashTable,
     /// A small set of integers.
     IntSet,
+    /// A list past the limits of the small form.
+    QuickList,
 }
 
 impl Encoding {
@@ -69,6 +78,7 @@ impl Encoding {
             Encoding::Listpack => "listpack",
             Encoding::HashTable => "hashtable",
             Encoding::IntSet => "intset",
+            Encoding::QuickList => "quicklist",
         }
     }
 }
@@ -84,6 +94,8 @@ pub enum ValueRef<'a> {
     Hash(HashRef<'a>),
     /// A set.
     Set(SetRef<'a>),
+    /// A list.
+    List(ListRef<'a>),
 }
 
 impl<'a> ValueRef<'a> {
@@ -93,6 +105,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Text(_) | ValueRef::Int(_) => Kind::String,
             ValueRef::Hash(_) => Kind::Hash,
             ValueRef::Set(_) => Kind::Set,
+            ValueRef::List(_) => Kind::List,
         }
     }
 
@@ -102,7 +115,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Text(bytes) => Some(bytes),
             ValueRef::Int(number) => Some(format_i64(number, buffer)),
-            ValueRef::Hash(_) | ValueRef::Set(_) => None,
+            ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) => None,
         }
     }
 
@@ -115,7 +128,7 @@ impl<'a> ValueRef<'a> {
     pub fn hash(self) -> Option<HashRef<'a>> {
         match self {
             ValueRef::Hash(hash) => Some(hash),
-            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Set(_) => None,
+            _ => None,
         }
     }
 
@@ -123,7 +136,15 @@ impl<'a> ValueRef<'a> {
     pub fn set(self) -> Option<SetRef<'a>> {
         match self {
             ValueRef::Set(set) => Some(set),
-            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Hash(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn list(self) -> Option<ListRef<'a>> {
+        match self {
+            ValueRef::List(list) => Some(list),
+            _ => None,
         }
     }
 }
@@ -143,6 +164,8 @@ pub enum NewValue<'a> {
     EmptyHash,
     /// A set without members; as above.
     EmptySet,
+    /// A list without elements; as above.
+    EmptyList,
 }
 
 /// What becomes of a key's deadline when its value is overwritten.
@@ -169,12 +192,34 @@ pub struct Limits {
     pub set_entries: usize,
     /// `set-max-listpack-value`: longest member of a small set.
     pub set_value: usize,
+    /// Most elements of a small list; see [`Limits::with_list_size`].
+    pub list_entries: usize,
+    /// Most bytes of a small list.
+    pub list_bytes: usize,
 }
 
 impl Limits {
     /// Redis 7.2's.
-    pub const REDIS: Limits =
-        Limits { hash_entries: 512, hash_value: 64, set_ints: 512, set_entries: 128, set_value: 64 };
+    pub const REDIS: Limits = Limits {
+        hash_entries: 512,
+        hash_value: 64,
+        set_ints: 512,
+        set_entries: 128,
+        set_value: 64,
+        list_entries: usize::MAX,
+        list_bytes: 8 << 10,
+    };
+
+    /// With the limits of a list that `list-max-listpack-size` says: a number of elements, which may then take 8 KiB
+    /// together, or from -1 on 4, 8, 16, 32, 64 KiB of them.
+    pub fn with_list_size(self, size: i64) -> Limits {
+        let (list_entries, list_bytes) = match size {
+            0.. => (usize::try_from(size).unwrap_or(usize::MAX).max(1), 8 << 10),
+            -5..0 => (usize::MAX, (4 << 10) << (-1 - size)),
+            _ => (usize::MAX, 64 << 10),
+        };
+        Limits { list_entries, list_bytes, ..self }
+    }
 }
 
 /// The body of a string of bytes.

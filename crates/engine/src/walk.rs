@@ -9,22 +9,23 @@
 //!
 //! A big value is *opened* instead of written: it goes on a list and is written in parts. Of a big hash the fields become
 //! unseen, and the same three rules hold for them. Members of a tree have no bit: those are seen that the walk has
-//! passed in their order, or that are on the list of those that changed ahead of it. Of a long string the length is noted: what is appended lies behind
-//! it. If an opened value is deleted, overwritten, or the keyspace cleared, it is kept aside until it is written (an
-//! orphan), then freed in slices.
+//! passed in their order, or that are on the list of those that changed ahead of it. Of a long string the length is noted:
+//! what is appended lies behind it. Of a big list the chunks are kept, which are copied when they change. If an opened value is deleted, overwritten, or the keyspace cleared, it is kept aside until it is written (an
+//! orphan), then freed in slices; the chunks of a list need no entry.
 //!
 //! Invariant: outside a walk all walk bits mean seen. Gap: what is unwritten of an opened value is written at once if it
 //! is renamed or, a string, overwritten in its middle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use base::Millis;
 
 use crate::record;
-use crate::table::entry::Entry;
+use crate::table::entry::{Entry, Form};
 use crate::table::{Segment, Table};
 use crate::tree::Rubble;
-use crate::value::{Hash, Set, hash_field_value};
+use crate::value::{Chunk, Hash, List, Set, hash_field_value};
 
 /// A hash or set with more elements than this is written in parts.
 const BIG_HASH: usize = 256;
@@ -89,6 +90,64 @@ impl Members {
     }
 }
 
+/// A big list as it was.
+struct ListImage {
+    key: Box<[u8]>,
+    deadline: Option<Millis>,
+    /// What is not yet written.
+    chunks: VecDeque<Arc<Chunk>>,
+}
+
+impl ListImage {
+    fn of(entry: &Entry) -> Option<ListImage> {
+        let chunks = entry.boxed::<List>()?.chunks();
+        Some(ListImage { key: entry.key().into(), deadline: entry.deadline(), chunks })
+    }
+
+    /// Writes chunks within the budget; whether all are written.
+    fn write(&mut self, budget: &Budget, out: &mut Vec<u8>) -> bool {
+        while !budget.is_spent(out) {
+            let mut part = record::RowPart::of_list(&self.key, self.deadline, out);
+            while part.len() < PART_BYTES
+                && let Some(chunk) = self.chunks.pop_front()
+            {
+                chunk.iter().for_each(|element| part.push(element));
+            }
+            part.end();
+            if self.chunks.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Big values that are being written.
+#[derive(Default)]
+struct Opened {
+    /// Those that are looked at in the keyspace.
+    values: Vec<Open>,
+    lists: Vec<ListImage>,
+}
+
+impl Opened {
+    fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.lists.is_empty()
+    }
+
+    /// Opens a value if it is big.
+    fn open(&mut self, entry: &mut Entry) -> bool {
+        if let Some(list) = ListImage::of(entry) {
+            self.lists.push(list);
+        } else if let Some(open) = open_big(entry) {
+            self.values.push(open);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
 /// What is no longer in the keyspace but was at the start of the walk.
 enum Orphan {
     Table { table: Table, cursor: u64 },
@@ -104,7 +163,7 @@ pub(crate) struct Walk {
     discarding: bool,
     /// Images of entries that changed before the walk came to them.
     early: Vec<u8>,
-    open: Vec<Open>,
+    opened: Opened,
     orphans: Vec<Orphan>,
 }
 
@@ -113,21 +172,24 @@ pub(crate) struct Walk {
 pub(crate) struct Grave {
     segments: Vec<Segment>,
     sets: Vec<Rubble<u32, ()>>,
+    lists: Vec<VecDeque<Arc<Chunk>>>,
 }
 
 impl Grave {
     pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty() && self.sets.is_empty()
+        self.segments.is_empty() && self.sets.is_empty() && self.lists.is_empty()
     }
 
     pub(crate) fn bury_table(&mut self, table: Table) {
         self.segments.extend(table.into_segments());
     }
 
-    /// Frees an entry: a big hash or set later, in slices; anything else now.
+    /// Frees an entry: a big hash, set or list later, in slices; anything else now.
     pub(crate) fn bury(&mut self, entry: Entry) {
         if entry.boxed::<Set>().is_some_and(|set| set.tree.len() > BIG_HASH) {
             self.sets.extend(entry.into_boxed::<Set>().map(|set| set.tree.into_rubble()));
+        } else if entry.form() == Form::List {
+            self.lists.extend(entry.into_boxed::<List>().map(|list| list.into_chunks()));
         } else if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
             && let Some(hash) = entry.into_boxed::<Hash>()
         {
@@ -143,6 +205,13 @@ impl Grave {
                 freed += set.free(budget - freed);
                 if set.is_empty() {
                     self.sets.pop();
+                }
+                continue;
+            }
+            if let Some(chunks) = self.lists.last_mut() {
+                match chunks.pop_front() {
+                    Some(chunk) => freed += chunk.len(),
+                    None => drop(self.lists.pop()),
                 }
                 continue;
             }
@@ -251,7 +320,7 @@ fn write_members(
         None => 0,
     };
     while !budget.is_spent(out) {
-        let mut part = record::SetPart::begin(key, deadline, out);
+        let mut part = record::RowPart::of_set(key, deadline, out);
         let mut passed = 0;
         let mut last = None;
         for (key, (), member) in tree.range(start, tree.len()) {
@@ -281,23 +350,21 @@ impl Walk {
     #[cold]
     pub(crate) fn keep(&mut self, entry: &mut Entry, seen: bool) {
         entry.set_walk_bit(seen);
-        match open_big(entry) {
-            Some(open) => self.open.push(open),
-            None if self.discarding => {}
-            None => record::encode_entry(entry, &mut self.early),
+        if !self.opened.open(entry) && !self.discarding {
+            record::encode_entry(entry, &mut self.early);
         }
     }
 
     /// Keeps the image of one unseen field that is about to change, and marks it seen.
     #[cold]
     pub(crate) fn keep_field(&mut self, entry: &mut Entry, field: &[u8]) {
-        let at = self.open.iter().position(|open| *open.key == *entry.key());
+        let at = self.opened.values.iter().position(|open| *open.key == *entry.key());
         let (Some(at), Some(hash)) = (at, entry.big_hash_mut()) else { return };
         let seen = hash.seen;
         let Some(held) = hash.field_mut(field).filter(|held| held.walk_bit() != seen) else { return };
         held.set_walk_bit(seen);
         if !self.discarding {
-            let open = &self.open[at];
+            let open = &self.opened.values[at];
             let mut part = record::Part::begin(&open.key, open.deadline, &mut self.early);
             part.push(held.key(), hash_field_value(held));
             part.end();
@@ -307,7 +374,7 @@ impl Walk {
     /// Keeps the image of one unseen member of a tree that is about to change, and marks it seen.
     #[cold]
     pub(crate) fn keep_member(&mut self, entry: &Entry, member: &[u8]) {
-        let Some(open) = self.open.iter_mut().find(|open| *open.key == *entry.key()) else { return };
+        let Some(open) = self.opened.values.iter_mut().find(|open| *open.key == *entry.key()) else { return };
         let (Progress::Members(members), Some(set)) = (&mut open.progress, entry.boxed::<Set>()) else {
             return;
         };
@@ -315,7 +382,7 @@ impl Walk {
             return;
         }
         if set.contains(member) && !self.discarding {
-            let mut part = record::SetPart::begin(&open.key, open.deadline, &mut self.early);
+            let mut part = record::RowPart::of_set(&open.key, open.deadline, &mut self.early);
             part.push(member);
             part.end();
         }
@@ -326,10 +393,10 @@ impl Walk {
         if entry.walk_bit() != seen {
             self.keep(&mut entry, seen);
         }
-        let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else {
+        let Some(at) = self.opened.values.iter().position(|open| *open.key == *entry.key()) else {
             return Some(entry);
         };
-        let open = self.open.swap_remove(at);
+        let open = self.opened.values.swap_remove(at);
         self.orphans.push(Orphan::Entry { open, entry });
         None
     }
@@ -339,8 +406,8 @@ impl Walk {
         if entry.walk_bit() != seen {
             self.keep(entry, seen);
         }
-        let Some(at) = self.open.iter().position(|open| *open.key == *entry.key()) else { return };
-        let mut open = self.open.swap_remove(at);
+        let Some(at) = self.opened.values.iter().position(|open| *open.key == *entry.key()) else { return };
+        let mut open = self.opened.values.swap_remove(at);
         let start = self.early.len();
         open.write(entry, &mut Budget::unbounded(), &mut self.early);
         if self.discarding {
@@ -350,7 +417,7 @@ impl Walk {
 
     /// Takes over all entries of a keyspace that is cleared; gives the table back if the walk has no more use for it.
     pub(crate) fn retire_table(&mut self, mut table: Table, hash_of: impl Fn(&[u8]) -> u64) -> Option<Table> {
-        for open in std::mem::take(&mut self.open) {
+        for open in std::mem::take(&mut self.opened.values) {
             if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
                 self.orphans.push(Orphan::Entry { open, entry });
             }
@@ -411,11 +478,17 @@ impl Walk {
         budget: &mut Budget,
         out: &mut Vec<u8>,
     ) -> bool {
-        if let Some(mut open) = self.open.pop() {
+        if let Some(mut list) = self.opened.lists.pop() {
+            if !self.discarding && !list.write(budget, out) {
+                self.opened.lists.push(list);
+            }
+            return false;
+        }
+        if let Some(mut open) = self.opened.values.pop() {
             if let Some(entry) = table.find_mut(hash_of(&open.key), &open.key)
                 && !open.write(entry, budget, out)
             {
-                self.open.push(open);
+                self.opened.values.push(open);
             }
             return false;
         }
@@ -429,9 +502,10 @@ impl Walk {
                 return false;
             }
             Some(Orphan::Table { mut table, mut cursor }) => {
-                let mut opened = Vec::new();
+                let mut opened = Opened::default();
                 cursor = write_entries(&mut table, cursor, seen, budget, out, &mut opened);
-                for open in opened {
+                self.opened.lists.append(&mut opened.lists);
+                for open in opened.values {
                     if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
                         self.orphans.push(Orphan::Entry { open, entry });
                     }
@@ -448,7 +522,7 @@ impl Walk {
         if self.table_done {
             return true;
         }
-        self.cursor = write_entries(table, self.cursor, seen, budget, out, &mut self.open);
+        self.cursor = write_entries(table, self.cursor, seen, budget, out, &mut self.opened);
         self.table_done = self.cursor == 0;
         false
     }
@@ -461,7 +535,7 @@ fn write_entries(
     seen: bool,
     budget: &mut Budget,
     out: &mut Vec<u8>,
-    opened: &mut Vec<Open>,
+    opened: &mut Opened,
 ) -> u64 {
     loop {
         let mut passed = 0;
@@ -471,9 +545,8 @@ fn write_entries(
                 return;
             }
             entry.set_walk_bit(seen);
-            match open_big(entry) {
-                Some(open) => opened.push(open),
-                None => record::encode_entry(entry, out),
+            if !opened.open(entry) {
+                record::encode_entry(entry, out);
             }
         });
         budget.passed_over(passed);

@@ -1,4 +1,4 @@
-//! Strings, hashes, sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! Strings, hashes, sets, lists and deadlines against a plain map: long random histories in which time passes, keys lapse, and
 //! lapsed keys are deleted whenever it suits.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
@@ -14,6 +14,7 @@ enum Value {
     Text(Vec<u8>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
     Set(BTreeSet<Vec<u8>>),
+    List(Vec<Vec<u8>>),
 }
 
 /// What the data should be, and what it should answer.
@@ -61,7 +62,7 @@ impl Model {
     fn text(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Answer> {
         match self.keys.get(key) {
             Some((Value::Text(text), _)) => Ok(Some(text.clone())),
-            Some((Value::Hash(_) | Value::Set(_), _)) => Err(Answer::WrongType),
+            Some(_) => Err(Answer::WrongType),
             None => Ok(None),
         }
     }
@@ -69,7 +70,7 @@ impl Model {
     fn hash(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Answer> {
         match self.keys.get(key) {
             Some((Value::Hash(hash), _)) => Ok(hash.clone()),
-            Some((Value::Text(_) | Value::Set(_), _)) => Err(Answer::WrongType),
+            Some(_) => Err(Answer::WrongType),
             None => Ok(BTreeMap::new()),
         }
     }
@@ -77,8 +78,16 @@ impl Model {
     fn set(&self, key: &[u8]) -> Result<BTreeSet<Vec<u8>>, Answer> {
         match self.keys.get(key) {
             Some((Value::Set(set), _)) => Ok(set.clone()),
-            Some((Value::Text(_) | Value::Hash(_), _)) => Err(Answer::WrongType),
+            Some(_) => Err(Answer::WrongType),
             None => Ok(BTreeSet::new()),
+        }
+    }
+
+    fn list(&self, key: &[u8]) -> Result<Vec<Vec<u8>>, Answer> {
+        match self.keys.get(key) {
+            Some((Value::List(list), _)) => Ok(list.clone()),
+            Some(_) => Err(Answer::WrongType),
+            None => Ok(Vec::new()),
         }
     }
 
@@ -91,6 +100,7 @@ impl Model {
         self.keys.retain(|_, (value, _)| match value {
             Value::Hash(hash) => !hash.is_empty(),
             Value::Set(set) => !set.is_empty(),
+            Value::List(list) => !list.is_empty(),
             Value::Text(_) => true,
         });
         self.drop_lapsed();
@@ -229,6 +239,44 @@ impl Model {
                 }
                 Answer::Int(len as i64)
             }
+            b"LPUSH" | b"RPUSH" => {
+                let mut list = self.list(key)?;
+                for element in &parts[2..] {
+                    list.insert(if parts[0] == b"LPUSH" { 0 } else { list.len() }, element.clone());
+                }
+                let len = list.len();
+                self.put(key, Value::List(list), self.deadline(key));
+                Answer::Int(len as i64)
+            }
+            b"LPOP" | b"RPOP" => {
+                let mut list = self.list(key)?;
+                if list.is_empty() {
+                    return Ok(Answer::Nil);
+                }
+                let popped = list.remove(if parts[0] == b"LPOP" { 0 } else { list.len() - 1 });
+                self.put(key, Value::List(list), self.deadline(key));
+                Answer::Text(popped)
+            }
+            b"LLEN" => Answer::Int(self.list(key)?.len() as i64),
+            b"LREM" => {
+                let list = self.list(key)?;
+                let kept: Vec<_> = list.iter().filter(|element| **element != parts[3]).cloned().collect();
+                let removed = list.len() - kept.len();
+                if removed > 0 {
+                    self.put(key, Value::List(kept), self.deadline(key));
+                }
+                Answer::Int(removed as i64)
+            }
+            b"RPOPLPUSH" => {
+                let mut from = self.list(key)?;
+                let Some(element) = from.pop() else { return Ok(Answer::Nil) };
+                let mut to = self.list(&parts[2])?;
+                to.insert(0, element.clone());
+                let deadline = self.deadline(&parts[2]);
+                self.put(key, Value::List(from), self.deadline(key));
+                self.put(&parts[2], Value::List(to), deadline);
+                Answer::Text(element)
+            }
             b"PEXPIRE" => {
                 let new = self.now as i64 + number(2)?;
                 let Some((_, deadline)) = self.keys.get_mut(key) else { return Ok(Answer::Int(0)) };
@@ -310,6 +358,15 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "SINTERSTORE other key key",
         "SUNIONSTORE key key other",
         "SDIFFSTORE key other key",
+        "LPUSH key value value",
+        "RPUSH key member value value value",
+        "RPUSH key value",
+        "LPOP key",
+        "RPOP key",
+        "LLEN key",
+        "LREM key 0 member",
+        "RPOPLPUSH key other",
+        "RPOPLPUSH other key",
         "PEXPIRE key life",
         "PEXPIRE key life NX",
         "PEXPIRE key life XX",
@@ -374,6 +431,7 @@ fn content(keyspace: &mut Keyspace, now: u64) -> BTreeMap<Vec<u8>, (Value, Optio
                     Value::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
                 }
                 ValueRef::Set(set) => Value::Set(set.iter().map(|member| member.to_vec()).collect()),
+                ValueRef::List(list) => Value::List(list.iter().map(<[u8]>::to_vec).collect()),
                 ValueRef::Text(text) => Value::Text(text.to_vec()),
                 ValueRef::Int(number) => Value::Text(number.to_string().into_bytes()),
             };

@@ -382,7 +382,10 @@ pub(crate) fn carries(spec: &Spec) -> bool {
 /// Whether a command stores what it makes of other keys, so that its words do not tell how much that is.
 fn stores_result(spec: &Spec) -> bool {
     use DataCommand as D;
-    matches!(spec.run, Run::Data(D::SInterStore | D::SUnionStore | D::SDiffStore | D::SMove))
+    matches!(
+        spec.run,
+        Run::Data(D::SInterStore | D::SUnionStore | D::SDiffStore | D::SMove | D::LMove | D::RPopLPush)
+    )
 }
 
 /// Whether a command may reach into another database than the selected one, so that it must see both.

@@ -200,6 +200,7 @@ const fn categories_of_group(group: Group, run: Run) -> Categories {
         Group::String => Categories::NONE.with(Category::String),
         Group::Hash => Categories::NONE.with(Category::Hash),
         Group::Set => Categories::NONE.with(Category::Set),
+        Group::List => Categories::NONE.with(Category::List),
         Group::Generic => Categories::NONE.with(Category::Keyspace),
         Group::Connection => Categories::NONE.with(Category::Connection),
         Group::Transactions => Categories::NONE.with(Category::Transaction),

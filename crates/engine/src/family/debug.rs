@@ -70,6 +70,7 @@ fn serialized_len(entry: &Entry) -> usize {
             let mut buffer = [0; base::I64_TEXT_MAX];
             text_len(set.iter().map(|member| text_len(member.text(&mut buffer).len())).sum())
         }
+        ValueRef::List(list) => text_len(list.iter().map(|element| text_len(element.len())).sum()),
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> Operation<'a> for Object<'a> {
 fn reference_count(entry: &Entry) -> i64 {
     match entry.value() {
         ValueRef::Int(0..10_000) => i64::from(i32::MAX),
-        ValueRef::Int(_) | ValueRef::Text(_) | ValueRef::Hash(_) | ValueRef::Set(_) => 1,
+        _ => 1,
     }
 }
 

@@ -5,7 +5,8 @@ use base::{I64_TEXT_MAX, Millis, parse_i64};
 use super::entry::{Body, Entry, Form, INLINE_MAX};
 use crate::memory::allocated;
 use crate::value::{
-    EMBSTR_MAX, Encoding, HashRef, Kind, NewValue, Set, SetRef, ValueRef, int_set, small_hash, text_body,
+    EMBSTR_MAX, Encoding, HashRef, Kind, List, ListRef, NewValue, Set, SetRef, ValueRef, int_set, list,
+    small_hash, text_body,
 };
 
 impl Entry {
@@ -25,6 +26,7 @@ impl Entry {
             Form::SmallHash => Body::SmallHash(self.inline()),
             Form::IntSet => Body::IntSet(self.inline()),
             Form::SmallSet => Body::SmallSet(self.inline()),
+            Form::SmallList => Body::SmallList(self.inline()),
             Form::Int => Body::Int(self.int().unwrap_or_default()),
             Form::BigText => Body::BigText(self.big_text().cloned().unwrap_or_default()),
             Form::Hash => Body::Hash(Box::new(
@@ -33,6 +35,9 @@ impl Entry {
             Form::Set => Body::Set(Box::new(
                 self.boxed::<Set>().expect("the form says that the payload is a set").clone(),
             )),
+            Form::List => Body::List(Box::new(
+                self.boxed::<List>().expect("the form says that the payload is a list").clone(),
+            )),
         };
         self.sibling(key, body)
     }
@@ -40,7 +45,9 @@ impl Entry {
     /// The same under another key, without copying what is boxed: what `RENAME` puts elsewhere.
     pub(crate) fn into_key(mut self, key: &[u8]) -> Entry {
         match self.form() {
-            Form::Text | Form::SmallHash | Form::Int | Form::IntSet | Form::SmallSet => self.with_key(key),
+            Form::Text | Form::SmallHash | Form::Int | Form::IntSet | Form::SmallSet | Form::SmallList => {
+                self.with_key(key)
+            }
             Form::BigText => {
                 let text = self.big_text_mut().map(std::mem::take).unwrap_or_default();
                 self.sibling(key, Body::BigText(text))
@@ -55,6 +62,12 @@ impl Entry {
                 let mut new = self.sibling(key, Body::Int(0));
                 let set = self.into_boxed().expect("the form says that the payload is a set");
                 new.set_body(Body::Set(set));
+                new
+            }
+            Form::List => {
+                let mut new = self.sibling(key, Body::Int(0));
+                let list = self.into_boxed().expect("the form says that the payload is a list");
+                new.set_body(Body::List(list));
                 new
             }
         }
@@ -76,7 +89,8 @@ impl Entry {
             (Form::Text, Body::Text(bytes))
             | (Form::SmallHash, Body::SmallHash(bytes))
             | (Form::IntSet, Body::IntSet(bytes))
-            | (Form::SmallSet, Body::SmallSet(bytes)) => {
+            | (Form::SmallSet, Body::SmallSet(bytes))
+            | (Form::SmallList, Body::SmallList(bytes)) => {
                 let len = self.inline().len();
                 self.splice(0, len, &[bytes]);
             }
@@ -107,6 +121,7 @@ impl Entry {
             Form::Text | Form::Int | Form::BigText => Kind::String,
             Form::SmallHash | Form::Hash => Kind::Hash,
             Form::IntSet | Form::SmallSet | Form::Set => Kind::Set,
+            Form::SmallList | Form::List => Kind::List,
         }
     }
 
@@ -123,6 +138,9 @@ impl Entry {
             Form::IntSet | Form::SmallSet | Form::Set => {
                 ValueRef::Set(SetRef::of(self).expect("the form says that it is a set"))
             }
+            Form::SmallList | Form::List => {
+                ValueRef::List(ListRef::of(self).expect("the form says that it is a list"))
+            }
         }
     }
 
@@ -138,9 +156,10 @@ impl Entry {
             Form::Text => Encoding::Embstr,
             Form::BigText => Encoding::Raw,
             Form::Int => Encoding::Int,
-            Form::SmallHash | Form::SmallSet => Encoding::Listpack,
+            Form::SmallHash | Form::SmallSet | Form::SmallList => Encoding::Listpack,
             Form::Hash | Form::Set => Encoding::HashTable,
             Form::IntSet => Encoding::IntSet,
+            Form::List => Encoding::QuickList,
         }
     }
 
@@ -149,12 +168,18 @@ impl Entry {
     pub fn memory(&self) -> usize {
         allocated(self.block_size())
             + match self.form() {
-                Form::Text | Form::Int | Form::SmallHash | Form::IntSet | Form::SmallSet => 0,
+                Form::Text
+                | Form::Int
+                | Form::SmallHash
+                | Form::IntSet
+                | Form::SmallSet
+                | Form::SmallList => 0,
                 Form::BigText => self
                     .big_text()
                     .map_or(0, |text| allocated(size_of::<Vec<u8>>()) + allocated(text.capacity())),
                 Form::Hash => self.big_hash().map_or(0, |hash| hash.memory()),
                 Form::Set => self.boxed::<Set>().map_or(0, Set::memory),
+                Form::List => self.boxed::<List>().map_or(0, List::memory),
             }
     }
 
@@ -195,6 +220,7 @@ pub(crate) fn body_of(value: NewValue<'_>) -> Body<'_> {
         NewValue::Int(number) => Body::Int(number),
         NewValue::EmptyHash => Body::SmallHash(&small_hash::EMPTY),
         NewValue::EmptySet => Body::IntSet(&int_set::EMPTY),
+        NewValue::EmptyList => Body::SmallList(&list::EMPTY),
     }
 }
 

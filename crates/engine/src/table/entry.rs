@@ -23,7 +23,7 @@ use std::ptr::{self, NonNull};
 
 use base::Millis;
 
-use crate::value::{Hash, Set};
+use crate::value::{Hash, List, Set};
 
 /// Longest string that lies in the entry's own block.
 pub(crate) const INLINE_MAX: usize = 4096;
@@ -64,10 +64,14 @@ pub(crate) enum Form {
     SmallSet = 6,
     /// The payload is the pointer of a `Box<Set>`.
     Set = 7,
+    /// Inline, as `value::list` lays it out.
+    SmallList = 8,
+    /// The payload is the pointer of a `Box<List>`.
+    List = 9,
 }
 
 impl Form {
-    const ALL: [Form; 8] = [
+    const ALL: [Form; 10] = [
         Form::Text,
         Form::Int,
         Form::BigText,
@@ -76,12 +80,14 @@ impl Form {
         Form::IntSet,
         Form::SmallSet,
         Form::Set,
+        Form::SmallList,
+        Form::List,
     ];
 
     const fn has_payload(self) -> bool {
         match self {
-            Form::Text | Form::SmallHash | Form::IntSet | Form::SmallSet => false,
-            Form::Int | Form::BigText | Form::Hash | Form::Set => true,
+            Form::Text | Form::SmallHash | Form::IntSet | Form::SmallSet | Form::SmallList => false,
+            Form::Int | Form::BigText | Form::Hash | Form::Set | Form::List => true,
         }
     }
 }
@@ -104,6 +110,10 @@ impl Boxed for Set {
     const FORM: Form = Form::Set;
 }
 
+impl Boxed for List {
+    const FORM: Form = Form::List;
+}
+
 /// A value on its way into an entry.
 pub(crate) enum Body<'a> {
     /// At most [`INLINE_MAX`] bytes.
@@ -118,6 +128,9 @@ pub(crate) enum Body<'a> {
     /// At most [`INLINE_LIMIT`] bytes.
     SmallSet(&'a [u8]),
     Set(Box<Set>),
+    /// At most [`INLINE_LIMIT`] bytes.
+    SmallList(&'a [u8]),
+    List(Box<List>),
 }
 
 impl Body<'_> {
@@ -131,13 +144,19 @@ impl Body<'_> {
             Body::IntSet(_) => Form::IntSet,
             Body::SmallSet(_) => Form::SmallSet,
             Body::Set(_) => Form::Set,
+            Body::SmallList(_) => Form::SmallList,
+            Body::List(_) => Form::List,
         }
     }
 
     fn inline(&self) -> &[u8] {
         match self {
-            Body::Text(bytes) | Body::SmallHash(bytes) | Body::IntSet(bytes) | Body::SmallSet(bytes) => bytes,
-            Body::Int(_) | Body::BigText(_) | Body::Hash(_) | Body::Set(_) => &[],
+            Body::Text(bytes)
+            | Body::SmallHash(bytes)
+            | Body::IntSet(bytes)
+            | Body::SmallSet(bytes)
+            | Body::SmallList(bytes) => bytes,
+            Body::Int(_) | Body::BigText(_) | Body::Hash(_) | Body::Set(_) | Body::List(_) => &[],
         }
     }
 }
@@ -258,13 +277,18 @@ impl Entry {
             ptr::copy_nonoverlapping(inline.as_ptr(), block.add(shape.value_at()), inline.len());
             let payload = block.add(shape.payload_at());
             match body {
-                Body::Text(_) | Body::SmallHash(_) | Body::IntSet(_) | Body::SmallSet(_) => {}
+                Body::Text(_)
+                | Body::SmallHash(_)
+                | Body::IntSet(_)
+                | Body::SmallSet(_)
+                | Body::SmallList(_) => {}
                 Body::Int(number) => payload.cast::<i64>().write_unaligned(number),
                 Body::BigText(text) => {
                     payload.cast::<*mut Vec<u8>>().write_unaligned(Box::into_raw(Box::new(text)))
                 }
                 Body::Hash(hash) => payload.cast::<*mut Hash>().write_unaligned(Box::into_raw(hash)),
                 Body::Set(set) => payload.cast::<*mut Set>().write_unaligned(Box::into_raw(set)),
+                Body::List(list) => payload.cast::<*mut List>().write_unaligned(Box::into_raw(list)),
             }
         }
         Entry(start)
@@ -618,10 +642,16 @@ impl Drop for Entry {
         unsafe {
             let payload = self.block().add(shape.payload_at());
             match self.form() {
-                Form::Text | Form::Int | Form::SmallHash | Form::IntSet | Form::SmallSet => {}
+                Form::Text
+                | Form::Int
+                | Form::SmallHash
+                | Form::IntSet
+                | Form::SmallSet
+                | Form::SmallList => {}
                 Form::BigText => drop(Box::from_raw(payload.cast::<*mut Vec<u8>>().read_unaligned())),
                 Form::Hash => drop(Box::from_raw(payload.cast::<*mut Hash>().read_unaligned())),
                 Form::Set => drop(Box::from_raw(payload.cast::<*mut Set>().read_unaligned())),
+                Form::List => drop(Box::from_raw(payload.cast::<*mut List>().read_unaligned())),
             }
             dealloc(self.block(), shape.layout());
         }

@@ -314,6 +314,45 @@ impl Requests {
                 self.counted_keys(request);
                 self.options(request, &["LIMIT integer", "LIMIT 1"]);
             }
+            LLen => self.push_each(request, "key"),
+            LPush | RPush | LPushX | RPushX => {
+                self.push_each(request, "key");
+                // Seldom so many that the small form gives way.
+                let many = if self.random.chance(1, 40) { 200 } else { 1 };
+                (0..many).for_each(|_| self.some(request, "value"));
+            }
+            LPop | RPop => {
+                self.push_each(request, "key");
+                self.options(request, &["integer"]);
+            }
+            LIndex => self.push_each(request, "key integer"),
+            LRange | LTrim => self.push_each(request, "key integer integer"),
+            LSet | LRem => self.push_each(request, "key integer value"),
+            LInsert => {
+                self.push_each(request, "key");
+                let side = self.pick(&["BEFORE", "after", "beside"]);
+                request.push(side.as_bytes());
+                self.push_each(request, "value value");
+            }
+            LPos => {
+                self.push_each(request, "key value");
+                self.options(
+                    request,
+                    &["RANK integer", "RANK -1", "COUNT integer", "MAXLEN integer", "MAXLEN 5"],
+                );
+            }
+            LMove => {
+                self.push_each(request, "key key");
+                let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
+                ends.split(' ').for_each(|end| request.push(end.as_bytes()));
+            }
+            RPopLPush => self.push_each(request, "key key"),
+            LMPop => {
+                self.counted_keys(request);
+                let end = self.pick(&["LEFT", "RIGHT", "top"]);
+                request.push(end.as_bytes());
+                self.options(request, &["COUNT integer", "COUNT 2"]);
+            }
             Copy => {
                 self.push_each(request, "key key");
                 self.options(request, &["REPLACE", "DB 0", "DB integer", "DB 99"]);

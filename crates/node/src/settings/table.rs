@@ -654,6 +654,15 @@ pub static SETTINGS: &[Setting] = &[
     )
     .running()
     .within(Section::Encoding),
+    Setting::new(
+        "list-max-listpack-size",
+        integer!(list_max_listpack_size: i64, i32::MIN as i128, i32::MAX as i128),
+        "-2",
+        "Elements up to which a list is kept in its small form; from -1 to -5, 4, 8, 16, 32 or 64 KiB of them.",
+    )
+    .aliases(&["list-max-ziplist-size"])
+    .running()
+    .within(Section::Encoding),
     // Logs and diagnosis.
     Setting::new(
         "loglevel",
@@ -764,6 +773,7 @@ impl Settings {
             set_max_intset_entries: 0,
             set_max_listpack_entries: 0,
             set_max_listpack_value: 0,
+            list_max_listpack_size: 0,
             loglevel: LogLevel::Info,
             logformat: LogFormat::Auto,
             logfile: None,

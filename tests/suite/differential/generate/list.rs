@@ -1,0 +1,100 @@
+//! Requests of the list commands.
+
+use command::DataCommand;
+
+use super::{Args, Generator, args, counted_keys, keyed, missing};
+
+pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
+    match command {
+        DataCommand::LIndex => args("LINDEX", [g.key(), g.index()]),
+        DataCommand::LInsert => {
+            let side = g.pick(&["BEFORE", "AFTER", "before", "After", "BESIDE"]);
+            args("LINSERT", [g.key(), side, g.element(), g.element()])
+        }
+        DataCommand::LLen => args("LLEN", [g.key()]),
+        DataCommand::LMove => {
+            let mut all = args("LMOVE", [g.key(), g.key()]);
+            all.extend(g.line(&[
+                "LEFT LEFT",
+                "LEFT RIGHT",
+                "RIGHT LEFT",
+                "right right",
+                "LEFT TOP",
+                "UP LEFT",
+            ]));
+            all
+        }
+        DataCommand::LMPop => {
+            let mut all = counted_keys("LMPOP", g);
+            all.extend(g.line(&[
+                "LEFT",
+                "RIGHT",
+                "left COUNT 2",
+                "RIGHT count 100",
+                "LEFT COUNT 0",
+                "LEFT COUNT x",
+                "LEFT COUNT",
+                "RIGHT COUNT 1 COUNT 1",
+                "TOP",
+                "",
+            ]));
+            all
+        }
+        DataCommand::LPop => pop("LPOP", g),
+        DataCommand::LPos => {
+            let mut all = args("LPOS", [g.key(), g.element()]);
+            all.extend(g.line(&[
+                "",
+                "",
+                "RANK 1",
+                "RANK 2",
+                "RANK -1",
+                "RANK -2 COUNT 2",
+                "RANK 0",
+                "RANK x",
+                "COUNT 0",
+                "COUNT 2",
+                "COUNT -1",
+                "COUNT x",
+                "MAXLEN 3",
+                "MAXLEN 0 COUNT 1",
+                "MAXLEN -1",
+                "MAXLEN x",
+                "RANK",
+                "BANANA 1",
+            ]));
+            all
+        }
+        DataCommand::LPush => push("LPUSH", g),
+        DataCommand::LPushX => keyed("LPUSHX", g, 4, Generator::element),
+        DataCommand::LRange => args("LRANGE", [g.key(), g.index(), g.index()]),
+        DataCommand::LRem => {
+            let count = g.pick(&["0", "0", "1", "2", "-1", "-2", "x", "-9223372036854775808"]);
+            args("LREM", [g.key(), count, g.element()])
+        }
+        DataCommand::LSet => args("LSET", [g.key(), g.index(), g.element()]),
+        // Seldom much is cut off, so that lists grow.
+        DataCommand::LTrim => {
+            let mut all = args("LTRIM", [g.key()]);
+            all.extend(g.line(&["0 -1", "1 -1", "0 -2", "0 500", "-500 -1", "2 1", "-3 2", "0 x", "x 0"]));
+            all
+        }
+        DataCommand::RPop => pop("RPOP", g),
+        DataCommand::RPopLPush => args("RPOPLPUSH", [g.key(), g.key()]),
+        DataCommand::RPush => push("RPUSH", g),
+        DataCommand::RPushX => keyed("RPUSHX", g, 4, Generator::element),
+        _ => missing(command),
+    }
+}
+
+/// Elements, seldom so many or so long that the small encoding no longer holds them.
+fn push(name: &str, g: &mut Generator) -> Args {
+    let most = if g.random.chance(1, 50) { 300 } else { 5 };
+    keyed(name, g, most, Generator::element)
+}
+
+fn pop(name: &str, g: &mut Generator) -> Args {
+    let mut all = args(name, [g.key()]);
+    all.extend(g.line(&["", "", "", "1", "2", "0", "1000000", "-1", "x", "1 extra"]));
+    all
+}
