@@ -222,5 +222,7 @@ fn big_lists_come_back_after_a_reload(node: &Server) {
     let before = c.run("DEBUG DIGEST");
     c.check("DEBUG RELOAD", "+OK");
     assert_eq!(c.run("DEBUG DIGEST"), before);
-    c.check_all("LLEN big => :6000\nLINDEX big 4321 => \"element:4321\"\nLRANGE small 0 -1 => [\"a\", \"1\"]");
+    c.check_all(
+        "LLEN big => :6000\nLINDEX big 4321 => \"element:4321\"\nLRANGE small 0 -1 => [\"a\", \"1\"]",
+    );
 }

@@ -345,6 +345,10 @@ impl Worker {
                 let (db, version, access) = (session.db, session.version, session.access());
                 let operation = Operation { spec, command, db, args, raw, version, access };
                 match self.place(db, command, spec, args) {
+                    // Nothing was borrowed for a request without keys: it is refused, or needs none.
+                    Place::One(_) if spec.keys_of(args).next().is_none() => {
+                        self.run_over(&[], operation, out)
+                    }
                     Place::One(id) => self.run_here(id, operation, out),
                     Place::Several(ids) => self.run_over(&ids, operation, out),
                 }

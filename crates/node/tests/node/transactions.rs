@@ -65,6 +65,23 @@ fn transactions_answer_as_redis_does() {
     });
 }
 
+/// They belong to no partition, so none may be at hand but that of the other requests.
+#[test]
+fn requests_whose_keys_cannot_be_told_are_answered_in_their_place() {
+    on_all(|net| {
+        let refused = "(ERR numkeys should be greater than 0)";
+        for (partition, worker) in [(0, 1), (7, 0), (7, 1), (3, 2)] {
+            let (client, key) = (net.connect(worker), key_in(partition, "n"));
+            let (set, get) = (format!("SET {key} 1"), format!("GET {key}"));
+            let requests = ["MULTI", &set, "SINTERCARD 0 k", "LMPOP x k LEFT", &get, "EXEC", "PING"];
+            let expect = format!("[OK {refused} {refused} \"1\"]");
+            assert_eq!(net.talk(client, &requests)[5..], [expect, "PONG".to_owned()]);
+            let alone = ["MULTI", "SINTERCARD 0 k", "EXEC", "PING"];
+            assert_eq!(net.talk(client, &alone)[2..], [format!("[{refused}]"), "PONG".to_owned()]);
+        }
+    });
+}
+
 #[test]
 fn a_transaction_over_all_partitions_is_done_as_one() {
     on_all(|net| {
