@@ -47,6 +47,9 @@ pub struct Recovered {
     /// Whether the machine has not been restarted since the log was last open: then nothing that was written
     /// can be missing, synced or not.
     pub same_boot: bool,
+    /// Whether bytes that were written may be missing at the end: the machine, or its disk, has failed since. It stays
+    /// so at later starts until [`SyncHandle::mark_certain`](crate::SyncHandle::mark_certain).
+    pub is_in_doubt: bool,
     /// What the watermark said; `None` if there was none that could be read.
     pub watermark: Option<Position>,
     /// Files that were set aside; only with [`OnDamage::Cut`].
@@ -343,6 +346,9 @@ impl Recovery {
             bytes: behind.bytes,
         });
         let last = watermark.as_ref().and_then(WatermarkFile::last);
+        // Of a new log nothing can be missing.
+        let certain = self.same_boot || last.is_none() && self.frames == 0;
+        let boot_id = if certain { self.options.boot_id } else { [0; 16] };
         let watermark_said = last.map(|mark| mark.position);
         let marked = watermark_said.unwrap_or(Position(0));
         let begin = last.map_or(Position(0), |mark| mark.start).max(self.options.needed_from);
@@ -358,16 +364,17 @@ impl Recovery {
             Some(watermark) => watermark,
             // Made before the first segment, so that segments without one are known to have lost it. A file
             // that says nothing is as good as none: the node died while it was made.
-            None => WatermarkFile::create(&*self.disk, self.options.boot_id)?,
+            None => WatermarkFile::create(&*self.disk, boot_id)?,
         };
-        let tail = if self.found.is_empty() {
+        let mut tail = if self.found.is_empty() {
             self.first_segment(stop.position)?
         } else {
             self.refresh(stop.position, marked)?;
             self.tail(&stop, spare)
         };
+        tail.certain = certain;
         let position = stop.position.max(marked);
-        watermark.save(Mark { position, start: begin, boot_id: self.options.boot_id })?;
+        watermark.save(Mark { position, start: begin, boot_id })?;
         let start = tail.files.segments.first().map_or(stop.position, |&(_, base)| base);
         let mut log = Log::at(Arc::clone(&self.disk), self.options.clone(), watermark, tail);
         let durable = self.durable.max(behind.synced);
@@ -383,6 +390,7 @@ impl Recovery {
             cut,
             lost,
             same_boot: self.same_boot,
+            is_in_doubt: !certain,
             watermark: watermark_said,
             set_aside: self.set_aside,
         };
@@ -473,6 +481,7 @@ impl Recovery {
         let (_, base) = *segments.last().expect("only segments with a header are kept");
         let active = OpenSegment { seq: last.seq, file: Arc::clone(&last.file) };
         Tail {
+            certain: false,
             offset: SEGMENT_HEADER as u64 + (stop.position.0 - base.0),
             capacity: last.len,
             end: stop.position,
@@ -492,6 +501,7 @@ impl Recovery {
         let active = OpenSegment { seq, file: spare.file };
         let segments = vec![(seq, base)];
         Ok(Tail {
+            certain: false,
             offset: SEGMENT_HEADER as u64,
             capacity: spare.len,
             end: base,

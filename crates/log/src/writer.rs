@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     written: AtomicU64,
     synced: AtomicU64,
     poisoned: AtomicBool,
+    /// Nothing that was ever written is missing, or whoever uses the log says that it does not matter any more.
+    certain: AtomicBool,
     /// Bytes of frames that the spare segment takes; zero if there is none.
     spare_room: AtomicU64,
     files: Mutex<Files>,
@@ -90,12 +92,14 @@ pub(crate) struct Tail {
     pub(crate) offset: u64,
     pub(crate) capacity: u64,
     pub(crate) end: Position,
+    /// See [`Shared`].
+    pub(crate) certain: bool,
 }
 
 impl Log {
     /// A log that goes on at `tail`, everything before which is synced.
     pub(crate) fn at(disk: Arc<dyn Disk>, options: LogOptions, watermark: WatermarkFile, tail: Tail) -> Log {
-        let Tail { files, offset, capacity, end } = tail;
+        let Tail { files, offset, capacity, end, certain } = tail;
         let OpenSegment { seq, file } = files.active.clone();
         let spare_room = files.spare.as_ref().map_or(0, Spare::room);
         let shared = Arc::new(Shared {
@@ -105,6 +109,7 @@ impl Log {
             written: AtomicU64::new(end.0),
             synced: AtomicU64::new(end.0),
             poisoned: AtomicBool::new(false),
+            certain: AtomicBool::new(certain),
             spare_room: AtomicU64::new(spare_room),
             files: Mutex::new(files),
             watermark: Mutex::new(watermark),
@@ -239,6 +244,7 @@ impl SyncHandle {
         for segment in &segments {
             if let Err(source) = segment.file.sync_data() {
                 let file = segment_name(segment.seq);
+                self.mark_doubt();
                 return Err(shared.poison(LogError::SyncFailed { file, source }));
             }
         }
@@ -269,8 +275,26 @@ impl SyncHandle {
         shared.check()?;
         let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
         let start = watermark.last().map_or(Position(0), |mark| mark.start);
-        let mark = Mark { position: self.synced(), start, boot_id: shared.options.boot_id };
+        let mark = Mark { position: self.synced(), start, boot_id: shared.boot_id() };
         watermark.save(mark).map_err(|error| shared.poison(error))
+    }
+
+    /// Says that what a start found missing, if it did, does not matter any more: the next start is told that all is
+    /// there, unless the machine loses its power.
+    pub fn mark_certain(&self) -> Result<(), LogError> {
+        self.0.certain.store(true, Ordering::Release);
+        self.mark_durable()
+    }
+
+    /// The kernel may have dropped what it could not write, and says so only once: the next start must not take the page
+    /// cache for whole. If this cannot be written either, the next start finds a log that it can judge by itself only.
+    fn mark_doubt(&self) {
+        let shared = &*self.0;
+        shared.certain.store(false, Ordering::Release);
+        let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
+        if let Some(last) = watermark.last() {
+            let _ = watermark.save(Mark { boot_id: [0; 16], ..last });
+        }
     }
 
     /// Writes down that nothing before `start` is needed.
@@ -278,7 +302,7 @@ impl SyncHandle {
         let shared = &*self.0;
         let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
         let start = watermark.last().map_or(start, |mark| mark.start.max(start));
-        let mark = Mark { position: self.synced(), start, boot_id: shared.options.boot_id };
+        let mark = Mark { position: self.synced(), start, boot_id: shared.boot_id() };
         watermark.save(mark).map_err(|error| shared.poison(error))
     }
 
@@ -355,6 +379,11 @@ impl SyncHandle {
 }
 
 impl Shared {
+    /// What a mark says of the boot: nothing while something may be missing.
+    fn boot_id(&self) -> [u8; 16] {
+        if self.certain.load(Ordering::Acquire) { self.options.boot_id } else { [0; 16] }
+    }
+
     fn check(&self) -> Result<(), LogError> {
         if self.poisoned.load(Ordering::Acquire) { Err(LogError::Poisoned) } else { Ok(()) }
     }

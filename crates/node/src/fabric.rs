@@ -16,6 +16,7 @@ use command::{NodeCommand, Run};
 use raft::{Entry, Message, Payload, Role};
 
 use crate::borrow::Place;
+use crate::doubt::Doubts;
 use crate::entry::{EntryHeader, write_change, write_entry, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
@@ -118,6 +119,7 @@ pub(crate) struct Fabric {
     pub(crate) log_end: u64,
     pub(crate) log_synced: u64,
     pub(crate) transfers: Transfers,
+    pub(crate) doubts: Doubts,
     pub(crate) next_tick: Millis,
     /// Steps of time so far.
     ticks: u64,
@@ -671,17 +673,22 @@ impl Worker {
         self.fabric.ticks += 1;
         if self.fabric.ticks.is_multiple_of(ALIVE_TICKS) {
             self.fabric.tell_all(&Item::Alive);
+            self.tell_doubts();
         }
         self.recall_from_silent();
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
+        self.settle_doubts();
         for place in 0..self.places.len() {
+            let stands_still = self.must_not_stand(PartitionId(place as u16));
             let (_, places, fabric) = split(self);
             let Some(partition) = places[place].partition.as_deref_mut() else { continue };
             if partition.group.is_lone() {
                 continue;
             }
-            partition.tick();
+            if !stands_still {
+                partition.tick();
+            }
             let again = partition.give_up_waiting(now, &mut fabric.answers);
             let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();
             if has_work || partition.replica.wants_to_propose() {

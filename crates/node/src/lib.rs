@@ -21,6 +21,7 @@ mod cluster_view;
 mod connection;
 mod data;
 mod dispatch;
+mod doubt;
 pub mod entry;
 mod errand;
 mod expiry;

@@ -94,6 +94,15 @@ impl MetaReplica {
         }
     }
 
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// The last entry that is applied.
+    pub(crate) fn applied(&self) -> EntryId {
+        self.applied
+    }
+
     /// Where numbers of calls begin.
     pub(crate) fn number_calls_from(&mut self, number: u64) {
         self.next_call += number;
@@ -216,8 +225,11 @@ impl Worker {
     /// A step of time of the meta group.
     pub(crate) fn tick_meta(&mut self) {
         let now = self.now.mono_millis();
+        let stands_still = self.must_not_stand(META_GROUP);
         let Some(meta) = &mut self.fabric.meta_replica else { return };
-        meta.group.tick();
+        if !stands_still {
+            meta.group.tick();
+        }
         let late: Vec<u64> =
             meta.asked.iter().filter(|(_, a)| a.deadline <= now).map(|(&call, _)| call).collect();
         let waiting: Vec<u64> =

@@ -106,6 +106,8 @@ pub enum Control {
         /// Why it was refused.
         result: Result<(), String>,
     },
+    /// No replica of this worker may have forgotten anything any more; said once, after a start in doubt.
+    Certain,
     /// The node cannot go on, and says why; nothing of this turn may leave.
     Fail(String),
 }

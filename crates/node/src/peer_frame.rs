@@ -33,6 +33,8 @@ const ASK_INTERESTS: u8 = 18;
 const END_OF_INTERESTS: u8 = 19;
 const NOTED: u8 = 20;
 const ANEW: u8 = 21;
+const DOUBT: u8 = 22;
+const TOLD: u8 = 23;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +94,10 @@ pub(crate) enum Item<'a> {
     Ask { partition: PartitionId, term: u64, index: u64, reach: Reach },
     /// The sender has, with all entries up to it.
     Reached { partition: PartitionId, term: u64, index: u64, reach: Reach },
+    /// The sender's replica may have forgotten entries that it had acknowledged; the last that it has.
+    Doubt { partition: PartitionId, life: u64, term: u64, index: u64 },
+    /// The sender has entries up to this one; if it leads, it has committed so much in this term.
+    Told { partition: PartitionId, life: u64, term: u64, index: u64, is_leader: bool },
 }
 
 /// See [`Item::SnapshotState`].
@@ -210,6 +216,17 @@ impl Item<'_> {
                 put(out, &index.to_le_bytes());
                 out.push(reach as u8);
             }
+            Item::Doubt { partition, life, term, index } => {
+                head(out, DOUBT, partition, life);
+                put(out, &term.to_le_bytes());
+                put(out, &index.to_le_bytes());
+            }
+            Item::Told { partition, life, term, index, is_leader } => {
+                head(out, TOLD, partition, life);
+                put(out, &term.to_le_bytes());
+                put(out, &index.to_le_bytes());
+                out.push(u8::from(is_leader));
+            }
         }
     }
 }
@@ -319,6 +336,19 @@ impl<'a> Reader<'a> {
                 index: self.0.u64()?,
                 reach: self.reach()?,
             },
+            DOUBT => Item::Doubt {
+                partition: self.partition()?,
+                life: self.0.u64()?,
+                term: self.0.u64()?,
+                index: self.0.u64()?,
+            },
+            TOLD => Item::Told {
+                partition: self.partition()?,
+                life: self.0.u64()?,
+                term: self.0.u64()?,
+                index: self.0.u64()?,
+                is_leader: self.truth()?,
+            },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -327,11 +357,7 @@ impl<'a> Reader<'a> {
         let worker = self.0.u16()?;
         let kind =
             ChannelKind::to_listen_to(self.0.u8()?).ok_or_else(|| self.error("no such kind of channel"))?;
-        let on = match self.0.u8()? {
-            0 => false,
-            1 => true,
-            _ => return Err(self.error("a truth value is 0 or 1")),
-        };
+        let on = self.truth()?;
         let call = self.0.u64()?;
         let channel = Channel { kind, name: self.0.block()?.into() };
         Ok(Item::Word(Word::Interest { worker, channel, on, call }))
@@ -352,6 +378,14 @@ impl<'a> Reader<'a> {
 
     fn error(&self, what: &'static str) -> FrameError {
         FrameError { at: self.0.at(), what }
+    }
+
+    fn truth(&mut self) -> Result<bool, FrameError> {
+        match self.0.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.error("a truth value is 0 or 1")),
+        }
     }
 
     fn reach(&mut self) -> Result<Reach, FrameError> {
@@ -419,6 +453,8 @@ mod tests {
             Item::Noted { call: 9 },
             Item::Ask { partition, term: 4, index: 5, reach: Reach::Stored },
             Item::Reached { partition, term: 4, index: 5, reach: Reach::Applied },
+            Item::Doubt { partition, life: 8, term: 4, index: 5 },
+            Item::Told { partition, life: 8, term: 4, index: 5, is_leader: true },
         ]
     }
 

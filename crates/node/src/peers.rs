@@ -156,6 +156,8 @@ impl Worker {
             | Item::Leads { partition, .. }
             | Item::Ask { partition, .. }
             | Item::Reached { partition, .. }
+            | Item::Doubt { partition, .. }
+            | Item::Told { partition, .. }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -225,6 +227,12 @@ impl Worker {
                     self.fabric.stir(partition);
                 }
             }
+            Item::Doubt { partition, life, term, index } => {
+                self.take_doubt(from, partition, life, raft::EntryId { term, index });
+            }
+            Item::Told { partition, life, term, index, is_leader } => {
+                self.take_told(from, partition, life, raft::EntryId { term, index }, is_leader);
+            }
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Alive => self.tell_workers_alive(from),
@@ -264,6 +272,9 @@ impl Worker {
         if message.kind() == MessageKind::Append && !self.has_room_of_peer(bytes.len()) {
             // The leader sends it again, and is told nothing: it must not be answered as if it was taken.
             self.stats.entries_without_room += 1;
+            return;
+        }
+        if !self.is_beyond_doubt(group, &message) {
             return;
         }
         if group == crate::entry::META_GROUP {

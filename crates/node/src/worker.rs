@@ -71,6 +71,8 @@ pub struct FabricSetup {
     pub meta: Arc<Meta>,
     /// The replica of the meta group; for the first worker.
     pub meta_replica: Option<RecoveredMeta>,
+    /// The machine lost its power since the node ran last, or nobody knows that it did not; see `doubt`.
+    pub is_in_doubt: bool,
 }
 
 /// One worker of a node, as a value.
@@ -215,6 +217,9 @@ impl Worker {
         self.fabric.is_spread = !is_whole;
         if setup.meta.is_founded() {
             self.use_meta(setup.meta);
+        }
+        if setup.is_in_doubt {
+            self.begin_in_doubt();
         }
     }
 

@@ -193,6 +193,18 @@ impl Engine {
         self.event(|raw| raw.report_unreachable(peer));
     }
 
+    pub(crate) fn peer_lost_its_end(&mut self, peer: u64, last: EntryId) {
+        if self.role() != Role::Leader {
+            return;
+        }
+        let end = self.last().index;
+        let Some(progress) = self.raw.raft.mut_prs().get_mut(peer) else { return };
+        progress.become_probe();
+        progress.matched = 0;
+        progress.next_idx = last.index.min(end) + 1;
+        self.event(|raw| raw.raft.send_append(peer));
+    }
+
     pub(crate) fn report_snapshot(&mut self, peer: u64, delivered: bool) {
         let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.event(|raw| raw.report_snapshot(peer, status));
@@ -237,7 +249,9 @@ impl Engine {
         let owes_commit = std::mem::take(&mut self.owes_commit);
         let hard_state = (raw.hs().is_some() || owes_commit).then(|| self.hard());
         let voted = hard_state.map_or(self.voted, |hard| (hard.term, hard.vote));
-        let must_sync = std::mem::replace(&mut self.voted, voted) != voted;
+        // A voter that forgot that it is not the only one would decide alone.
+        let changes = raw.entries().iter().any(|entry| entry.entry_type == EntryType::EntryConfChangeV2);
+        let must_sync = std::mem::replace(&mut self.voted, voted) != voted || changes;
         Some(Ready {
             messages: to_messages(raw.take_messages()),
             snapshot,

@@ -269,6 +269,14 @@ impl Group {
         }
     }
 
+    /// A peer has lost the end of its log: what it acknowledged counts no more, and it is sent what follows `last`, the
+    /// last entry that it has.
+    pub fn peer_lost_its_end(&mut self, peer: u64, last: EntryId) {
+        if let State::Engine(engine) = &mut self.state {
+            engine.peer_lost_its_end(peer, last);
+        }
+    }
+
     /// What became of a snapshot message to `peer`. Must be called for each, or the peer gets nothing more.
     pub fn report_snapshot(&mut self, peer: u64, delivered: bool) {
         if let State::Engine(engine) = &mut self.state {

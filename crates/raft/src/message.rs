@@ -128,6 +128,11 @@ impl Message {
         self.0.term
     }
 
+    /// The last entry of a replica that asks to be elected.
+    pub fn last_of_candidate(&self) -> EntryId {
+        EntryId { term: self.0.log_term, index: self.0.index }
+    }
+
     /// The snapshot it carries, if that is what it is about.
     pub fn snapshot(&self) -> Option<Snapshot> {
         (self.kind() == MessageKind::Snapshot).then(|| Snapshot::from_engine(self.0.get_snapshot()))

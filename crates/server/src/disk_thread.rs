@@ -38,6 +38,8 @@ pub(crate) struct DiskThread {
     was_full: bool,
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
+    /// Workers that may lack something since the machine lost its power, if it did.
+    in_doubt: usize,
 }
 
 struct Writing {
@@ -58,6 +60,7 @@ impl DiskThread {
         rounds: Rounds,
     ) -> DiskThread {
         let last_round = rounds.latest();
+        let in_doubt = usize::from(shared.settings_at_start.workers);
         DiskThread {
             shared,
             disk,
@@ -68,6 +71,7 @@ impl DiskThread {
             last_round,
             was_full: false,
             told: Position(0),
+            in_doubt,
         }
     }
 
@@ -92,6 +96,11 @@ impl DiskThread {
                             return self.shared.fail(&error.to_string());
                         }
                     }
+                    DiskJob::Certain => {
+                        if let Err(error) = self.note_certain() {
+                            return self.shared.fail(&error.to_string());
+                        }
+                    }
                     DiskJob::Stop => stop = true,
                 }
             }
@@ -109,6 +118,18 @@ impl DiskThread {
                 return;
             }
         }
+    }
+
+    /// A worker has again all that a power loss may have taken.
+    fn note_certain(&mut self) -> Result<(), LogError> {
+        self.in_doubt = self.in_doubt.saturating_sub(1);
+        if self.in_doubt > 0 {
+            return Ok(());
+        }
+        self.sync.sync()?;
+        self.sync.mark_certain()?;
+        tracing::info!("all that the loss of power may have taken is here again");
+        Ok(())
     }
 
     fn interval(&self) -> Duration {

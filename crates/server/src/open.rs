@@ -28,6 +28,8 @@ pub(crate) struct Opened {
     pub(crate) meta: NodeMeta,
     pub(crate) partitions: Vec<Box<Partition>>,
     pub(crate) storage: Option<Storage>,
+    /// The machine lost its power since the node ran last, or nobody knows that it did not.
+    pub(crate) is_in_doubt: bool,
     pub(crate) fabric: Option<EnteredFabric>,
 }
 
@@ -184,7 +186,10 @@ fn start(
         let mut frame = Vec::new();
         let partitions = recovered.recovery.lead_alone(u64::from_le_bytes(random()?), &mut frame)?;
         let storage = keep(disk, recovered.log, &frame)?;
-        return Ok(Opened { meta, partitions, storage, fabric: None });
+        if let Some(storage) = &storage {
+            storage.log.sync_handle().mark_certain()?;
+        }
+        return Ok(Opened { meta, partitions, storage, is_in_doubt: false, fabric: None });
     };
     let me = cluster::replica_id(meta.node_id)
         .context("the node's id cannot be used; start with a new data folder")?;
@@ -205,14 +210,15 @@ fn start(
             (Meta::new(), RecoveredMeta::found(me, seed()?, founding)?, false)
         }
     };
+    let is_in_doubt = recovered.log.as_ref().is_some_and(|open| open.is_in_doubt);
     let storage = keep(disk, recovered.log.take(), &frame)?;
     let fabric = EnteredFabric { trust, meta: state, replica, returns, turnstile };
-    Ok(Opened { meta, partitions, storage, fabric: Some(fabric) })
+    Ok(Opened { meta, partitions, storage, is_in_doubt, fabric: Some(fabric) })
 }
 
 /// Puts what start-up decided on stable storage.
 fn keep(disk: Option<Arc<dyn Disk>>, log: Option<OpenLog>, frame: &[u8]) -> anyhow::Result<Option<Storage>> {
-    let (Some(disk), Some(OpenLog { mut log, rounds })) = (disk, log) else { return Ok(None) };
+    let (Some(disk), Some(OpenLog { mut log, rounds, .. })) = (disk, log) else { return Ok(None) };
     if !frame.is_empty() {
         log.append(frame)?;
     }
@@ -229,6 +235,7 @@ struct Recovering {
 struct OpenLog {
     log: Log,
     rounds: Rounds,
+    is_in_doubt: bool,
 }
 
 fn empty(meta: &NodeMeta) -> Recovery {
@@ -298,11 +305,17 @@ fn recover(
     bar.finish();
     report(&recovered);
     let rounds = Rounds::new(settings.workers, needed_from, cut);
-    Ok(Recovering { recovery, log: Some(OpenLog { log, rounds }) })
+    let is_in_doubt = recovered.is_in_doubt;
+    Ok(Recovering { recovery, log: Some(OpenLog { log, rounds, is_in_doubt }) })
 }
 
 /// Says what was cut, lost or set aside.
 fn report(recovered: &Recovered) {
+    if recovered.is_in_doubt {
+        tracing::info!(
+            "the machine lost its power or was restarted since this node ran: what was not synced may be missing"
+        );
+    }
     if let Some(cut) = &recovered.cut {
         tracing::info!(
             file = cut.file,

@@ -109,6 +109,8 @@ pub(crate) enum DiskJob {
         position: Position,
         write: CheckpointWrite,
     },
+    /// No replica of a worker may have forgotten anything any more.
+    Certain,
     Stop,
 }
 

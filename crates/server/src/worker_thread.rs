@@ -529,6 +529,7 @@ impl WorkerThread {
                     self.shared.send_all(|| Item::Members(Arc::clone(&meta)));
                 }
             }
+            Control::Certain => self.shared.disk(DiskJob::Certain),
             Control::Agreed { number, result } => {
                 if let Some(fabric) = &self.shared.fabric {
                     fabric.agreed(number, result);

@@ -248,6 +248,7 @@ impl ClusterWorld {
         let away_us = self.random.below(400_000);
         let machine = &mut self.machines[number];
         if let Some(life) = machine.life.take() {
+            machine.lost_power |= life.is_in_doubt();
             life.end(&mut self.network, cut);
         }
         machine.disk.kill();
@@ -256,6 +257,19 @@ impl ClusterWorld {
         machine.paused_until_us = 0;
         machine.start_at_us = machine.now().mono_us + away_us;
         self.wires.died(number);
+    }
+
+    /// A machine loses its power, unless another has not recovered from that yet: what a majority has and not one disk,
+    /// no loss of a single machine takes.
+    fn lose_power(&mut self, number: usize) {
+        let recovers = |(other, machine): (usize, &Machine)| other != number && machine.is_recovering();
+        if self.machines.iter().enumerate().any(recovers) {
+            return self.note(format_args!("another machine has lost its power, this one keeps it"));
+        }
+        self.crash(number);
+        let machine = &mut self.machines[number];
+        machine.disk.lose_power();
+        machine.lost_power = true;
     }
 
     // ---- trouble --------------------------------------------------------------------------------------------
@@ -298,6 +312,7 @@ impl ClusterWorld {
                 self.clients[client].disconnected(&mut self.judge, &mut around);
             }
             Kind::Kill => self.crash(number),
+            Kind::PowerLoss => self.lose_power(number),
             Kind::KillAll => (0..nodes).for_each(|number| self.crash(number)),
             Kind::KillInside => {
                 self.machines[number].disk_has_trouble = true;

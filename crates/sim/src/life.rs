@@ -89,6 +89,8 @@ pub(crate) struct Life {
     pub(crate) peers: Vec<(usize, u64, Vec<u8>)>,
     /// What workers said about the node as a whole, not taken yet.
     pub(crate) control: Vec<Control>,
+    /// Workers whose replicas may have forgotten what they had promised, as the machine lost its power.
+    in_doubt: usize,
 }
 
 /// What a life needs of the world for a moment.
@@ -119,7 +121,7 @@ impl Life {
         (sync_interval_us, checkpoint_log_bytes): (u64, u64),
         random: &mut Random,
     ) -> Life {
-        let Started { disk, meta, partitions, log, rounds, member, .. } = started;
+        let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, .. } = started;
         let sync = log.sync_handle();
         let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
@@ -135,6 +137,7 @@ impl Life {
                 hasher: base::KeyHasher::new(meta.key_hash_seed),
                 meta: Arc::clone(state.as_ref()?),
                 meta_replica: replica.as_mut().filter(|_| number == 0).and_then(Option::take),
+                is_in_doubt,
             })
         };
         let fabrics: Vec<Option<FabricSetup>> = (0..owned.len()).map(fabric).collect();
@@ -168,6 +171,22 @@ impl Life {
             refusing: false,
             peers: Vec::new(),
             control: Vec::new(),
+            in_doubt: if is_in_doubt { usize::from(router.workers()) } else { 0 },
+        }
+    }
+
+    /// Whether a replica may have forgotten what it had promised.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt > 0
+    }
+
+    /// A worker has again all that a power loss may have taken.
+    fn note_certain(&mut self) {
+        self.in_doubt = self.in_doubt.saturating_sub(1);
+        if self.in_doubt == 0
+            && let Err(error) = self.sync.sync().and_then(|_| self.sync.mark_certain())
+        {
+            self.failed = Some(error.to_string());
         }
     }
 
@@ -275,6 +294,7 @@ impl Life {
                     self.failed = Some(reason);
                     return;
                 }
+                Control::Certain => self.note_certain(),
                 control => self.control.push(control),
             }
         }

@@ -46,6 +46,8 @@ pub(crate) struct Started {
     pub(crate) partitions: Vec<Box<Partition>>,
     pub(crate) log: Log,
     pub(crate) rounds: Rounds,
+    /// The machine lost its power since the node ran last.
+    pub(crate) is_in_doubt: bool,
     /// The fabric as the node knows it, and its replica of the meta group.
     pub(crate) member: Option<(Meta, RecoveredMeta)>,
     /// How much of an unfinished end was cut off the log.
@@ -68,7 +70,7 @@ pub(crate) fn start(
             fresh
         }
     };
-    let (recovery, mut log, rounds, (frames, cut_bytes)) = recover(&place, &meta, &begins)?;
+    let (recovery, mut log, rounds, (frames, cut_bytes, is_in_doubt)) = recover(&place, &meta, &begins)?;
     let mut frame = Vec::new();
     let seed = random.next_u64();
     let (partitions, member) = match begins {
@@ -82,10 +84,13 @@ pub(crate) fn start(
         log.append(&frame)?;
     }
     log.sync_handle().sync()?;
-    Ok(Started { disk, meta, partitions, log, rounds, member, cut_bytes, frames })
+    if member.is_none() {
+        log.sync_handle().mark_certain()?;
+    }
+    Ok(Started { disk, meta, partitions, log, rounds, is_in_doubt, member, cut_bytes, frames })
 }
 
-type Recovered = (Recovery, Log, Rounds, (u64, u64));
+type Recovered = (Recovery, Log, Rounds, (u64, u64, bool));
 
 fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered, StartError> {
     let disk = &place.disk;
@@ -122,7 +127,7 @@ fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered,
     let (log, recovered) = Log::open(Arc::clone(disk), options, &mut visit, &mut |_, _| {})?;
     let rounds = Rounds::new(place.workers, needed_from, cut);
     let cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
-    Ok((recovery, log, rounds, (recovered.frames, cut_bytes)))
+    Ok((recovery, log, rounds, (recovered.frames, cut_bytes, recovered.is_in_doubt)))
 }
 
 type Part = (Vec<Box<Partition>>, (Meta, RecoveredMeta));

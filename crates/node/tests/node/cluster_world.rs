@@ -44,6 +44,8 @@ struct Machine {
     /// Its thread gets no processor until then.
     paused_until: Millis,
     starts: u64,
+    /// It lost its power and may not have again all that it had promised.
+    lost_power: bool,
 }
 
 struct Client {
@@ -113,8 +115,18 @@ impl World {
         let paused_until = Millis::default();
         let rounds = Rounds::new(1, BTreeMap::new(), Position(0));
         let log_room = usize::MAX;
-        let machine =
-            Machine { id, name, disk, worker: None, rounds, log_room, under_way, paused_until, starts: 0 };
+        let machine = Machine {
+            id,
+            name,
+            disk,
+            worker: None,
+            rounds,
+            log_room,
+            under_way,
+            paused_until,
+            starts: 0,
+            lost_power: false,
+        };
         self.machines.push(machine);
         index
     }
@@ -198,6 +210,7 @@ impl World {
                 node: self.machines[index].id,
                 meta: Arc::new(meta),
                 meta_replica: Some(replica),
+                is_in_doubt: self.machines[index].lost_power,
             }),
         });
         let machine = &mut self.machines[index];
@@ -263,6 +276,19 @@ impl World {
 
     pub(crate) fn meta(&mut self, index: usize) -> Meta {
         Meta::clone(self.machines[index].worker.as_ref().unwrap().fabric_state())
+    }
+
+    /// The machine loses its power: of what was not synced nothing is left.
+    pub(crate) fn lose_power(&mut self, index: usize) {
+        self.kill(index);
+        let machine = &mut self.machines[index];
+        machine.disk.frames.truncate(machine.disk.synced);
+        machine.lost_power = true;
+    }
+
+    /// Whether a node may lack something that it had promised.
+    pub(crate) fn is_in_doubt(&self, index: usize) -> bool {
+        self.machines[index].lost_power
     }
 
     /// The process dies; what it had written is there, what it had not synced too, as only the process died.
@@ -381,6 +407,7 @@ impl World {
         for control in control {
             match control {
                 Control::Agreed { result, .. } => self.agreed.push(result),
+                Control::Certain => self.machines[index].lost_power = false,
                 Control::Fail(text) => panic!("node {index} stops: {text}"),
                 _ => {}
             }

@@ -13,6 +13,7 @@ mod keyspace;
 mod limits;
 mod net;
 mod order;
+mod power;
 mod pubsub;
 mod recovery;
 mod transactions;

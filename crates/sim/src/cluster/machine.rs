@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) disk_has_trouble: bool,
     pub(crate) full_until_us: Option<u64>,
     pub(crate) starts: u64,
+    /// It has lost its power and has not started since.
+    pub(crate) lost_power: bool,
 }
 
 impl Machine {
@@ -48,6 +50,7 @@ impl Machine {
             disk_has_trouble: false,
             full_until_us: None,
             starts: 0,
+            lost_power: false,
         }
     }
 
@@ -92,10 +95,16 @@ impl Machine {
         };
         let started = start(place, self.identity, begins, random)?;
         self.starts += 1;
+        self.lost_power = false;
         let pace = (plan.sync_interval_us, plan.checkpoint_log_bytes);
         let router = Router::new(plan.partitions, plan.workers);
         self.life = Some(Life::new(settings, router, started, pace, random));
         Ok(())
+    }
+
+    /// Whether it may lack what it had promised before it lost its power.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.lost_power || self.life.as_ref().is_some_and(Life::is_in_doubt)
     }
 
     pub(crate) fn now(&self) -> Now {

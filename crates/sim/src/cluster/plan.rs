@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Kill,
     /// A node's process dies within an operation of its disk.
     KillInside,
+    /// A machine loses its power: of what its disk has not synced some is gone.
+    PowerLoss,
     /// All processes are killed at once.
     KillAll,
     /// A node's process stands still.
@@ -57,10 +59,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All kinds, with how many of 100 thousand steps bring them at most.
-    const ALL: [(Kind, u64); 15] = [
+    const ALL: [(Kind, u64); 16] = [
         (Kind::CutClient, 300),
         (Kind::Kill, 150),
         (Kind::KillInside, 80),
+        (Kind::PowerLoss, 100),
         (Kind::KillAll, 30),
         (Kind::Pause, 100),
         (Kind::Freeze, 200),

@@ -1,0 +1,226 @@
+//! What a replica does whose machine lost its power: it may have forgotten entries that it had acknowledged.
+//!
+//! It neither votes nor stands for election, for what it has forgotten may be decided. It asks the others of its group.
+//! A leader counts nothing any more that was acknowledged before, sends what is missing, and tells how far it has
+//! committed: once all of that is here, the doubt is over. If nobody leads and all others have told what they have, as
+//! when all of them lost their power, the longest log is as much as there is: who has it is elected.
+//!
+//! ```text
+//! start after a power loss ─▶ Doubt to all ─┬─ the leader: Told(committed) ─▶ have it all ─▶ a voter again
+//!                              (now and then) └─ the others: Told(last entry) ─▶ all told ─▶ may elect the longest
+//! ```
+//! Invariant: a replica in doubt helps to elect only who has all that any other told it had, and all it has itself.
+//! Does not know: what was lost, disks; whether the machine lost its power is the shell's to say.
+
+use std::collections::BTreeMap;
+
+use base::PartitionId;
+use raft::{EntryId, Group, Members, Message, MessageKind, Role};
+
+use crate::entry::META_GROUP;
+use crate::outbox::Control;
+use crate::peer_frame::Item;
+use crate::worker::Worker;
+
+/// The doubts of a worker's replicas.
+#[derive(Default)]
+pub(crate) struct Doubts {
+    /// Tells this life's questions from those of an earlier one.
+    life: u64,
+    by_group: BTreeMap<PartitionId, Doubt>,
+    /// The questions of others that were heeded: by group and node, of which life, and in which of our terms.
+    heeded: BTreeMap<(PartitionId, u64), (u64, u64)>,
+}
+
+/// What is known of what one replica may have forgotten.
+#[derive(Default)]
+struct Doubt {
+    /// Up to here it is committed, said a leader.
+    committed: Option<u64>,
+    /// The last entries of others.
+    told: BTreeMap<u64, EntryId>,
+}
+
+impl Doubt {
+    /// What a leader must have at least, by all that is known; `None` while somebody has told nothing.
+    fn least(&self, mine: EntryId, others: impl IntoIterator<Item = u64>) -> Option<EntryId> {
+        others.into_iter().try_fold(mine, |least, node| Some(least.max(*self.told.get(&node)?)))
+    }
+}
+
+impl Worker {
+    /// The machine lost its power since this node ran last: its replicas of groups with peers may have lost entries.
+    pub(crate) fn begin_in_doubt(&mut self) {
+        self.fabric.doubts.life = self.random.next_u64();
+        let ids: Vec<PartitionId> = self.router.all().chain([META_GROUP]).collect();
+        for id in ids {
+            if self.group_and_members(id).is_some_and(|(group, _)| !group.is_lone()) {
+                self.fabric.doubts.by_group.insert(id, Doubt::default());
+            }
+        }
+        self.note_certainty();
+    }
+
+    /// Groups here whose replica is in doubt.
+    pub fn groups_in_doubt(&self) -> usize {
+        self.fabric.doubts.by_group.len()
+    }
+
+    fn group_and_members(&self, id: PartitionId) -> Option<(&Group, &Members)> {
+        if id == META_GROUP {
+            return self.fabric.meta_replica.as_deref().map(|meta| (&meta.group, meta.members()));
+        }
+        let partition = self.places.get(usize::from(id.0))?.partition.as_deref()?;
+        Some((&partition.group, &partition.replica.members))
+    }
+
+    /// The last entry that is applied here.
+    fn applied_of(&self, id: PartitionId) -> EntryId {
+        if id == META_GROUP {
+            return self.fabric.meta_replica.as_deref().map_or(EntryId::default(), |meta| meta.applied());
+        }
+        let partition = self.places.get(usize::from(id.0)).and_then(|place| place.partition.as_deref());
+        partition.map_or(EntryId::default(), |partition| partition.replica.applied)
+    }
+
+    /// Whether a replica may take part in the election of one that has this last entry; of itself by `None`.
+    fn may_elect(&self, id: PartitionId, candidate: Option<EntryId>) -> bool {
+        let Some(doubt) = self.fabric.doubts.by_group.get(&id) else { return true };
+        let Some((group, members)) = self.group_and_members(id) else { return true };
+        let others =
+            members.voters.iter().chain(&members.voters_outgoing).copied().filter(|&v| v != self.fabric.me);
+        let least = doubt.least(group.last(), others);
+        least.is_some_and(|least| candidate.unwrap_or(group.last()) >= least)
+    }
+
+    /// Whether a message of a peer may be taken up by a replica that may be in doubt.
+    pub(crate) fn is_beyond_doubt(&self, id: PartitionId, message: &Message) -> bool {
+        match message.kind() {
+            MessageKind::Vote | MessageKind::PreVote => self.may_elect(id, Some(message.last_of_candidate())),
+            MessageKind::TimeoutNow => self.may_elect(id, None),
+            _ => true,
+        }
+    }
+
+    /// Whether a replica's clock stands still: it would stand for election.
+    pub(crate) fn must_not_stand(&self, id: PartitionId) -> bool {
+        let leads = self.group_and_members(id).is_some_and(|(group, _)| group.role() == Role::Leader);
+        !leads && !self.may_elect(id, None)
+    }
+
+    /// Asks the others of each group in doubt.
+    pub(crate) fn tell_doubts(&mut self) {
+        let life = self.fabric.doubts.life;
+        let mut questions = Vec::new();
+        for &partition in self.fabric.doubts.by_group.keys() {
+            let Some((group, members)) = self.group_and_members(partition) else { continue };
+            let EntryId { term, index } = group.last();
+            let all = members.voters.iter().chain(&members.voters_outgoing).chain(&members.learners);
+            questions.extend(all.map(|node| (*node, Item::Doubt { partition, life, term, index })));
+        }
+        questions.into_iter().for_each(|(node, item)| self.fabric.tell(node, &item));
+    }
+
+    /// A replica elsewhere is in doubt; this is the last entry that it has.
+    pub(crate) fn take_doubt(&mut self, from: u64, partition: PartitionId, life: u64, last: EntryId) {
+        let applied = self.applied_of(partition);
+        let Some((group, _)) = self.group_and_members(partition) else { return };
+        let term = group.hard_state().term;
+        if group.role() != Role::Leader {
+            let EntryId { term, index } = group.last();
+            return self.fabric.tell(from, &Item::Told { partition, life, term, index, is_leader: false });
+        }
+        if self.fabric.doubts.heeded.insert((partition, from), (life, term)) != Some((life, term)) {
+            if let Some(group) = self.group_mut(partition) {
+                group.peer_lost_its_end(from, last);
+            }
+            // The meta group is looked at in every turn.
+            if partition != META_GROUP {
+                self.fabric.stir(partition);
+            }
+        }
+        // Before an entry of its own term is committed, a leader does not know how far others had.
+        if applied.term == term {
+            let item = Item::Told { partition, life, term, index: applied.index, is_leader: true };
+            self.fabric.tell(from, &item);
+        }
+    }
+
+    fn group_mut(&mut self, id: PartitionId) -> Option<&mut Group> {
+        if id == META_GROUP {
+            return self.fabric.meta_replica.as_deref_mut().map(|meta| &mut meta.group);
+        }
+        self.partition_mut(id).map(|partition| &mut partition.group)
+    }
+
+    /// Another replica answers: it leads and has committed so much, or this is the last entry that it has.
+    pub(crate) fn take_told(
+        &mut self,
+        from: u64,
+        partition: PartitionId,
+        life: u64,
+        id: EntryId,
+        is_leader: bool,
+    ) {
+        let own_term = self.group_and_members(partition).map_or(0, |(group, _)| group.hard_state().term);
+        if life != self.fabric.doubts.life {
+            return;
+        }
+        let Some(doubt) = self.fabric.doubts.by_group.get_mut(&partition) else { return };
+        if !is_leader {
+            doubt.told.insert(from, id);
+        } else if id.term >= own_term {
+            doubt.committed = doubt.committed.max(Some(id.index));
+        }
+    }
+
+    /// Ends doubts that are over.
+    pub(crate) fn settle_doubts(&mut self) {
+        if self.fabric.doubts.by_group.is_empty() {
+            return;
+        }
+        let is_over = |(&id, doubt): (&PartitionId, &Doubt)| {
+            let over = match self.group_and_members(id) {
+                None => true,
+                Some((group, _)) if group.is_lone() => true,
+                Some((group, _)) if group.role() == Role::Leader => {
+                    self.applied_of(id).term == group.hard_state().term
+                }
+                Some((group, _)) => doubt.committed.is_some_and(|index| group.hard_state().commit >= index),
+            };
+            over.then_some(id)
+        };
+        let over: Vec<PartitionId> = self.fabric.doubts.by_group.iter().filter_map(is_over).collect();
+        for id in over {
+            self.fabric.doubts.by_group.remove(&id);
+        }
+        self.note_certainty();
+    }
+
+    fn note_certainty(&mut self) {
+        if self.fabric.doubts.by_group.is_empty() {
+            self.outbox.control.push(Control::Certain);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn id(term: u64, index: u64) -> EntryId {
+        EntryId { term, index }
+    }
+
+    #[test]
+    fn the_longest_log_is_known_once_all_have_told() {
+        let mut doubt = Doubt::default();
+        assert_eq!(doubt.least(id(3, 7), []), Some(id(3, 7)), "who has no others has all there is");
+        assert_eq!(doubt.least(id(3, 7), [2, 3]), None);
+        doubt.told.insert(2, id(2, 90));
+        assert_eq!(doubt.least(id(3, 7), [2, 3]), None);
+        doubt.told.insert(3, id(3, 8));
+        assert_eq!(doubt.least(id(3, 7), [2, 3]), Some(id(3, 8)));
+        assert_eq!(doubt.least(id(4, 1), [2, 3]), Some(id(4, 1)), "the later term wins");
+    }
+}
