@@ -37,6 +37,11 @@ pub struct RecoveringPartition {
     is_received: bool,
     /// The log knows it from the middle on only: it was here once, and its record of having gone follows.
     gap: Option<ReplayError>,
+    /// The last entry that its checkpoint includes.
+    restored: EntryId,
+    /// The log knows it from some entries behind its checkpoint on only: those before were logged again when the
+    /// checkpoint was made, and follow.
+    hole: Option<ReplayError>,
 }
 
 impl RecoveringPartition {
@@ -55,6 +60,8 @@ impl RecoveringPartition {
             tail: ReplayTail::default(),
             is_received: false,
             gap: None,
+            restored: EntryId::default(),
+            hole: None,
         }
     }
 
@@ -86,6 +93,7 @@ impl RecoveringPartition {
         #[cfg(narf_plant)]
         let index = if base::plant::is(base::plant::Plant::AppliedTwice) { index - 1 } else { index };
         self.last = EntryId { term, index };
+        self.restored = self.last;
         self.last_time = time;
         self.is_known = true;
     }
@@ -118,7 +126,7 @@ impl RecoveringPartition {
 
     /// Whether all there is of it is whole, once the log was read.
     pub(crate) fn check(&self) -> Result<(), ReplayError> {
-        self.gap.clone().map_or(Ok(()), Err)
+        self.gap.clone().or_else(|| self.hole.clone()).map_or(Ok(()), Err)
     }
 
     /// An entry of the log. Entries that the checkpoint covers are passed over.
@@ -133,8 +141,25 @@ impl RecoveringPartition {
         }
         let id = EntryId { term: header.term, index: header.index };
         let stamp = Stamp { time: header.time, seed: header.seed, operations: header.operations };
-        let entry = Entry { id, payload: Payload::Data(stamp.encode(body).into()) };
-        self.tail.keep(self.partition_id, self.last, entry)
+        self.keep(Entry { id, payload: Payload::Data(stamp.encode(body).into()) })
+    }
+
+    /// Puts an entry that is not known to be committed at its place.
+    fn keep(&mut self, entry: Entry) -> Result<(), ReplayError> {
+        let is_first = self.tail.is_empty() && self.last == self.restored;
+        match self.tail.keep(self.partition_id, self.last, entry) {
+            Err(hole) if is_first => {
+                self.hole.get_or_insert(hole);
+                Ok(())
+            }
+            kept => {
+                // What was passed over, as it is applied, closes nothing.
+                if !self.tail.is_empty() {
+                    self.hole = None;
+                }
+                kept
+            }
+        }
     }
 
     /// An entry of the log that changes the members.
@@ -142,7 +167,7 @@ impl RecoveringPartition {
         if entry.id.index > self.last.index && self.is_orphaned(entry.id.index) {
             return Ok(());
         }
-        self.tail.keep(self.partition_id, self.last, entry)
+        self.keep(entry)
     }
 
     /// A lone voter opened a term: all that it had is committed.
@@ -179,6 +204,7 @@ impl RecoveringPartition {
         self.is_alone = false;
         // Void even if the checkpoint is a later one of our own.
         self.tail.clear();
+        self.hole = None;
         // Without the checkpoint, what follows must end with a record that it has gone, after which it was removed.
         self.gap = match id.index > self.last.index {
             true => {
@@ -198,7 +224,7 @@ impl RecoveringPartition {
         } else {
             // It became one again, and the checkpoint is of that time.
             self.tail.clear();
-            self.gap = None;
+            (self.gap, self.hole) = (None, None);
         }
     }
 
@@ -330,6 +356,23 @@ mod tests {
         replay(&mut partition, 3, 4).unwrap();
         assert_eq!(reach(&partition), (3, 4));
         assert!(replay(&mut partition, 3, 6).is_err(), "an entry is missing");
+    }
+
+    /// A segment of the log may begin between two entries that were not applied when the checkpoint was made.
+    #[test]
+    fn entries_behind_a_checkpoint_may_come_before_those_that_they_follow() {
+        let mut partition = fresh();
+        partition.restore(2, 16, Millis(9));
+        partition.load_members(Members { voters: vec![1, 2], ..Members::default() }, false);
+        replay(&mut partition, 2, 18).unwrap();
+        state(&mut partition, 2, 16);
+        assert!(partition.check().is_err(), "entry 17 must follow");
+        replay(&mut partition, 2, 17).unwrap();
+        replay(&mut partition, 2, 18).unwrap();
+        state(&mut partition, 2, 18);
+        assert_eq!(reach(&partition), (18, 18));
+        assert!(partition.check().is_ok());
+        assert!(replay(&mut partition, 2, 20).is_err(), "an entry is missing");
     }
 
     #[test]
