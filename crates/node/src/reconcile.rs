@@ -9,6 +9,7 @@ use base::PartitionId;
 use raft::{Change, Members};
 
 use crate::entry::{write_gone, write_term};
+use crate::errand::Errand;
 use crate::fabric::split;
 use crate::partition::Partition;
 use crate::peer_frame::Item;
@@ -166,9 +167,8 @@ impl Worker {
         }
         let members = &partition.replica.members;
         if !members.voters.is_empty() && !members.contains(fabric.me) {
-            write_gone(&mut frame, id, partition.replica.applied.index);
-            place.partition = None;
-            self.abandon_checkpoint(id);
+            self.let_go(id);
+            return;
         } else if members.is_lone(fabric.me) && partition.replica.is_idle() && partition.group.rest() {
             write_term(&mut frame, id, partition.group.hard_state().term);
         }
@@ -197,7 +197,6 @@ impl Worker {
     /// A leader says that this node is no member any more; or a node that thinks it may be none asks its leader.
     pub(crate) fn gone(&mut self, from: u64, id: PartitionId, term: u64) {
         let is_target = self.is_target(id);
-        let logging = self.logging;
         let Some(place) = self.places.get_mut(usize::from(id.0)) else { return };
         if let Some(partition) = place.partition.as_deref().filter(|partition| partition.group.is_leader()) {
             let is_known = match partition.group.is_lone() {
@@ -223,12 +222,21 @@ impl Worker {
         if is_target || !place.partition.as_deref().is_some_and(is_out) {
             return;
         }
-        if let Some(partition) = place.partition.take()
-            && logging
-        {
+        self.let_go(id);
+    }
+
+    /// Drops a replica that is not to be here any more.
+    fn let_go(&mut self, id: PartitionId) {
+        let (_, places, fabric) = split(self);
+        let Some(mut partition) = places[usize::from(id.0)].partition.take() else { return };
+        let errands = partition.let_go(&mut fabric.answers);
+        if self.logging {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
         }
         self.abandon_checkpoint(id);
+        for Errand { head, request } in errands {
+            self.errand(head, request.args(), request.raw());
+        }
     }
 }
 

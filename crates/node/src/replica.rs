@@ -623,6 +623,18 @@ impl Partition {
             self.replica.leads_since_us = now_us;
             return Vec::new();
         }
+        self.give_up_collected()
+    }
+
+    /// This replica goes. Whoever waits for an entry cannot know what becomes of it; the rest is served elsewhere.
+    pub(crate) fn let_go(&mut self, answers: &mut Answers) -> Vec<Errand> {
+        self.replica.acks.reset(self.id, answers);
+        self.passed_over(u64::MAX, answers);
+        self.give_up_collected()
+    }
+
+    /// What is not proposed yet, and reads, for others to serve.
+    fn give_up_collected(&mut self) -> Vec<Errand> {
         let mut errands = self.give_up_batch();
         let replica = &mut self.replica;
         errands.extend(replica.line.drain(..));
