@@ -34,6 +34,8 @@ pub enum Plant {
     AppliedTwice = 11,
     /// A replica does not log its term and whom it voted for.
     VoteNotSaved = 12,
+    /// A replica votes though its machine lost its power and it may have forgotten what it acknowledged.
+    VotesInDoubt = 13,
 }
 
 impl Plant {
@@ -46,7 +48,7 @@ impl Plant {
     ];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 8] = [
+    pub const CLUSTER: [(&'static str, Plant); 9] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -55,6 +57,7 @@ impl Plant {
         ("minority_commit", Plant::MinorityCommit),
         ("applied_twice", Plant::AppliedTwice),
         ("vote_not_saved", Plant::VoteNotSaved),
+        ("votes_in_doubt", Plant::VotesInDoubt),
     ];
 }
 

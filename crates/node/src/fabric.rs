@@ -40,10 +40,6 @@ pub(crate) const HEARTBEAT_TICKS: u16 = 2;
 pub(crate) const ELECTION_TICKS: u16 = 10;
 /// The least time between a leader's sign of life and an election: the first step may follow it at once.
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
-/// How long a request may wait for a leader or a quorum before its client is told that there is none.
-const PATIENCE_MS: u64 = 1000;
-/// How long a request that was sent to another node, or into the log, may be without an answer.
-const OUTCOME_MS: u64 = 5000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
 /// Steps of time between two words to each peer.
@@ -52,8 +48,6 @@ const ALIVE_TICKS: u64 = 4;
 const LEFTOVER_TICKS: u64 = 12;
 /// Rounds of work in one turn; what is left goes on in the next.
 const ROUNDS_MAX: usize = 16;
-/// Requests parked for one partition; more are refused.
-const PARKED_MAX: usize = 10_000;
 
 /// What one peer is to be sent, and whether there is a way to it.
 #[derive(Default)]
@@ -99,7 +93,7 @@ pub(crate) struct Fabric {
     stirred: Vec<PartitionId>,
     /// Groups whose members change and that have come a step further in this turn.
     pub(crate) due: Vec<PartitionId>,
-    parked: BTreeMap<PartitionId, Vec<Errand>>,
+    pub(crate) parked: BTreeMap<PartitionId, Vec<Errand>>,
     pub(crate) forwards: BTreeMap<u64, Forward>,
     next_call: u64,
     pub(crate) scatters: Scatters,
@@ -355,23 +349,6 @@ impl Worker {
         }
     }
 
-    /// Lets an errand wait until the partition has a leader.
-    pub(crate) fn park(&mut self, errand: Errand) {
-        let line = self.fabric.parked.entry(errand.head.partition).or_default();
-        if line.len() >= PARKED_MAX {
-            let text = "OVERLOAD too many requests wait for a leader, not applied; try again later";
-            return self.fabric.answers.error(&errand.head, text);
-        }
-        line.push(errand);
-    }
-
-    /// Takes up what waited for a leader of this partition.
-    pub(crate) fn unpark(&mut self, id: PartitionId) {
-        for Errand { head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
-            self.errand(head, request.args(), request.raw());
-        }
-    }
-
     pub(crate) fn forward(&mut self, node: u64, errand: Errand) {
         let call = self.fabric.next_call;
         self.fabric.next_call += 1;
@@ -413,12 +390,6 @@ impl Worker {
         for (dest, answer) in answers.iter() {
             self.take_answer(dest, answer);
         }
-    }
-
-    /// How long a new errand may wait: for a leader, and for its outcome.
-    pub(crate) fn errand_times(&self) -> (Millis, Millis) {
-        let now = self.now.mono_millis().0;
-        (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS))
     }
 
     // ---- the end of a turn --------------------------------------------------------------------------------
@@ -711,29 +682,6 @@ impl Worker {
             self.ask_about_leftovers();
         }
         self.run_transfers();
-    }
-
-    /// Those who have waited long enough are told so.
-    fn give_up_waiting(&mut self, now: Millis) {
-        let fabric = &mut *self.fabric;
-        for (id, line) in &mut fabric.parked {
-            for errand in line.extract_if(.., |errand| errand.head.patience <= now) {
-                let text = match errand.head.spec.is_write() {
-                    true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
-                    false => format!("CLUSTERDOWN partition {} has no leader", id.0),
-                };
-                fabric.answers.error(&errand.head, &text);
-            }
-        }
-        fabric.parked.retain(|_, line| !line.is_empty());
-        for (_, forward) in fabric.forwards.extract_if(.., |_, forward| forward.errand.head.deadline <= now) {
-            let head = &forward.errand.head;
-            let text = match head.spec.is_write() {
-                true => "UNKNOWNOUTCOME no answer in time, the write may or may not be applied",
-                false => "CLUSTERDOWN no answer of the node that serves the key",
-            };
-            fabric.answers.error(head, text);
-        }
     }
 }
 

@@ -44,6 +44,7 @@ mod operations;
 mod outbox;
 mod output;
 mod partition;
+mod patience;
 mod pause;
 mod peer_frame;
 mod peers;

@@ -46,6 +46,8 @@ pub struct ClusterWorld {
     settings: Settings,
     /// Directions that are blocked, and until when.
     blocked: Vec<(usize, usize, u64)>,
+    /// When one machine will lose its power and another be cut off.
+    outages: Vec<(u64, usize, usize)>,
     /// What the fabric decided on what it was asked for, not looked at yet.
     agreed: Vec<Result<(), String>>,
 }
@@ -70,6 +72,7 @@ impl ClusterWorld {
             trace: Trace::new(options.keep_trace),
             settings,
             blocked: Vec::new(),
+            outages: Vec::new(),
             agreed: Vec::new(),
             random,
             plan,
@@ -283,6 +286,13 @@ impl ClusterWorld {
                 self.wires.block(from, to, false);
             }
         }
+        for (_, unplugged, cut_off) in
+            self.outages.extract_if(.., |(at, ..)| *at <= now_us).collect::<Vec<_>>()
+        {
+            self.lose_power(unplugged);
+            let until = now_us + 500_000 + self.random.below(2_500_000);
+            self.cut_off(cut_off, until, true, true);
+        }
         let mut draw = self.random.below(100_000);
         for (kind, share) in self.plan.troubles.clone() {
             if draw < share {
@@ -313,6 +323,12 @@ impl ClusterWorld {
             }
             Kind::Kill => self.crash(number),
             Kind::PowerLoss => self.lose_power(number),
+            Kind::Outage => {
+                let until = now_us + 100_000 + self.random.below(1_500_000);
+                self.cut_off(number, until, true, true);
+                let third = (0..nodes).find(|node| ![number, other].contains(node)).unwrap_or(other);
+                self.outages.push((until, other, third));
+            }
             Kind::KillAll => (0..nodes).for_each(|number| self.crash(number)),
             Kind::KillInside => {
                 self.machines[number].disk_has_trouble = true;
@@ -442,6 +458,7 @@ impl ClusterWorld {
     fn heal(&mut self) -> Result<(), String> {
         self.note(format_args!("everything heals"));
         self.plan.troubles.clear();
+        self.outages.clear();
         for (from, to, _) in std::mem::take(&mut self.blocked) {
             self.wires.block(from, to, false);
         }

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     KillInside,
     /// A machine loses its power: of what its disk has not synced some is gone.
     PowerLoss,
+    /// A node hears nobody; once it does again, another loses its power and a third is cut off in its turn.
+    Outage,
     /// All processes are killed at once.
     KillAll,
     /// A node's process stands still.
@@ -59,11 +61,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All kinds, with how many of 100 thousand steps bring them at most.
-    const ALL: [(Kind, u64); 16] = [
+    const ALL: [(Kind, u64); 17] = [
         (Kind::CutClient, 300),
         (Kind::Kill, 150),
         (Kind::KillInside, 80),
         (Kind::PowerLoss, 100),
+        (Kind::Outage, 200),
         (Kind::KillAll, 30),
         (Kind::Pause, 100),
         (Kind::Freeze, 200),

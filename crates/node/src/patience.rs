@@ -1,0 +1,61 @@
+//! Requests that wait: for a leader, for an answer of another node. And how long they may.
+
+use base::{Millis, PartitionId};
+
+use crate::errand::Errand;
+use crate::worker::Worker;
+
+/// How long a request may wait for a leader or a quorum before its client is told that there is none.
+const PATIENCE_MS: u64 = 1000;
+/// How long a request that was sent to another node, or into the log, may be without an answer.
+const OUTCOME_MS: u64 = 5000;
+/// Requests parked for one partition; more are refused.
+const PARKED_MAX: usize = 10_000;
+
+impl Worker {
+    /// Lets an errand wait until the partition has a leader.
+    pub(crate) fn park(&mut self, errand: Errand) {
+        let line = self.fabric.parked.entry(errand.head.partition).or_default();
+        if line.len() >= PARKED_MAX {
+            let text = "OVERLOAD too many requests wait for a leader, not applied; try again later";
+            return self.fabric.answers.error(&errand.head, text);
+        }
+        line.push(errand);
+    }
+
+    /// Takes up what waited for a leader of this partition.
+    pub(crate) fn unpark(&mut self, id: PartitionId) {
+        for Errand { head, request } in self.fabric.parked.remove(&id).into_iter().flatten() {
+            self.errand(head, request.args(), request.raw());
+        }
+    }
+
+    /// How long a new errand may wait: for a leader, and for its outcome.
+    pub(crate) fn errand_times(&self) -> (Millis, Millis) {
+        let now = self.now.mono_millis().0;
+        (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS))
+    }
+
+    /// Those who have waited long enough are told so.
+    pub(crate) fn give_up_waiting(&mut self, now: Millis) {
+        let fabric = &mut *self.fabric;
+        for (id, line) in &mut fabric.parked {
+            for errand in line.extract_if(.., |errand| errand.head.patience <= now) {
+                let text = match errand.head.spec.is_write() {
+                    true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
+                    false => format!("CLUSTERDOWN partition {} has no leader", id.0),
+                };
+                fabric.answers.error(&errand.head, &text);
+            }
+        }
+        fabric.parked.retain(|_, line| !line.is_empty());
+        for (_, forward) in fabric.forwards.extract_if(.., |_, forward| forward.errand.head.deadline <= now) {
+            let head = &forward.errand.head;
+            let text = match head.spec.is_write() {
+                true => "UNKNOWNOUTCOME no answer in time, the write may or may not be applied",
+                false => "CLUSTERDOWN no answer of the node that serves the key",
+            };
+            fabric.answers.error(head, text);
+        }
+    }
+}
