@@ -704,6 +704,15 @@ impl Worker {
         self.places.iter().filter(|place| place.partition.is_some()).count()
     }
 
+    /// How many replicas decide on the partitions that this worker leads; of one whose members change none is counted.
+    pub fn settled_voters(&self) -> usize {
+        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        let led = replicas.map(|partition| &partition.group).filter(|group| group.is_leader());
+        let members = led.map(raft::Group::members);
+        let settled = members.filter(|members| !members.is_joint() && members.learners.is_empty());
+        settled.map(|members| members.voters.len()).sum()
+    }
+
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys.
     pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
         let now = self.now.millis();

@@ -437,6 +437,8 @@ impl ClusterWorld {
         lives.len() == nodes
             && lives.iter().all(knows_all)
             && workers().map(node::Worker::replicas).sum::<usize>() == wanted
+            // Of a replica that does not vote yet, nobody has promised anything.
+            && workers().map(node::Worker::settled_voters).sum::<usize>() == wanted
             && (0..self.plan.partitions).all(has_one_leader)
     }
 
