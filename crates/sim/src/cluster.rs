@@ -293,7 +293,7 @@ impl ClusterWorld {
             let until = now_us + 500_000 + self.random.below(2_500_000);
             self.cut_off(cut_off, until, true, true);
         }
-        let mut draw = self.random.below(100_000);
+        let mut draw = self.random.below(100_000 * self.plan.calm);
         for (kind, share) in self.plan.troubles.clone() {
             if draw < share {
                 return self.strike(kind);

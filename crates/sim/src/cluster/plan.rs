@@ -16,7 +16,9 @@ pub(crate) struct Plan {
     pub(crate) sync_interval_us: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint_log_bytes: u64,
-    /// Of 100 thousand steps, how many bring this trouble.
+    /// How many times seldomer than they might troubles come: where they come often, little is done between them.
+    pub(crate) calm: u64,
+    /// Of 100 thousand steps, how many bring this trouble, in the least calm of runs.
     pub(crate) troubles: Vec<(Kind, u64)>,
 }
 
@@ -97,6 +99,7 @@ impl Plan {
             sync_interval_us: [20_000, 200_000, 1_000_000][random.below(3) as usize],
             segment_bytes: 4096 << random.below(6),
             checkpoint_log_bytes: [4_000, 40_000, 400_000][random.below(3) as usize],
+            calm: [1, 3, 10, 30][random.below(4) as usize],
             troubles,
         }
     }
