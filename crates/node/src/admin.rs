@@ -273,6 +273,13 @@ impl Worker {
                 reply.int(0);
                 reply.array(0);
             }
+            // Over a cluster any node serves any key, so nothing is asked of these but what they say of reads.
+            NodeCommand::ReadOnly | NodeCommand::ReadWrite | NodeCommand::Asking if self.fabric.is_on => {
+                if command != NodeCommand::Asking {
+                    session.takes_stale = command == NodeCommand::ReadOnly;
+                }
+                reply.ok();
+            }
             NodeCommand::ModuleList => reply.array(0),
             NodeCommand::Lolwut => {
                 let text =

@@ -185,6 +185,7 @@ impl Worker {
         session.name = Box::default();
         session.no_evict = false;
         session.no_touch = false;
+        session.takes_stale = false;
         session.set_ack(self.default_ack());
         self.end_skip(session);
         if self.wants_password(&session.peer) {

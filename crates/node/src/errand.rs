@@ -40,6 +40,8 @@ pub struct ErrandHead {
     pub(crate) version: Version,
     pub(crate) access: Access,
     pub(crate) ack: AckLevel,
+    /// A read is answered by any replica, however old what it has may be.
+    pub(crate) takes_stale: bool,
     pub(crate) spec: &'static Spec,
     /// Steady clock: until then it may wait for a leader.
     pub(crate) patience: Millis,
@@ -58,6 +60,7 @@ impl ErrandHead {
             version: Version::Resp2,
             access: Access::Untouched,
             ack: AckLevel::Quorum,
+            takes_stale: false,
             spec,
             patience: Millis::NEVER,
             deadline: Millis::NEVER,

@@ -253,6 +253,9 @@ impl Worker {
 
     /// Serves an errand for a partition that this worker owns, or sends it to where it can be served.
     pub(crate) fn errand(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        if head.takes_stale && !head.spec.is_write() && self.read_stale(&head, args) {
+            return;
+        }
         let asks_how_far = head.spec.run == Run::Node(NodeCommand::NarfReached);
         match self.standing(head.partition) {
             Standing::Lone | Standing::Leads if asks_how_far => self.tell_reached(&head, args),

@@ -119,6 +119,7 @@ impl Worker {
             version: session.version,
             access: session.access(),
             ack: session.ack,
+            takes_stale: false,
             spec: command.spec(),
             patience,
             deadline,

@@ -106,8 +106,10 @@ impl Worker {
             }
         }
         let sessions = || self.sessions.iter().chain(asker);
+        let mut stats = self.stats.clone();
+        stats.replica_age_ms = self.replica_age_ms();
         Snapshot {
-            stats: self.stats.clone(),
+            stats,
             clients: self.sessions.len() as u64,
             pubsub_clients: sessions().filter(|session| session.subscriptions.count() > 0).count() as u64,
             watching_clients: sessions().filter(|session| !session.watched.is_empty()).count() as u64,
@@ -345,6 +347,8 @@ impl Context<'_> {
         lines.add("narf_peer_frames_malformed", stats.malformed_peer_frames);
         lines.add("narf_peer_messages_refused", stats.refused_peer_messages);
         lines.add("narf_entries_without_room", stats.entries_without_room);
+        lines.add("narf_stale_reads", stats.stale_reads);
+        lines.add("narf_replica_age_ms", stats.replica_age_ms);
         lines.add("narf_snapshots_sent", stats.snapshots_sent);
         lines.add("narf_snapshots_received", stats.snapshots_received);
     }

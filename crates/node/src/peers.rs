@@ -183,8 +183,19 @@ impl Worker {
                     .unwrap_or(AckLevel::Quorum);
                 let (patience, deadline) = self.errand_times();
                 let who = who ^ from.rotate_left(17);
-                let head =
-                    ErrandHead { dest, who, partition, db, version, access, ack, spec, patience, deadline };
+                let head = ErrandHead {
+                    dest,
+                    who,
+                    partition,
+                    db,
+                    version,
+                    access,
+                    ack,
+                    takes_stale: false,
+                    spec,
+                    patience,
+                    deadline,
+                };
                 self.errand(head, request.args(), request.raw());
             }
             Item::Reply { call, reply } => {

@@ -102,6 +102,8 @@ pub(crate) struct Replica {
     /// Reads of this turn that the lease does not cover.
     unconfirmed: Vec<Errand>,
     confirming: Vec<Confirming>,
+    /// Steady clock, microseconds: when a leader was last heard of.
+    pub(crate) heard_leader_us: u64,
     /// The leader's clock when it sent what was last heard of it, to be sent back to it.
     echo: (u64, u64),
     /// Role, term and leader when the node last looked.
@@ -131,6 +133,7 @@ impl Replica {
             acks: Acks::default(),
             unconfirmed: Vec::new(),
             confirming: Vec::new(),
+            heard_leader_us: 0,
             echo: (0, 0),
             seen: (None, 0, None),
             told_may_lose: 0,
@@ -578,6 +581,7 @@ impl Partition {
         match kind {
             MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot if is_current => {
                 self.replica.echo = (from, stamp_us);
+                self.replica.heard_leader_us = now_us;
             }
             MessageKind::AppendResponse | MessageKind::HeartbeatResponse
                 // A stamp of the future is of an earlier life, whose clock began elsewhere.

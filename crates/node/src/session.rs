@@ -99,6 +99,8 @@ pub(crate) struct Session {
     pub(crate) db: DbIndex,
     pub(crate) gate: u8,
     pub(crate) ack: AckLevel,
+    /// `READONLY` was sent: reads are answered by a replica here, if there is one.
+    pub(crate) takes_stale: bool,
     /// Taken out while requests are taken up.
     pub(crate) decoder: Option<Decoder>,
     /// Limits to decode with from the next request on.
@@ -150,6 +152,7 @@ impl Session {
             db: DbIndex::ZERO,
             gate: 0,
             ack,
+            takes_stale: false,
             decoder: Some(Decoder::new(limits)),
             new_limits: None,
             input: Vec::new(),

@@ -92,6 +92,35 @@ impl Worker {
         true
     }
 
+    /// Answers a read with what a replica here has applied, however long ago its leader was heard; whether there is one.
+    /// A leader answers as ever.
+    pub(crate) fn read_stale(&mut self, head: &ErrandHead, args: Args<'_>) -> bool {
+        let wall = self.now.millis();
+        let id = head.partition;
+        if self.fabric.transfers.is_busy_with(id) {
+            return false;
+        }
+        let Worker { places, random, fabric, stats, .. } = self;
+        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
+        let has_data = partition.applied() != raft::EntryId::default();
+        if partition.group.is_lone() || partition.group.is_leader() || !has_data {
+            return false;
+        }
+        let time = partition.time(wall);
+        partition.read(head, args, time, random, fabric.answers.buffer());
+        fabric.answers.seal(head.dest);
+        stats.stale_reads += 1;
+        true
+    }
+
+    /// How long ago a replica here heard of its leader, of the one that has waited longest.
+    pub(crate) fn replica_age_ms(&self) -> u64 {
+        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        let followers = replicas.filter(|p| !p.group.is_lone() && !p.group.is_leader());
+        let ages = followers.map(|p| self.now.mono_us.saturating_sub(p.replica.heard_leader_us) / 1000);
+        ages.max().unwrap_or(0)
+    }
+
     /// Runs an errand on a partition that this node has alone; whether it changed something.
     pub(crate) fn run_alone(
         &mut self,

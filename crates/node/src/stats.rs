@@ -67,6 +67,10 @@ pub struct Stats {
     pub refused_peer_messages: u64,
     /// Entries of leaders that were not taken, for the log has no room for them.
     pub entries_without_room: u64,
+    /// Reads that a replica answered for clients that take what may be old.
+    pub stale_reads: u64,
+    /// How long ago, at most, a replica here heard of its leader, in milliseconds; as of when the figures were taken.
+    pub replica_age_ms: u64,
     /// States of partitions sent to other nodes.
     pub snapshots_sent: u64,
     /// States of partitions received from other nodes.
@@ -111,6 +115,8 @@ impl Default for Stats {
             malformed_peer_frames: 0,
             refused_peer_messages: 0,
             entries_without_room: 0,
+            stale_reads: 0,
+            replica_age_ms: 0,
             snapshots_sent: 0,
             snapshots_received: 0,
             turns: 0,
@@ -229,6 +235,8 @@ impl Stats {
         self.malformed_peer_frames += other.malformed_peer_frames;
         self.refused_peer_messages += other.refused_peer_messages;
         self.entries_without_room += other.entries_without_room;
+        self.stale_reads += other.stale_reads;
+        self.replica_age_ms = self.replica_age_ms.max(other.replica_age_ms);
         self.snapshots_sent += other.snapshots_sent;
         self.snapshots_received += other.snapshots_received;
         self.turns += other.turns;

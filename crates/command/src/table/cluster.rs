@@ -107,7 +107,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("3.0.0")
         .cost("O(1)")
         .categories(&[Category::Connection])
-        .summary("Lets a replica answer reads of this connection."),
+        .summary("Has a replica on this node answer reads of this connection; it may be behind its leader."),
     node(ReadWrite, "readwrite", 1, LOADING | STALE | FAST)
         .since("3.0.0")
         .cost("O(1)")

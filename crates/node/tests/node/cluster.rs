@@ -93,6 +93,34 @@ fn a_node_that_is_cut_off_refuses_and_comes_back() {
 }
 
 #[test]
+fn who_takes_what_may_be_old_is_answered_by_a_replica_that_hears_nobody() {
+    let mut world = World::of(3, 4);
+    write_all(&mut world, 0, "before");
+    world.settle();
+    for other in [1, 2] {
+        world.cut.extend([(0, other), (other, 0)]);
+    }
+    world.pass(2000);
+    write_all(&mut world, 1, "after");
+    let client = world.connect(0);
+    assert!(world.ask(client, "GET key:1").contains("CLUSTERDOWN"));
+    assert_eq!(world.ask(client, "READONLY"), "OK");
+    assert_eq!(world.ask(client, "GET key:1"), "\"before\"");
+    assert_eq!(world.ask(client, "MGET key:1 key:2 key:3"), "[\"before\" \"before\" \"before\"]");
+    assert_eq!(world.ask(client, "DBSIZE"), keys().count().to_string());
+    assert!(world.ask(client, "SET key:1 x").contains("CLUSTERDOWN"), "it writes nothing");
+    let info = world.ask(client, "INFO cluster");
+    let age = info.split("narf_replica_age_ms:").nth(1).unwrap().split('\r').next().unwrap();
+    assert!(age.parse::<u64>().unwrap() >= 2000, "it tells how old it is: {age}");
+    assert_eq!(world.ask(client, "READWRITE"), "OK");
+    assert!(world.ask(client, "GET key:1").contains("CLUSTERDOWN"));
+    world.cut.clear();
+    world.settle();
+    assert_eq!(world.ask(client, "READONLY"), "OK");
+    assert_eq!(world.ask(client, "GET key:1"), "\"after\"");
+}
+
+#[test]
 fn what_is_answered_while_there_is_no_way_back_is_not_waited_for() {
     let mut world = World::of(3, 4);
     let key = keys().find(|key| world.leads(1, key)).unwrap();
