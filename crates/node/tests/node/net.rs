@@ -94,6 +94,8 @@ pub(crate) struct Net {
     pub(crate) log_room: usize,
     pub(crate) checkpoints: BTreeMap<u16, Checkpoint>,
     under_way: BTreeMap<u16, Checkpoint>,
+    /// A worker's round of checkpoints is over, and the workers were not told yet.
+    is_round_over: bool,
     pub(crate) controls: Vec<Control>,
     logging: bool,
     settings: Arc<Settings>,
@@ -152,6 +154,7 @@ impl Net {
             log_room: usize::MAX,
             checkpoints: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            is_round_over: false,
             controls: Vec::new(),
             logging,
             settings,
@@ -194,13 +197,22 @@ impl Net {
     }
 
     pub(crate) fn connect_as(&mut self, worker: usize, peer: Peer) -> ClientId {
+        self.try_connect_as(worker, peer).unwrap()
+    }
+
+    /// As [`Net::connect`]; none if the node takes no more clients.
+    pub(crate) fn try_connect(&mut self, worker: usize) -> Option<ClientId> {
+        self.try_connect_as(worker, Peer::InProcess)
+    }
+
+    fn try_connect_as(&mut self, worker: usize, peer: Peer) -> Option<ClientId> {
         let worker = worker % self.workers.len();
         let conn = ConnId(self.clients.len() as u64 + 1);
         let connected = self.clients.iter().filter(|client| client.open).count() + 1;
-        let token = self.turn(worker, |worker| worker.accept(conn, peer, connected)).unwrap();
+        let token = self.turn(worker, |worker| worker.accept(conn, peer, connected)).ok()?;
         let (unread, received) = (VecDeque::new(), Vec::new());
         self.clients.push(Client { worker, token, unread, received, open: true, deaf: false });
-        ClientId(self.clients.len() - 1)
+        Some(ClientId(self.clients.len() - 1))
     }
 
     /// The client writes these bytes.
@@ -365,7 +377,7 @@ impl Net {
         let to_sync = !self.hold_sync && self.synced < self.frames.len();
         let choices = wires.len() + writers.len() + usize::from(to_sync);
         if choices == 0 {
-            return false;
+            return self.end_round();
         }
         let choice = self.random.below(choices as u64) as usize;
         if choice < wires.len() {
@@ -388,6 +400,18 @@ impl Net {
             self.sync();
         }
         true
+    }
+
+    /// Tells the workers that no checkpoint is under way any more, if that is so and new.
+    fn end_round(&mut self) -> bool {
+        let is_over = self.is_round_over && !self.workers.iter().any(Worker::is_checkpointing);
+        if is_over {
+            self.is_round_over = false;
+            for worker in 0..self.workers.len() {
+                self.turn(worker, Worker::round_over);
+            }
+        }
+        is_over
     }
 
     /// One turn of a worker, as a shell does it.
@@ -432,7 +456,8 @@ impl Net {
     fn take_checkpoints(&mut self, writes: Vec<CheckpointWrite>, frame: usize) {
         for write in writes {
             match write {
-                CheckpointWrite::RoundBegins | CheckpointWrite::RoundEnds { .. } => {}
+                CheckpointWrite::RoundBegins => {}
+                CheckpointWrite::RoundEnds { .. } => self.is_round_over = true,
                 CheckpointWrite::Begin { partition, index, term, time, .. } => {
                     let begun = Checkpoint { term, index, time, from_frame: frame, ..Checkpoint::default() };
                     self.under_way.insert(partition.0, begun);
