@@ -26,7 +26,7 @@ use crate::trust::{self, Trust};
 const PATIENCE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(3);
 const VERSION: u8 = 1;
-const REQUEST_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// The state of a fabric with as many members, partitions and settings as there may be.
 const REPLY_BYTES_MAX: usize = 64 << 20;
 
@@ -134,12 +134,15 @@ fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Vec<u8>
     read_block(&mut stream, REPLY_BYTES_MAX)
 }
 
-enum Unreadable {
+/// Why an answer admits nobody.
+pub(crate) enum Unreadable {
+    /// It says so.
     Said(JoinError),
+    /// It cannot be read.
     Bytes(String),
 }
 
-fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted, Unreadable> {
+pub(crate) fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted, Unreadable> {
     let (&kind, rest) = answer.split_first().ok_or_else(|| Unreadable::Bytes("it is empty".to_owned()))?;
     let reason = || String::from_utf8_lossy(rest).into_owned();
     match kind {
@@ -171,7 +174,7 @@ pub(crate) trait Gate {
 }
 
 /// What a request says.
-struct Request {
+pub(crate) struct Request {
     secret: Option<Secret>,
     newcomer: Newcomer,
 }
@@ -196,11 +199,7 @@ pub(crate) fn answer(mut stream: impl Read + Write, is_local: bool, gate: &dyn G
 }
 
 /// What a newcomer says; anything else is refused with what is wrong about it.
-pub fn check_request(bytes: &[u8]) -> Result<(), String> {
-    read_request(bytes).map(drop)
-}
-
-fn read_request(bytes: &[u8]) -> Result<Request, String> {
+pub(crate) fn read_request(bytes: &[u8]) -> Result<Request, String> {
     let mut bytes = Cursor::new(bytes);
     let short = |_| "the request ends too early".to_owned();
     let version = bytes.u8().map_err(short)?;
@@ -263,7 +262,7 @@ fn write_block(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-fn read_block(stream: &mut impl Read, max: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_block(stream: &mut impl Read, max: usize) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length) as usize;

@@ -31,6 +31,7 @@ pub mod logging;
 mod membership;
 pub mod names;
 mod open;
+pub mod outside;
 pub mod pidfile;
 pub mod ports;
 mod progress;
@@ -50,8 +51,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::Context;
-
-pub use join::check_request as check_join_request;
 
 use crate::banner::Banner;
 use crate::config::Resolved;

@@ -118,6 +118,8 @@ struct Story {
     net: Net,
     talkers: Vec<Talker>,
     commands: Vec<&'static Spec>,
+    /// How often the clients may have been paused, at most.
+    pauses: usize,
     /// To look into a finding, each step is told: `NARF_STORY=1`.
     is_told: bool,
 }
@@ -128,7 +130,7 @@ impl Story {
         let mut net = Net::with(Options { workers, seed, logging: true, settings });
         let talkers = (0..CLIENTS).map(|worker| Talker::new(net.connect(worker))).collect();
         let commands = command::all().filter(|spec| !spec.is_internal()).collect();
-        Story { net, talkers, commands, is_told: std::env::var_os("NARF_STORY").is_some() }
+        Story { net, talkers, commands, pauses: 0, is_told: std::env::var_os("NARF_STORY").is_some() }
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) {
@@ -143,6 +145,8 @@ impl Story {
                 let raw = bytes.take(count);
                 self.talkers[who].is_wild = true;
                 self.talkers[who].may_hang = true;
+                // No more fit in.
+                self.pauses += 2;
                 self.net.write(self.talkers[who].client, &raw);
             }
             1 => self.net.pass([1, 20, 150, 1100][usize::from(bytes.next()) % 4]),
@@ -197,6 +201,7 @@ impl Story {
         }
         let talker = &mut self.talkers[who];
         talker.note(spec.name);
+        self.pauses += usize::from(spec.name == "client|pause");
         if self.is_told {
             eprintln!("  {:?}", parts.iter().map(|part| part.escape_ascii().to_string()).collect::<Vec<_>>());
         }
@@ -236,19 +241,13 @@ impl Story {
         self.settle();
         let Some(helper) = self.net.try_connect(0) else { return };
         // Requests that were held may pause again.
-        for _ in 0..STEPS_MAX {
+        for _ in 0..=self.pauses {
             if self.net.talk(helper, &["CLIENT UNPAUSE"]) != ["OK"] {
                 // Closed to newcomers.
                 return;
             }
             self.settle();
-            if self.talkers.iter().all(|talker| talker.is_wild || talker.unanswered == 0) {
-                break;
-            }
         }
-        // What was begun needs its time: checkpoints, the end of a pause.
-        self.net.pass(300);
-        self.settle();
         for who in 0..CLIENTS {
             self.goodbye(who);
         }
@@ -260,15 +259,29 @@ impl Story {
         }
     }
 
+    /// What a client began needs its time, each `SAVE` some turns.
     fn goodbye(&mut self, who: usize) {
-        let talker = &self.talkers[who];
-        if !self.net.is_open(talker.client) || talker.may_hang {
+        let client = self.talkers[who].client;
+        if !self.net.is_open(client) || self.talkers[who].may_hang {
             return;
         }
-        assert!(talker.is_wild || talker.unanswered == 0, "{} requests have no answer", talker.unanswered);
-        self.net.send(talker.client, &["QUIT"]);
-        self.net.settle();
-        assert!(!self.net.is_open(talker.client), "who says goodbye is let go");
+        for _ in 0..STEPS_MAX {
+            if self.talkers[who].is_wild || self.talkers[who].unanswered == 0 {
+                break;
+            }
+            self.net.pass(50);
+            self.settle();
+        }
+        let Talker { is_wild, unanswered, .. } = self.talkers[who];
+        assert!(is_wild || unanswered == 0, "{unanswered} requests have no answer");
+        self.net.send(client, &["QUIT"]);
+        for _ in 0..STEPS_MAX {
+            if !self.net.is_open(client) {
+                break;
+            }
+            self.net.pass(50);
+        }
+        assert!(!self.net.is_open(client), "who says goodbye is let go");
     }
 }
 
