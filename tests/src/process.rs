@@ -60,3 +60,15 @@ pub(crate) fn dies_with_its_parent(command: &mut Command) {
         });
     }
 }
+
+/// Gives the child the terminal that it has as its standard input, as a login does, so that Ctrl-C reaches it.
+pub(crate) fn has_its_terminal(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and makes two async-signal-safe system calls.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(std::io::stdin())?;
+            Ok(())
+        });
+    }
+}

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use client::{Connection, Value};
 
+use crate::advice::Advice;
 use crate::connect::parse_duration;
 use crate::exit::{finish, say};
 use crate::render::Renderer;
@@ -111,6 +112,11 @@ impl CliArgs {
 fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) -> Result<Exit, Failure> {
     let reply = connection.call(parts)?;
     show(&mut std::io::stdout().lock(), &reply, renderer)?;
+    if let Value::Error(text) = &reply
+        && let Some(advice) = Advice::CommandLine.on(parts, text)
+    {
+        say(&format!("narf: {advice}"));
+    }
     Ok(exit_of(&reply))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use client::{Connection, Options, Target, Version};
 
-use crate::Failure;
+use crate::{Failure, askpass};
 
 /// Flags of every verb that connects.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -33,6 +33,10 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
+    /// Ask for the password at the terminal
+    #[arg(long, conflicts_with = "password_file")]
+    pub askpass: bool,
+
     /// Longest wait for the server
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub timeout: Duration,
@@ -45,7 +49,12 @@ pub struct ConnectArgs {
 impl ConnectArgs {
     /// Where to connect, put together from flags and environment.
     pub fn target(&self) -> Result<Target, Failure> {
-        self.target_with(&|name| std::env::var(name).ok())
+        let mut target = self.target_with(&|name| std::env::var(name).ok())?;
+        if self.askpass {
+            let user = target.user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
+            target.password = Some(askpass::ask(&format!("Password{user} at {}: ", target.endpoint))?);
+        }
+        Ok(target)
     }
 
     fn target_with(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Target, Failure> {

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use client::ClientError;
 
+use crate::advice::Advice;
+
 /// What an exit code means; the same for every verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -51,6 +53,9 @@ pub enum Failure {
     /// The command line or the input is wrong; the message says what to write.
     #[error("{0}")]
     Usage(String),
+    /// Ctrl-C, where it does not end the process by itself.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
@@ -63,6 +68,7 @@ impl Failure {
             // `narf cli ... | head` has what it wanted.
             Failure::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
             Failure::Io(_) => Exit::Refused,
+            Failure::Interrupted => Exit::Interrupted,
         }
     }
 
@@ -70,6 +76,11 @@ impl Failure {
     pub fn message(&self) -> String {
         match self {
             Failure::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe => String::new(),
+            Failure::Interrupted => String::new(),
+            Failure::Client(ClientError::Refused(text)) => match Advice::CommandLine.on(&[], text) {
+                Some(advice) => format!("{text} — {advice}"),
+                None => text.clone(),
+            },
             Failure::Client(error) => match error.hint() {
                 Some(hint) => format!("{error} — {hint}"),
                 None => error.to_string(),
@@ -119,5 +130,7 @@ mod tests {
     fn a_failure_says_what_to_type_next() {
         let failure = Failure::from(ClientError::NotListening { address: "127.0.0.1:6379".into() });
         assert_eq!(failure.message(), "nothing listens on 127.0.0.1:6379 — start one: narf serve");
+        let failure = Failure::from(ClientError::Refused("WRONGPASS no".into()));
+        assert_eq!(failure.message(), "WRONGPASS no — check --user and the password; --askpass asks for it");
     }
 }

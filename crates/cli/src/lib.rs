@@ -11,6 +11,8 @@
     reason = "a shell: it measures time, waits between repetitions, reads the environment and starts load threads"
 )]
 
+mod advice;
+mod askpass;
 mod bench;
 mod cli;
 mod connect;

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use client::{Connection, Value};
 use resp::split_line;
 
+use crate::advice::Advice;
 use crate::cli::{exit_of, show};
 use crate::exit::say;
 use crate::render::Renderer;
@@ -33,6 +34,7 @@ pub(crate) fn run(
         lines: VecDeque::new(),
         unanswered: 0,
         exit: Exit::Done,
+        advice: None,
     };
     let mut line = Vec::new();
     for number in 1.. {
@@ -59,6 +61,9 @@ pub(crate) fn run(
         }
     }
     pipe.settle()?;
+    if let Some(advice) = pipe.advice {
+        say(&format!("narf: {advice}"));
+    }
     Ok(pipe.exit)
 }
 
@@ -75,6 +80,8 @@ struct Pipe<'a, W: Write> {
     /// Bytes of those lines.
     unanswered: usize,
     exit: Exit,
+    /// What to do about the first failure that something can be done about; said once, at the end.
+    advice: Option<String>,
 }
 
 impl<W: Write> Pipe<'_, W> {
@@ -95,6 +102,11 @@ impl<W: Write> Pipe<'_, W> {
         }
         while let Some(number) = self.lines.pop_front() {
             let reply = self.connection.receive()?;
+            if let Value::Error(text) = &reply
+                && self.advice.is_none()
+            {
+                self.advice = Advice::CommandLine.on(&[], text);
+            }
             match &reply {
                 Value::Error(text) if !self.renderer.shows_errors() => {
                     self.fail(number, text, Exit::of_error_reply(text));

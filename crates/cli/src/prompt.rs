@@ -18,6 +18,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
+use crate::advice::Advice;
 use crate::cli::{elapsed_text, show};
 use crate::exit::say;
 use crate::render::Renderer;
@@ -164,6 +165,11 @@ impl Prompt {
             show(&mut out, &push, self.renderer)?;
         }
         drop(out);
+        if let Value::Error(text) = &reply
+            && let Some(advice) = Advice::Prompt.on(words, text)
+        {
+            say(&advice);
+        }
         say(&dim(&elapsed));
         self.follow(words, &reply);
         Ok(())
