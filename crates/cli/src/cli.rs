@@ -13,7 +13,7 @@ use crate::connect::parse_duration;
 use crate::exit::{finish, say};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{ConnectArgs, Exit, Failure, Format, pipe, prompt};
+use crate::{ConnectArgs, Exit, Failure, Format, danger, pipe, prompt};
 
 /// Run one command, commands from a pipe, or a prompt
 ///
@@ -54,6 +54,10 @@ pub struct CliArgs {
     #[arg(short, long)]
     pub yes: bool,
 
+    /// Never ask: what would be asked about is refused, unless --yes says yes
+    #[arg(long)]
+    pub no_input: bool,
+
     /// Command and its arguments; without one, commands come from standard input
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -90,6 +94,9 @@ impl CliArgs {
         }
         let renderer = Renderer::for_stdout(self.output);
         let mut connection = self.connect.open()?;
+        if !danger::allows(&self, &parts, &mut connection)? {
+            return Ok(Exit::Interrupted);
+        }
         if stream::is_streaming(&parts) {
             let interrupt = Interrupt::new()?;
             return stream::run(&mut connection, &parts, renderer, &mut std::io::stdout().lock(), &interrupt);

@@ -1,6 +1,13 @@
-//! What is asked before a command at the prompt that deletes or looks at a great deal.
+//! What is asked, where somebody can answer, before a command that deletes or looks at a great deal, or ends a node.
+//!
+//! Without a terminal nothing is asked: a script means what it says.
+
+use std::io::IsTerminal;
 
 use client::{Connection, Value};
+
+use crate::exit::say;
+use crate::{CliArgs, Failure};
 
 /// From this many keys on, `KEYS` is asked about.
 const MANY_KEYS: i64 = 10_000;
@@ -26,8 +33,56 @@ pub(crate) fn question(parts: &[Vec<u8>], connection: &mut Connection, in_multi:
             ))
         }
         b"shutdown" => Some("SHUTDOWN stops the server.".into()),
+        b"fabric" => fabric(parts),
         _ => None,
     }
+}
+
+fn fabric(parts: &[Vec<u8>]) -> Option<String> {
+    let node = || String::from_utf8_lossy(parts.get(2).map_or(b"it", Vec::as_slice));
+    match parts.get(1)?.to_ascii_lowercase().as_slice() {
+        b"leave" => Some("This node hands its data over, leaves the cluster and stops.".into()),
+        b"drain" => Some(format!("{} hands its data over, leaves the cluster and stops.", node())),
+        b"remove" => Some(format!("{} is struck off for good, with what only it holds.", node())),
+        _ => None,
+    }
+}
+
+/// Whether a single command may be sent: it is harmless, nobody is there to be asked, or somebody has agreed.
+pub(crate) fn allows(
+    args: &CliArgs,
+    parts: &[Vec<u8>],
+    connection: &mut Connection,
+) -> Result<bool, Failure> {
+    let is_asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if args.yes || !is_asked {
+        return Ok(true);
+    }
+    let Some(question) = question(parts, connection, false) else { return Ok(true) };
+    if args.no_input {
+        return Err(Failure::Usage(format!("{question} With --no-input nobody is asked; --yes does it")));
+    }
+    eprint_question(&question);
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if !is_yes(&answer) {
+        say("not done");
+    }
+    Ok(is_yes(&answer))
+}
+
+fn eprint_question(question: &str) {
+    use std::io::Write;
+    // That it cannot be shown is no reason to go on without an answer.
+    let _ = write!(std::io::stderr(), "{question} {GO_ON}");
+}
+
+/// Behind each question.
+pub(crate) const GO_ON: &str = "Go on? [y/N] ";
+
+/// Whether an answer agrees.
+pub(crate) fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn keys_of_one(connection: &mut Connection) -> Option<i64> {
@@ -104,6 +159,9 @@ mod tests {
             Some("KEYS looks at all 10,000 keys in one go and blocks meanwhile; SCAN goes in steps."),
         );
         check("get k", 1, false, None);
+        let drained = "red-fox hands its data over, leaves the cluster and stops.";
+        check("fabric drain red-fox", 1, false, Some(drained));
+        check("fabric members", 1, false, None);
     }
 
     #[test]

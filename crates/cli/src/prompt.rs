@@ -232,8 +232,7 @@ fn holds_secret(words: &[Vec<u8>]) -> bool {
 }
 
 fn confirmed(editor: &mut LineEditor, question: &str) -> bool {
-    let answer = editor.readline(&format!("{question} Go on? [y/N] ")).unwrap_or_default();
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    danger::is_yes(&editor.readline(&format!("{question} {}", danger::GO_ON)).unwrap_or_default())
 }
 
 fn dim(text: &str) -> String {
