@@ -3,6 +3,7 @@
 mod dangers;
 mod golden;
 mod passwords;
+mod prompt;
 
 use std::io::Write;
 use std::path::Path;

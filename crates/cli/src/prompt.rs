@@ -3,29 +3,26 @@
 //! Invariant: what the prompt shows of the connection (database, `MULTI`) follows from replies, not from what was
 //! typed. A lost connection is opened again before the next command.
 
+mod editor;
+mod history;
+
 use std::borrow::Cow;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use client::{Connection, Options, Target, Value};
 use resp::split_line;
-use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::{Hint, Hinter};
-use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use crate::advice::Advice;
 use crate::cli::{elapsed_text, show};
 use crate::exit::say;
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{CliArgs, Exit, Failure, danger, help, hint, pipe};
+use crate::{CliArgs, Exit, Failure, danger, help, pipe};
 
-type LineEditor = Editor<TableHelper, FileHistory>;
+use editor::LineEditor;
+use history::History;
 
 /// Runs until `quit` or Ctrl-D.
 pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
@@ -41,19 +38,13 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
     if let Err(failure) = prompt.connect() {
         say(&failure.message());
     }
-    let mut editor = editor()?;
-    let history = history_file();
-    if let Some(path) = &history {
-        // There is none the first time.
-        let _ = editor.load_history(path);
-    }
+    let mut editor = editor::editor()?;
+    let history = History::load(&mut editor);
     loop {
         match editor.readline(&prompt.text()) {
             Ok(line) => {
                 let words = split_line(line.as_bytes());
-                if !words.as_ref().is_ok_and(|words| holds_secret(words)) {
-                    keep(&mut editor, line.trim(), history.as_deref());
-                }
+                history.keep(&mut editor, line.trim_end());
                 match words {
                     Ok(words) if pipe::is_farewell(&words) => break,
                     Ok(words) => prompt.run_line(&words, &mut editor)?,
@@ -65,16 +56,6 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Remembers a line, also on disk: a Ctrl-C during a long command ends the process. That the file cannot be
-/// written is no reason to disturb anyone.
-fn keep(editor: &mut LineEditor, line: &str, history: Option<&Path>) {
-    if editor.add_history_entry(line).unwrap_or(false)
-        && let Some(path) = history
-    {
-        let _ = editor.append_history(path);
-    }
 }
 
 struct Prompt {
@@ -219,18 +200,6 @@ fn repetition(words: &[Vec<u8>]) -> (u64, &[Vec<u8>]) {
     }
 }
 
-/// Whether the line should not be kept.
-fn holds_secret(words: &[Vec<u8>]) -> bool {
-    let is =
-        |index: usize, word: &str| words.get(index).is_some_and(|w| w.eq_ignore_ascii_case(word.as_bytes()));
-    is(0, "auth")
-        || (is(0, "hello") && words.iter().any(|word| word.eq_ignore_ascii_case(b"auth")))
-        || (is(0, "config")
-            && is(1, "set")
-            && words.iter().any(|word| word.to_ascii_lowercase().ends_with(b"pass")))
-        || (is(0, "acl") && is(1, "setuser"))
-}
-
 fn confirmed(editor: &mut LineEditor, question: &str) -> bool {
     danger::is_yes(&editor.readline(&format!("{question} {}", danger::GO_ON)).unwrap_or_default())
 }
@@ -242,86 +211,6 @@ fn dim(text: &str) -> String {
         format!("\x1b[2m({text})\x1b[0m")
     }
 }
-
-/// `NARF_HISTORY` (empty: none), else a file in the user's state folder.
-fn history_file() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("NARF_HISTORY") {
-        return if path.is_empty() { None } else { Some(path.into()) };
-    }
-    let folder = match std::env::var_os("XDG_STATE_HOME") {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => PathBuf::from(std::env::var_os("HOME")?).join(".local/state"),
-    };
-    let folder = folder.join("narf");
-    std::fs::create_dir_all(&folder).ok()?;
-    Some(folder.join("cli_history"))
-}
-
-fn editor() -> Result<LineEditor, Failure> {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        .history_ignore_space(true)
-        .max_history_size(10_000)
-        .map_err(editor_failure)?
-        .build();
-    let mut editor = Editor::with_config(config).map_err(editor_failure)?;
-    editor.set_helper(Some(TableHelper));
-    Ok(editor)
-}
-
-fn editor_failure(error: ReadlineError) -> Failure {
-    match error {
-        ReadlineError::Io(error) => Failure::Io(error),
-        other => Failure::Usage(format!("the terminal cannot be used: {other}")),
-    }
-}
-
-/// Joins the line editor and [`crate::hint`].
-struct TableHelper;
-
-struct SyntaxHint(String);
-
-impl Hint for SyntaxHint {
-    fn display(&self) -> &str {
-        &self.0
-    }
-
-    /// A description of arguments is nothing to accept.
-    fn completion(&self) -> Option<&str> {
-        None
-    }
-}
-
-impl Hinter for TableHelper {
-    type Hint = SyntaxHint;
-
-    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<SyntaxHint> {
-        let text = if pos == line.len() { hint::hint(line) } else { String::new() };
-        if text.is_empty() { None } else { Some(SyntaxHint(text)) }
-    }
-}
-
-impl Completer for TableHelper {
-    type Candidate = String;
-
-    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(hint::complete(&line[..pos]))
-    }
-}
-
-impl Highlighter for TableHelper {
-    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        if std::env::var_os("NO_COLOR").is_some() {
-            Cow::Borrowed(hint)
-        } else {
-            Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
-        }
-    }
-}
-
-impl Validator for TableHelper {}
-
-impl Helper for TableHelper {}
 
 #[cfg(test)]
 mod tests {
@@ -364,17 +253,6 @@ mod tests {
         assert_eq!(after("exec", error()), "h:1[3]> ");
         assert_eq!(after("multi", ok()), "h:1[3](TX)> ");
         assert_eq!(after("reset", Value::Simple("RESET".into())), "h:1> ");
-    }
-
-    #[test]
-    fn secrets_stay_out_of_the_history() {
-        for line in ["auth x", "AUTH u x", "hello 3 auth u x", "config set requirepass x", "acl setuser u >x"]
-        {
-            assert!(holds_secret(&words(line)), "{line}");
-        }
-        for line in ["get auth", "config get requirepass", "hello 3"] {
-            assert!(!holds_secret(&words(line)), "{line}");
-        }
     }
 
     #[test]
