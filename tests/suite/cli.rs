@@ -1,5 +1,6 @@
 //! `narf cli`: in scripts, and at a terminal.
 
+mod completion;
 mod dangers;
 mod golden;
 mod passwords;

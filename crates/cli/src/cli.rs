@@ -10,10 +10,10 @@ use client::{Connection, Value};
 
 use crate::advice::Advice;
 use crate::connect::parse_duration;
-use crate::exit::{finish, say};
+use crate::exit::{finish, say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{ConnectArgs, Exit, Failure, Format, danger, pipe, prompt};
+use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, pipe, prompt};
 
 /// Run one command, commands from a pipe, or a prompt
 ///
@@ -58,6 +58,14 @@ pub struct CliArgs {
     #[arg(long)]
     pub no_input: bool,
 
+    /// Colours; `always` also in a pipe, where text is then as on a terminal
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Colour,
+
+    /// Never show a long answer page by page
+    #[arg(long)]
+    pub no_pager: bool,
+
     /// Command and its arguments; without one, commands come from standard input
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -82,7 +90,12 @@ impl CliArgs {
             return prompt::run(&self);
         }
         let mut connection = self.connect.open()?;
-        pipe::run(&mut connection, stdin.lock(), std::io::stdout().lock(), Renderer::for_stdout(self.output))
+        pipe::run(
+            &mut connection,
+            stdin.lock(),
+            std::io::stdout().lock(),
+            Renderer::for_stdout(self.output, self.color),
+        )
     }
 
     fn run_command(self) -> Result<Exit, Failure> {
@@ -92,14 +105,15 @@ impl CliArgs {
             std::io::stdin().lock().read_to_end(&mut last)?;
             parts.push(last);
         }
-        let renderer = Renderer::for_stdout(self.output);
+        let renderer = Renderer::for_stdout(self.output, self.color);
         let mut connection = self.connect.open()?;
         if !danger::allows(&self, &parts, &mut connection)? {
             return Ok(Exit::Interrupted);
         }
         if stream::is_streaming(&parts) {
             let interrupt = Interrupt::new()?;
-            return stream::run(&mut connection, &parts, renderer, &mut std::io::stdout().lock(), &interrupt);
+            let mut out = std::io::stdout().lock();
+            return interrupt.during(|| stream::run(&mut connection, &parts, renderer, &mut out, &interrupt));
         }
         let rounds = self.repeat.unwrap_or(if self.every.is_some() { u64::MAX } else { 1 });
         let mut exit = Exit::Done;
@@ -130,7 +144,7 @@ fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) 
 /// Writes a reply where it belongs: data to `out`, in text an error to standard error.
 pub(crate) fn show(out: &mut dyn Write, reply: &Value, renderer: Renderer) -> Result<(), Failure> {
     match reply {
-        Value::Error(text) if !renderer.shows_errors() => say(text),
+        Value::Error(text) if !renderer.shows_errors() => say_of_server(text),
         reply => {
             out.write_all(&renderer.render(reply))?;
             out.flush()?;

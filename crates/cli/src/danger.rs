@@ -60,7 +60,7 @@ pub(crate) fn allows(
     }
     let Some(question) = question(parts, connection, false) else { return Ok(true) };
     if args.no_input {
-        return Err(Failure::Usage(format!("{question} With --no-input nobody is asked; --yes does it")));
+        return Err(refusal(&question));
     }
     eprint_question(&question);
     let mut answer = String::new();
@@ -69,6 +69,11 @@ pub(crate) fn allows(
         say("not done");
     }
     Ok(is_yes(&answer))
+}
+
+/// What is said instead of a question that may not be asked.
+pub(crate) fn refusal(question: &str) -> Failure {
+    Failure::Usage(format!("{question} With --no-input nobody is asked; --yes does it"))
 }
 
 fn eprint_question(question: &str) {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use client::ClientError;
 
 use crate::advice::Advice;
+use crate::render;
 
 /// What an exit code means; the same for every verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ pub(crate) fn finish(result: Result<Exit, Failure>) -> ExitCode {
     let exit = result.unwrap_or_else(|failure| {
         let message = failure.message();
         if !message.is_empty() {
-            say(&format!("narf: {message}"));
+            say_of_server(&format!("narf: {message}"));
         }
         failure.exit()
     });
@@ -106,6 +107,11 @@ pub(crate) fn finish(result: Result<Exit, Failure>) -> ExitCode {
 pub(crate) fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line with words of a server in it, which may be anything: what could drive a terminal is taken out.
+pub(crate) fn say_of_server(line: &str) {
+    say(&render::harmless(line));
 }
 
 #[cfg(test)]

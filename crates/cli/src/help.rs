@@ -22,6 +22,10 @@ fn overview() -> String {
          help @GROUP    the commands of {}\n\
          TAB            completes names and options\n\
          5 COMMAND ..   runs a command five times\n\
+         !!             runs the last line again\n\
+         .. | wc -l     gives the answer to a shell command\n\
+         .. > file      writes the answer to a file, .. >> file behind it\n\
+         \\x             lays out JSON and long text, or no more\n\
          clear          clears the screen\n\
          quit           leaves, as Ctrl-D does\n",
         groups()

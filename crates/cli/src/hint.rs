@@ -9,6 +9,11 @@ use resp::split_line;
 /// Words the prompt itself understands.
 const LOCAL: [&str; 4] = ["clear", "exit", "help", "quit"];
 
+/// Whether the prompt itself does what this word says.
+pub(crate) fn is_local(word: &str) -> bool {
+    LOCAL.contains(&word.to_ascii_lowercase().as_str())
+}
+
 /// What may follow the typed line, to be shown behind it; empty if nothing is known.
 pub(crate) fn hint(line: &str) -> String {
     let Ok(words) = split_line(line.as_bytes()) else { return String::new() };
@@ -50,7 +55,7 @@ pub(crate) fn complete(line: &str) -> (usize, Vec<String>) {
 }
 
 /// The row that the words name, and how many of them name it.
-fn spec_of(words: &[Vec<u8>]) -> Option<(&'static Spec, usize)> {
+pub(crate) fn spec_of(words: &[Vec<u8>]) -> Option<(&'static Spec, usize)> {
     let spec = command::lookup_name(words.first()?).filter(|spec| !spec.is_internal())?;
     match words.get(1).and_then(|word| spec.subcommand(word)) {
         Some(sub) => Some((sub, 2)),

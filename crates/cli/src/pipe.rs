@@ -12,7 +12,7 @@ use resp::split_line;
 
 use crate::advice::Advice;
 use crate::cli::{exit_of, show};
-use crate::exit::say;
+use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
 use crate::{Exit, Failure};
@@ -55,7 +55,9 @@ pub(crate) fn run(
             Ok(parts) if stream::is_streaming(&parts) => {
                 pipe.settle()?;
                 let interrupt = Interrupt::new()?;
-                return stream::run(pipe.connection, &parts, pipe.renderer, &mut pipe.out, &interrupt);
+                return interrupt.during(|| {
+                    stream::run(pipe.connection, &parts, pipe.renderer, &mut pipe.out, &interrupt)
+                });
             }
             Ok(parts) => pipe.send(number, &parts, line.len())?,
         }
@@ -129,7 +131,7 @@ impl<W: Write> Pipe<'_, W> {
     }
 
     fn fail(&mut self, number: usize, text: &str, exit: Exit) {
-        say(&format!("line {number}: {text}"));
+        say_of_server(&format!("line {number}: {text}"));
         if self.exit == Exit::Done {
             self.exit = exit;
         }

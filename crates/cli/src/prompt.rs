@@ -3,11 +3,14 @@
 //! Invariant: what the prompt shows of the connection (database, `MULTI`) follows from replies, not from what was
 //! typed. A lost connection is opened again before the next command.
 
+mod destination;
 mod editor;
+mod highlight;
 mod history;
+mod names;
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use client::{Connection, Options, Target, Value};
@@ -16,11 +19,12 @@ use rustyline::error::ReadlineError;
 
 use crate::advice::Advice;
 use crate::cli::{elapsed_text, show};
-use crate::exit::say;
+use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
 use crate::{CliArgs, Exit, Failure, danger, help, pipe};
 
+use destination::{Destination, Pager, Sink};
 use editor::LineEditor;
 use history::History;
 
@@ -31,25 +35,30 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
         options: args.connect.options(),
         connection: None,
         in_multi: false,
-        renderer: Renderer::for_stdout(args.output),
+        renderer: Renderer::for_stdout(args.output, args.color),
         interrupt: Interrupt::new()?,
-        asks: !args.yes,
+        pager: Pager::new(!args.no_pager),
+        caution: Caution::of(args),
+        in_colour: args.color.is_on(std::io::stderr().is_terminal()),
     };
     if let Err(failure) = prompt.connect() {
         say(&failure.message());
     }
-    let mut editor = editor::editor()?;
+    let mut editor = editor::editor(args.color.is_on(std::io::stdout().is_terminal()))?;
     let history = History::load(&mut editor);
+    let mut last = String::new();
     loop {
+        if let Some(helper) = editor.helper_mut() {
+            helper.follow(&prompt.target, prompt.connection.is_some());
+        }
         match editor.readline(&prompt.text()) {
             Ok(line) => {
-                let words = split_line(line.as_bytes());
-                history.keep(&mut editor, line.trim_end());
-                match words {
-                    Ok(words) if pipe::is_farewell(&words) => break,
-                    Ok(words) => prompt.run_line(&words, &mut editor)?,
-                    Err(_) => say("a quote is not closed, or something follows it"),
+                let Some(line) = again(line.trim_end(), &last) else { continue };
+                history.keep(&mut editor, &line);
+                if prompt.run_line(&line, &mut editor)? {
+                    break;
                 }
+                last = line;
             }
             Err(ReadlineError::Interrupted) => say("Ctrl-D or `quit` leaves"),
             Err(_) => break,
@@ -65,7 +74,28 @@ struct Prompt {
     in_multi: bool,
     renderer: Renderer,
     interrupt: Interrupt,
-    asks: bool,
+    pager: Pager,
+    caution: Caution,
+    /// What is said beside the replies has colours.
+    in_colour: bool,
+}
+
+/// What is done about a dangerous command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caution {
+    Ask,
+    Refuse,
+    None,
+}
+
+impl Caution {
+    fn of(args: &CliArgs) -> Caution {
+        match (args.yes, args.no_input) {
+            (true, _) => Caution::None,
+            (false, true) => Caution::Refuse,
+            (false, false) => Caution::Ask,
+        }
+    }
 }
 
 impl Prompt {
@@ -83,28 +113,30 @@ impl Prompt {
         Ok(())
     }
 
-    /// Fails only if nothing can be shown any more.
-    fn run_line(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> Result<(), Failure> {
-        let Some(first) = words.first() else { return Ok(()) };
-        match first.to_ascii_lowercase().as_slice() {
-            b"help" | b"?" => {
-                let topic: Vec<_> = words[1..].iter().map(|word| String::from_utf8_lossy(word)).collect();
-                let topic: Vec<_> = topic.iter().map(Cow::as_ref).collect();
-                std::io::stdout().write_all(help::answer(&topic).as_bytes())?;
-                return Ok(());
+    /// Whether the line says goodbye. Fails only if nothing can be shown any more.
+    fn run_line(&mut self, line: &str, editor: &mut LineEditor) -> Result<bool, Failure> {
+        let (line, destination) = match destination::split(line) {
+            Ok(split) => split,
+            Err(failure) => {
+                say(&failure.message());
+                return Ok(false);
             }
-            b"clear" if words.len() == 1 => {
-                let _ = editor.clear_screen();
-                return Ok(());
-            }
-            _ => {}
+        };
+        let Ok(words) = split_line(line.as_bytes()) else {
+            say("a quote is not closed, or something follows it");
+            return Ok(false);
+        };
+        if pipe::is_farewell(&words) {
+            return Ok(true);
         }
-        let (rounds, words) = repetition(words);
+        let local = self.run_local(&words, editor);
+        let (rounds, words) = repetition(&words);
+        let rounds = if local || words.is_empty() { 0 } else { rounds };
         for _ in 0..rounds {
-            match self.run_command(words, editor) {
+            match self.run_command(words, &destination, editor) {
                 Ok(()) => {}
                 Err(failure @ (Failure::Client(_) | Failure::Usage(_))) => {
-                    say(&failure.message());
+                    say_of_server(&failure.message());
                     if self.connection.as_ref().is_none_or(Connection::is_broken) {
                         self.connection = None;
                         self.in_multi = false;
@@ -114,44 +146,90 @@ impl Prompt {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn run_command(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> Result<(), Failure> {
+    /// Runs what the prompt itself understands; false if it is for the server.
+    fn run_local(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> bool {
+        let Some(first) = words.first() else { return false };
+        match first.to_ascii_lowercase().as_slice() {
+            b"help" | b"?" => {
+                let topic: Vec<_> = words[1..].iter().map(|word| String::from_utf8_lossy(word)).collect();
+                let topic: Vec<_> = topic.iter().map(Cow::as_ref).collect();
+                // If nothing can be shown, the next reply says so.
+                let _ = self.pager.show(help::answer(&topic).as_bytes(), &self.interrupt);
+            }
+            b"clear" if words.len() == 1 => {
+                let _ = editor.clear_screen();
+            }
+            b"\\x" if words.len() == 1 => match self.renderer.toggle_expanded() {
+                true => say("JSON and text of several lines are laid out now"),
+                false => say("values are shown on one line again"),
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    fn run_command(
+        &mut self,
+        words: &[Vec<u8>],
+        destination: &Destination,
+        editor: &mut LineEditor,
+    ) -> Result<(), Failure> {
         if self.connection.is_none() {
             self.connect()?;
         }
         let Some(connection) = &mut self.connection else { return Ok(()) };
-        if self.asks
+        if self.caution != Caution::None
             && let Some(question) = danger::question(words, connection, self.in_multi)
-            && !confirmed(editor, &question)
         {
-            say("not done");
-            return Ok(());
+            if self.caution == Caution::Refuse {
+                return Err(danger::refusal(&question));
+            }
+            if !confirmed(editor, &question) {
+                say("not done");
+                return Ok(());
+            }
         }
-        let mut out = std::io::stdout().lock();
+        let renderer = match destination {
+            Destination::Screen => self.renderer,
+            Destination::Shell(_) | Destination::File { .. } => self.renderer.bare(),
+        };
+        let mut sink = Sink::open(destination)?;
         if stream::is_streaming(words) {
-            say("Ctrl-C ends it");
-            let ended = stream::run(connection, words, self.renderer, &mut out, &self.interrupt);
+            let ended = self.interrupt.during(|| {
+                say("Ctrl-C ends it");
+                let mut screen = std::io::stdout();
+                let out: &mut dyn Write = match destination {
+                    Destination::Screen => &mut screen,
+                    Destination::Shell(_) | Destination::File { .. } => &mut sink,
+                };
+                stream::run(connection, words, renderer, out, &self.interrupt)
+            });
             // The quickest way out of a subscription is a new connection.
             self.connection = None;
+            sink.finish(&self.pager, &self.interrupt)?;
             ended?;
             return self.connect();
         }
         let start = Instant::now();
-        let reply = connection.call(words)?;
+        let reply = connection.call(words);
         let elapsed = elapsed_text(start);
-        show(&mut out, &reply, self.renderer)?;
-        while let Some(push) = connection.take_push() {
-            show(&mut out, &push, self.renderer)?;
+        if let Ok(reply) = &reply {
+            show(&mut sink, reply, renderer)?;
+            while let Some(push) = connection.take_push() {
+                show(&mut sink, &push, renderer)?;
+            }
         }
-        drop(out);
+        sink.finish(&self.pager, &self.interrupt)?;
+        let reply = reply?;
         if let Value::Error(text) = &reply
             && let Some(advice) = Advice::Prompt.on(words, text)
         {
             say(&advice);
         }
-        say(&dim(&elapsed));
+        say(&dim(&elapsed, self.in_colour));
         self.follow(words, &reply);
         Ok(())
     }
@@ -204,12 +282,20 @@ fn confirmed(editor: &mut LineEditor, question: &str) -> bool {
     danger::is_yes(&editor.readline(&format!("{question} {}", danger::GO_ON)).unwrap_or_default())
 }
 
-fn dim(text: &str) -> String {
-    if std::env::var_os("NO_COLOR").is_some() {
-        format!("({text})")
-    } else {
-        format!("\x1b[2m({text})\x1b[0m")
+/// Takes `!!` at the start of a line for the last line, and shows what that makes; none if there is nothing to run.
+fn again(line: &str, last: &str) -> Option<String> {
+    let Some(rest) = line.trim_start().strip_prefix("!!") else { return Some(line.to_owned()) };
+    if last.is_empty() {
+        say("there is no line before this one");
+        return None;
     }
+    let line = format!("{last}{rest}");
+    say(&line);
+    Some(line)
+}
+
+fn dim(text: &str, in_colour: bool) -> String {
+    if in_colour { format!("\x1b[2m({text})\x1b[0m") } else { format!("({text})") }
 }
 
 #[cfg(test)]
@@ -237,7 +323,9 @@ mod tests {
             in_multi: false,
             renderer: Renderer::new(crate::Format::Text, true),
             interrupt: Interrupt::default(),
-            asks: true,
+            pager: Pager::new(false),
+            caution: Caution::Ask,
+            in_colour: false,
         };
         let mut after = |line: &str, reply: Value| {
             prompt.follow(&words(line), &reply);

@@ -35,6 +35,14 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Ctrl-C ends what is waited for and not the process.
+    pub(crate) fn during<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.arm();
+        let result = wait();
+        self.disarm();
+        result
+    }
+
     fn arm(&self) {
         self.hit.store(false, Relaxed);
         self.ends_process.store(false, Relaxed);
@@ -52,7 +60,8 @@ impl Interrupt {
 /// How long a Ctrl-C may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Subscribes and shows what comes. The connection can do nothing else afterwards.
+/// Subscribes and shows what comes, until [`Interrupt::during`] which this runs is interrupted. The connection can do
+/// nothing else afterwards.
 pub(crate) fn run(
     connection: &mut Connection,
     parts: &[Vec<u8>],
@@ -60,19 +69,7 @@ pub(crate) fn run(
     out: &mut dyn Write,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    interrupt.arm();
-    let result = show_messages(connection, parts, renderer.lines(), out, interrupt);
-    interrupt.disarm();
-    result
-}
-
-fn show_messages(
-    connection: &mut Connection,
-    parts: &[Vec<u8>],
-    renderer: Renderer,
-    out: &mut dyn Write,
-    interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
+    let renderer = renderer.lines();
     connection.send(parts);
     connection.flush()?;
     while !interrupt.was_hit() {

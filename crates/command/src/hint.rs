@@ -25,6 +25,17 @@ pub fn next_words(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> Vec<String> {
     words
 }
 
+/// The value that may come right after `typed`; none if only fixed words may, or nothing.
+pub fn next_value(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> Option<Arg> {
+    // Right behind a word that wants a value nothing else can stand.
+    let left = left_after(spec, typed).into_iter().find(|left| !has_words(&left.arg))?;
+    let mut arg = left.arg;
+    while arg.kind == Kind::Block {
+        arg = arg.args.into_iter().next()?;
+    }
+    (arg.token.is_none() && arg.kind != Kind::OneOf).then_some(arg)
+}
+
 fn left_after(spec: &Spec, typed: &[impl AsRef<[u8]>]) -> Vec<Left> {
     let mut left: Vec<Left> = arguments(spec).into_iter().map(Left::once).collect();
     for word in typed {

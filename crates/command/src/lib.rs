@@ -26,7 +26,7 @@ mod spec;
 pub mod syntax;
 mod table;
 
-pub use hint::{hint, next_words};
+pub use hint::{hint, next_value, next_words};
 pub use id::{DataCommand, NodeCommand};
 pub use keys::{CountedKeys, KeyAccess, KeyRange, KeySpec, KeysOf};
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};

@@ -119,3 +119,142 @@ fn a_lost_server_is_found_again() {
     terminal.line("quit");
     assert_eq!(terminal.end().1.code(), Some(0));
 }
+
+#[test]
+fn an_answer_goes_to_a_shell_command_or_a_file() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    ask(&desk, &mut terminal, "mset a 1 b 22 c 333");
+    let answer = ask(&desk, &mut terminal, "mget a b c | sort -r | tr '\\n' '/'");
+    assert!(answer.starts_with("333/22/1/"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "get a | false");
+    assert!(answer.contains("the shell command ended with exit status: 1"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "incr x y | cat");
+    assert!(answer.starts_with("ERR wrong number"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "get a |");
+    assert!(answer.contains("\"|\""), "{answer:?}");
+    // More than a pipe holds, to somebody who reads a line of it.
+    ask(&desk, &mut terminal, "setrange long 300000 x");
+    let answer = ask(&desk, &mut terminal, "get long | head -c 1 | wc -c");
+    assert!(answer.trim_start().starts_with("1\n"), "{answer:?}");
+
+    ask(&desk, &mut terminal, "mget a b > 'my file'");
+    ask(&desk, &mut terminal, "get c >> 'my file'");
+    let file = std::fs::read_to_string(desk.home().join("my file")).unwrap();
+    assert_eq!(file, "1\n22\n333\n");
+    let answer = ask(&desk, &mut terminal, "get a > /no/such/folder/file");
+    assert!(answer.contains("cannot write to /no/such/folder/file"), "{answer:?}");
+    // In quotes they are words.
+    ask(&desk, &mut terminal, "set \"|\" \"a > b\"");
+    let answer = ask(&desk, &mut terminal, "get '|'");
+    assert!(answer.starts_with("\"a > b\"\n"), "{answer:?}");
+}
+
+#[test]
+fn ctrl_c_stops_the_shell_command_and_not_the_prompt() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    terminal.line("ping | (cat; echo begun; sleep 1000)");
+    terminal.expect("\nPONG\nbegun\n");
+    terminal.keys("\x03");
+    terminal.expect("the shell command ended with signal: 2");
+    terminal.expect(&desk.prompt());
+    terminal.line("echo alive");
+    terminal.expect("\"alive\"");
+}
+
+#[test]
+fn ctrl_c_ends_a_stream_and_not_the_prompt() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    terminal.line("subscribe news");
+    terminal.expect("Ctrl-C ends it");
+    terminal.expect("\"subscribe\"");
+    desk.server.client().check("PUBLISH news hello", ":1");
+    terminal.expect("\"hello\"");
+    terminal.keys("\x03");
+    terminal.expect(&desk.prompt());
+    terminal.line("subscribe news | tr a-z A-Z");
+    terminal.expect("Ctrl-C ends it");
+    terminal.keys("\x03");
+    terminal.expect(&desk.prompt());
+    terminal.line("echo alive");
+    terminal.expect("\"alive\"");
+}
+
+#[test]
+fn a_long_answer_is_shown_page_by_page_unless_that_is_not_wanted() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let members: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    desk.server.client().check(&format!("SADD long {}", members.join(" ")), ":40");
+    desk.server.client().check(&format!("SADD short {}", members[..20].join(" ")), ":20");
+    let pager = [("NARF_PAGER", "sh -c 'echo paged; cat; echo end'")];
+    let mut terminal = desk.sit_down_with(&[], &pager);
+    terminal.expect(&desk.prompt());
+    let answer = ask(&desk, &mut terminal, "smembers long");
+    assert!(
+        answer.starts_with("paged\n") && answer.contains("40~ ") && answer.contains("\nend\n"),
+        "{answer:?}"
+    );
+    let answer = ask(&desk, &mut terminal, "smembers short");
+    assert!(answer.contains("20~ ") && !answer.contains("paged"), "{answer:?}");
+    let mut terminal = desk.sit_down_with(&["--no-pager"], &pager);
+    terminal.expect(&desk.prompt());
+    let answer = ask(&desk, &mut terminal, "smembers long");
+    assert!(answer.contains("40~ ") && !answer.contains("paged"), "{answer:?}");
+    // One that is not there is done without.
+    for pager in ["", "no-such-pager"] {
+        let mut terminal = desk.sit_down_with(&[], &[("NARF_PAGER", pager)]);
+        terminal.expect(&desk.prompt());
+        let answer = ask(&desk, &mut terminal, "smembers long");
+        assert!(answer.contains("40~ "), "{answer:?}");
+    }
+}
+
+#[test]
+fn the_last_line_is_run_again() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    let answer = ask(&desk, &mut terminal, "!!");
+    assert!(answer.starts_with("there is no line before this one"), "{answer:?}");
+    ask(&desk, &mut terminal, "incr n");
+    let answer = ask(&desk, &mut terminal, "!!");
+    assert!(answer.starts_with("incr n\n(integer) 2\n"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "!! | sed s/3/three/");
+    assert!(answer.contains("\nthree\n"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "3 incr n");
+    assert!(answer.contains("(integer) 6\n"), "{answer:?}");
+}
+
+#[test]
+fn json_is_laid_out_when_asked_for() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    ask(&desk, &mut terminal, "set j '{\"name\":\"ada\",\"n\":[1]}'");
+    let answer = ask(&desk, &mut terminal, "get j");
+    assert!(answer.starts_with("\"{\\\"name\\\""), "{answer:?}");
+    ask(&desk, &mut terminal, "\\x");
+    let answer = ask(&desk, &mut terminal, "get j");
+    assert!(answer.starts_with("(json)\n{\n  \"name\": \"ada\",\n  \"n\": [\n    1\n  ]\n}\n"), "{answer:?}");
+    ask(&desk, &mut terminal, "\\x");
+    let answer = ask(&desk, &mut terminal, "get j");
+    assert!(answer.starts_with("\"{\\\"name\\\""), "{answer:?}");
+}

@@ -1,6 +1,7 @@
 //! Replies as JSON, without loss: bytes that are not UTF-8 become `{"base64": ".."}`, errors `{"error": ".."}`,
 //! a map whose keys are not distinct strings an array of pairs, numbers that JSON lacks their text.
 
+use super::text::is_harmless;
 use client::Value;
 use serde_json::{Map, Value as Json, json};
 
@@ -28,6 +29,19 @@ pub(super) fn write_lines(out: &mut Vec<u8>, value: &Value) {
         }
         other => write(out, other, false),
     }
+}
+
+/// The same JSON without characters that could drive a terminal. Such stand only in strings, where they can be escaped.
+pub(super) fn harmless(json: &[u8]) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in String::from_utf8_lossy(json).chars() {
+        if c == '\n' || is_harmless(c) {
+            text.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 fn of(value: &Value) -> Json {
@@ -85,6 +99,16 @@ mod tests {
     fn base64_is_padded() {
         let texts: Vec<_> = ["", "f", "fo", "foo", "foob"].iter().map(|t| base64(t.as_bytes())).collect();
         assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+    }
+
+    #[test]
+    fn what_could_drive_a_terminal_is_escaped() {
+        let mut json = Vec::new();
+        write(&mut json, &Value::Bulk("\x1b[2J\u{9b}1m\u{202e}x\u{7f}ü".into()), true);
+        let text = harmless(&json);
+        assert_eq!(text, "\"\\u001b[2J\\u009b1m\\u202ex\\u007fü\"\n");
+        let parsed: Json = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed, json!("\x1b[2J\u{9b}1m\u{202e}x\u{7f}ü"));
     }
 
     #[test]

@@ -24,22 +24,76 @@ pub enum Format {
     Csv,
 }
 
+/// A text without characters that could drive a terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    text::visible(text.as_bytes())
+}
+
 /// Renders replies in one form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Renderer {
     format: Format,
     /// For eyes, not for programs.
     terminal: bool,
+    style: Style,
+}
+
+/// How text for people looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) in_colour: bool,
+    /// What is JSON, or text of several lines, is laid out as such.
+    pub(crate) is_expanded: bool,
+}
+
+/// When there are colours.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal that knows them, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also in a pipe, where text is then as on a terminal
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Colour {
+    /// Whether there are colours on an output that is a terminal or not.
+    pub(crate) fn is_on(self, is_terminal: bool) -> bool {
+        match self {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+                is_terminal && !is_set("NO_COLOR") && !is_dumb
+            }
+        }
+    }
 }
 
 impl Renderer {
     pub(crate) fn new(format: Format, terminal: bool) -> Renderer {
-        Renderer { format, terminal }
+        Renderer { format, terminal, style: Style::default() }
     }
 
     /// For standard output as it is.
-    pub(crate) fn for_stdout(format: Format) -> Renderer {
-        Renderer::new(format, std::io::stdout().is_terminal())
+    pub(crate) fn for_stdout(format: Format, colour: Colour) -> Renderer {
+        let is_terminal = std::io::stdout().is_terminal();
+        let style = Style { in_colour: colour.is_on(is_terminal), is_expanded: false };
+        Renderer { format, terminal: is_terminal || colour == Colour::Always, style }
+    }
+
+    /// For other programs.
+    pub(crate) fn bare(self) -> Renderer {
+        Renderer::new(self.format, false)
+    }
+
+    /// Lays out what can be, or no more; whether it does so now.
+    pub(crate) fn toggle_expanded(&mut self) -> bool {
+        self.style.is_expanded = !self.style.is_expanded;
+        self.style.is_expanded
     }
 
     /// Whether an error reply is data of this form. In text it goes to standard error.
@@ -55,13 +109,19 @@ impl Renderer {
     pub(crate) fn render(self, value: &Value) -> Vec<u8> {
         let mut out = Vec::new();
         match self.format {
-            Format::Text if self.terminal => text::write_formatted(&mut out, value),
+            Format::Text if self.terminal => text::write_formatted(&mut out, value, self.style),
             Format::Text => text::write_raw(&mut out, value),
             Format::Json => json::write(&mut out, value, self.terminal),
             Format::Jsonl => json::write_lines(&mut out, value),
             Format::Csv => csv::write(&mut out, value),
         }
-        out
+        match self.format {
+            // Is harmless already, or goes to a program.
+            Format::Text => out,
+            _ if !self.terminal => out,
+            Format::Json | Format::Jsonl => json::harmless(&out).into_bytes(),
+            Format::Csv => text::visible(&out).into_bytes(),
+        }
     }
 }
 
@@ -92,13 +152,21 @@ mod tests {
             Value::Set(vec![Value::Boolean(true), Value::Boolean(false)]),
             Value::Double(1.5),
             Value::BigNumber("123456789012345678901234567890".into()),
+            bulk("{\"name\":\"ada\",\"tags\":[1,\"\u{202e}\"]}"),
+            Value::Map(vec![(bulk("json"), bulk("[1, 2]"))]),
+            bulk("[no json"),
             Value::Verbatim { format: "txt".into(), text: b"two\nlines\x1b[2J".to_vec() },
         ])
     }
 
     #[track_caller]
     fn check(format: Format, terminal: bool, golden: &str) {
-        let rendered = Renderer::new(format, terminal).render(&all());
+        check_style(format, terminal, Style::default(), golden);
+    }
+
+    #[track_caller]
+    fn check_style(format: Format, terminal: bool, style: Style, golden: &str) {
+        let rendered = Renderer { style, ..Renderer::new(format, terminal) }.render(&all());
         let path = format!("{}/tests/golden/{golden}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("NARF_GOLDEN").is_some() {
             std::fs::write(&path, &rendered).unwrap();
@@ -114,10 +182,15 @@ mod tests {
     #[test]
     fn every_kind_of_reply_is_rendered_as_in_the_golden_files() {
         check(Format::Text, true, "terminal.txt");
+        let expanded = Style { in_colour: false, is_expanded: true };
+        check_style(Format::Text, true, expanded, "expanded.txt");
+        let coloured = Style { in_colour: true, is_expanded: false };
+        check_style(Format::Text, true, coloured, "coloured.txt");
         check(Format::Text, false, "raw.txt");
         check(Format::Json, true, "pretty.json");
         check(Format::Json, false, "compact.json");
         check(Format::Jsonl, false, "lines.jsonl");
         check(Format::Csv, false, "rows.csv");
+        check(Format::Csv, true, "rows_on_a_terminal.csv");
     }
 }

@@ -92,8 +92,19 @@ fn millis(text: &str) -> Result<u64, String> {
 }
 
 /// Flags of `narf cli` that make sense for one plain command.
-const FORWARDED: &[&str] =
-    &["url", "db", "user", "password_file", "askpass", "timeout", "resp2", "output", "yes", "no_input"];
+const FORWARDED: &[&str] = &[
+    "url",
+    "db",
+    "user",
+    "password_file",
+    "askpass",
+    "timeout",
+    "resp2",
+    "output",
+    "color",
+    "yes",
+    "no_input",
+];
 
 pub(super) fn forwarded() -> Vec<Arg> {
     let cli = cli::CliArgs::augment_args(Command::new("cli"));
