@@ -137,7 +137,8 @@ impl Merge {
     }
 
     fn env(&mut self, env: &Environment) {
-        for row in SETTINGS.iter().filter(|row| !row.is_fact()) {
+        // Facts too: whoever asks for a memory limit must hear that there is none.
+        for row in SETTINGS {
             let by_name = format!("NARF_{}", row.name.replace('-', "_").to_ascii_uppercase());
             let by_name = (by_name != row.env()).then_some(by_name);
             let password = row.is_secret().then(|| "NARF_PASSWORD".to_owned());

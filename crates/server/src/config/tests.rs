@@ -167,6 +167,14 @@ error: `port` must be a whole number, not \"http\"
 }
 
 #[test]
+fn a_variable_for_what_cannot_be_set_is_refused_like_a_line_of_the_file() {
+    let error = with_file("", &Flags::default(), &[("NARF_MAXMEMORY", "1gb")]).unwrap_err();
+    assert!(error.contains("this version has no memory limit"), "{error}");
+    assert!(error.contains(" | NARF_MAXMEMORY=1gb\n"), "{error}");
+    assert!(with_file("", &Flags::default(), &[("NARF_MAXMEMORY", "0")]).is_ok());
+}
+
+#[test]
 fn listen_sets_address_and_port() {
     let resolved = with_file("", &flags(&[("listen", "[::1]:7001")]), &[]).unwrap();
     assert_eq!((resolved.settings.bind, resolved.settings.port), (vec!["::1".to_owned()], 7001));
