@@ -13,7 +13,7 @@ use crate::connect::parse_duration;
 use crate::exit::{finish, say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, pipe, prompt};
+use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, pipe, prompt, secret};
 
 /// Run one command, commands from a pipe, or a prompt
 ///
@@ -100,9 +100,17 @@ impl CliArgs {
 
     fn run_command(self) -> Result<Exit, Failure> {
         let mut parts: Vec<Vec<u8>> = self.command.iter().cloned().map(OsString::into_vec).collect();
+        // What comes from standard input is nobody else's to see.
+        if let Some(warning) = secret::check_command_line(&parts)? {
+            say(warning);
+        }
         if self.stdin_last {
             let mut last = Vec::new();
             std::io::stdin().lock().read_to_end(&mut last)?;
+            // A file with a password ends its line, which is not of the password.
+            if secret::is_in(&parts) {
+                last.truncate(last.trim_ascii_end().len());
+            }
             parts.push(last);
         }
         let renderer = Renderer::for_stdout(self.output, self.color);

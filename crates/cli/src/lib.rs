@@ -26,6 +26,7 @@ mod prompt;
 mod render;
 #[cfg(test)]
 mod scripted;
+mod secret;
 mod stream;
 
 pub use bench::BenchArgs;

@@ -146,3 +146,26 @@ fn a_password_comes_from_the_environment_or_a_file() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!text(&output.stderr).contains("sesame"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_password_among_the_words_of_a_command_is_refused_or_warned_about() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::with(Server::new());
+    for words in [&["auth", "hush"][..], &["hello", "3", "auth", "default", "hush"]] {
+        let output = desk.run(words, &[], "");
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains("--askpass") && !err.contains("hush"), "{err}");
+    }
+    let output = desk.run(&["config", "set", "requirepass", "hush"], &[], "");
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("OK\n", Some(0)));
+    assert!(text(&output.stderr).contains("narf cli -x "), "{}", text(&output.stderr));
+    // The way that it names. The end of the line is not of the password.
+    let known = [("NARF_PASSWORD", "hush")];
+    let output = desk.run(&["-x", "config", "set", "requirepass"], &known, "sesame\n");
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("OK\n", ""));
+    let output = desk.run(&["ping"], &[("NARF_PASSWORD", "sesame")], "");
+    assert_eq!(text(&output.stdout), "PONG\n");
+}

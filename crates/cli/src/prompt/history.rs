@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use resp::split_line;
 
+use crate::secret;
+
 use super::editor::LineEditor;
 use super::repetition;
 
@@ -68,23 +70,7 @@ fn holds_secret(line: &str) -> bool {
         line.split_ascii_whitespace().map(bare).collect()
     });
     let (_, words) = repetition(&words);
-    let is =
-        |index: usize, word: &str| words.get(index).is_some_and(|w| w.eq_ignore_ascii_case(word.as_bytes()));
-    let has = |word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word.as_bytes()));
-    match words.first().map(|name| name.to_ascii_lowercase()).as_deref() {
-        Some(b"auth") => true,
-        Some(b"hello" | b"migrate") => has("auth") || has("auth2"),
-        Some(b"config") => is(1, "set") && words[2..].iter().any(|word| names_secret(word)),
-        Some(b"acl") => is(1, "setuser"),
-        _ => false,
-    }
-}
-
-/// `requirepass`, `masterauth`, `tls-key-file-pass` and what is named like them.
-fn names_secret(word: &[u8]) -> bool {
-    let word = word.to_ascii_lowercase();
-    ["pass", "auth", "secret", "token"].iter().any(|end| word.ends_with(end.as_bytes()))
-        || word.windows(8).any(|part| part == b"password")
+    secret::is_in(words)
 }
 
 #[cfg(test)]
