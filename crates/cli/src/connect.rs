@@ -54,6 +54,12 @@ impl ConnectArgs {
             let user = target.user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
             target.password = Some(askpass::ask(&format!("Password{user} at {}: ", target.endpoint))?);
         }
+        if let (Some(user), None) = (&target.user, &target.password) {
+            return Err(Failure::Usage(format!(
+                "nobody becomes the user {user} without a password: --askpass asks for it, NARF_PASSWORD or \
+                 --password-file hold it"
+            )));
+        }
         Ok(target)
     }
 

@@ -48,7 +48,11 @@ pub(crate) fn run(
         match split_line(&line) {
             Err(_) => {
                 pipe.settle()?;
-                pipe.fail(number, "unbalanced quotes", Exit::Usage);
+                pipe.fail(
+                    number,
+                    "a quote is not closed, or something follows it; nothing was sent",
+                    Exit::Usage,
+                );
             }
             Ok(parts) if parts.is_empty() => {}
             Ok(parts) if is_farewell(&parts) => break,

@@ -2,6 +2,8 @@
 //!
 //! `NARF_GOLDEN=1` writes the file anew; it is committed only when its difference is understood.
 
+use std::process::Output;
+
 use narf_tests::{skip_unless_narf, words};
 
 use super::{Desk, text};
@@ -19,18 +21,29 @@ fn check(name: &str, lines: &str) {
         let words: Vec<&str> = words.iter().map(|word| std::str::from_utf8(word).unwrap()).collect();
         let output = desk.run(&words, &[], "");
         story.push_str(&format!("$ narf cli {line}\n"));
-        story.push_str(&text(&output.stdout));
-        for said in text(&output.stderr).lines() {
-            story.push_str(&format!("! {said}\n"));
-        }
-        match output.status.code() {
-            Some(0) => {}
-            code => story.push_str(&format!("= exit code {}\n", code.unwrap())),
-        }
+        story.push_str(&told(&output));
     }
+    compare(name, &story);
+}
+
+/// What was put out, then what was said beside it, then the exit code unless it is zero.
+fn told(output: &Output) -> String {
+    let mut story = text(&output.stdout);
+    for said in text(&output.stderr).lines() {
+        story.push_str(&format!("! {said}\n"));
+    }
+    match output.status.code() {
+        Some(0) => {}
+        code => story.push_str(&format!("= exit code {}\n", code.unwrap())),
+    }
+    story
+}
+
+#[track_caller]
+fn compare(name: &str, story: &str) {
     let path = format!("{}/suite/cli/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("NARF_GOLDEN").is_some() {
-        std::fs::write(&path, &story).unwrap();
+        std::fs::write(&path, story).unwrap();
     }
     let expect = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(story, expect, "differs from {path}; NARF_GOLDEN=1 rewrites it");
@@ -67,6 +80,24 @@ fn each_kind_of_reply_in_each_form() {
         }
     }
     check("forms.txt", &lines);
+}
+
+/// Lines of a file, with mistakes among them, in each form.
+#[test]
+fn commands_from_a_pipe() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let input = "set k v\n\n  get k  \nget nothing\nincr k\nset \"open\nhset h f 1 g 2\nhgetall h\nfrobnicate\n\
+                 echo \"two words\"\nquit\nset after quit\n";
+    let mut story = format!("{input}\n");
+    for form in ["text", "json", "jsonl", "csv"] {
+        let output = desk.run(&["-o", form], &[], input);
+        story.push_str(&format!("$ narf cli -o {form} < commands\n"));
+        story.push_str(&told(&output));
+    }
+    compare("pipe.txt", &story);
 }
 
 #[test]

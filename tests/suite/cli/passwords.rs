@@ -132,6 +132,22 @@ fn who_is_not_known_is_told_how_to_give_a_password() {
 }
 
 #[test]
+fn a_user_without_a_password_is_not_taken_for_nobody() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::with(Server::new());
+    for words in [&["--user", "ada", "ping"][..], &["-u", "redis://ada@127.0.0.1:1", "ping"]] {
+        let output = desk.run(words, &[], "");
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains("the user ada") && err.contains("--askpass"), "{err}");
+    }
+    let output = desk.run(&["--user", "default", "ping"], &[("NARF_PASSWORD", "any")], "");
+    assert_eq!(text(&output.stdout), "PONG\n");
+}
+
+#[test]
 fn a_password_comes_from_the_environment_or_a_file() {
     if skip_unless_narf() {
         return;
