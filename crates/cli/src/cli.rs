@@ -13,7 +13,7 @@ use crate::connect::parse_duration;
 use crate::exit::{finish, say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, pipe, prompt, secret};
+use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, help, pipe, prompt, secret, unanswered};
 
 /// Run one command, commands from a pipe, or a prompt
 ///
@@ -104,6 +104,12 @@ impl CliArgs {
         if let Some(warning) = secret::check_command_line(&parts)? {
             say(warning);
         }
+        if let Some(topic) = help::topic_of(&parts)
+            && !self.stdin_last
+        {
+            std::io::stdout().write_all(help::answer(&topic).as_bytes())?;
+            return Ok(Exit::Done);
+        }
         if self.stdin_last {
             let mut last = Vec::new();
             std::io::stdin().lock().read_to_end(&mut last)?;
@@ -139,7 +145,7 @@ impl CliArgs {
 
 /// Sends one command, shows its reply, and tells what the reply means.
 fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) -> Result<Exit, Failure> {
-    let reply = connection.call(parts)?;
+    let Some(reply) = unanswered::call(connection, parts)? else { return Ok(Exit::Done) };
     show(&mut std::io::stdout().lock(), &reply, renderer)?;
     if let Value::Error(text) = &reply
         && let Some(advice) = Advice::CommandLine.on(parts, text)

@@ -3,12 +3,19 @@
 use command::help::{Topic, describe, describe_group, topic};
 use command::{Group, Spec};
 
+/// What a line that asks for help asks about; none if it does not.
+pub(crate) fn topic_of(words: &[Vec<u8>]) -> Option<Vec<String>> {
+    let (first, topic) = words.split_first()?;
+    let asks = first.eq_ignore_ascii_case(b"help") || first == b"?";
+    asks.then(|| topic.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
 /// Text for `help`, `help COMMAND [SUBCOMMAND]` and `help @GROUP`.
-pub(crate) fn answer(words: &[&str]) -> String {
+pub(crate) fn answer(words: &[impl AsRef<str>]) -> String {
     if words.is_empty() {
         return overview();
     }
-    let name = words.join(" ");
+    let name = words.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
     match topic(&name) {
         Topic::Command(spec) => describe(spec),
         Topic::Group(group) => describe_group(group),

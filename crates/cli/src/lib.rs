@@ -28,6 +28,7 @@ mod render;
 mod scripted;
 mod secret;
 mod stream;
+mod unanswered;
 
 pub use bench::BenchArgs;
 pub use cli::CliArgs;

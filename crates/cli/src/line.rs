@@ -68,6 +68,22 @@ pub(crate) fn words(line: &str) -> Vec<Word<'_>> {
     words
 }
 
+/// The lines of a text; an end of line in quotes is of the word there.
+pub(crate) fn lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for word in words(text) {
+        // Between two words.
+        if let Some(end) = text[at..word.start].rfind('\n') {
+            lines.push(&text[start..at + end]);
+            start = at + end + 1;
+        }
+        at = word.end();
+    }
+    lines.push(&text[start..]);
+    lines
+}
+
 /// A word that means these bytes: as they are, or in quotes if they need them or it is wanted.
 pub(crate) fn quoted(bytes: &[u8], is_wanted: bool) -> String {
     let is_plain = |&byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
@@ -123,6 +139,38 @@ mod tests {
         check("get 'a\\' b", &[(0, "get", None), (4, "'a\\' b", Some('\''))]);
         check("get 'a\\", &[(0, "get", None), (4, "'a\\", Some('\''))]);
         check("grün \u{3000}x", &[(0, "grün", None), (6, "\u{3000}x", None)]);
+    }
+
+    #[test]
+    fn lines_end_between_words_only() {
+        let check = |text: &str, expect: &[&str]| {
+            let lines: Vec<_> = lines(text).into_iter().map(str::trim).collect();
+            assert_eq!(lines, expect, "{text}");
+        };
+        check("get k", &["get k"]);
+        check("set a 1\nset b 2\n", &["set a 1", "set b 2"]);
+        check("set a 1\r\n\n  set b 2", &["set a 1", "set b 2"]);
+        check("set a 'x\ny'\nget a", &["set a 'x\ny'", "get a"]);
+        check("", &[""]);
+    }
+
+    #[test]
+    fn any_line_is_taken_apart() {
+        let mut random = base::Random::new(3);
+        let letters: Vec<char> = "ab \"'\\|>\n\t5ü\u{3000}x".chars().collect();
+        for _ in 0..20_000 {
+            let len = random.below(12);
+            let line: String =
+                (0..len).map(|_| letters[random.below(letters.len() as u64) as usize]).collect();
+            let words = words(&line);
+            let meanings: Vec<_> = words.iter().map(Word::meaning).collect();
+            // Where the rules for requests take it, they find the same words.
+            if let Ok(split) = split_line(line.as_bytes()) {
+                assert_eq!(meanings, split, "{line:?}");
+            }
+            assert!(words.iter().rev().skip(1).all(|word| word.open.is_none()), "{line:?}");
+            lines(&line);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::cli::{exit_of, show};
 use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, unanswered};
 
 const WINDOW_BYTES: usize = 32 << 10;
 
@@ -63,7 +63,20 @@ pub(crate) fn run(
                     stream::run(pipe.connection, &parts, pipe.renderer, &mut pipe.out, &interrupt)
                 });
             }
-            Ok(parts) => pipe.send(number, &parts, line.len())?,
+            Ok(parts) if unanswered::is_shutdown(&parts) => {
+                pipe.settle()?;
+                match unanswered::call(pipe.connection, &parts)? {
+                    Some(reply) => pipe.take(number, &reply)?,
+                    None => break,
+                }
+            }
+            Ok(parts) => match unanswered::check(&parts) {
+                Ok(()) => pipe.send(number, &parts, line.len())?,
+                Err(failure) => {
+                    pipe.settle()?;
+                    pipe.fail(number, &failure.message(), Exit::Usage);
+                }
+            },
         }
     }
     pipe.settle()?;
@@ -108,29 +121,35 @@ impl<W: Write> Pipe<'_, W> {
         }
         while let Some(number) = self.lines.pop_front() {
             let reply = self.connection.receive()?;
-            if let Value::Error(text) = &reply
-                && self.advice.is_none()
-            {
-                self.advice = Advice::CommandLine.on(&[], text);
-            }
-            match &reply {
-                Value::Error(text) if !self.renderer.shows_errors() => {
-                    self.fail(number, text, Exit::of_error_reply(text));
-                }
-                // A missing key is an answer like any other here.
-                reply => {
-                    self.out.write_all(&self.renderer.render(reply))?;
-                    if reply.is_error() && self.exit == Exit::Done {
-                        self.exit = exit_of(reply);
-                    }
-                }
-            }
+            self.take(number, &reply)?;
         }
         self.unanswered = 0;
         while let Some(push) = self.connection.take_push() {
             show(&mut self.out, &push, self.renderer)?;
         }
         self.out.flush()?;
+        Ok(())
+    }
+
+    /// Shows a reply.
+    fn take(&mut self, number: usize, reply: &Value) -> Result<(), Failure> {
+        if let Value::Error(text) = reply
+            && self.advice.is_none()
+        {
+            self.advice = Advice::CommandLine.on(&[], text);
+        }
+        match reply {
+            Value::Error(text) if !self.renderer.shows_errors() => {
+                self.fail(number, text, Exit::of_error_reply(text));
+            }
+            // A missing key is an answer like any other here.
+            reply => {
+                self.out.write_all(&self.renderer.render(reply))?;
+                if reply.is_error() && self.exit == Exit::Done {
+                    self.exit = exit_of(reply);
+                }
+            }
+        }
         Ok(())
     }
 

@@ -9,7 +9,6 @@ mod highlight;
 mod history;
 mod names;
 
-use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use crate::cli::{elapsed_text, show};
 use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
-use crate::{CliArgs, Exit, Failure, danger, help, pipe};
+use crate::{CliArgs, Exit, Failure, danger, help, line, pipe, unanswered};
 
 use destination::{Destination, Pager, Sink};
 use editor::LineEditor;
@@ -53,12 +52,15 @@ pub(crate) fn run(args: &CliArgs) -> Result<Exit, Failure> {
         }
         match editor.readline(&prompt.text()) {
             Ok(line) => {
-                let Some(line) = again(line.trim_end(), &last) else { continue };
-                history.keep(&mut editor, &line);
-                if prompt.run_line(&line, &mut editor)? {
-                    break;
+                // What was pasted may be several lines.
+                for line in line::lines(&line) {
+                    let Some(line) = again(line.trim_end(), &last) else { continue };
+                    history.keep(&mut editor, &line);
+                    if prompt.run_line(&line, &mut editor)? {
+                        return Ok(Exit::Done);
+                    }
+                    last = line;
                 }
-                last = line;
             }
             Err(ReadlineError::Interrupted) => say("Ctrl-D or `quit` leaves"),
             Err(_) => break,
@@ -151,18 +153,17 @@ impl Prompt {
 
     /// Runs what the prompt itself understands; false if it is for the server.
     fn run_local(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> bool {
-        let Some(first) = words.first() else { return false };
-        match first.to_ascii_lowercase().as_slice() {
-            b"help" | b"?" => {
-                let topic: Vec<_> = words[1..].iter().map(|word| String::from_utf8_lossy(word)).collect();
-                let topic: Vec<_> = topic.iter().map(Cow::as_ref).collect();
-                // If nothing can be shown, the next reply says so.
-                let _ = self.pager.show(help::answer(&topic).as_bytes(), &self.interrupt);
-            }
-            b"clear" if words.len() == 1 => {
+        if let Some(topic) = help::topic_of(words) {
+            // If nothing can be shown, the next reply says so.
+            let _ = self.pager.show(help::answer(&topic).as_bytes(), &self.interrupt);
+            return true;
+        }
+        let [word] = words else { return false };
+        match word.to_ascii_lowercase().as_slice() {
+            b"clear" => {
                 let _ = editor.clear_screen();
             }
-            b"\\x" if words.len() == 1 => match self.renderer.toggle_expanded() {
+            b"\\x" => match self.renderer.toggle_expanded() {
                 true => say("JSON and text of several lines are laid out now"),
                 false => say("values are shown on one line again"),
             },
@@ -214,16 +215,21 @@ impl Prompt {
             return self.connect();
         }
         let start = Instant::now();
-        let reply = connection.call(words);
+        let reply = unanswered::call(connection, words);
         let elapsed = elapsed_text(start);
-        if let Ok(reply) = &reply {
+        if let Ok(Some(reply)) = &reply {
             show(&mut sink, reply, renderer)?;
             while let Some(push) = connection.take_push() {
                 show(&mut sink, &push, renderer)?;
             }
         }
         sink.finish(&self.pager, &self.interrupt)?;
-        let reply = reply?;
+        let Some(reply) = reply? else {
+            say("the server has stopped");
+            self.connection = None;
+            self.in_multi = false;
+            return Ok(());
+        };
         if let Value::Error(text) = &reply
             && let Some(advice) = Advice::Prompt.on(words, text)
         {

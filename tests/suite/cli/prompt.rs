@@ -258,3 +258,68 @@ fn json_is_laid_out_when_asked_for() {
     let answer = ask(&desk, &mut terminal, "get j");
     assert!(answer.starts_with("\"{\\\"name\\\""), "{answer:?}");
 }
+
+#[test]
+fn pasted_lines_are_lines() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    // As a terminal marks what is pasted.
+    terminal.keys("\x1b[200~set a 1\nset b 'x\ny'\nmget a b\x1b[201~\r");
+    terminal.expect("1) \"1\"\n2) \"x\\ny\"");
+    terminal.expect(&desk.prompt());
+    let answer = ask(&desk, &mut terminal, "dbsize");
+    assert!(answer.starts_with("(integer) 2\n"), "{answer:?}");
+}
+
+#[test]
+fn the_end_of_the_server_is_the_answer_to_shutdown() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut desk = Desk::new();
+    let mut terminal = desk.prompted(&["--yes"]);
+    terminal.line("shutdown");
+    terminal.expect("the server has stopped");
+    terminal.expect("not connected> ");
+    assert!(desk.server.wait().success());
+    for (args, input) in [(&["shutdown"][..], ""), (&[], "set k v\nshutdown\nget k\n")] {
+        let mut desk = Desk::new();
+        let out = if args.is_empty() { "OK\n" } else { "" };
+        desk.check(args, input, 0, out, "");
+        assert!(desk.server.wait().success());
+    }
+}
+
+#[test]
+fn a_command_that_would_silence_the_server_is_refused() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let output = desk.run(&["client", "reply", "off"], &[], "");
+    assert_eq!(output.status.code(), Some(2));
+    let output = desk.run(&[], &[], "set k 1\nclient reply skip\nget k\n");
+    assert_eq!((super::text(&output.stdout).as_str(), output.status.code()), ("OK\n1\n", Some(2)));
+    assert!(super::text(&output.stderr).starts_with("line 2: CLIENT REPLY "));
+    let mut terminal = desk.prompted(&[]);
+    let answer = ask(&desk, &mut terminal, "client reply off");
+    assert!(answer.starts_with("CLIENT REPLY OFF and SKIP"), "{answer:?}");
+    let answer = ask(&desk, &mut terminal, "client reply on");
+    assert!(answer.starts_with("OK\n"), "{answer:?}");
+}
+
+#[test]
+fn help_needs_no_server() {
+    if skip_unless_narf() {
+        return;
+    }
+    let output = std::process::Command::new(narf_tests::narf_binary())
+        .args(["cli", "-u", "127.0.0.1:1", "help", "hget"])
+        .output()
+        .unwrap();
+    assert!(super::text(&output.stdout).starts_with("HGET key field\n"));
+    assert_eq!(output.status.code(), Some(0));
+}
