@@ -10,7 +10,8 @@ on_one_and_two_workers!(
     a_pause_holds_back_writes_or_everything,
     what_every_client_sends_at_connect_is_answered,
     tracking_is_told_and_refused_clearly,
-    nothing_blocks_so_nothing_is_unblocked,
+    who_does_not_wait_is_not_unblocked,
+    who_waits_is_unblocked,
 );
 
 fn names_and_ids_are_kept(node: &Server) {
@@ -233,13 +234,29 @@ fn tracking_is_told_and_refused_clearly(node: &Server) {
     c.check("CLIENT CACHING yes", "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled");
 }
 
-fn nothing_blocks_so_nothing_is_unblocked(node: &Server) {
+fn who_does_not_wait_is_not_unblocked(node: &Server) {
     let mut c = node.client();
     let id = c.run("CLIENT ID").int();
     c.check(&format!("CLIENT UNBLOCK {id}"), ":0");
     c.check("CLIENT UNBLOCK 999999 ERROR", ":0");
     c.check("CLIENT UNBLOCK x", "-ERR value is not an integer or out of range");
     c.check("CLIENT UNBLOCK 1 BANANA", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+}
+
+fn who_waits_is_unblocked(node: &Server) {
+    let (mut waiting, mut other) = (node.client(), node.client());
+    let id = waiting.run("CLIENT ID").int();
+    for (reason, expect) in
+        [("", ":0"), (" TIMEOUT", ":0"), (" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    {
+        waiting.send("WAIT 5 0");
+        // Until the request has been taken up.
+        eventually("it waits", || {
+            (other.run(&format!("CLIENT UNBLOCK {id}{reason}")).to_string() == ":1").then_some(())
+        });
+        assert_eq!(waiting.reply().to_string(), expect);
+        waiting.check("PING", "+PONG");
+    }
 }
 
 #[test]

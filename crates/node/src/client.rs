@@ -245,16 +245,20 @@ impl Worker {
 
     pub(crate) fn client_unblock(&mut self, session: &mut Session, args: Args<'_>) {
         let mut reply = Reply::new(session.output.end(), session.version);
-        let known =
-            |word: &[u8]| word.eq_ignore_ascii_case(b"timeout") || word.eq_ignore_ascii_case(b"error");
-        if args.get(3).is_some_and(|word| !known(word)) {
-            return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-        }
-        match parse_i64(args.at(2)) {
-            // No command of this version blocks, so there is never anything to end.
-            Some(_) => reply.int(0),
-            None => reply.error("ERR value is not an integer or out of range"),
-        }
+        let with_error = match args.get(3).map(<[u8]>::to_ascii_lowercase).as_deref() {
+            None | Some(b"timeout") => false,
+            Some(b"error") => true,
+            Some(_) => return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+        };
+        let Some(id) = parse_i64(args.at(2)) else {
+            return reply.error("ERR value is not an integer or out of range");
+        };
+        // No client has a number below zero, and none that large.
+        let conn = ConnId(u64::try_from(id).unwrap_or(u64::MAX));
+        let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            reply.int(sum(&answers) as i64);
+        };
+        self.ask(session, Question::Unblock { conn, with_error }, Box::new(finish));
     }
 
     pub(crate) fn client_reply(&mut self, session: &mut Session, args: Args<'_>) {

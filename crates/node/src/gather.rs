@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{Millis, WorkerId};
+use base::{ConnId, Millis, WorkerId};
 use resp::{Reply, Version};
 
 use crate::client::{ClientLine, ClientQuery};
@@ -28,6 +28,8 @@ pub enum Question {
     Clients(ClientQuery),
     /// Close the clients that match; the answer counts them.
     Kill(ClientQuery),
+    /// Let go a client that waits, as if its time were over or with an error; the answer counts it.
+    Unblock { conn: ConnId, with_error: bool },
     /// Counters for `INFO`.
     Stats,
     /// Start counting anew.
@@ -160,6 +162,9 @@ impl Worker {
             Question::Barrier => Answer::Done,
             Question::Clients(query) => Answer::Clients(self.list_clients(query, asker)),
             Question::Kill(query) => Answer::Count(self.kill_clients(query, asker)),
+            Question::Unblock { conn, with_error } => {
+                Answer::Count(u64::from(self.unblock(*conn, *with_error)))
+            }
             Question::Stats => Answer::Stats(Box::new(self.snapshot(asker.as_deref()))),
             Question::ResetStats => {
                 self.stats.reset();

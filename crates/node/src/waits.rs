@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{Args, Millis, PartitionId, parse_i64};
+use base::{Args, ConnId, Millis, PartitionId, parse_i64};
 use command::NodeCommand;
 use resp::{Reply, Version};
 
@@ -273,6 +273,27 @@ impl Worker {
         for number in self.waits.open.keys().copied().collect::<Vec<_>>() {
             self.end_wait(number, now);
         }
+    }
+
+    /// Lets go a client that waits, as if its time were over or with an error; false if it does not wait here.
+    pub(crate) fn unblock(&mut self, conn: ConnId, with_error: bool) -> bool {
+        let waits = |wait: &Wait| wait.client.0.conn == conn;
+        let Some(number) = self.waits.open.iter().find_map(|(number, wait)| waits(wait).then_some(*number))
+        else {
+            return false;
+        };
+        let now = self.now.mono_millis();
+        let Some(wait) = self.waits.open.remove(&number) else { return false };
+        let (counts, _) = self.judge_wait(&wait.over, wait.enough, wait.deadline, now);
+        let (at, ticket, version) = wait.client;
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, version);
+        match with_error {
+            true => reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            false => tell(counts, wait.command, &mut reply),
+        }
+        self.fill_one(at, ticket, &out);
+        true
     }
 
     /// A client that goes waits for nothing.

@@ -353,6 +353,25 @@ fn a_changed_limit_holds_for_clients_that_are_there_already() {
 }
 
 #[test]
+fn a_client_that_waits_is_let_go_by_another() {
+    on_all(|net| {
+        let (waiting, other) = (net.connect(0), net.connect(1));
+        let id = net.id_of(waiting);
+        for (wait, how, expect) in [
+            ("WAIT 1 0", "", "0"),
+            ("WAIT 1 0", "TIMEOUT", "0"),
+            ("WAITAOF 0 1 0", "", "[1 0]"),
+            ("WAIT 1 100000", "error", "(UNBLOCKED client unblocked via CLIENT UNBLOCK)"),
+        ] {
+            assert_eq!(net.talk(waiting, &[wait, "PING"]), [""; 0], "it waits, and what is behind it too");
+            assert_eq!(net.ask(other, &format!("CLIENT UNBLOCK {id} {how}")), "1");
+            assert_eq!(net.take(waiting), [expect, "PONG"], "{wait} {how}");
+            assert_eq!(net.ask(other, &format!("CLIENT UNBLOCK {id} {how}")), "0");
+        }
+    });
+}
+
+#[test]
 fn more_clients_than_allowed_are_sent_away() {
     let mut net = crate::net::Net::with(crate::net::Options {
         workers: 2,

@@ -215,6 +215,11 @@ impl Net {
         Some(ClientId(self.clients.len() - 1))
     }
 
+    /// Its number, as `CLIENT ID` tells it.
+    pub(crate) fn id_of(&self, client: ClientId) -> u64 {
+        client.0 as u64 + 1
+    }
+
     /// The client writes these bytes.
     pub(crate) fn write(&mut self, client: ClientId, bytes: &[u8]) {
         self.clients[client.0].unread.extend(bytes);
