@@ -32,9 +32,20 @@ impl Terminal {
     /// Starts `narf` with these arguments, at home in `home`, with nothing in its environment but this.
     #[track_caller]
     pub fn start(home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
+        Terminal::run(narf_binary(), home, args, environment)
+    }
+
+    /// The same with another program.
+    #[track_caller]
+    pub fn run(
+        program: impl AsRef<Path>,
+        home: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let (keys, screen) = open().expect("open a terminal");
         let end = || std::process::Stdio::from(screen.try_clone().expect("copy a descriptor"));
-        let mut command = Command::new(narf_binary());
+        let mut command = Command::new(program.as_ref());
         command
             .args(args)
             .current_dir(home)

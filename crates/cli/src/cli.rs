@@ -13,6 +13,7 @@ use crate::connect::parse_duration;
 use crate::exit::{finish, say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
+use crate::unanswered::Answer;
 use crate::{Colour, ConnectArgs, Exit, Failure, Format, danger, help, pipe, prompt, secret, unanswered};
 
 /// Run one command, commands from a pipe, or a prompt
@@ -145,7 +146,12 @@ impl CliArgs {
 
 /// Sends one command, shows its reply, and tells what the reply means.
 fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) -> Result<Exit, Failure> {
-    let Some(reply) = unanswered::call(connection, parts)? else { return Ok(Exit::Done) };
+    // Ctrl-C ends the process.
+    let reply = match unanswered::call(connection, parts, None)? {
+        Answer::Reply(reply) => reply,
+        Answer::Stopped => return Ok(Exit::Done),
+        Answer::Interrupted => return Ok(Exit::Interrupted),
+    };
     show(&mut std::io::stdout().lock(), &reply, renderer)?;
     if let Value::Error(text) = &reply
         && let Some(advice) = Advice::CommandLine.on(parts, text)

@@ -15,6 +15,7 @@ use crate::cli::{exit_of, show};
 use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
+use crate::unanswered::Answer;
 use crate::{Exit, Failure, unanswered};
 
 const WINDOW_BYTES: usize = 32 << 10;
@@ -65,9 +66,9 @@ pub(crate) fn run(
             }
             Ok(parts) if unanswered::is_shutdown(&parts) => {
                 pipe.settle()?;
-                match unanswered::call(pipe.connection, &parts)? {
-                    Some(reply) => pipe.take(number, &reply)?,
-                    None => break,
+                match unanswered::call(pipe.connection, &parts, None)? {
+                    Answer::Reply(reply) => pipe.take(number, &reply)?,
+                    Answer::Stopped | Answer::Interrupted => break,
                 }
             }
             Ok(parts) => match unanswered::check(&parts) {

@@ -21,6 +21,7 @@ use crate::cli::{elapsed_text, show};
 use crate::exit::{say, say_of_server};
 use crate::render::Renderer;
 use crate::stream::{self, Interrupt};
+use crate::unanswered::Answer;
 use crate::{CliArgs, Exit, Failure, danger, help, line, pipe, unanswered};
 
 use destination::{Destination, Pager, Sink};
@@ -108,9 +109,13 @@ impl Prompt {
         prompt_text(&self.target, self.in_multi)
     }
 
-    fn connect(&mut self) -> Result<(), Failure> {
+    fn disconnect(&mut self) {
         self.connection = None;
         self.in_multi = false;
+    }
+
+    fn connect(&mut self) -> Result<(), Failure> {
+        self.disconnect();
         self.connection = Some(Connection::open(&self.target, &self.options)?);
         Ok(())
     }
@@ -140,8 +145,7 @@ impl Prompt {
                 Err(failure @ (Failure::Client(_) | Failure::Usage(_))) => {
                     say_of_server(&failure.message());
                     if self.connection.as_ref().is_none_or(Connection::is_broken) {
-                        self.connection = None;
-                        self.in_multi = false;
+                        self.disconnect();
                     }
                     break;
                 }
@@ -179,56 +183,88 @@ impl Prompt {
         editor: &mut LineEditor,
     ) -> Result<(), Failure> {
         if self.connection.is_none() {
+            // A password that was wrong must not be in the way of the right one.
+            if words[0].eq_ignore_ascii_case(b"auth") {
+                self.target.password = None;
+            }
             self.connect()?;
         }
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        if self.caution != Caution::None
-            && let Some(question) = danger::question(words, connection, self.in_multi)
-        {
-            if self.caution == Caution::Refuse {
-                return Err(danger::refusal(&question));
-            }
-            if !confirmed(editor, &question) {
-                say("not done");
-                return Ok(());
-            }
+        if !self.may_run(words, editor)? {
+            say("not done");
+            return Ok(());
         }
+        let sink = Sink::open(destination)?;
         let renderer = match destination {
             Destination::Screen => self.renderer,
             Destination::Shell(_) | Destination::File { .. } => self.renderer.bare(),
         };
-        let mut sink = Sink::open(destination)?;
-        if stream::is_streaming(words) {
-            let ended = self.interrupt.during(|| {
-                say("Ctrl-C ends it");
-                let mut screen = std::io::stdout();
-                let out: &mut dyn Write = match destination {
-                    Destination::Screen => &mut screen,
-                    Destination::Shell(_) | Destination::File { .. } => &mut sink,
-                };
-                stream::run(connection, words, renderer, out, &self.interrupt)
-            });
-            // The quickest way out of a subscription is a new connection.
-            self.connection = None;
-            sink.finish(&self.pager, &self.interrupt)?;
-            ended?;
-            return self.connect();
+        match stream::is_streaming(words) {
+            true => self.show_messages(words, sink, renderer),
+            false => self.show_reply(words, sink, renderer),
         }
+    }
+
+    /// Whether the command is harmless, or wanted all the same.
+    fn may_run(&mut self, words: &[Vec<u8>], editor: &mut LineEditor) -> Result<bool, Failure> {
+        let Some(connection) = &mut self.connection else { return Ok(true) };
+        if self.caution == Caution::None {
+            return Ok(true);
+        }
+        match danger::question(words, connection, self.in_multi) {
+            None => Ok(true),
+            Some(question) if self.caution == Caution::Refuse => Err(danger::refusal(&question)),
+            Some(question) => Ok(confirmed(editor, &question)),
+        }
+    }
+
+    fn show_messages(
+        &mut self,
+        words: &[Vec<u8>],
+        mut sink: Sink,
+        renderer: Renderer,
+    ) -> Result<(), Failure> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let ended = self.interrupt.during(|| {
+            say("Ctrl-C ends it");
+            let mut screen = std::io::stdout();
+            let out: &mut dyn Write = match &mut sink {
+                // Each as it comes.
+                Sink::Screen(_) => &mut screen,
+                sink => sink,
+            };
+            stream::run(connection, words, renderer, out, &self.interrupt)
+        });
+        // The quickest way out of a subscription is a new connection.
+        self.disconnect();
+        sink.finish(&self.pager, &self.interrupt)?;
+        ended?;
+        self.connect()
+    }
+
+    fn show_reply(&mut self, words: &[Vec<u8>], mut sink: Sink, renderer: Renderer) -> Result<(), Failure> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         let start = Instant::now();
-        let reply = unanswered::call(connection, words);
+        let answer = unanswered::call(connection, words, Some(&self.interrupt));
         let elapsed = elapsed_text(start);
-        if let Ok(Some(reply)) = &reply {
+        if let Ok(Answer::Reply(reply)) = &answer {
             show(&mut sink, reply, renderer)?;
             while let Some(push) = connection.take_push() {
                 show(&mut sink, &push, renderer)?;
             }
         }
         sink.finish(&self.pager, &self.interrupt)?;
-        let Some(reply) = reply? else {
-            say("the server has stopped");
-            self.connection = None;
-            self.in_multi = false;
-            return Ok(());
+        let reply = match answer? {
+            Answer::Reply(reply) => reply,
+            Answer::Stopped => {
+                say("the server has stopped");
+                self.disconnect();
+                return Ok(());
+            }
+            Answer::Interrupted => {
+                say("not waited for; the server may do it all the same");
+                self.disconnect();
+                return self.connect();
+            }
         };
         if let Value::Error(text) = &reply
             && let Some(advice) = Advice::Prompt.on(words, text)

@@ -52,7 +52,7 @@ impl Interrupt {
         self.ends_process.store(true, Relaxed);
     }
 
-    fn was_hit(&self) -> bool {
+    pub(crate) fn was_hit(&self) -> bool {
         self.hit.load(Relaxed)
     }
 }

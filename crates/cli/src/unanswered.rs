@@ -1,15 +1,44 @@
 //! Commands that are not answered like others: the one that makes a server silent, and the one that ends it.
 
+use std::time::Duration;
+
 use client::{ClientError, Connection, Value};
 
 use crate::Failure;
+use crate::stream::Interrupt;
 
-/// Sends a command and waits for its reply; none if the server has stopped, as it was told to.
-pub(crate) fn call(connection: &mut Connection, words: &[Vec<u8>]) -> Result<Option<Value>, Failure> {
+/// What became of a command.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Value),
+    /// The server has stopped, as it was told to.
+    Stopped,
+    /// Ctrl-C came first.
+    Interrupted,
+}
+
+/// How long a Ctrl-C may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Sends a command and waits for its reply, or for Ctrl-C where that is looked for.
+pub(crate) fn call(
+    connection: &mut Connection,
+    words: &[Vec<u8>],
+    interrupt: Option<&Interrupt>,
+) -> Result<Answer, Failure> {
     check(words)?;
-    match connection.call(words) {
-        Ok(reply) => Ok(Some(reply)),
-        Err(ClientError::Closed { .. } | ClientError::Lost { .. }) if is_shutdown(words) => Ok(None),
+    let reply = match interrupt {
+        Some(interrupt) => {
+            interrupt.during(|| connection.call_while(words, LOOK_EVERY, || !interrupt.was_hit()))
+        }
+        None => connection.call(words).map(Some),
+    };
+    match reply {
+        Ok(Some(reply)) => Ok(Answer::Reply(reply)),
+        Ok(None) => Ok(Answer::Interrupted),
+        Err(ClientError::Closed { .. } | ClientError::Lost { .. }) if is_shutdown(words) => {
+            Ok(Answer::Stopped)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -36,6 +65,31 @@ pub(crate) fn is_shutdown(words: &[Vec<u8>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_gives_up_waiting_cannot_use_the_connection_any_more() {
+        let mut connection = crate::scripted::connect(|words| match words[0].as_str() {
+            "slow" => String::new(),
+            _ => ":1\r\n".into(),
+        });
+        let look = Duration::from_millis(1);
+        assert!(matches!(connection.call_while(["quick"], look, || false), Ok(Some(Value::Int(1)))));
+        let mut looks = 0;
+        let mut goes_on = || {
+            looks += 1;
+            looks < 3
+        };
+        assert!(matches!(connection.call_while(["slow"], look, &mut goes_on), Ok(None)));
+        assert_eq!(looks, 3);
+        assert!(matches!(connection.call(["quick"]), Err(ClientError::Unusable { .. })));
+    }
+
+    #[test]
+    fn waiting_has_an_end() {
+        let mut connection = crate::scripted::connect(|_| String::new());
+        let answer = connection.call_while(["slow"], Duration::from_secs(10), || true);
+        assert!(matches!(answer, Err(ClientError::TimedOut { .. })), "{answer:?}");
+    }
 
     #[test]
     fn a_command_that_silences_the_server_is_refused() {

@@ -146,6 +146,59 @@ impl Connection {
         self.receive()
     }
 
+    /// As [`Connection::call`], but asks every now and then whether to go on. None if not: the reply may still come, so
+    /// the connection cannot be used any more, and the request may have been executed.
+    pub fn call_while<I, T>(
+        &mut self,
+        parts: I,
+        every: Duration,
+        mut goes_on: impl FnMut() -> bool,
+    ) -> Result<Option<Value>, ClientError>
+    where
+        I: IntoIterator<Item = T>,
+        I::IntoIter: ExactSizeIterator,
+        T: AsRef<[u8]>,
+    {
+        self.send(parts);
+        self.flush()?;
+        self.transport.set_read_timeout(Some(every)).map_err(|source| self.lost(source))?;
+        let reply = self.wait_while(every, &mut goes_on);
+        self.transport.set_read_timeout(self.timeout).map_err(|source| self.lost(source))?;
+        reply
+    }
+
+    fn wait_while(
+        &mut self,
+        every: Duration,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Value>, ClientError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.poll_value()? {
+                Some(push @ Value::Push(_)) => self.pushes.push_back(push),
+                Some(value) => {
+                    self.waiting = self.waiting.saturating_sub(1);
+                    match self.waiting {
+                        0 => return Ok(Some(value)),
+                        // The reply to an earlier request.
+                        _ => continue,
+                    }
+                }
+                None => waited += every,
+            }
+            if !goes_on() {
+                self.broken = true;
+                return Ok(None);
+            }
+            if let Some(after) = self.timeout
+                && waited >= after
+            {
+                self.broken = true;
+                return Err(ClientError::TimedOut { address: self.address.clone(), after });
+            }
+        }
+    }
+
     /// As [`Connection::call`], with an error reply as an error.
     pub fn query<I, T>(&mut self, parts: I) -> Result<Value, ClientError>
     where

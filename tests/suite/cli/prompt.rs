@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use narf_tests::{Terminal, skip_unless_narf};
+use narf_tests::{Options, Server, Terminal, eventually, skip_unless_narf};
 
 use super::Desk;
 
@@ -322,4 +322,58 @@ fn help_needs_no_server() {
         .unwrap();
     assert!(super::text(&output.stdout).starts_with("HGET key field\n"));
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn ctrl_c_gives_up_a_command_and_not_the_prompt() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut terminal = desk.prompted(&[]);
+    terminal.line("wait 1 0");
+    // The server has it, and the prompt waits.
+    let mut other = desk.server.client();
+    eventually("it waits", || other.run("CLIENT LIST").text().contains("cmd=wait").then_some(()));
+    terminal.keys("\x03");
+    terminal.expect("not waited for");
+    terminal.expect(&desk.prompt());
+    terminal.line("echo alive");
+    terminal.expect("\"alive\"");
+}
+
+#[test]
+fn a_wrong_password_is_not_in_the_way_of_the_right_one() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::with(Server::start(Options::new().password("sesame")));
+    let mut terminal = desk.sit_down_with(&[], &[("NARF_PASSWORD", "wrong")]);
+    terminal.expect("WRONGPASS");
+    terminal.expect("not connected> ");
+    terminal.line("auth worse");
+    terminal.expect("(error) WRONGPASS");
+    terminal.expect(&desk.prompt());
+    terminal.line("auth sesame");
+    terminal.expect("OK");
+    terminal.expect(&desk.prompt());
+    terminal.line("echo alive");
+    terminal.expect("\"alive\"");
+}
+
+/// `narf cli > file` at a terminal: the prompt is for the one who types, the replies are for the file.
+#[test]
+fn replies_go_to_a_file_and_the_prompt_does_not() {
+    if skip_unless_narf() {
+        return;
+    }
+    let desk = Desk::new();
+    let line = format!("{} cli > replies", narf_tests::narf_binary().display());
+    let mut terminal = Terminal::run("/bin/sh", desk.home(), &["-c", &line], &[("NARF_URL", &desk.url())]);
+    terminal.expect(&desk.prompt());
+    terminal.line("echo alive");
+    terminal.expect(&desk.prompt());
+    terminal.line("quit");
+    assert_eq!(terminal.end().1.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(desk.home().join("replies")).unwrap(), "alive\n");
 }

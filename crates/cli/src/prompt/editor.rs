@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::io::IsTerminal;
 
 use client::Target;
 use rustyline::completion::Completer;
@@ -10,7 +11,7 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
+use rustyline::{Behavior, ColorMode, CompletionType, Config, Context, Editor, Helper};
 
 use super::highlight::highlight;
 use super::names::{Names, Wanted};
@@ -24,6 +25,11 @@ pub(super) fn editor(in_colour: bool) -> Result<LineEditor, Failure> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         // Whether there are colours was decided before.
+        .behavior(match std::io::stdout().is_terminal() {
+            true => Behavior::Stdio,
+            // Replies go to a file; what is typed does not.
+            false => Behavior::PreferTerm,
+        })
         .color_mode(if in_colour { ColorMode::Forced } else { ColorMode::Disabled })
         .history_ignore_space(true)
         .max_history_size(10_000)
