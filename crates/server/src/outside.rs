@@ -28,12 +28,10 @@ pub fn check_hello_answer(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a newcomer asks, with or without its length before it.
+/// What a newcomer asks, its length before it.
 pub fn check_join_request(bytes: &[u8]) -> Result<(), String> {
-    if let Ok(block) = join::read_block(&mut { bytes }, join::REQUEST_BYTES_MAX) {
-        return join::read_request(&block).map(drop);
-    }
-    join::read_request(bytes).map(drop)
+    let block = join::read_block(&mut { bytes }, join::REQUEST_BYTES_MAX);
+    join::read_request(&block.map_err(|error| error.to_string())?).map(drop)
 }
 
 /// What a newcomer is answered.

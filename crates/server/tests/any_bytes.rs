@@ -13,7 +13,7 @@ fn any_words_of_strangers_are_read_or_refused_with_a_reason() {
         let start: &[u8] = match kind % 4 {
             _ if random.chance(1, 2) => b"",
             0 | 1 => b"NRF1",
-            2 => b"\x01\x01",
+            2 => b"\x60\0\0\0\x01\x01",
             _ => b"\x01",
         };
         let mut bytes = [&[kind], start].concat();
@@ -23,4 +23,19 @@ fn any_words_of_strangers_are_read_or_refused_with_a_reason() {
         bytes.extend((0..len).map(|_| random.below(most) as u8));
         checks::check_bytes(&bytes);
     }
+}
+
+/// What the fuzz target begins with is read whole, but for answers that say no.
+#[test]
+fn the_seeds_of_the_fuzz_target_are_good() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/join");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let says_no = ["refused", "later"].iter().any(|name| path.ends_with(name));
+        assert_eq!(checks::read(&bytes).is_err(), says_no, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 6, "the seeds are there");
 }

@@ -235,13 +235,15 @@ impl Story {
             self.net.set_deaf(self.talkers[who].client, false);
         }
         self.settle();
-        let Some(helper) = self.net.try_connect(0) else { return };
+        let (Some(helper), Some(other)) = (self.net.try_connect(0), self.net.try_connect(1)) else {
+            return;
+        };
         if self.net.talk(helper, &["CLIENT UNPAUSE"]) != ["OK"] {
             // Closed to newcomers.
             return;
         }
         for who in 0..CLIENTS {
-            self.goodbye(who, helper);
+            self.goodbye(who, (helper, other));
         }
         let digest = self.net.talk(helper, &["DEBUG DIGEST"]);
         if let [digest] = digest.as_slice()
@@ -251,12 +253,12 @@ impl Story {
         }
     }
 
-    fn goodbye(&mut self, who: usize, helper: ClientId) {
+    fn goodbye(&mut self, who: usize, helpers: (ClientId, ClientId)) {
         let client = self.talkers[who].client;
         if !self.net.is_open(client) || self.talkers[who].may_hang {
             return;
         }
-        self.wait_until(helper, |story| {
+        self.wait_until(helpers, |story| {
             story.talkers[who].is_wild || story.talkers[who].unanswered == 0 || !story.net.is_open(client)
         });
         let Talker { is_wild, unanswered, .. } = self.talkers[who];
@@ -265,23 +267,23 @@ impl Story {
         }
         assert!(is_wild || unanswered == 0, "{unanswered} requests have no answer");
         self.net.send(client, &["QUIT"]);
-        self.wait_until(helper, |story| !story.net.is_open(client));
+        self.wait_until(helpers, |story| !story.net.is_open(client));
         assert!(!self.net.is_open(client), "who says goodbye is let go");
     }
 
     /// What was begun needs its time, each `SAVE` some turns; requests that were held may pause again, or wait for
-    /// ever.
-    fn wait_until(&mut self, helper: ClientId, is_done: impl Fn(&Story) -> bool) {
+    /// ever. Two helpers, as what lets go those who wait is held by a pause, and with it what ends the pause.
+    fn wait_until(&mut self, helpers: (ClientId, ClientId), is_done: impl Fn(&Story) -> bool) {
         for _ in 0..2 * STEPS_MAX {
             self.settle();
             if is_done(self) {
                 break;
             }
             self.net.pass(50);
-            self.net.talk(helper, &["CLIENT UNPAUSE"]);
+            self.net.talk(helpers.0, &["CLIENT UNPAUSE"]);
             for who in 0..CLIENTS {
                 let id = self.net.id_of(self.talkers[who].client);
-                self.net.talk(helper, &[&format!("CLIENT UNBLOCK {id}")]);
+                self.net.talk(helpers.1, &[&format!("CLIENT UNBLOCK {id}")]);
             }
         }
     }

@@ -4,14 +4,18 @@ use server::outside;
 
 /// Each reader takes the bytes or says what is wrong with them, and takes no more memory than they have bytes.
 pub(crate) fn check_bytes(bytes: &[u8]) {
-    let Some((kind, bytes)) = bytes.split_first() else { return };
-    let result = match kind % 4 {
+    if let Err(reason) = read(bytes) {
+        assert!(!reason.is_empty(), "a refusal says why");
+    }
+}
+
+/// The first byte says what the others are.
+pub(crate) fn read(bytes: &[u8]) -> Result<(), String> {
+    let (kind, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    match kind % 4 {
         0 => outside::check_hello(bytes),
         1 => outside::check_hello_answer(bytes),
         2 => outside::check_join_request(bytes),
         _ => outside::check_join_answer(bytes),
-    };
-    if let Err(reason) = result {
-        assert!(!reason.is_empty(), "a refusal says why");
     }
 }
