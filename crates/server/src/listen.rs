@@ -138,7 +138,10 @@ pub(crate) fn bind_unix(path: &Path, mode: u32) -> anyhow::Result<UnixListener> 
     let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = UnixListener::bind(path);
     rustix::process::umask(mask);
-    let listener = bound.with_context(|| format!("listen on {}", path.display()))?;
+    let listener = bound.with_context(|| {
+        let way_out = "its folder must be there and be ours to write; name another place with `unix`";
+        format!("cannot listen on {}: {way_out}", path.display())
+    })?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .with_context(|| format!("set the mode of {}", path.display()))?;
     Ok(listener)

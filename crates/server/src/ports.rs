@@ -52,7 +52,7 @@ pub enum PortError {
         source: io::Error,
     },
     /// The address is not of this machine, or may not be used.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; name an address of this machine with `bind` or --listen")]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -217,7 +217,8 @@ mod tests {
     #[test]
     fn an_address_that_is_not_ours_is_said() {
         let error = choose(&["192.0.2.1".to_owned()], 0, false, 16).unwrap_err();
-        assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:0: "), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("cannot listen on 192.0.2.1:0: ") && text.contains("--listen"), "{text}");
         let error = choose(&["no.such.host.invalid".to_owned()], 0, false, 16).unwrap_err();
         assert!(matches!(error, PortError::UnknownHost { .. }), "{error}");
     }

@@ -128,6 +128,8 @@ fn entry(
     let Some(row) = settings::find(word) else {
         let unknown = Problem::new(format!("unknown setting `{word}`")).at(file.place(key.span()));
         return Err(match (settings::nearest_key(word), value.get_ref()) {
+            // A flag that sets two of them.
+            _ if word == "listen" => unknown.note("write `bind` and `port`; together they are a flag only"),
             (Some(key), _) => unknown.note(format!("did you mean `{key}`?")),
             (None, DeValue::Table(_)) => unknown.note("there are no sections; write each setting by itself"),
             (None, _) => unknown.note("see `narf config init` for all of them"),

@@ -175,6 +175,12 @@ fn a_variable_for_what_cannot_be_set_is_refused_like_a_line_of_the_file() {
 }
 
 #[test]
+fn a_flag_in_the_file_that_is_two_settings_is_told_apart() {
+    let error = with_file("listen = \"127.0.0.1:1\"\n", &Flags::default(), &[]).unwrap_err();
+    assert!(error.contains("^^^^^^ write `bind` and `port`"), "{error}");
+}
+
+#[test]
 fn listen_sets_address_and_port() {
     let resolved = with_file("", &flags(&[("listen", "[::1]:7001")]), &[]).unwrap();
     assert_eq!((resolved.settings.bind, resolved.settings.port), (vec!["::1".to_owned()], 7001));
