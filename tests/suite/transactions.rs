@@ -8,6 +8,7 @@ on_one_and_two_workers!(
     queued_commands_run_together,
     errors_while_queueing_abort,
     errors_while_running_do_not,
+    a_queued_request_without_keys_is_answered,
     watch_aborts_on_every_kind_of_change,
     watch_ignores_what_is_no_change,
     watch_sees_swapped_databases,
@@ -129,6 +130,26 @@ fn check_watch(node: &Server, before: &str, change: &str, aborts: bool) {
     c.check("PING", "+QUEUED");
     let exec = c.run("EXEC").to_string();
     assert_eq!(exec, if aborts { "nil*" } else { "[+PONG]" }, "after `{before}`, watched, then `{change}`");
+}
+
+fn a_queued_request_without_keys_is_answered(node: &Server) {
+    // Of several clients, so that some are at home with each worker.
+    for mut c in (0..8).map(|_| node.client()) {
+        c.check_all(
+            r#"
+            MULTI => +OK
+            GET none => +QUEUED
+            SINTERCARD 0 none => +QUEUED
+            SINTERCARD 2 none => +QUEUED
+            SINTERCARD none none => +QUEUED
+            GET none => +QUEUED
+            EXEC => [nil, -ERR numkeys should be greater than 0, -ERR Number of keys can't be greater than number of args, -ERR numkeys should be greater than 0, nil]
+            MULTI => +OK
+            SINTERCARD 0 none => +QUEUED
+            EXEC => [-ERR numkeys should be greater than 0]
+            "#,
+        );
+    }
 }
 
 fn watch_aborts_on_every_kind_of_change(node: &Server) {
