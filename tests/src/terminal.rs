@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
@@ -87,6 +87,14 @@ impl Terminal {
     /// Waits until `text` is there behind what was waited for before, and gives what came until then.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> String {
+        match self.try_expect(text, DEADLINE) {
+            Some(until) => until,
+            None => panic!("waited in vain for {text:?} after {:?}", &visible(&self.raw)[self.at..]),
+        }
+    }
+
+    /// The same with a limit; none if it does not come.
+    pub fn try_expect(&mut self, text: &str, limit: Duration) -> Option<String> {
         let start = Instant::now();
         loop {
             let seen = visible(&self.raw);
@@ -94,16 +102,20 @@ impl Terminal {
                 let end = self.at + found + text.len();
                 let until = seen[self.at..end].to_owned();
                 self.at = end;
-                return until;
+                return Some(until);
             }
-            let left = DEADLINE.saturating_sub(start.elapsed());
-            match self.output.recv_timeout(left) {
-                Ok(bytes) => self.raw.extend(bytes),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("waited in vain for {text:?} after {:?}", &seen[self.at..])
-                }
-            }
+            self.raw.extend(self.output.recv_timeout(limit.saturating_sub(start.elapsed())).ok()?);
         }
+    }
+
+    /// Presses a key until `text` is there: for what is done for a moment only, and for nothing on a busy machine.
+    #[track_caller]
+    pub fn press_until(&mut self, key: &str, text: &str) {
+        let pressed = within(DEADLINE, || {
+            self.keys(key);
+            self.try_expect(text, Duration::from_millis(500))
+        });
+        assert!(pressed.is_some(), "waited in vain for {text:?} after {:?}", &visible(&self.raw)[self.at..]);
     }
 
     /// Waits for its end, and gives all that came since the last wait and how it ended.

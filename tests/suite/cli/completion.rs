@@ -19,8 +19,7 @@ fn desk_with_keys() -> Desk {
 #[track_caller]
 fn check(terminal: &mut Terminal, typed: &str, expect: &str) {
     terminal.keys(typed);
-    terminal.keys("\t");
-    terminal.expect(expect);
+    terminal.press_until("\t", expect);
     // Away with the line.
     terminal.keys("\x05\x15");
 }
@@ -46,10 +45,9 @@ fn commands_keys_fields_and_settings_are_completed() {
     // A mark of patterns in the beginning is only itself.
     check(&mut terminal, "get a*", "get a*b");
     // Both are shown, and what they have in common is typed.
-    terminal.keys("get use\t");
-    terminal.expect("get user:");
-    terminal.keys("\t");
-    terminal.expect("user:ada");
+    terminal.keys("get use");
+    terminal.press_until("\t", "get user:");
+    terminal.press_until("\t", "user:ada");
     terminal.expect("user:bob");
     terminal.keys("\x05\x15");
     terminal.line("select 3");
@@ -89,8 +87,8 @@ fn completion_leaves_a_transaction_alone() {
     terminal.expect(&desk.prompt());
     terminal.line("multi");
     terminal.expect("(TX)> ");
-    terminal.keys("get uni\t");
-    terminal.expect("get unique");
+    terminal.keys("get uni");
+    terminal.press_until("\t", "get unique");
     terminal.keys("\r");
     terminal.expect("QUEUED");
     terminal.expect("(TX)> ");
