@@ -273,7 +273,13 @@ impl Prompt {
         }
         say(&dim(&elapsed, self.in_colour));
         self.follow(words, &reply);
-        Ok(())
+        // Who was nobody was spoken to in the old protocol, as HELLO was refused.
+        let is_known_now = words[0].eq_ignore_ascii_case(b"auth") && !reply.is_error();
+        let version = self.connection.as_ref().map(Connection::version);
+        match is_known_now && version != Some(self.options.version) {
+            true => self.connect(),
+            false => Ok(()),
+        }
     }
 
     /// Takes over what a reply says about the connection.

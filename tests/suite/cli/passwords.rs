@@ -127,8 +127,13 @@ fn who_is_not_known_is_told_how_to_give_a_password() {
     terminal.expect(&desk.prompt());
     terminal.line("auth sesame");
     terminal.expect("OK");
-    terminal.line("echo known");
-    terminal.expect("\"known\"");
+    terminal.expect(&desk.prompt());
+    terminal.line("hset h field value");
+    terminal.expect("(integer) 1");
+    terminal.expect(&desk.prompt());
+    // As one who was known from the beginning would see it.
+    terminal.line("hgetall h");
+    terminal.expect("1# \"field\" => \"value\"");
 }
 
 #[test]
