@@ -68,6 +68,19 @@ pub(crate) fn words(line: &str) -> Vec<Word<'_>> {
     words
 }
 
+/// Where the command of a line starts: behind the number of its repetitions, if there is one. None once the line goes on
+/// with something for the shell.
+pub(crate) fn command_at(line: &str) -> Option<usize> {
+    let words = words(line);
+    if words.iter().any(|word| word.text.starts_with('|')) {
+        return None;
+    }
+    match words.first() {
+        Some(first) if first.text.parse::<u64>().is_ok() && first.end() < line.len() => Some(first.end()),
+        _ => Some(0),
+    }
+}
+
 /// The lines of a text; an end of line in quotes is of the word there.
 pub(crate) fn lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
@@ -139,6 +152,16 @@ mod tests {
         check("get 'a\\' b", &[(0, "get", None), (4, "'a\\' b", Some('\''))]);
         check("get 'a\\", &[(0, "get", None), (4, "'a\\", Some('\''))]);
         check("grün \u{3000}x", &[(0, "grün", None), (6, "\u{3000}x", None)]);
+    }
+
+    #[test]
+    fn a_command_starts_behind_its_repetitions() {
+        assert_eq!(command_at("get k"), Some(0));
+        assert_eq!(command_at("5"), Some(0));
+        assert_eq!(command_at(" 5 incr n"), Some(2));
+        assert_eq!(command_at("5 "), Some(1));
+        assert_eq!(command_at("get k | wc"), None);
+        assert_eq!(command_at("set k '|'"), Some(0));
     }
 
     #[test]

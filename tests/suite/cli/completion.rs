@@ -42,6 +42,8 @@ fn commands_keys_fields_and_settings_are_completed() {
     check(&mut terminal, "config get appendfs", "config get appendfsync");
     check(&mut terminal, "get two", "get \"two words\"");
     check(&mut terminal, "get \"two w", "get \"two words\"");
+    check(&mut terminal, "5 get uni", "5 get unique");
+    check(&mut terminal, "2 hgeta", "2 hgetall");
     // A mark of patterns in the beginning is only itself.
     check(&mut terminal, "get a*", "get a*b");
     // Both are shown, and what they have in common is typed.

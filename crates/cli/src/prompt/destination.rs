@@ -157,7 +157,8 @@ fn page(command: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn spawn_pager(command: &str) -> io::Result<Child> {
-    let program = command.split_ascii_whitespace().next().unwrap_or_default();
+    // Behind `LESS=S` and the like.
+    let program = command.split_ascii_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
     if !is_program(program) {
         return Err(io::ErrorKind::NotFound.into());
     }

@@ -61,10 +61,13 @@ impl TableHelper {
 
     /// Where the word under completion starts, and what it may become.
     fn candidates(&self, line: &str) -> (usize, Vec<String>) {
+        let Some(offset) = line::command_at(line) else { return (line.len(), Vec::new()) };
+        let (start, candidates) = self.candidates_of(&line[offset..]);
+        (offset + start, candidates)
+    }
+
+    fn candidates_of(&self, line: &str) -> (usize, Vec<String>) {
         let mut words = words(line);
-        if words.iter().any(|word| word.text.starts_with('|')) {
-            return (line.len(), Vec::new());
-        }
         let current = words.pop_if(|word| word.end() == line.len());
         let start = current.map_or(line.len(), |word| word.start);
         let is_quoted = current.is_some_and(|word| word.is_quoted());
@@ -98,8 +101,9 @@ impl Hinter for TableHelper {
     type Hint = SyntaxHint;
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<SyntaxHint> {
-        let text = if pos == line.len() { hint::hint(line) } else { String::new() };
-        if text.is_empty() { None } else { Some(SyntaxHint(text)) }
+        let at = line::command_at(line).filter(|_| pos == line.len())?;
+        let text = hint::hint(&line[at..]);
+        (!text.is_empty()).then_some(SyntaxHint(text))
     }
 }
 
