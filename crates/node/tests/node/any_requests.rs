@@ -250,6 +250,8 @@ impl Story {
             && !digest.starts_with('(')
         {
             assert_eq!(*digest, self.net.restarted(false).digest(), "the log says everything");
+            // As far as checkpoints were written.
+            assert_eq!(*digest, self.net.restarted(true).digest(), "with checkpoints, too");
         }
     }
 
