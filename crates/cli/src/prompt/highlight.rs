@@ -1,7 +1,7 @@
 //! Colours of a line as it is typed: what the command table knows, and what it does not.
 
 use crate::hint;
-use crate::line::{Word, words};
+use crate::line::{self, Word, words};
 
 const COMMAND: &str = "1";
 const UNKNOWN: &str = "31";
@@ -14,7 +14,9 @@ const ELSEWHERE: &str = "2";
 pub(super) fn highlight(line: &str) -> String {
     let words = words(line);
     let meanings: Vec<Vec<u8>> = words.iter().map(Word::meaning).collect();
-    let spec = hint::spec_of(&meanings);
+    // Behind the number of repetitions.
+    let first = usize::from(line::command_at(line).is_some_and(|at| at > 0));
+    let spec = hint::spec_of(&meanings[first..]);
     let mut out = String::with_capacity(line.len() + 16 * words.len());
     let mut at = 0;
     for (index, word) in words.iter().enumerate() {
@@ -27,9 +29,9 @@ pub(super) fn highlight(line: &str) -> String {
         }
         let is_being_typed = word.end() == line.len();
         let colour = match spec {
-            Some((_, named)) if index < named => Some(COMMAND),
-            None if index == 0 && hint::is_local(word.text) => Some(COMMAND),
-            None if index == 0 && !is_being_typed && !is_number(word.text) => Some(UNKNOWN),
+            Some((_, named)) if (first..first + named).contains(&index) => Some(COMMAND),
+            None if index == first && hint::is_local(word.text) => Some(COMMAND),
+            None if index == first && !is_being_typed && !is_number(word.text) => Some(UNKNOWN),
             _ if word.is_quoted() => Some(STRING),
             _ if is_number(word.text) => Some(NUMBER),
             Some((spec, _)) if is_option(spec, word.text) => Some(OPTION),
@@ -81,7 +83,8 @@ mod tests {
         check("help set", "<1:help> set");
         check("frob", "frob");
         check("frob x", "<31:frob> x");
-        check("5 incr n", "<36:5> incr n");
+        check("5 incr n", "<36:5> <1:incr> n");
+        check("5 frob n", "<36:5> <31:frob> n");
         check("get k | wc -c", "<1:get> k <2:| wc -c>");
         check("  get  \"k", "  <1:get>  <32:\"k>");
         check("", "");
