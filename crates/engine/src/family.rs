@@ -6,6 +6,7 @@
 //! Families know `Store` and `Reply`; they know no memory layout, no protocol version, no session.
 
 pub(crate) mod debug;
+pub(crate) mod draw;
 pub(crate) mod expire;
 pub(crate) mod generic;
 pub(crate) mod hash;

@@ -23,6 +23,7 @@
 //! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `grave` | memory of what was deleted, given back in slices |
 //! | `store` | what one command sees |
 //! | `execute`, `family` | what each command does |
 //!
@@ -37,6 +38,7 @@ mod expire;
 mod extended;
 mod family;
 pub mod glob;
+mod grave;
 mod keyspace;
 mod memory;
 mod record;

@@ -5,6 +5,7 @@
 //! table, so every number in it is within the bounds of its row. Does not know: files, environment, where a value
 //! came from, or what follows from a change (the node compares the old value with the new).
 
+mod defaults;
 mod error;
 mod kind;
 mod reference;

@@ -2,9 +2,10 @@
 
 use base::{Args, Random};
 use command::DataCommand;
-use resp::{Reply, Version};
+use resp::Reply;
 
-use super::options::{integer, is_word};
+use super::draw::{Draw, start_pair, start_pairs, write_repeated};
+use super::options::integer;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_pairs};
 use crate::extended::Extended;
@@ -320,20 +321,6 @@ impl<'a> Operation<'a> for HIncrByFloat<'a> {
     }
 }
 
-/// Most bytes of an answer to `HRANDFIELD` that repeats fields: a stranger's count times a stranger's value.
-const REPEATED_BYTES_MAX: usize = 64 << 20;
-
-/// How many fields are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Draw {
-    /// One, answered by itself.
-    One,
-    /// Different ones, at most this many.
-    Distinct(usize),
-    /// Exactly this many, each from all of them.
-    Repeated(usize),
-}
-
 /// `HRANDFIELD`.
 pub(crate) struct HRandField<'a> {
     key: &'a [u8],
@@ -343,25 +330,8 @@ pub(crate) struct HRandField<'a> {
 
 impl<'a> HRandField<'a> {
     pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, HRandField<'a>> {
-        let key = args.at(1);
-        let Some(count) = args.get(2) else {
-            return Ok(HRandField { key, draw: Draw::One, with_values: false });
-        };
-        let count = integer(count)?;
-        if count == i64::MIN {
-            return Err(RequestError::NotCount);
-        }
-        let with_values = match (args.len(), args.get(3)) {
-            (_, None) => false,
-            (4, Some(word)) if is_word(word, "WITHVALUES") => true,
-            _ => return Err(RequestError::Syntax),
-        };
-        if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
-            return Err(RequestError::OutOfRange);
-        }
-        let len = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-        let draw = if count < 0 { Draw::Repeated(len) } else { Draw::Distinct(len) };
-        Ok(HRandField { key, draw, with_values })
+        let (draw, with_values) = Draw::parse(args.tail(2), "WITHVALUES")?;
+        Ok(HRandField { key: args.at(1), draw, with_values })
     }
 }
 
@@ -369,11 +339,7 @@ impl<'a> Operation<'a> for HRandField<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let mut random = Random::new(store.seed);
         let Some(hash) = find_hash(store, self.key)? else {
-            if self.draw == Draw::One {
-                reply.null()
-            } else {
-                reply.array(0)
-            }
+            self.draw.write_none(reply);
             return Ok(());
         };
         match self.draw {
@@ -382,47 +348,26 @@ impl<'a> Operation<'a> for HRandField<'a> {
                 None => reply.null(),
             },
             Draw::Distinct(count) if count >= hash.len() => {
-                write_pairs_header(hash.len(), self.with_values, reply);
+                start_pairs(hash.len(), self.with_values, reply);
                 hash.iter().for_each(|pair| write_pair(pair, self.with_values, reply));
             }
             Draw::Distinct(count) => {
                 let drawn = hash.sample(count, &mut random);
-                write_pairs_header(drawn.len(), self.with_values, reply);
+                start_pairs(drawn.len(), self.with_values, reply);
                 drawn.into_iter().for_each(|pair| write_pair(pair, self.with_values, reply));
             }
-            // An element has at least six bytes: `$0`, its line ends, and those of its header.
-            Draw::Repeated(count) if count > REPEATED_BYTES_MAX / 6 => return Err(RequestError::OutOfRange),
             Draw::Repeated(count) => {
-                let start = reply.mark();
-                write_pairs_header(count, self.with_values, reply);
-                for _ in 0..count {
-                    // Redis fills the output buffer until its limit ends the connection; this refuses instead.
-                    let drawn =
-                        hash.random(&mut random).filter(|_| reply.mark() - start <= REPEATED_BYTES_MAX);
-                    let Some(pair) = drawn else {
-                        reply.rewind(start);
-                        return Err(RequestError::OutOfRange);
-                    };
-                    write_pair(pair, self.with_values, reply);
-                }
+                return write_repeated(count, self.with_values, reply, |reply| {
+                    hash.random(&mut random).map(|pair| write_pair(pair, self.with_values, reply)).is_some()
+                });
             }
         }
         Ok(())
     }
 }
 
-/// In RESP3 each pair is an array of its own.
-fn write_pairs_header(len: usize, with_values: bool, reply: &mut Reply<'_>) {
-    match (with_values, reply.version()) {
-        (true, Version::Resp2) => reply.array(len.saturating_mul(2)),
-        (true, Version::Resp3) | (false, _) => reply.array(len),
-    }
-}
-
 fn write_pair((field, value): (&[u8], &[u8]), with_values: bool, reply: &mut Reply<'_>) {
-    if with_values && reply.version() == Version::Resp3 {
-        reply.array(2);
-    }
+    start_pair(with_values, reply);
     reply.bulk(field);
     if with_values {
         reply.bulk(value);

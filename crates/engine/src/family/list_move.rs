@@ -76,23 +76,32 @@ pub(crate) struct LMPop<'a> {
 
 impl<'a> LMPop<'a> {
     pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, LMPop<'a>> {
-        let numkeys = parse_i64(args.at(1)).and_then(|count| usize::try_from(count).ok());
-        let numkeys = numkeys.filter(|count| *count > 0).ok_or(RequestError::NumKeysNotPositive)?;
-        let rest = args.tail(2);
-        let end = end_of(rest.get(numkeys).ok_or(RequestError::Syntax)?)?;
-        let count = match (rest.get(numkeys + 1), rest.get(numkeys + 2)) {
-            (None, _) => 1,
-            (Some(word), Some(count)) if is_word(word, "COUNT") => {
-                let count = parse_i64(count).and_then(|count| usize::try_from(count).ok());
-                count.filter(|count| *count > 0).ok_or(RequestError::CountNotPositive)?
-            }
-            _ => return Err(RequestError::Syntax),
-        };
-        if rest.len() > numkeys + 3 {
-            return Err(RequestError::Syntax);
-        }
-        Ok(LMPop { keys: rest.head(numkeys), end, count })
+        let (keys, end, count) = pop_arguments(args, end_of)?;
+        Ok(LMPop { keys, end, count })
     }
+}
+
+/// What `LMPOP` and `ZMPOP` take: keys behind their number, an end that `end_of` reads, and how many.
+pub(super) fn pop_arguments<'a, T>(
+    args: Args<'a>,
+    end_of: impl Fn(&[u8]) -> Parsed<'a, T>,
+) -> Parsed<'a, (Args<'a>, T, usize)> {
+    let numkeys = parse_i64(args.at(1)).and_then(|count| usize::try_from(count).ok());
+    let numkeys = numkeys.filter(|count| *count > 0).ok_or(RequestError::NumKeysNotPositive)?;
+    let rest = args.tail(2);
+    let end = end_of(rest.get(numkeys).ok_or(RequestError::Syntax)?)?;
+    let count = match (rest.get(numkeys + 1), rest.get(numkeys + 2)) {
+        (None, _) => 1,
+        (Some(word), Some(count)) if is_word(word, "COUNT") => {
+            let count = parse_i64(count).and_then(|count| usize::try_from(count).ok());
+            count.filter(|count| *count > 0).ok_or(RequestError::CountNotPositive)?
+        }
+        _ => return Err(RequestError::Syntax),
+    };
+    if rest.len() > numkeys + 3 {
+        return Err(RequestError::Syntax);
+    }
+    Ok((rest.head(numkeys), end, count))
 }
 
 impl<'a> Operation<'a> for LMPop<'a> {

@@ -4,6 +4,7 @@ use base::{Args, I64_TEXT_MAX, Random};
 use command::DataCommand;
 use resp::Reply;
 
+use super::draw::write_repeated;
 use super::options::integer;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_some};
@@ -228,9 +229,6 @@ fn write_popped<'m>(
     popped.for_each(|member| write_member(member, reply));
 }
 
-/// Most bytes of an answer to `SRANDMEMBER` that repeats members: a stranger's count times a stranger's value.
-const REPEATED_BYTES_MAX: usize = 64 << 20;
-
 /// `SRANDMEMBER`.
 pub(crate) struct SRandMember<'a> {
     key: &'a [u8],
@@ -274,22 +272,9 @@ impl<'a> Operation<'a> for SRandMember<'a> {
             drawn.into_iter().for_each(|member| write_member(member, reply));
             return Ok(());
         }
-        // A member has at least six bytes: `$0`, its line ends, and those of its header.
-        if len > REPEATED_BYTES_MAX / 6 {
-            return Err(RequestError::OutOfRange);
-        }
-        let start = reply.mark();
-        reply.array(len);
-        for _ in 0..len {
-            // Redis fills the output buffer until its limit ends the connection; this refuses instead.
-            let drawn = set.random(&mut random).filter(|_| reply.mark() - start <= REPEATED_BYTES_MAX);
-            let Some(member) = drawn else {
-                reply.rewind(start);
-                return Err(RequestError::OutOfRange);
-            };
-            write_member(member, reply);
-        }
-        Ok(())
+        write_repeated(len, false, reply, |reply| {
+            set.random(&mut random).map(|member| write_member(member, reply)).is_some()
+        })
     }
 }
 

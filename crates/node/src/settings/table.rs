@@ -1,6 +1,5 @@
 //! The table: one row a setting. Flags, environment, file, `CONFIG`, help and the reference page come from it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base::AckLevel;
@@ -717,72 +716,6 @@ pub static SETTINGS: &[Setting] = &[
     .hidden()
     .within(Section::Diagnosis),
 ];
-
-impl Settings {
-    /// What every row calls default.
-    pub fn new() -> Settings {
-        let mut settings = Settings::blank();
-        for row in SETTINGS.iter().filter(|row| !row.is_fact()) {
-            let set = row.kind.set(&mut settings, row.default, super::Voice::Person);
-            debug_assert_eq!(set, Ok(()), "default of {}", row.name);
-        }
-        settings
-    }
-
-    /// Every field with something in it, for the table to overwrite.
-    fn blank() -> Settings {
-        use super::values::{OutputLimit, OutputLimits, Secret};
-        let limit = OutputLimit::new(0, 0, 0);
-        Settings {
-            port: 0,
-            bind: Vec::new(),
-            unixsocket: None,
-            unixsocketperm: 0,
-            tcp_backlog: 0,
-            tcp_keepalive: Duration::ZERO,
-            timeout: Duration::ZERO,
-            maxclients: 0,
-            requirepass: Secret::default(),
-            insecure: false,
-            auth_timeout: Duration::ZERO,
-            auth_failures_max: 0,
-            enable_debug_command: DebugCommand::No,
-            on_damage: DamagePolicy::Refuse,
-            name: String::new(),
-            workers: 0,
-            partitions: 0,
-            pidfile: None,
-            daemonize: false,
-            join: String::new(),
-            cluster_name: String::new(),
-            peer_port: 0,
-            advertise: String::new(),
-            replicas: 0,
-            leave_timeout: Duration::ZERO,
-            dir: PathBuf::new(),
-            no_data: false,
-            ack: AckLevel::Quorum,
-            fsync_interval: Duration::ZERO,
-            log_segment_size: 0,
-            checkpoint_log_size: 0,
-            proto_max_bulk_len: 0,
-            client_query_buffer_limit: 0,
-            output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },
-            hash_max_listpack_entries: 0,
-            hash_max_listpack_value: 0,
-            set_max_intset_entries: 0,
-            set_max_listpack_entries: 0,
-            set_max_listpack_value: 0,
-            list_max_listpack_size: 0,
-            loglevel: LogLevel::Info,
-            logformat: LogFormat::Auto,
-            logfile: None,
-            slowlog_log_slower_than: 0,
-            slowlog_max_len: 0,
-            active_expire: false,
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;
