@@ -54,6 +54,12 @@ impl Digester {
                 let sum = places.fold(0u128, u128::wrapping_add);
                 self.hash(7, &[&sum.to_le_bytes()])
             }
+            ValueRef::ZSet(zset) => {
+                let members =
+                    zset.iter().map(|(member, score)| self.hash(8, &[member, &score.to_le_bytes()]));
+                let sum = members.fold(0u128, u128::wrapping_add);
+                self.hash(9, &[&sum.to_le_bytes()])
+            }
         }
     }
 

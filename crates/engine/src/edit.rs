@@ -11,7 +11,7 @@ use base::{I64_TEXT_MAX, Millis};
 use crate::keyspace::Book;
 use crate::table::body_of;
 use crate::table::entry::{Body, Entry, Form, INLINE_MAX};
-use crate::value::{HashMut, Kind, ListMut, NewDeadline, NewValue, SetMut};
+use crate::value::{HashMut, Kind, ListMut, NewDeadline, NewValue, SetMut, ZSetMut};
 
 /// A live entry opened for change; reads as the [`Entry`].
 pub struct EntryMut<'a> {
@@ -68,7 +68,7 @@ impl<'a> EntryMut<'a> {
     }
 
     fn set_body(&mut self, body: Body<'_>, raw: bool, deadline: Option<Millis>) {
-        if matches!(self.entry.form(), Form::Hash | Form::BigText | Form::Set | Form::List) {
+        if matches!(self.entry.form(), Form::Hash | Form::BigText | Form::Set | Form::List | Form::ZSet) {
             self.retire_value();
         }
         let before = self.entry.memory();
@@ -133,6 +133,15 @@ impl<'a> EntryMut<'a> {
     pub fn list(&mut self) -> Option<ListMut<'_, 'a>> {
         match self.entry.form() {
             Form::SmallList | Form::List => Some(ListMut { entry: self }),
+            _ => None,
+        }
+    }
+
+    /// The sorted set, if it is one, opened for change.
+    #[inline]
+    pub fn zset(&mut self) -> Option<ZSetMut<'_, 'a>> {
+        match self.entry.form() {
+            Form::SmallZSet | Form::ZSet => Some(ZSetMut { entry: self }),
             _ => None,
         }
     }

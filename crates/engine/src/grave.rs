@@ -6,32 +6,67 @@ use std::sync::Arc;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Segment, Table};
 use crate::tree::Rubble;
-use crate::value::{Chunk, Hash, List, Set};
+use crate::value::{Chunk, Hash, List, Score, Set, ZSet};
 use crate::walk::BIG_HASH;
 
 /// What is left to free.
 #[derive(Default)]
 pub(crate) struct Grave {
     segments: Vec<Segment>,
-    sets: Vec<Rubble<u32, ()>>,
-    lists: Vec<VecDeque<Arc<Chunk>>>,
+    remains: Vec<Remains>,
+}
+
+/// What a big value leaves.
+enum Remains {
+    Set(Rubble<u32, ()>),
+    Scores(Rubble<Score, ()>),
+    Members(Rubble<u32, f64>),
+    List(VecDeque<Arc<Chunk>>),
+}
+
+impl Remains {
+    /// Frees about `budget` elements, one at least if there is any; how many it were.
+    fn free(&mut self, budget: usize) -> usize {
+        match self {
+            Remains::Set(rubble) => rubble.free(budget),
+            Remains::Scores(rubble) => rubble.free(budget),
+            Remains::Members(rubble) => rubble.free(budget),
+            Remains::List(chunks) => chunks.pop_front().map_or(0, |chunk| chunk.len()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Remains::Set(rubble) => rubble.is_empty(),
+            Remains::Scores(rubble) => rubble.is_empty(),
+            Remains::Members(rubble) => rubble.is_empty(),
+            Remains::List(chunks) => chunks.is_empty(),
+        }
+    }
 }
 
 impl Grave {
     pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty() && self.sets.is_empty() && self.lists.is_empty()
+        self.segments.is_empty() && self.remains.is_empty()
     }
 
     pub(crate) fn bury_table(&mut self, table: Table) {
         self.segments.extend(table.into_segments());
     }
 
-    /// Frees an entry: a big hash, set or list later, in slices; anything else now.
+    /// Frees an entry: a big collection later, in slices; anything else now.
     pub(crate) fn bury(&mut self, entry: Entry) {
         if entry.boxed::<Set>().is_some_and(|set| set.tree.len() > BIG_HASH) {
-            self.sets.extend(entry.into_boxed::<Set>().map(|set| set.tree.into_rubble()));
+            let set = entry.into_boxed::<Set>();
+            self.remains.extend(set.map(|set| Remains::Set(set.tree.into_rubble())));
+        } else if entry.boxed::<ZSet>().is_some_and(|zset| zset.len() > BIG_HASH) {
+            if let Some(zset) = entry.into_boxed::<ZSet>() {
+                self.remains.push(Remains::Scores(zset.by_score.into_rubble()));
+                self.remains.push(Remains::Members(zset.by_member.into_rubble()));
+            }
         } else if entry.form() == Form::List {
-            self.lists.extend(entry.into_boxed::<List>().map(|list| list.into_chunks()));
+            let list = entry.into_boxed::<List>();
+            self.remains.extend(list.map(|list| Remains::List(list.into_chunks())));
         } else if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
             && let Some(hash) = entry.into_boxed::<Hash>()
         {
@@ -43,17 +78,10 @@ impl Grave {
     pub(crate) fn reclaim(&mut self, budget: usize) -> bool {
         let mut freed = 0;
         while freed < budget {
-            if let Some(set) = self.sets.last_mut() {
-                freed += set.free(budget - freed);
-                if set.is_empty() {
-                    self.sets.pop();
-                }
-                continue;
-            }
-            if let Some(chunks) = self.lists.last_mut() {
-                match chunks.pop_front() {
-                    Some(chunk) => freed += chunk.len(),
-                    None => drop(self.lists.pop()),
+            if let Some(remains) = self.remains.last_mut() {
+                freed += remains.free(budget - freed);
+                if remains.is_empty() {
+                    self.remains.pop();
                 }
                 continue;
             }

@@ -13,7 +13,7 @@ use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Limits, Member, NewDeadline, NewValue, set_from_members};
+use crate::value::{Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
@@ -112,7 +112,7 @@ impl Book {
         }
     }
 
-    /// The same for one member of a big set.
+    /// The same for one member of a big set or sorted set.
     #[inline]
     pub(crate) fn before_member(&mut self, entry: &Entry, member: &[u8]) {
         if let Some(walk) = &mut self.walk {
@@ -128,7 +128,7 @@ impl Book {
             None => Some(entry),
         };
         if let Some(entry) = entry
-            && matches!(entry.form(), Form::Hash | Form::Set | Form::List)
+            && matches!(entry.form(), Form::Hash | Form::Set | Form::List | Form::ZSet)
         {
             self.grave.bury(entry);
         }
@@ -334,6 +334,17 @@ impl Keyspace {
     ) {
         let set = set_from_members(key, deadline, members, self.book.limits, self.book.hasher);
         self.put(key, set);
+    }
+
+    /// Stores a sorted set of these members under a key, replacing what was there. Counts as a change.
+    pub(crate) fn put_zset<'a>(
+        &mut self,
+        key: &[u8],
+        deadline: Option<Millis>,
+        scored: impl Iterator<Item = (&'a [u8], f64)>,
+    ) {
+        let zset = zset_from_scored(key, deadline, scored, self.book.limits, self.book.hasher);
+        self.put(key, zset);
     }
 
     /// The live entry of a key; notes nothing.

@@ -21,6 +21,7 @@
 //! | `value` | what a key can hold |
 //! | `tree` | members in order, for big sets and sorted sets |
 //! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
+//! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `grave` | memory of what was deleted, given back in slices |
@@ -31,6 +32,7 @@
 
 mod clock;
 mod digest;
+mod double;
 mod edit;
 mod error;
 mod execute;
@@ -62,6 +64,6 @@ pub use store::{KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
 pub use value::{
     Encoding, End, HashIter, HashMut, HashRef, Kind, Limits, ListIter, ListMut, ListRef, Member, NewDeadline,
-    NewValue, SetIter, SetMut, SetRef, ValueRef,
+    NewValue, SetIter, SetMut, SetRef, ValueRef, ZSetIter, ZSetMut, ZSetRef,
 };
 pub use watch::WatchStamp;

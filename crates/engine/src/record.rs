@@ -25,6 +25,8 @@ const LIST: u8 = 8;
 const LIST_PART: u8 = 9;
 const SET: u8 = 10;
 const SET_PART: u8 = 11;
+const ZSET: u8 = 12;
+const ZSET_PART: u8 = 13;
 
 /// Why bytes are not a record. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +64,7 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
         ValueRef::Hash(_) => HASH,
         ValueRef::Set(_) => SET,
         ValueRef::List(_) => LIST,
+        ValueRef::ZSet(_) => ZSET,
     };
     put_head(kind, entry.key(), entry.deadline(), out);
     match entry.value() {
@@ -83,6 +86,10 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
             put_length(list.len(), out);
             list.iter().for_each(|element| put_piece(element, out));
         }
+        ValueRef::ZSet(zset) => {
+            put_length(zset.len(), out);
+            zset.iter().for_each(|(member, score)| put_scored(member, score, out));
+        }
     }
 }
 
@@ -99,7 +106,7 @@ pub(crate) fn encode_text_part(
     put_piece(run, out);
 }
 
-/// Writes some members of a set or elements of a list: a record of its own, which joins the others of the same key when
+/// Writes some members of a set or sorted set, or elements of a list: a record of its own, which joins the others of the same key when
 /// it is loaded.
 pub(crate) struct RowPart<'a>(Part<'a>);
 
@@ -113,8 +120,17 @@ impl<'a> RowPart<'a> {
         RowPart(Part::begin_as(LIST_PART, key, deadline, out))
     }
 
+    pub(crate) fn of_zset(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> RowPart<'a> {
+        RowPart(Part::begin_as(ZSET_PART, key, deadline, out))
+    }
+
     pub(crate) fn push(&mut self, piece: &[u8]) {
         put_piece(piece, self.0.out);
+        self.0.count += 1;
+    }
+
+    pub(crate) fn push_scored(&mut self, member: &[u8], score: f64) {
+        put_scored(member, score, self.0.out);
         self.0.count += 1;
     }
 
@@ -185,6 +201,11 @@ fn put_piece(piece: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(piece);
 }
 
+fn put_scored(member: &[u8], score: f64, out: &mut Vec<u8>) {
+    put_piece(member, out);
+    out.extend_from_slice(&score.to_le_bytes());
+}
+
 /// Seven bits a byte, low first, the top bit set on all but the last.
 fn put_length(mut length: usize, out: &mut Vec<u8>) {
     while length >= 0x80 {
@@ -222,6 +243,27 @@ pub(crate) enum RecordValue<'a> {
         elements: Members<'a>,
         part: bool,
     },
+    /// Members that were checked to be whole, their scores to be numbers; one may come twice, then the later score holds.
+    ZSet {
+        scored: Scored<'a>,
+        part: bool,
+    },
+}
+
+/// The members of a sorted set in a record, with their scores.
+#[derive(Clone)]
+pub(crate) struct Scored<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Scored<'a> {
+    type Item = (&'a [u8], f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some((self.reader.piece().ok()?, self.reader.score().ok()?))
+    }
 }
 
 /// The members of a set or elements of a list in a record.
@@ -293,6 +335,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
         kind @ (LIST | LIST_PART) => {
             let part = kind == LIST_PART;
             RecordValue::List { elements: reader.members(part)?, part }
+        }
+        kind @ (ZSET | ZSET_PART) => {
+            let part = kind == ZSET_PART;
+            RecordValue::ZSet { scored: reader.scored(part)?, part }
         }
         _ => return Err(RecordError::Wrong { what: "kind", at: 0 }),
     };
@@ -367,6 +413,22 @@ impl<'a> Reader<'a> {
             self.piece()?;
         }
         Ok(members)
+    }
+
+    fn score(&mut self) -> Result<f64, RecordError> {
+        let at = self.at;
+        let score = f64::from_le_bytes(self.array()?);
+        if score.is_nan() { Err(RecordError::Wrong { what: "score", at }) } else { Ok(score) }
+    }
+
+    fn scored(&mut self, part: bool) -> Result<Scored<'a>, RecordError> {
+        let left = self.count(part)?;
+        let scored = Scored { reader: self.clone(), left };
+        for _ in 0..left {
+            self.piece()?;
+            self.score()?;
+        }
+        Ok(scored)
     }
 
     fn pairs(&mut self, part: bool) -> Result<Pairs<'a>, RecordError> {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use base::{DbIndex, I64_TEXT_MAX};
 
-use crate::{Entry, Kind, ValueRef};
+use crate::{Entry, Kind, ValueRef, double};
 
 /// Twenty bytes that stand for content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
         Kind::String => 0,
         Kind::List => 1,
         Kind::Set => 2,
+        Kind::ZSet => 3,
         Kind::Hash => 4,
     };
     digest.mix(&kind.to_be_bytes());
@@ -85,6 +86,14 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
             set.iter().for_each(|member| digest.join_bytes(member.text(&mut buffer)));
         }
         ValueRef::List(list) => list.iter().for_each(|element| digest.mix(element)),
+        ValueRef::ZSet(zset) => {
+            for (member, score) in zset.iter() {
+                let mut pair = Digest::ZERO;
+                pair.mix(member);
+                pair.mix(&double::shortest(score));
+                digest.join_bytes(&pair.0);
+            }
+        }
     }
     if entry.deadline().is_some() {
         digest.join_bytes(b"!!expire!!");

@@ -134,6 +134,16 @@ impl<'a> Store<'a> {
         self.find(key);
     }
 
+    #[expect(dead_code, reason = "the commands of sorted sets come next")]
+    /// Stores a sorted set of these members under a key, replacing what was there.
+    pub(crate) fn put_zset<'m>(&mut self, key: &[u8], scored: impl Iterator<Item = (&'m [u8], f64)>) {
+        if let Some(keyspace) = self.keyspace(key) {
+            keyspace.put_zset(key, None, scored);
+        }
+        // Notes the use.
+        self.find(key);
+    }
+
     /// Deletes a live key; whether there was one.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let now = self.now;

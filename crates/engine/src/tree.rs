@@ -147,7 +147,6 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
     }
 
     /// Sets the value of a member that is there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sorted sets come next"))]
     pub(crate) fn set(&mut self, key: K, member: &[u8], value: V) {
         let mut node = &mut self.root;
         loop {
@@ -167,7 +166,6 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
     }
 
     /// How many members come before this one, if it is there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sorted sets come next"))]
     pub(crate) fn rank(&self, key: K, member: &[u8]) -> Option<usize> {
         let mut rank = 0;
         let mut node = &self.root;

@@ -11,6 +11,7 @@ pub(crate) mod packed;
 mod set;
 pub(crate) mod small_hash;
 pub(crate) mod small_set;
+pub(crate) mod zset;
 
 pub(crate) use hash::{Hash, field_value as hash_field_value, from_pairs as hash_from_pairs};
 pub use hash::{HashIter, HashMut, HashRef};
@@ -18,6 +19,8 @@ pub(crate) use list::{Chunk, List, from_elements as list_from_elements};
 pub use list::{End, ListIter, ListMut, ListRef};
 pub use set::{Member, SetIter, SetMut, SetRef};
 pub(crate) use set::{Set, from_members as set_from_members};
+pub(crate) use zset::{Score, ZSet, from_scored as zset_from_scored};
+pub use zset::{ZSetIter, ZSetMut, ZSetRef};
 
 use crate::table::entry::{Body, INLINE_MAX};
 
@@ -35,6 +38,8 @@ pub enum Kind {
     Set,
     /// Elements in a row.
     List,
+    /// Members with scores, in order of these.
+    ZSet,
 }
 
 impl Kind {
@@ -45,6 +50,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::Set => "set",
             Kind::List => "list",
+            Kind::ZSet => "zset",
         }
     }
 }
@@ -58,7 +64,7 @@ pub enum Encoding {
     Embstr,
     /// A longer string, or one that `APPEND` or `SETRANGE` made.
     Raw,
-    /// A small hash, set or list.
+    /// A small hash, set, list or sorted set.
     Listpack,
     /// A hash or set past the limits of the small form.
     HashTable,
@@ -66,6 +72,8 @@ pub enum Encoding {
     IntSet,
     /// A list past the limits of the small form.
     QuickList,
+    /// A sorted set past the limits of the small form.
+    SkipList,
 }
 
 impl Encoding {
@@ -79,6 +87,7 @@ impl Encoding {
             Encoding::HashTable => "hashtable",
             Encoding::IntSet => "intset",
             Encoding::QuickList => "quicklist",
+            Encoding::SkipList => "skiplist",
         }
     }
 }
@@ -96,6 +105,8 @@ pub enum ValueRef<'a> {
     Set(SetRef<'a>),
     /// A list.
     List(ListRef<'a>),
+    /// A sorted set.
+    ZSet(ZSetRef<'a>),
 }
 
 impl<'a> ValueRef<'a> {
@@ -106,6 +117,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Hash(_) => Kind::Hash,
             ValueRef::Set(_) => Kind::Set,
             ValueRef::List(_) => Kind::List,
+            ValueRef::ZSet(_) => Kind::ZSet,
         }
     }
 
@@ -115,7 +127,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Text(bytes) => Some(bytes),
             ValueRef::Int(number) => Some(format_i64(number, buffer)),
-            ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) => None,
+            ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) | ValueRef::ZSet(_) => None,
         }
     }
 
@@ -147,6 +159,14 @@ impl<'a> ValueRef<'a> {
             _ => None,
         }
     }
+
+    /// The sorted set, if it is one.
+    pub fn zset(self) -> Option<ZSetRef<'a>> {
+        match self {
+            ValueRef::ZSet(zset) => Some(zset),
+            _ => None,
+        }
+    }
 }
 
 /// A value to be stored.
@@ -166,6 +186,8 @@ pub enum NewValue<'a> {
     EmptySet,
     /// A list without elements; as above.
     EmptyList,
+    /// A sorted set without members; as above.
+    EmptyZSet,
 }
 
 /// What becomes of a key's deadline when its value is overwritten.
@@ -196,6 +218,10 @@ pub struct Limits {
     pub list_entries: usize,
     /// Most bytes of a small list.
     pub list_bytes: usize,
+    /// `zset-max-listpack-entries`: most members of a small sorted set.
+    pub zset_entries: usize,
+    /// `zset-max-listpack-value`: longest member of a small sorted set.
+    pub zset_value: usize,
 }
 
 impl Limits {
@@ -208,6 +234,8 @@ impl Limits {
         set_value: 64,
         list_entries: usize::MAX,
         list_bytes: 8 << 10,
+        zset_entries: 128,
+        zset_value: 64,
     };
 
     /// With the limits of a list that `list-max-listpack-size` says: a number of elements, which may then take 8 KiB

@@ -22,12 +22,13 @@ use std::sync::Arc;
 use base::Millis;
 
 use crate::grave::Grave;
-use crate::record;
+use crate::record::{self, RowPart};
 use crate::table::Table;
 use crate::table::entry::Entry;
-use crate::value::{Chunk, Hash, List, Set, hash_field_value};
+use crate::tree::Tree;
+use crate::value::{Chunk, Hash, List, Set, ZSet, hash_field_value};
 
-/// A hash or set with more elements than this is written in parts, and freed in slices.
+/// A hash, set or sorted set with more elements than this is written in parts, and freed in slices.
 pub(crate) const BIG_HASH: usize = 256;
 
 /// A string longer than this is written in parts.
@@ -107,7 +108,7 @@ impl ListImage {
     /// Writes chunks within the budget; whether all are written.
     fn write(&mut self, budget: &Budget, out: &mut Vec<u8>) -> bool {
         while !budget.is_spent(out) {
-            let mut part = record::RowPart::of_list(&self.key, self.deadline, out);
+            let mut part = RowPart::of_list(&self.key, self.deadline, out);
             while part.len() < PART_BYTES
                 && let Some(chunk) = self.chunks.pop_front()
             {
@@ -171,8 +172,8 @@ pub(crate) struct Walk {
 fn open_big(entry: &mut Entry) -> Option<Open> {
     let progress = if let Some(text) = entry.big_text() {
         (text.len() > BIG_TEXT).then_some(Progress::Text { written: 0, len: text.len() })?
-    } else if let Some(set) = entry.boxed::<Set>() {
-        (set.tree.len() > BIG_HASH).then(|| Progress::Members(Members::default()))?
+    } else if let Some(members) = ByHash::of(entry) {
+        (members.len() > BIG_HASH).then(|| Progress::Members(Members::default()))?
     } else {
         let hash = entry.big_hash_mut().filter(|hash| hash.table.len() > BIG_HASH)?;
         hash.seen = !hash.seen;
@@ -190,8 +191,18 @@ impl Open {
                 self.write_fields(cursor, hash, budget, out)
             }
             Progress::Members(members) => {
-                let Some(set) = entry.boxed::<Set>() else { return true };
-                write_members(&self.key, self.deadline, members, set, budget, out)
+                let (key, deadline) = (&*self.key, self.deadline);
+                match ByHash::of(entry) {
+                    None => true,
+                    Some(ByHash::Set(set)) => write_members(members, &set.tree, budget, out, |out| {
+                        (RowPart::of_set(key, deadline, out), |part, (), member| part.push(member))
+                    }),
+                    Some(ByHash::ZSet(zset)) => write_members(members, &zset.by_member, budget, out, |out| {
+                        let push =
+                            |part: &mut RowPart<'_>, score, member: &_| part.push_scored(member, score);
+                        (RowPart::of_zset(key, deadline, out), push)
+                    }),
+                }
             }
             &mut Progress::Text { written, len } => {
                 let Some(text) = entry.big_text().and_then(|text| text.get(..len)) else { return true };
@@ -249,31 +260,79 @@ impl Open {
     }
 }
 
-/// Writes members of a set within the budget; whether all are written.
-fn write_members(
-    key: &[u8],
-    deadline: Option<Millis>,
+/// A value whose members lie in a tree by hash.
+#[derive(Clone, Copy)]
+enum ByHash<'a> {
+    Set(&'a Set),
+    ZSet(&'a ZSet),
+}
+
+impl<'a> ByHash<'a> {
+    fn of(entry: &'a Entry) -> Option<ByHash<'a>> {
+        entry.boxed().map(ByHash::Set).or_else(|| entry.boxed().map(ByHash::ZSet))
+    }
+
+    fn len(self) -> usize {
+        match self {
+            ByHash::Set(set) => set.tree.len(),
+            ByHash::ZSet(zset) => zset.len(),
+        }
+    }
+
+    /// What the tree goes by.
+    fn key(self, member: &[u8]) -> u32 {
+        match self {
+            ByHash::Set(set) => set.key(member),
+            ByHash::ZSet(zset) => zset.key(member),
+        }
+    }
+
+    /// Writes a part with this member, if there is one.
+    fn write_one(self, member: &[u8], key: &[u8], deadline: Option<Millis>, out: &mut Vec<u8>) {
+        let part = match self {
+            ByHash::Set(set) => {
+                let mut part = RowPart::of_set(key, deadline, out);
+                if set.contains(member) {
+                    part.push(member);
+                }
+                part
+            }
+            ByHash::ZSet(zset) => {
+                let mut part = RowPart::of_zset(key, deadline, out);
+                if let Some(score) = zset.score(member) {
+                    part.push_scored(member, score);
+                }
+                part
+            }
+        };
+        part.end();
+    }
+}
+
+/// Writes members of a tree by hash within the budget; whether all are written. `begin` starts a part of the value's
+/// kind, and says how a member is put into it.
+fn write_members<V: Copy, P: Fn(&mut RowPart<'_>, V, &[u8])>(
     members: &mut Members,
-    set: &Set,
+    tree: &Tree<u32, V>,
     budget: &mut Budget,
     out: &mut Vec<u8>,
+    begin: impl for<'o> Fn(&'o mut Vec<u8>) -> (RowPart<'o>, P),
 ) -> bool {
-    let tree = &set.tree;
     let mut start = match &members.last {
         Some((last, held)) => tree.count_before(|key, member| (key, member) <= (*last, &**held)),
         None => 0,
     };
     while !budget.is_spent(out) {
-        let mut part = record::RowPart::of_set(key, deadline, out);
+        let (mut part, push) = begin(out);
         let mut passed = 0;
         let mut last = None;
-        for (key, (), member) in tree.range(start, tree.len()) {
+        for (key, value, member) in tree.range(start, tree.len()) {
             start += 1;
             last = Some((key, member));
             if members.changed.remove(member) {
                 passed += 1;
             } else {
-                part.push(member);
+                push(&mut part, value, member);
             }
             if part.len() >= PART_BYTES || passed >= 16 {
                 break;
@@ -319,16 +378,14 @@ impl Walk {
     #[cold]
     pub(crate) fn keep_member(&mut self, entry: &Entry, member: &[u8]) {
         let Some(open) = self.opened.values.iter_mut().find(|open| *open.key == *entry.key()) else { return };
-        let (Progress::Members(members), Some(set)) = (&mut open.progress, entry.boxed::<Set>()) else {
+        let (Progress::Members(members), Some(held)) = (&mut open.progress, ByHash::of(entry)) else {
             return;
         };
-        if members.has_passed(set.key(member), member) || !members.changed.insert(member.into()) {
+        if members.has_passed(held.key(member), member) || !members.changed.insert(member.into()) {
             return;
         }
-        if set.contains(member) && !self.discarding {
-            let mut part = record::RowPart::of_set(&open.key, open.deadline, &mut self.early);
-            part.push(member);
-            part.end();
+        if !self.discarding {
+            held.write_one(member, &open.key, open.deadline, &mut self.early);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Strings, hashes, sets, lists and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! Strings, hashes, sets, lists, sorted sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
 //! lapsed keys are deleted whenever it suits.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
@@ -15,6 +15,7 @@ enum Value {
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
     Set(BTreeSet<Vec<u8>>),
     List(Vec<Vec<u8>>),
+    ZSet(BTreeMap<Vec<u8>, i64>),
 }
 
 /// What the data should be, and what it should answer.
@@ -101,6 +102,7 @@ impl Model {
             Value::Hash(hash) => !hash.is_empty(),
             Value::Set(set) => !set.is_empty(),
             Value::List(list) => !list.is_empty(),
+            Value::ZSet(zset) => !zset.is_empty(),
             Value::Text(_) => true,
         });
         self.drop_lapsed();
@@ -432,6 +434,9 @@ fn content(keyspace: &mut Keyspace, now: u64) -> BTreeMap<Vec<u8>, (Value, Optio
                 }
                 ValueRef::Set(set) => Value::Set(set.iter().map(|member| member.to_vec()).collect()),
                 ValueRef::List(list) => Value::List(list.iter().map(<[u8]>::to_vec).collect()),
+                ValueRef::ZSet(zset) => {
+                    Value::ZSet(zset.iter().map(|(member, score)| (member.to_vec(), score as i64)).collect())
+                }
                 ValueRef::Text(text) => Value::Text(text.to_vec()),
                 ValueRef::Int(number) => Value::Text(number.to_string().into_bytes()),
             };

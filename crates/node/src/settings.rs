@@ -69,6 +69,8 @@ pub struct Settings {
     pub set_max_listpack_entries: u64,
     pub set_max_listpack_value: u64,
     pub list_max_listpack_size: i64,
+    pub zset_max_listpack_entries: u64,
+    pub zset_max_listpack_value: u64,
     pub loglevel: LogLevel,
     pub logformat: LogFormat,
     pub logfile: Option<PathBuf>,
@@ -152,6 +154,8 @@ impl Settings {
             set_ints: small(self.set_max_intset_entries),
             set_entries: small(self.set_max_listpack_entries),
             set_value: small(self.set_max_listpack_value),
+            zset_entries: small(self.zset_max_listpack_entries),
+            zset_value: small(self.zset_max_listpack_value),
             ..engine::Limits::REDIS.with_list_size(self.list_max_listpack_size)
         }
     }

@@ -71,6 +71,7 @@ fn serialized_len(entry: &Entry) -> usize {
             text_len(set.iter().map(|member| text_len(member.text(&mut buffer).len())).sum())
         }
         ValueRef::List(list) => text_len(list.iter().map(|element| text_len(element.len())).sum()),
+        ValueRef::ZSet(zset) => text_len(zset.iter().map(|(member, _)| text_len(member.len()) + 8).sum()),
     }
 }
 

@@ -16,7 +16,9 @@ fn write_text<'e>(entry: &Entry, reply: &mut Reply<'_>) -> Applied<'e> {
     match entry.value() {
         ValueRef::Text(text) => reply.bulk(text),
         ValueRef::Int(number) => reply.bulk_int(number),
-        ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) => return Err(RequestError::WrongType),
+        ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) | ValueRef::ZSet(_) => {
+            return Err(RequestError::WrongType);
+        }
     }
     Ok(())
 }
@@ -26,7 +28,9 @@ fn write_text<'e>(entry: &Entry, reply: &mut Reply<'_>) -> Applied<'e> {
 fn check_string<'e>(entry: &Entry) -> Applied<'e> {
     match entry.value() {
         ValueRef::Text(_) | ValueRef::Int(_) => Ok(()),
-        ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) => Err(RequestError::WrongType),
+        ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) | ValueRef::ZSet(_) => {
+            Err(RequestError::WrongType)
+        }
     }
 }
 
@@ -552,7 +556,7 @@ impl<'a> Operation<'a> for IncrBy<'a> {
                 let before = match entry.value() {
                     ValueRef::Int(number) => number,
                     ValueRef::Text(text) => integer(text)?,
-                    ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) => {
+                    ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::List(_) | ValueRef::ZSet(_) => {
                         return Err(RequestError::WrongType);
                     }
                 };

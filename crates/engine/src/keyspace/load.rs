@@ -85,6 +85,15 @@ impl Keyspace {
                 let list = list_from_elements(key, deadline, elements, self.book.limits);
                 self.put(key, list);
             }
+            RecordValue::ZSet { scored, part: true } if self.peek(key).is_some_and(is_zset) => {
+                let hash = self.book.hasher.hash(key);
+                let Some(entry) = self.table.find_mut(hash, key) else { return };
+                let mut entry = EntryMut::new(entry, &mut self.book, hash);
+                if let Some(mut zset) = entry.zset() {
+                    scored.for_each(|(member, score)| zset.set(member, score));
+                }
+            }
+            RecordValue::ZSet { scored, .. } => self.put_zset(key, deadline, scored),
             RecordValue::Hash { pairs, .. } => {
                 let hash = hash_from_pairs(key, deadline, pairs, self.book.limits, self.book.hasher);
                 self.put(key, hash);
@@ -102,6 +111,7 @@ impl Keyspace {
             RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
             RecordValue::Set { members, .. } => RecordValue::Set { members, part: false },
             RecordValue::List { elements, .. } => RecordValue::List { elements, part: false },
+            RecordValue::ZSet { scored, .. } => RecordValue::ZSet { scored, part: false },
             RecordValue::More(text) => RecordValue::String(NewValue::Plain(text)),
             value @ RecordValue::String(_) => value,
         };
@@ -120,4 +130,8 @@ fn is_list(entry: &Entry) -> bool {
 
 fn is_set(entry: &Entry) -> bool {
     entry.kind() == Kind::Set
+}
+
+fn is_zset(entry: &Entry) -> bool {
+    entry.kind() == Kind::ZSet
 }

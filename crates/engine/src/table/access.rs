@@ -5,8 +5,8 @@ use base::{I64_TEXT_MAX, Millis, parse_i64};
 use super::entry::{Body, Entry, Form, INLINE_MAX};
 use crate::memory::allocated;
 use crate::value::{
-    EMBSTR_MAX, Encoding, HashRef, Kind, List, ListRef, NewValue, Set, SetRef, ValueRef, int_set, list,
-    small_hash, text_body,
+    EMBSTR_MAX, Encoding, HashRef, Kind, List, ListRef, NewValue, Set, SetRef, ValueRef, ZSet, ZSetRef,
+    int_set, list, small_hash, text_body, zset,
 };
 
 impl Entry {
@@ -27,6 +27,7 @@ impl Entry {
             Form::IntSet => Body::IntSet(self.inline()),
             Form::SmallSet => Body::SmallSet(self.inline()),
             Form::SmallList => Body::SmallList(self.inline()),
+            Form::SmallZSet => Body::SmallZSet(self.inline()),
             Form::Int => Body::Int(self.int().unwrap_or_default()),
             Form::BigText => Body::BigText(self.big_text().cloned().unwrap_or_default()),
             Form::Hash => Body::Hash(Box::new(
@@ -38,6 +39,9 @@ impl Entry {
             Form::List => Body::List(Box::new(
                 self.boxed::<List>().expect("the form says that the payload is a list").clone(),
             )),
+            Form::ZSet => Body::ZSet(Box::new(
+                self.boxed::<ZSet>().expect("the form says that the payload is a sorted set").clone(),
+            )),
         };
         self.sibling(key, body)
     }
@@ -45,9 +49,13 @@ impl Entry {
     /// The same under another key, without copying what is boxed: what `RENAME` puts elsewhere.
     pub(crate) fn into_key(mut self, key: &[u8]) -> Entry {
         match self.form() {
-            Form::Text | Form::SmallHash | Form::Int | Form::IntSet | Form::SmallSet | Form::SmallList => {
-                self.with_key(key)
-            }
+            Form::Text
+            | Form::SmallHash
+            | Form::Int
+            | Form::IntSet
+            | Form::SmallSet
+            | Form::SmallList
+            | Form::SmallZSet => self.with_key(key),
             Form::BigText => {
                 let text = self.big_text_mut().map(std::mem::take).unwrap_or_default();
                 self.sibling(key, Body::BigText(text))
@@ -70,6 +78,12 @@ impl Entry {
                 new.set_body(Body::List(list));
                 new
             }
+            Form::ZSet => {
+                let mut new = self.sibling(key, Body::Int(0));
+                let zset = self.into_boxed().expect("the form says that the payload is a sorted set");
+                new.set_body(Body::ZSet(zset));
+                new
+            }
         }
     }
 
@@ -90,7 +104,8 @@ impl Entry {
             | (Form::SmallHash, Body::SmallHash(bytes))
             | (Form::IntSet, Body::IntSet(bytes))
             | (Form::SmallSet, Body::SmallSet(bytes))
-            | (Form::SmallList, Body::SmallList(bytes)) => {
+            | (Form::SmallList, Body::SmallList(bytes))
+            | (Form::SmallZSet, Body::SmallZSet(bytes)) => {
                 let len = self.inline().len();
                 self.splice(0, len, &[bytes]);
             }
@@ -122,6 +137,7 @@ impl Entry {
             Form::SmallHash | Form::Hash => Kind::Hash,
             Form::IntSet | Form::SmallSet | Form::Set => Kind::Set,
             Form::SmallList | Form::List => Kind::List,
+            Form::SmallZSet | Form::ZSet => Kind::ZSet,
         }
     }
 
@@ -141,6 +157,9 @@ impl Entry {
             Form::SmallList | Form::List => {
                 ValueRef::List(ListRef::of(self).expect("the form says that it is a list"))
             }
+            Form::SmallZSet | Form::ZSet => {
+                ValueRef::ZSet(ZSetRef::of(self).expect("the form says that it is a sorted set"))
+            }
         }
     }
 
@@ -156,10 +175,11 @@ impl Entry {
             Form::Text => Encoding::Embstr,
             Form::BigText => Encoding::Raw,
             Form::Int => Encoding::Int,
-            Form::SmallHash | Form::SmallSet | Form::SmallList => Encoding::Listpack,
+            Form::SmallHash | Form::SmallSet | Form::SmallList | Form::SmallZSet => Encoding::Listpack,
             Form::Hash | Form::Set => Encoding::HashTable,
             Form::IntSet => Encoding::IntSet,
             Form::List => Encoding::QuickList,
+            Form::ZSet => Encoding::SkipList,
         }
     }
 
@@ -173,13 +193,15 @@ impl Entry {
                 | Form::SmallHash
                 | Form::IntSet
                 | Form::SmallSet
-                | Form::SmallList => 0,
+                | Form::SmallList
+                | Form::SmallZSet => 0,
                 Form::BigText => self
                     .big_text()
                     .map_or(0, |text| allocated(size_of::<Vec<u8>>()) + allocated(text.capacity())),
                 Form::Hash => self.big_hash().map_or(0, |hash| hash.memory()),
                 Form::Set => self.boxed::<Set>().map_or(0, Set::memory),
                 Form::List => self.boxed::<List>().map_or(0, List::memory),
+                Form::ZSet => self.boxed::<ZSet>().map_or(0, ZSet::memory),
             }
     }
 
@@ -221,6 +243,7 @@ pub(crate) fn body_of(value: NewValue<'_>) -> Body<'_> {
         NewValue::EmptyHash => Body::SmallHash(&small_hash::EMPTY),
         NewValue::EmptySet => Body::IntSet(&int_set::EMPTY),
         NewValue::EmptyList => Body::SmallList(&list::EMPTY),
+        NewValue::EmptyZSet => Body::SmallZSet(&zset::EMPTY),
     }
 }
 

@@ -23,7 +23,7 @@ use std::ptr::{self, NonNull};
 
 use base::Millis;
 
-use crate::value::{Hash, List, Set};
+use crate::value::{Hash, List, Set, ZSet};
 
 /// Longest string that lies in the entry's own block.
 pub(crate) const INLINE_MAX: usize = 4096;
@@ -68,10 +68,14 @@ pub(crate) enum Form {
     SmallList = 8,
     /// The payload is the pointer of a `Box<List>`.
     List = 9,
+    /// Inline, as `value::zset::small` lays it out.
+    SmallZSet = 10,
+    /// The payload is the pointer of a `Box<ZSet>`.
+    ZSet = 11,
 }
 
 impl Form {
-    const ALL: [Form; 10] = [
+    const ALL: [Form; 12] = [
         Form::Text,
         Form::Int,
         Form::BigText,
@@ -82,12 +86,19 @@ impl Form {
         Form::Set,
         Form::SmallList,
         Form::List,
+        Form::SmallZSet,
+        Form::ZSet,
     ];
 
     const fn has_payload(self) -> bool {
         match self {
-            Form::Text | Form::SmallHash | Form::IntSet | Form::SmallSet | Form::SmallList => false,
-            Form::Int | Form::BigText | Form::Hash | Form::Set | Form::List => true,
+            Form::Text
+            | Form::SmallHash
+            | Form::IntSet
+            | Form::SmallSet
+            | Form::SmallList
+            | Form::SmallZSet => false,
+            Form::Int | Form::BigText | Form::Hash | Form::Set | Form::List | Form::ZSet => true,
         }
     }
 }
@@ -114,6 +125,10 @@ impl Boxed for List {
     const FORM: Form = Form::List;
 }
 
+impl Boxed for ZSet {
+    const FORM: Form = Form::ZSet;
+}
+
 /// A value on its way into an entry.
 pub(crate) enum Body<'a> {
     /// At most [`INLINE_MAX`] bytes.
@@ -131,6 +146,9 @@ pub(crate) enum Body<'a> {
     /// At most [`INLINE_LIMIT`] bytes.
     SmallList(&'a [u8]),
     List(Box<List>),
+    /// At most [`INLINE_LIMIT`] bytes.
+    SmallZSet(&'a [u8]),
+    ZSet(Box<ZSet>),
 }
 
 impl Body<'_> {
@@ -146,6 +164,8 @@ impl Body<'_> {
             Body::Set(_) => Form::Set,
             Body::SmallList(_) => Form::SmallList,
             Body::List(_) => Form::List,
+            Body::SmallZSet(_) => Form::SmallZSet,
+            Body::ZSet(_) => Form::ZSet,
         }
     }
 
@@ -155,8 +175,14 @@ impl Body<'_> {
             | Body::SmallHash(bytes)
             | Body::IntSet(bytes)
             | Body::SmallSet(bytes)
-            | Body::SmallList(bytes) => bytes,
-            Body::Int(_) | Body::BigText(_) | Body::Hash(_) | Body::Set(_) | Body::List(_) => &[],
+            | Body::SmallList(bytes)
+            | Body::SmallZSet(bytes) => bytes,
+            Body::Int(_)
+            | Body::BigText(_)
+            | Body::Hash(_)
+            | Body::Set(_)
+            | Body::List(_)
+            | Body::ZSet(_) => &[],
         }
     }
 }
@@ -281,7 +307,8 @@ impl Entry {
                 | Body::SmallHash(_)
                 | Body::IntSet(_)
                 | Body::SmallSet(_)
-                | Body::SmallList(_) => {}
+                | Body::SmallList(_)
+                | Body::SmallZSet(_) => {}
                 Body::Int(number) => payload.cast::<i64>().write_unaligned(number),
                 Body::BigText(text) => {
                     payload.cast::<*mut Vec<u8>>().write_unaligned(Box::into_raw(Box::new(text)))
@@ -289,6 +316,7 @@ impl Entry {
                 Body::Hash(hash) => payload.cast::<*mut Hash>().write_unaligned(Box::into_raw(hash)),
                 Body::Set(set) => payload.cast::<*mut Set>().write_unaligned(Box::into_raw(set)),
                 Body::List(list) => payload.cast::<*mut List>().write_unaligned(Box::into_raw(list)),
+                Body::ZSet(zset) => payload.cast::<*mut ZSet>().write_unaligned(Box::into_raw(zset)),
             }
         }
         Entry(start)
@@ -647,11 +675,13 @@ impl Drop for Entry {
                 | Form::SmallHash
                 | Form::IntSet
                 | Form::SmallSet
-                | Form::SmallList => {}
+                | Form::SmallList
+                | Form::SmallZSet => {}
                 Form::BigText => drop(Box::from_raw(payload.cast::<*mut Vec<u8>>().read_unaligned())),
                 Form::Hash => drop(Box::from_raw(payload.cast::<*mut Hash>().read_unaligned())),
                 Form::Set => drop(Box::from_raw(payload.cast::<*mut Set>().read_unaligned())),
                 Form::List => drop(Box::from_raw(payload.cast::<*mut List>().read_unaligned())),
+                Form::ZSet => drop(Box::from_raw(payload.cast::<*mut ZSet>().read_unaligned())),
             }
             dealloc(self.block(), shape.layout());
         }

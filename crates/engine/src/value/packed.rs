@@ -50,25 +50,31 @@ pub(crate) fn size(len: usize) -> usize {
     len + 2 * if len < 0x80 { 1 } else { Length::of(len).len }
 }
 
-/// An element with its lengths: what stands before it, itself, what stands behind it.
+/// An element with its lengths: what stands before it, itself in two parts, what stands behind it.
 pub(crate) struct Framed<'a> {
     head: Length,
     tail: [u8; LENGTH_MAX],
-    element: &'a [u8],
+    element: [&'a [u8]; 2],
 }
 
 impl<'a> Framed<'a> {
     pub(crate) fn new(element: &'a [u8]) -> Framed<'a> {
-        let head = Length::of(element.len());
-        let mut tail = head.bytes;
-        tail[..head.len].reverse();
-        Framed { head, tail, element }
+        Framed::of_two(&[], element)
     }
 
-    /// Its bytes, in three runs.
+    /// Of one element whose bytes come in two parts.
+    pub(crate) fn of_two(front: &'a [u8], back: &'a [u8]) -> Framed<'a> {
+        let head = Length::of(front.len() + back.len());
+        let mut tail = head.bytes;
+        tail[..head.len].reverse();
+        Framed { head, tail, element: [front, back] }
+    }
+
+    /// Its bytes, in four runs.
     #[inline]
-    pub(crate) fn runs(&self) -> [&[u8]; 3] {
-        [&self.head.bytes[..self.head.len], self.element, &self.tail[..self.head.len]]
+    pub(crate) fn runs(&self) -> [&[u8]; 4] {
+        let [front, back] = self.element;
+        [&self.head.bytes[..self.head.len], front, back, &self.tail[..self.head.len]]
     }
 
     /// Writes it over the front of `place`, which has room for it.

@@ -63,6 +63,8 @@ impl Settings {
             set_max_listpack_entries: 0,
             set_max_listpack_value: 0,
             list_max_listpack_size: 0,
+            zset_max_listpack_entries: 0,
+            zset_max_listpack_value: 0,
             loglevel: LogLevel::Info,
             logformat: LogFormat::Auto,
             logfile: None,

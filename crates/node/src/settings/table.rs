@@ -662,6 +662,24 @@ pub static SETTINGS: &[Setting] = &[
     .aliases(&["list-max-ziplist-size"])
     .running()
     .within(Section::Encoding),
+    Setting::new(
+        "zset-max-listpack-entries",
+        integer!(zset_max_listpack_entries: u64, 0, i64::MAX as i128),
+        "128",
+        "Members up to which a sorted set is kept in its small form.",
+    )
+    .aliases(&["zset-max-ziplist-entries"])
+    .running()
+    .within(Section::Encoding),
+    Setting::new(
+        "zset-max-listpack-value",
+        Kind::Bytes { range: 0..=i64::MAX.cast_unsigned(), field: field!(zset_max_listpack_value) },
+        "64",
+        "Longest member of a sorted set in its small form.",
+    )
+    .aliases(&["zset-max-ziplist-value"])
+    .running()
+    .within(Section::Encoding),
     // Logs and diagnosis.
     Setting::new(
         "loglevel",
