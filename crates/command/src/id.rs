@@ -40,6 +40,10 @@ commands! {
         SRandMember SRem SScan SUnion SUnionStore
         // List.
         LIndex LInsert LLen LMove LMPop LPop LPos LPush LPushX LRange LRem LSet LTrim RPop RPopLPush RPush RPushX
+        // Sorted set.
+        ZAdd ZCard ZCount ZDiff ZDiffStore ZIncrBy ZInter ZInterCard ZInterStore ZLexCount ZMPop ZMScore ZPopMax ZPopMin
+        ZRandMember ZRange ZRangeByLex ZRangeByScore ZRangeStore ZRank ZRem ZRemRangeByLex ZRemRangeByRank
+        ZRemRangeByScore ZRevRange ZRevRangeByLex ZRevRangeByScore ZRevRank ZScan ZScore ZUnion ZUnionStore
         // Generic.
         Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject

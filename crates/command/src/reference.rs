@@ -38,6 +38,7 @@ fn title(group: Group) -> &'static str {
         Group::Hash => "Hashes",
         Group::Set => "Sets",
         Group::List => "Lists",
+        Group::SortedSet => "Sorted sets",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -267,6 +267,8 @@ pub enum Group {
     Set,
     /// Values that are elements in a row.
     List,
+    /// Values that are members in order of their scores.
+    SortedSet,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -283,11 +285,12 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 10] = [
+    pub const ALL: [Group; 11] = [
         Group::String,
         Group::Hash,
         Group::Set,
         Group::List,
+        Group::SortedSet,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -308,6 +311,7 @@ impl Group {
             Group::Hash => "hash",
             Group::Set => "set",
             Group::List => "list",
+            Group::SortedSet => "sorted-set",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

@@ -71,13 +71,16 @@ impl Kind {
 
     fn of_value(name: &str) -> Kind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => Kind::Key,
             "pattern" => Kind::Pattern,
+            "score" => Kind::Double,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
             "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms" | "decrement"
             | "destination-db" | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds"
             | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas" | "offset"
-            | "protover" | "rank" | "seconds" | "start" | "stop" | "timeout" | "version" => Kind::Integer,
+            | "protover" | "rank" | "seconds" | "start" | "stop" | "timeout" | "version" | "weight" => {
+                Kind::Integer
+            }
             _ => Kind::String,
         }
     }
@@ -104,6 +107,16 @@ fn settle(arg: &mut Arg, spec: &Spec, keys: &mut usize) {
         }
         Kind::Integer if arg.name == "increment" && spec.name.ends_with("float") => arg.kind = Kind::Double,
         Kind::Integer if spec.name == "debug|sleep" => arg.kind = Kind::Double,
+        // Places, scores or names.
+        Kind::Integer if spec.name == "zrange" && matches!(&*arg.name, "start" | "stop") => {
+            arg.kind = Kind::String;
+        }
+        Kind::String
+            if matches!(&*arg.name, "min" | "max")
+                && (spec.name == "zcount" || spec.name.ends_with("byscore")) =>
+        {
+            arg.kind = Kind::Double;
+        }
         _ => {}
     }
     arg.args.iter_mut().for_each(|part| settle(part, spec, keys));
@@ -160,7 +173,10 @@ fn group_name(kind: Kind, parts: &[Arg]) -> String {
         "ASYNC" => "flush-type".into(),
         "NOSAVE" => "save-selector".into(),
         "LOCAL" => "level".into(),
-        "LEFT" | "BEFORE" => "where".into(),
+        "LEFT" | "BEFORE" | "MIN" => "where".into(),
+        "GT" => "comparison".into(),
+        "SUM" => "aggregate".into(),
+        "BYSCORE" => "sortby".into(),
         _ => parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("-"),
     }
 }
@@ -319,6 +335,17 @@ mod tests {
              SETNAME=clientname:string?)",
         );
         check("incrbyfloat", "key:key increment:double");
+        check("zcount", "key:key min:double max:double");
+        check(
+            "zrange",
+            "key:key start:string stop:string sortby:oneof?(BYSCORE=byscore:pure-token BYLEX=bylex:pure-token) \
+             REV=rev:pure-token? LIMIT=limit:block?(offset:integer count:integer) WITHSCORES=withscores:pure-token?",
+        );
+        check(
+            "zunionstore",
+            "destination:key numkeys:integer key:key* WEIGHTS=weight:integer?* \
+             AGGREGATE=aggregate:oneof?(SUM=sum:pure-token MIN=min:pure-token MAX=max:pure-token)",
+        );
         check("cluster keyslot", "key:string");
     }
 

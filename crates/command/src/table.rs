@@ -14,17 +14,19 @@ mod server;
 mod set;
 mod string;
 mod transactions;
+mod zset;
 
 use crate::spec::Subcommands;
 use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 10] = [
+const GROUPS: [&[Row]; 11] = [
     string::ROWS,
     hash::ROWS,
     set::ROWS,
     list::ROWS,
+    zset::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

@@ -13,6 +13,9 @@ const CHANGED: &[(&str, usize, &str)] = &[
     // Its subcommands have rows of their own here, and these have the flags.
     ("debug", 2, "-"),
     ("debug", 6, "@slow"),
+    // 7.2 tells the score as well.
+    ("zrank", 1, "-3"),
+    ("zrevrank", 1, "-3"),
     // A pause came with a development version.
     ("client|pause", 9, "3.0.0"),
 ];

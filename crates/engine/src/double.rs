@@ -3,8 +3,6 @@
 //! A number is written in its shortest form that reads back as the same number. (Redis's own search for it misses the
 //! shortest in one case of a thousand and writes a digit more.)
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands of sorted sets come next"))]
-
 use std::io::Write;
 
 use base::{I64_TEXT_MAX, format_i64};

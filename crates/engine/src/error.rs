@@ -65,6 +65,26 @@ pub enum RequestError<'a> {
     NxWithOther,
     /// `EXPIRE` with `GT` and `LT`.
     GtWithLt,
+    /// `ZADD` with `NX` and `XX`.
+    NxWithXx,
+    /// `ZADD` with two of `GT`, `LT` and `NX`.
+    GtLtNx,
+    /// `ZADD` with `INCR` and several members.
+    IncrOfSeveral,
+    /// Infinities of both signs would be added up.
+    ScoreNotNumber,
+    /// A bound of a range of scores is none.
+    NotScoreRange,
+    /// A bound of a range of names is none.
+    NotLexRange,
+    /// `ZRANGE` with `LIMIT` for a range of places.
+    LimitOfRanks,
+    /// `ZRANGE` with `WITHSCORES` for a range of names.
+    ScoresOfLex,
+    /// A number of keys below one.
+    NoInputKey(DataCommand),
+    /// A weight is no number.
+    NotWeight,
     /// A negative offset.
     NegativeOffset,
     /// A string would pass the longest allowed.
@@ -113,6 +133,12 @@ impl RequestError<'_> {
                 let name = command.spec().name;
                 return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
             }
+            RequestError::NoInputKey(command) => {
+                let name = command.spec().name;
+                return format!("ERR at least 1 input key is needed for '{name}' command")
+                    .into_bytes()
+                    .into();
+            }
             RequestError::UnsupportedOption(option) => {
                 let shown = c_string(option);
                 return [b"ERR Unsupported option ".as_slice(), shown].concat().into();
@@ -155,6 +181,19 @@ impl RequestError<'_> {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
             RequestError::GtWithLt => "ERR GT and LT options at the same time are not compatible",
+            RequestError::NxWithXx => "ERR XX and NX options at the same time are not compatible",
+            RequestError::GtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
+            RequestError::IncrOfSeveral => "ERR INCR option supports a single increment-element pair",
+            RequestError::ScoreNotNumber => "ERR resulting score is not a number (NaN)",
+            RequestError::NotScoreRange => "ERR min or max is not a float",
+            RequestError::NotLexRange => "ERR min or max not valid string range item",
+            RequestError::LimitOfRanks => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+            }
+            RequestError::ScoresOfLex => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
+            RequestError::NotWeight => "ERR weight value is not a float",
             RequestError::NegativeOffset => "ERR offset is out of range",
             RequestError::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             RequestError::LcsNotString => "ERR The specified keys must contain string values",

@@ -22,6 +22,11 @@ use crate::family::set_algebra::{SCombine, SInterCard, algebra_of};
 use crate::family::string::{
     Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
 };
+use crate::family::zset::{ZAdd, ZCard, ZRandMember, ZRank, ZRem, ZScan, ZScore};
+use crate::family::zset_algebra::{ZCombine, ZInterCard};
+use crate::family::zset_bounds::By;
+use crate::family::zset_pop::{ZMPop, ZPop};
+use crate::family::zset_range::{ZCount, ZRange, ZRemRange};
 use crate::family::{
     Operation,
     debug::{DebugDigestValue, DebugObject},
@@ -113,6 +118,37 @@ macro_rules! with_operation {
             DataCommand::LSet => run!(LSet::parse(args)),
             DataCommand::LTrim => run!(LTrim::parse(args)),
             DataCommand::RPopLPush => run!(LMove::right_to_left(args)),
+
+            DataCommand::ZAdd => run!(ZAdd::parse(args)),
+            DataCommand::ZCard => run!(ZCard::parse(args)),
+            DataCommand::ZCount => run!(ZCount::parse(args, By::Score)),
+            DataCommand::ZDiff | DataCommand::ZInter | DataCommand::ZUnion => {
+                run!(ZCombine::parse(args, command))
+            }
+            DataCommand::ZDiffStore | DataCommand::ZInterStore | DataCommand::ZUnionStore => {
+                run!(ZCombine::and_store(args, command))
+            }
+            DataCommand::ZIncrBy => run!(ZAdd::increment(args)),
+            DataCommand::ZInterCard => run!(ZInterCard::parse(args)),
+            DataCommand::ZLexCount => run!(ZCount::parse(args, By::Lex)),
+            DataCommand::ZMPop => run!(ZMPop::parse(args)),
+            DataCommand::ZMScore => run!(ZScore::of_several(args)),
+            DataCommand::ZPopMax | DataCommand::ZPopMin => run!(ZPop::parse(args, command)),
+            DataCommand::ZRandMember => run!(ZRandMember::parse(args)),
+            DataCommand::ZRange
+            | DataCommand::ZRangeByLex
+            | DataCommand::ZRangeByScore
+            | DataCommand::ZRevRange
+            | DataCommand::ZRevRangeByLex
+            | DataCommand::ZRevRangeByScore => run!(ZRange::parse(args, command)),
+            DataCommand::ZRangeStore => run!(ZRange::and_store(args)),
+            DataCommand::ZRank | DataCommand::ZRevRank => run!(ZRank::parse(args, command)),
+            DataCommand::ZRem => run!(ZRem::parse(args)),
+            DataCommand::ZRemRangeByLex => run!(ZRemRange::parse(args, By::Lex)),
+            DataCommand::ZRemRangeByRank => run!(ZRemRange::parse(args, By::Rank)),
+            DataCommand::ZRemRangeByScore => run!(ZRemRange::parse(args, By::Score)),
+            DataCommand::ZScan => run!(ZScan::parse(args)),
+            DataCommand::ZScore => run!(ZScore::parse(args)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

@@ -20,6 +20,11 @@ pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod set_algebra;
 pub(crate) mod string;
+pub(crate) mod zset;
+pub(crate) mod zset_algebra;
+pub(crate) mod zset_bounds;
+pub(crate) mod zset_pop;
+pub(crate) mod zset_range;
 
 use base::Args;
 use command::DataCommand;

@@ -134,7 +134,6 @@ impl<'a> Store<'a> {
         self.find(key);
     }
 
-    #[expect(dead_code, reason = "the commands of sorted sets come next")]
     /// Stores a sorted set of these members under a key, replacing what was there.
     pub(crate) fn put_zset<'m>(&mut self, key: &[u8], scored: impl Iterator<Item = (&'m [u8], f64)>) {
         if let Some(keyspace) = self.keyspace(key) {

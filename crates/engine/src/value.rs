@@ -19,7 +19,7 @@ pub(crate) use list::{Chunk, List, from_elements as list_from_elements};
 pub use list::{End, ListIter, ListMut, ListRef};
 pub use set::{Member, SetIter, SetMut, SetRef};
 pub(crate) use set::{Set, from_members as set_from_members};
-pub(crate) use zset::{Score, ZSet, from_scored as zset_from_scored};
+pub(crate) use zset::{Score, ZSet, from_scored as zset_from_scored, order as zset_order};
 pub use zset::{ZSetIter, ZSetMut, ZSetRef};
 
 use crate::table::entry::{Body, INLINE_MAX};

@@ -92,6 +92,22 @@ impl Model {
         }
     }
 
+    fn zset(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, i64>, Answer> {
+        match self.keys.get(key) {
+            Some((Value::ZSet(zset), _)) => Ok(zset.clone()),
+            Some(_) => Err(Answer::WrongType),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// What takes part in unions: a set does with scores of one.
+    fn scored(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, i64>, Answer> {
+        match self.set(key) {
+            Ok(set) => Ok(set.into_iter().map(|member| (member, 1)).collect()),
+            Err(_) => self.zset(key),
+        }
+    }
+
     fn deadline(&self, key: &[u8]) -> Option<u64> {
         self.keys.get(key).and_then(|(_, deadline)| *deadline)
     }
@@ -279,6 +295,70 @@ impl Model {
                 self.put(&parts[2], Value::List(to), deadline);
                 Answer::Text(element)
             }
+            b"ZADD" => {
+                let mut zset = self.zset(key)?;
+                let mut added = 0;
+                for pair in parts[2..].chunks(2) {
+                    added += i64::from(zset.insert(pair[1].clone(), integer(&pair[0])?).is_none());
+                }
+                self.put(key, Value::ZSet(zset), self.deadline(key));
+                Answer::Int(added)
+            }
+            b"ZREM" => {
+                let mut zset = self.zset(key)?;
+                let removed = zset.remove(&parts[2]).is_some();
+                if removed {
+                    self.put(key, Value::ZSet(zset), self.deadline(key));
+                }
+                Answer::Int(i64::from(removed))
+            }
+            b"ZSCORE" => self
+                .zset(key)?
+                .get(&parts[2])
+                .map_or(Answer::Nil, |score| Answer::Text(score.to_string().into_bytes())),
+            b"ZRANK" => {
+                let mut order: Vec<_> = self.zset(key)?.into_iter().map(|(m, score)| (score, m)).collect();
+                order.sort();
+                let rank = order.iter().position(|(_, member)| *member == parts[2]);
+                rank.map_or(Answer::Nil, |rank| Answer::Int(rank as i64))
+            }
+            b"ZCOUNT" => {
+                let (min, max) = (number(2)?, number(3)?);
+                let within = |score: &&i64| (min..=max).contains(*score);
+                Answer::Int(self.zset(key)?.values().filter(within).count() as i64)
+            }
+            b"ZREMRANGEBYSCORE" => {
+                let (min, max) = (number(2)?, number(3)?);
+                let zset = self.zset(key)?;
+                let len = zset.len();
+                let left: BTreeMap<_, _> =
+                    zset.into_iter().filter(|(_, score)| *score < min || *score > max).collect();
+                let removed = len - left.len();
+                if removed > 0 {
+                    self.put(key, Value::ZSet(left), self.deadline(key));
+                }
+                Answer::Int(removed as i64)
+            }
+            b"ZUNIONSTORE" | b"ZINTERSTORE" | b"ZDIFFSTORE" => {
+                let (one, other) = (self.scored(&parts[3])?, self.scored(&parts[4])?);
+                let mut result = one.clone();
+                match parts[0][1] {
+                    b'U' => other.iter().for_each(|(member, score)| {
+                        *result.entry(member.clone()).or_insert(0) += score;
+                    }),
+                    b'I' => {
+                        result.retain(|member, _| other.contains_key(member));
+                        result.iter_mut().for_each(|(member, score)| *score += other[member]);
+                    }
+                    _ => result.retain(|member, _| !other.contains_key(member)),
+                }
+                let len = result.len();
+                self.keys.remove(key);
+                if len > 0 {
+                    self.put(key, Value::ZSet(result), None);
+                }
+                Answer::Int(len as i64)
+            }
             b"PEXPIRE" => {
                 let new = self.now as i64 + number(2)?;
                 let Some((_, deadline)) = self.keys.get_mut(key) else { return Ok(Answer::Int(0)) };
@@ -369,6 +449,16 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "LREM key 0 member",
         "RPOPLPUSH key other",
         "RPOPLPUSH other key",
+        "ZADD key score member score member score member",
+        "ZADD key score value score member",
+        "ZREM key member",
+        "ZSCORE key member",
+        "ZRANK key member",
+        "ZCOUNT key score score",
+        "ZREMRANGEBYSCORE key score score",
+        "ZUNIONSTORE other 2 key key",
+        "ZINTERSTORE key 2 key other",
+        "ZDIFFSTORE key 2 other key",
         "PEXPIRE key life",
         "PEXPIRE key life NX",
         "PEXPIRE key life XX",
@@ -391,6 +481,7 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
             "other" => format!("o{}", random.below(4)).into_bytes(),
             "field" => format!("f{}", random.below(200)).into_bytes(),
             "member" => (random.below(900) as i64 - 300).to_string().into_bytes(),
+            "score" => (random.below(300) as i64 - 100).to_string().into_bytes(),
             "life" => (1 + random.below(3000)).to_string().into_bytes(),
             "past" => (-(random.below(1 << 45) as i64)).to_string().into_bytes(),
             "offset" => random.below(40).to_string().into_bytes(),

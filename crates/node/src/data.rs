@@ -1,6 +1,6 @@
 //! Requests for keys: to the partition that holds them, wherever it is.
 
-use base::{AckLevel, Args, DbIndex, Millis, PartitionId, WorkerId, parse_i64};
+use base::{AckLevel, Args, DbIndex, I64_TEXT_MAX, Millis, PartitionId, WorkerId, parse_i64};
 use command::{DataCommand, Lookup, Run, Spec};
 use engine::{Access, KeyspaceSet, Store};
 use resp::{Reply, Version};
@@ -219,8 +219,10 @@ impl Worker {
             let of = |at| {
                 let entry =
                     self.place_of(self.router.partition(db, args.at(at)))?.existing(db)?.peek(args.at(at))?;
-                // A record is never twice as long as what it is of takes.
-                Some(entry.memory() * 2)
+                // A record is never twice as long as what it is of takes, but for numbers of a set: in a row they take
+                // less than as text, and each may get a score.
+                let numbers = entry.value().set().map_or(0, |set| set.len());
+                Some(entry.memory() * 2 + numbers * (I64_TEXT_MAX + size_of::<f64>()))
             };
             return spec.keys_of(args).filter_map(of).fold(0, usize::saturating_add);
         }
@@ -388,7 +390,18 @@ fn stores_result(spec: &Spec) -> bool {
     use DataCommand as D;
     matches!(
         spec.run,
-        Run::Data(D::SInterStore | D::SUnionStore | D::SDiffStore | D::SMove | D::LMove | D::RPopLPush)
+        Run::Data(
+            D::SInterStore
+                | D::SUnionStore
+                | D::SDiffStore
+                | D::SMove
+                | D::LMove
+                | D::RPopLPush
+                | D::ZInterStore
+                | D::ZUnionStore
+                | D::ZDiffStore
+                | D::ZRangeStore
+        )
     )
 }
 

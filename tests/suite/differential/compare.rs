@@ -3,13 +3,16 @@
 //! All bytes must be equal, except:
 //! - replies whose order means nothing are sorted (`KEYS`, `HKEYS`, `SMEMBERS`, `HGETALL`, …);
 //! - times until or of a deadline that was given relatively may differ by the time between the two servers' clocks;
-//! - random picks (`RANDOMKEY`, `HRANDFIELD`, `SRANDMEMBER`) are equal if as many are picked;
+//! - random picks (`RANDOMKEY`, `HRANDFIELD`, `SRANDMEMBER`, `ZRANDMEMBER`) are equal if as many are picked;
 //! - sizes, ids, times of day, counts of references, idle times (shared by equal numbers in Redis) and descriptions of memory are equal if of the same type;
 //! - `DEBUG` has subcommands with rows of their own here and none in Redis, so its refusals read differently;
 //! - a list that Redis 7.2 would keep in its small form is a `quicklist` in Redis 7.0;
-//! - a hash or set that `SWAPDB` moved is stored anew, so here it may be small again where Redis keeps its table, and
+//! - scores are written with 17 digits by Redis 7.0 and with as few as say the same number by 7.2; a big sorted set of
+//!   Redis keeps the sign of a zero;
+//! - Redis 7.2 takes the big form of a sorted set for many members at once before it looks how many of them are the same;
+//! - a hash, set or sorted set that `SWAPDB` moved is stored anew, so here it may be small again where Redis keeps its table, and
 //!   small sets have a form that Redis 7.0 has not;
-//! - iterations (`SCAN`, `HSCAN`, `SSCAN`) are run to their end and compared as sets.
+//! - iterations (`SCAN`, `HSCAN`, `SSCAN`, `ZSCAN`) are run to their end and compared as sets.
 
 use narf_tests::Value;
 
@@ -26,6 +29,8 @@ pub(crate) enum Class {
     Near(i64),
     /// As many elements.
     Count,
+    /// To the byte, but for the digits of scores.
+    Scores,
     /// To the byte, but for small forms.
     Encoding,
     /// The same type.
@@ -56,7 +61,10 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("HGETALL", _) => Class::Pairs,
         ("TTL" | "EXPIRETIME", _) => Class::Near(SLACK_SECONDS),
         ("PTTL" | "PEXPIRETIME", _) => Class::Near(SLACK_SECONDS * 1000),
-        ("RANDOMKEY" | "HRANDFIELD" | "SRANDMEMBER", _) => Class::Count,
+        ("RANDOMKEY" | "HRANDFIELD" | "SRANDMEMBER" | "ZRANDMEMBER", _) => Class::Count,
+        ("ZADD" | "ZINCRBY" | "ZSCORE" | "ZMSCORE", _) => Class::Scores,
+        ("ZRANGE" | "ZREVRANGE" | "ZRANGEBYSCORE" | "ZREVRANGEBYSCORE", _) => Class::Scores,
+        ("ZPOPMIN" | "ZPOPMAX" | "ZMPOP" | "ZUNION" | "ZINTER" | "ZDIFF", _) => Class::Scores,
         ("OBJECT", Some("REFCOUNT" | "IDLETIME")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
         ("OBJECT", Some("ENCODING")) => Class::Encoding,
         ("DEBUG", _) => Class::Debug,
@@ -64,7 +72,7 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("HELLO" | "TIME" | "LASTSAVE", _) => Class::Shape,
         ("SCAN", _) => Class::Scan { cursor: 1, pairs: false },
         ("SSCAN", _) => Class::Scan { cursor: 2, pairs: false },
-        ("HSCAN", _) => Class::Scan { cursor: 2, pairs: true },
+        ("HSCAN" | "ZSCAN", _) => Class::Scan { cursor: 2, pairs: true },
         _ => Class::Exact,
     }
 }
@@ -82,14 +90,17 @@ pub(crate) fn equal(class: Class, reference: &Value, subject: &Value) -> bool {
     }
     match class {
         Class::Exact => reference == subject,
+        Class::Scores => same_scores(reference, subject),
         Class::Encoding => {
             let is =
                 |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());
             reference == subject
                 || (is(reference, "hashtable") && (is(subject, "listpack") || is(subject, "intset")))
                 || (is(reference, "quicklist") && is(subject, "listpack"))
+                || (is(reference, "skiplist") && is(subject, "listpack"))
                 // Redis 7.2 looks at how many members come before it looks at which.
                 || (is(reference, "intset") && is(subject, "hashtable"))
+                || (is(reference, "listpack") && is(subject, "skiplist"))
         }
         Class::Unordered => reference.clone().sorted() == subject.clone().sorted(),
         Class::Pairs => paired(reference) == paired(subject),
@@ -127,4 +138,52 @@ fn size(value: &Value) -> usize {
 
 fn same_type(a: &Value, b: &Value) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
+}
+
+/// Whether two replies are alike but for the digits of numbers.
+pub(crate) fn same_scores(reference: &Value, subject: &Value) -> bool {
+    match (reference, subject) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_scores(a, b))
+        }
+        (Value::Bulk(a), Value::Bulk(b)) | (Value::Double(a), Value::Double(b)) => {
+            let number = std::str::from_utf8(b).ok().and_then(|text| text.parse::<f64>().ok());
+            a == b
+                || number.is_some_and(|number| *a == with_17_digits(number).as_bytes())
+                || (a == b"-0" && b == b"0")
+        }
+        _ => reference == subject,
+    }
+}
+
+/// What C prints for `%.17g`.
+fn with_17_digits(number: f64) -> String {
+    let scientific = format!("{number:.16e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..17).contains(&exponent) {
+        return trimmed(&format!("{number:.*}", (16 - exponent) as usize));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+}
+
+#[test]
+fn numbers_are_printed_as_c_prints_them() {
+    for (number, expect) in [
+        (0.1, "0.10000000000000001"),
+        (-2.5e-3, "-0.0025000000000000001"),
+        (1e17, "1e+17"),
+        (12.0, "12"),
+        (1e16, "10000000000000000"),
+        (1e-5, "1.0000000000000001e-05"),
+        (1e300, "1.0000000000000001e+300"),
+        (f64::INFINITY, "inf"),
+    ] {
+        assert_eq!(with_17_digits(number), expect);
+    }
 }

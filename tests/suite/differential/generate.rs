@@ -8,6 +8,7 @@ mod hash;
 mod internal;
 mod list;
 mod set;
+mod sorted_set;
 mod string;
 
 use base::Random;
@@ -381,8 +382,9 @@ impl Generator {
         ];
         // A wait for replicas that do not exist would never end; `DEBUG` is told wrong arguments in other words; what
         // `COMMAND` tells of the table differs; 7.0 keeps the name that a refused `HELLO` gave, 7.2 does not; 7.0 takes
-        // the least rank of all for one of its own making, 7.2 refuses it; `SPOP` without its count takes what chance says.
-        let left_alone: [&[u8]; 6] = [b"WAIT", b"DEBUG", b"COMMAND", b"HELLO", b"LPOS", b"SPOP"];
+        // the least rank of all for one of its own making, 7.2 refuses it; `SPOP` without its count takes what chance says; `ZRANK` takes one more argument in 7.2.
+        let left_alone: [&[u8]; 8] =
+            [b"WAIT", b"DEBUG", b"COMMAND", b"HELLO", b"LPOS", b"SPOP", b"ZRANK", b"ZREVRANK"];
         if self.random.chance(92, 100) || left_alone.contains(&args[0].as_slice()) {
             return args;
         }
@@ -537,6 +539,7 @@ fn data(command: DataCommand, g: &mut Generator) -> Args {
         Group::Hash => hash::data(command, g),
         Group::Set => set::data(command, g),
         Group::List => list::data(command, g),
+        Group::SortedSet => sorted_set::data(command, g),
         _ => generic::data(command, g),
     }
 }

@@ -332,7 +332,12 @@ impl Pair {
         };
         let reference = whole(&mut self.reference[step.connection]);
         let subject = whole(&mut self.subject[step.connection]);
-        if reference == subject { Ok(()) } else { Err(mismatch(step, &reference, &subject)) }
+        let same = if step.args[0].eq_ignore_ascii_case(b"ZSCAN") {
+            compare::same_scores(&reference, &subject)
+        } else {
+            reference == subject
+        };
+        if same { Ok(()) } else { Err(mismatch(step, &reference, &subject)) }
     }
 }
 
@@ -341,7 +346,7 @@ impl Pair {
 fn plain_len(steps: &[Step]) -> usize {
     let ends = |step: &Step| {
         let name = String::from_utf8_lossy(&step.args[0]).to_ascii_uppercase();
-        matches!(name.as_str(), "HELLO" | "RESET" | "SCAN" | "HSCAN" | "SSCAN")
+        matches!(name.as_str(), "HELLO" | "RESET" | "SCAN" | "HSCAN" | "SSCAN" | "ZSCAN")
     };
     let before = steps.iter().position(is_subscription).unwrap_or(steps.len());
     let with = steps.iter().position(ends).map_or(steps.len(), |at| at + 1);

@@ -92,8 +92,8 @@ fn place(index: i64, len: usize) -> Option<usize> {
     usize::try_from(index).ok()
 }
 
-/// The first place and the number of elements between two indexes, both included, of a list of `len`.
-fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
+/// The first place and the number of elements between two indexes, both included, of a list or sorted set of `len`.
+pub(super) fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
     let start = place(start, len).unwrap_or(0).min(len);
     let end = place(stop, len).map_or(0, |stop| stop.saturating_add(1).min(len));
     (start, end.saturating_sub(start))

@@ -190,6 +190,17 @@ impl Requests {
                 "integer" => self.integer(),
                 "float" => self.float(),
                 "member" => self.member(),
+                "bound" => {
+                    let start = self.pick(&["", "("]);
+                    [start.as_bytes(), &self.float()].concat()
+                }
+                "name" => match self.random.below(6) {
+                    0 => self.pick(&["-", "+", "", "a", "-x"]).into(),
+                    _ => {
+                        let start = self.pick(&["[", "("]);
+                        [start.as_bytes(), &self.member()].concat()
+                    }
+                },
                 word => self.word(word),
             };
             request.push(&argument);
@@ -353,6 +364,79 @@ impl Requests {
                 request.push(end.as_bytes());
                 self.options(request, &["COUNT integer", "COUNT 2"]);
             }
+            ZAdd => {
+                self.push_each(request, "key");
+                self.options(request, &["NX", "XX", "GT", "LT", "CH", "INCR"]);
+                // Seldom so many that the small form gives way.
+                let many = if self.random.chance(1, 40) { 200 } else { 1 };
+                (0..many).for_each(|_| self.some(request, "float member"));
+            }
+            ZCard => self.push_each(request, "key"),
+            ZIncrBy => self.push_each(request, "key float member"),
+            ZScore => self.push_each(request, "key member"),
+            ZRem | ZMScore => {
+                self.push_each(request, "key");
+                self.some(request, "member");
+            }
+            ZRank | ZRevRank => {
+                self.push_each(request, "key member");
+                self.options(request, &["WITHSCORE"]);
+            }
+            ZCount | ZRemRangeByScore => self.push_each(request, "key bound bound"),
+            ZLexCount | ZRemRangeByLex => self.push_each(request, "key name name"),
+            ZRemRangeByRank => self.push_each(request, "key integer integer"),
+            ZRange | ZRangeStore => {
+                self.push_each(request, if command == ZRange { "key" } else { "key key" });
+                let by = self.pick(&["integer integer", "bound bound BYSCORE", "name name BYLEX"]);
+                self.push_each(request, by);
+                self.options(request, &["REV", "LIMIT integer integer", "WITHSCORES", "LIMIT 1"]);
+            }
+            ZRevRange => {
+                self.push_each(request, "key integer integer");
+                self.options(request, &["WITHSCORES"]);
+            }
+            ZRangeByScore | ZRevRangeByScore => {
+                self.push_each(request, "key bound bound");
+                self.options(request, &["WITHSCORES", "LIMIT integer integer"]);
+            }
+            ZRangeByLex | ZRevRangeByLex => {
+                self.push_each(request, "key name name");
+                self.options(request, &["LIMIT integer integer"]);
+            }
+            ZPopMin | ZPopMax => {
+                self.push_each(request, "key");
+                self.options(request, &["integer"]);
+            }
+            ZMPop => {
+                self.counted_keys(request);
+                let end = self.pick(&["MIN", "max", "top"]);
+                request.push(end.as_bytes());
+                self.options(request, &["COUNT integer", "COUNT 2"]);
+            }
+            ZRandMember => {
+                self.push_each(request, "key");
+                self.options(request, &["integer", "integer WITHSCORES"]);
+            }
+            ZScan => {
+                self.push_each(request, "key");
+                let cursor = self.pick(&["0", "0", "0", "x", "", "-1", "5000000"]);
+                request.push(cursor.as_bytes());
+                self.options(request, &["MATCH 1*", "COUNT integer", "COUNT 1000"]);
+            }
+            ZInter | ZUnion | ZDiff | ZInterStore | ZUnionStore | ZDiffStore => {
+                if matches!(command, ZInterStore | ZUnionStore | ZDiffStore) {
+                    self.push_each(request, "key");
+                }
+                self.counted_keys(request);
+                self.options(
+                    request,
+                    &["WEIGHTS float", "WEIGHTS float float", "AGGREGATE MIN", "AGGREGATE max", "WITHSCORES"],
+                );
+            }
+            ZInterCard => {
+                self.counted_keys(request);
+                self.options(request, &["LIMIT integer", "LIMIT 1"]);
+            }
             Copy => {
                 self.push_each(request, "key key");
                 self.options(request, &["REPLACE", "DB 0", "DB integer", "DB 99"]);
@@ -403,6 +487,14 @@ impl Requests {
                     "MINMATCHLEN",
                     "WITHMATCHLEN",
                     "WITHVALUES",
+                    "WITHSCORES",
+                    "BYSCORE",
+                    "BYLEX",
+                    "REV",
+                    "LIMIT",
+                    "WEIGHTS",
+                    "AGGREGATE",
+                    "INCR",
                     "SAMPLES",
                     "*",
                 ];

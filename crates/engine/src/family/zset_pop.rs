@@ -1,0 +1,117 @@
+//! Sorted set commands that take members out at an end.
+
+use base::{Args, parse_i64};
+use command::DataCommand;
+use resp::Reply;
+
+use super::draw::start_pairs;
+use super::list_move::pop_arguments;
+use super::options::is_word;
+use super::zset::{find_zset, write_score, write_scored};
+use super::{Applied, Operation, Parsed};
+use crate::{RequestError, Store};
+
+/// `ZPOPMIN` and `ZPOPMAX`.
+pub(crate) struct ZPop<'a> {
+    key: &'a [u8],
+    from_highest: bool,
+    count: Option<usize>,
+}
+
+impl<'a> ZPop<'a> {
+    pub(crate) fn parse(args: Args<'a>, command: DataCommand) -> Parsed<'a, ZPop<'a>> {
+        if args.len() > 3 {
+            return Err(RequestError::Syntax);
+        }
+        let count = match args.get(2) {
+            None => None,
+            Some(text) => {
+                let count = parse_i64(text).and_then(|count| usize::try_from(count).ok());
+                Some(count.ok_or(RequestError::NotPositive)?)
+            }
+        };
+        Ok(ZPop { key: args.at(1), from_highest: command == DataCommand::ZPopMax, count })
+    }
+}
+
+impl<'a> Operation<'a> for ZPop<'a> {
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        let Some(len) = find_zset(store, self.key)?.map(|zset| zset.len()) else {
+            reply.array(0);
+            return Ok(());
+        };
+        let count = self.count.unwrap_or(1).min(len);
+        // Without a count the one pair is not within an array of its own, even in RESP3.
+        match self.count {
+            Some(_) => start_pairs(count, true, reply),
+            None => reply.array(2),
+        }
+        let in_arrays = self.count.is_some();
+        pop(store, self.key, self.from_highest, count, |scored| {
+            if in_arrays {
+                write_scored(scored, true, reply);
+            } else {
+                reply.bulk(scored.0);
+                write_score(scored.1, reply);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Shows and takes out `count` members from an end of the sorted set under `key`, which has so many.
+fn pop(store: &mut Store<'_>, key: &[u8], from_highest: bool, count: usize, show: impl FnMut((&[u8], f64))) {
+    let Some(mut entry) = store.find_mut(key) else { return };
+    let Some(mut zset) = entry.zset() else { return };
+    let len = zset.len();
+    let (start, end) = if from_highest { (len - count, len) } else { (0, count) };
+    let members = zset.view().range(start, end);
+    if from_highest {
+        members.rev().for_each(show)
+    } else {
+        members.for_each(show)
+    }
+    if count == len {
+        store.remove(key);
+    } else {
+        zset.remove_range(start, end);
+    }
+}
+
+/// `ZMPOP`.
+pub(crate) struct ZMPop<'a> {
+    keys: Args<'a>,
+    from_highest: bool,
+    count: usize,
+}
+
+impl<'a> ZMPop<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, ZMPop<'a>> {
+        let (keys, from_highest, count) = pop_arguments(args, |word| match word {
+            _ if is_word(word, "MIN") => Ok(false),
+            _ if is_word(word, "MAX") => Ok(true),
+            _ => Err(RequestError::Syntax),
+        })?;
+        Ok(ZMPop { keys, from_highest, count })
+    }
+}
+
+impl<'a> Operation<'a> for ZMPop<'a> {
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        for key in self.keys.iter() {
+            let Some(len) = find_zset(store, key)?.map(|zset| zset.len()) else { continue };
+            let count = self.count.min(len);
+            reply.array(2);
+            reply.bulk(key);
+            reply.array(count);
+            pop(store, key, self.from_highest, count, |(member, score)| {
+                reply.array(2);
+                reply.bulk(member);
+                write_score(score, reply);
+            });
+            return Ok(());
+        }
+        reply.null_array();
+        Ok(())
+    }
+}
