@@ -68,6 +68,31 @@ def test_lists():
     assert r.ltrim("l", 10, -11) is True and r.llen("l") == 980 and r.lrem("l", 0, "500") == 1
 
 
+def test_sorted_sets():
+    for protocol in (2, 3):
+        r = connect(protocol=protocol, decode_responses=True)
+        r.delete("z", "{z}other", "{z}to")
+        pair = list if protocol == 3 else tuple
+        assert r.zadd("z", {"a": 1, "b": 2.5, "c": 3}) == 3 and r.zadd("z", {"a": 0.5, "d": 9}, nx=True) == 1
+        assert r.zadd("z", {"a": 5}, incr=True) == 6.0 and r.zadd("z", {"a": 1}, gt=True, ch=True) == 0
+        assert r.zrange("z", 0, -1) == ["b", "c", "a", "d"] and r.zcard("z") == 4
+        assert r.zrange("z", 0, 1, desc=True, withscores=True) == [pair(("d", 9.0)), pair(("a", 6.0))]
+        assert r.zrangebyscore("z", "(2.5", "+inf", start=0, num=2) == ["c", "a"]
+        assert r.zscore("z", "b") == 2.5 and r.zmscore("z", ["b", "x"]) == [2.5, None]
+        assert r.zrank("z", "a") == 2 and r.zrevrank("z", "a") == 1 and r.zincrby("z", -1, "b") == 1.5
+        assert r.zrank("z", "a", withscore=True) == [2, 6.0]
+        assert r.zcount("z", 1, 6) == 3 and r.zlexcount("z", "-", "+") == 4
+        r.zadd("{z}other", {"a": 1, "x": 2})
+        assert r.zinter(["z", "{z}other"], withscores=True) == [pair(("a", 7.0))]
+        assert r.zunionstore("{z}to", {"z": 1, "{z}other": 10}, aggregate="MAX") == 5
+        assert r.zscore("{z}to", "a") == 10.0 and r.zdiff(["z", "{z}other"]) == ["b", "c", "d"]
+        assert dict(r.zscan_iter("{z}other")) == {"a": 1.0, "x": 2.0}
+        # What redis-py makes of a pair without an array of its own differs.
+        assert r.zpopmin("z") == ([("b", 1.5)] if protocol == 2 else ["b", 1.5])
+        assert r.zmpop(2, ["{z}none", "z"], max=True, count=1) == ["z", [["d", "9" if protocol == 2 else 9.0]]]
+        assert r.zremrangebyscore("z", "-inf", "inf") == 2 and not r.exists("z")
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

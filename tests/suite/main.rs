@@ -29,5 +29,6 @@ mod readme;
 mod real_clients;
 mod scan;
 mod sets;
+mod sorted_sets;
 mod strings;
 mod transactions;
