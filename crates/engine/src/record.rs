@@ -467,6 +467,26 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_sorted_set_has_members_and_scores_that_are_numbers() {
+        let mut out = Vec::new();
+        let mut part = RowPart::of_zset(b"z", None, &mut out);
+        part.push_scored(b"a", 1.5);
+        part.push_scored(b"", f64::NEG_INFINITY);
+        part.end();
+        assert_eq!(out[..12], *b"\x20\x0D\x01z\x02\0\0\0\x01a\0\0");
+        let scored = |bytes| match decode(bytes).map(|record| record.value) {
+            Ok(RecordValue::ZSet { scored, part: true }) => Ok(scored.collect::<Vec<_>>()),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        assert_eq!(scored(&out), Ok(vec![(b"a".as_slice(), 1.5), (b"", f64::NEG_INFINITY)]));
+        let end = out.len();
+        let damaged = [&out[..end - 8], &f64::NAN.to_le_bytes()].concat();
+        assert_eq!(scored(&damaged), Err(RecordError::Wrong { what: "score", at: end - 8 }));
+        assert_eq!(scored(&out[..end - 1]), Err(RecordError::Short { have: end - 1 }));
+    }
+
+    #[test]
     fn a_kind_has_one_version() {
         let mut out = Vec::new();
         put_head(8, b"k", Some(Millis(1)), &mut out);

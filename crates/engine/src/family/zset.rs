@@ -334,6 +334,10 @@ impl<'a> Operation<'a> for ZRandMember<'a> {
                 Some((member, _)) => reply.bulk(member),
                 None => reply.null(),
             },
+            Draw::Distinct(count) if count >= zset.len() => {
+                start_pairs(zset.len(), self.with_scores, reply);
+                zset.iter().for_each(|scored| write_scored(scored, self.with_scores, reply));
+            }
             Draw::Distinct(count) => {
                 let drawn = zset.sample(count, &mut random);
                 start_pairs(drawn.len(), self.with_scores, reply);

@@ -167,3 +167,30 @@ fn names(zset: ZSetRef<'_>, min: Name<'_>, max: Name<'_>, from_highest: bool) ->
         (before, before + run)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(by: By, text: &[u8], expect: RequestError<'static>) {
+        assert_eq!(Range::parse(by, text, text).err(), Some(expect), "{}", text.escape_ascii());
+    }
+
+    #[test]
+    fn bounds_are_read_as_redis_reads_them() {
+        for text in [b"(1".as_slice(), b"", b"(", b" 1", b"-inf", b"(+inf", b"1\0x"] {
+            assert!(Range::parse(By::Score, text, text).is_ok(), "{}", text.escape_ascii());
+        }
+        for text in [b"nan".as_slice(), b"((1", b"1 ", b"[1"] {
+            refused(By::Score, text, RequestError::NotScoreRange);
+        }
+        for text in [b"-".as_slice(), b"+", b"[", b"(", b"[a", b"-\0x", b"+\0"] {
+            assert!(Range::parse(By::Lex, text, text).is_ok(), "{}", text.escape_ascii());
+        }
+        for text in [b"".as_slice(), b"a", b"-x", b"++", b" [a"] {
+            refused(By::Lex, text, RequestError::NotLexRange);
+        }
+        refused(By::Rank, b"1.5", RequestError::NotInteger);
+    }
+}

@@ -7,9 +7,9 @@ use resp::Reply;
 use super::draw::start_pairs;
 use super::list_move::pop_arguments;
 use super::options::is_word;
-use super::zset::{find_zset, write_score, write_scored};
+use super::zset::{write_score, write_scored};
 use super::{Applied, Operation, Parsed};
-use crate::{RequestError, Store};
+use crate::{RequestError, Store, ZSetMut};
 
 /// `ZPOPMIN` and `ZPOPMAX`.
 pub(crate) struct ZPop<'a> {
@@ -36,33 +36,37 @@ impl<'a> ZPop<'a> {
 
 impl<'a> Operation<'a> for ZPop<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let Some(len) = find_zset(store, self.key)?.map(|zset| zset.len()) else {
+        let Some(mut entry) = store.find_mut(self.key) else {
             reply.array(0);
             return Ok(());
         };
-        let count = self.count.unwrap_or(1).min(len);
+        let mut zset = entry.zset().ok_or(RequestError::WrongType)?;
+        let count = self.count.unwrap_or(1).min(zset.len());
         // Without a count the one pair is not within an array of its own, even in RESP3.
-        match self.count {
-            Some(_) => start_pairs(count, true, reply),
-            None => reply.array(2),
-        }
         let in_arrays = self.count.is_some();
-        pop(store, self.key, self.from_highest, count, |scored| {
+        if in_arrays {
+            start_pairs(count, true, reply);
+        } else {
+            reply.array(2);
+        }
+        let is_emptied = pop(&mut zset, self.from_highest, count, |(member, score)| {
             if in_arrays {
-                write_scored(scored, true, reply);
+                write_scored((member, score), true, reply);
             } else {
-                reply.bulk(scored.0);
-                write_score(scored.1, reply);
+                reply.bulk(member);
+                write_score(score, reply);
             }
         });
+        if is_emptied {
+            store.remove(self.key);
+        }
         Ok(())
     }
 }
 
-/// Shows and takes out `count` members from an end of the sorted set under `key`, which has so many.
-fn pop(store: &mut Store<'_>, key: &[u8], from_highest: bool, count: usize, show: impl FnMut((&[u8], f64))) {
-    let Some(mut entry) = store.find_mut(key) else { return };
-    let Some(mut zset) = entry.zset() else { return };
+/// Shows `count` members from an end of a sorted set, which has so many, and takes them out; if these are all, the
+/// caller removes the key instead.
+fn pop(zset: &mut ZSetMut<'_, '_>, from_highest: bool, count: usize, show: impl FnMut((&[u8], f64))) -> bool {
     let len = zset.len();
     let (start, end) = if from_highest { (len - count, len) } else { (0, count) };
     let members = zset.view().range(start, end);
@@ -71,11 +75,10 @@ fn pop(store: &mut Store<'_>, key: &[u8], from_highest: bool, count: usize, show
     } else {
         members.for_each(show)
     }
-    if count == len {
-        store.remove(key);
-    } else {
+    if count < len {
         zset.remove_range(start, end);
     }
+    count == len
 }
 
 /// `ZMPOP`.
@@ -99,16 +102,20 @@ impl<'a> ZMPop<'a> {
 impl<'a> Operation<'a> for ZMPop<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         for key in self.keys.iter() {
-            let Some(len) = find_zset(store, key)?.map(|zset| zset.len()) else { continue };
-            let count = self.count.min(len);
+            let Some(mut entry) = store.find_mut(key) else { continue };
+            let mut zset = entry.zset().ok_or(RequestError::WrongType)?;
+            let count = self.count.min(zset.len());
             reply.array(2);
             reply.bulk(key);
             reply.array(count);
-            pop(store, key, self.from_highest, count, |(member, score)| {
+            let is_emptied = pop(&mut zset, self.from_highest, count, |(member, score)| {
                 reply.array(2);
                 reply.bulk(member);
                 write_score(score, reply);
             });
+            if is_emptied {
+                store.remove(key);
+            }
             return Ok(());
         }
         reply.null_array();

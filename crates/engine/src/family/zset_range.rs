@@ -229,3 +229,24 @@ impl<'a> Operation<'a> for ZRemRange<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_passes_some_over_and_takes_some() {
+        for ((offset, count), expect) in [
+            ((0, -1), (0, 5)),
+            ((0, 2), (0, 2)),
+            ((3, 9), (3, 2)),
+            ((5, 1), (5, 0)),
+            ((9, -1), (5, 0)),
+            ((1, 0), (1, 0)),
+            ((-1, 3), (5, 0)),
+            ((i64::MAX, i64::MIN), (5, 0)),
+        ] {
+            assert_eq!(Limit { offset, count }.cut(5), expect, "{offset} {count}");
+        }
+    }
+}
