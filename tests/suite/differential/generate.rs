@@ -161,6 +161,7 @@ impl Generator {
             return vec![Step { connection, args: self.restricted() }];
         }
         let mut in_transaction = shadow.queued.is_some();
+        let mut is_subscribed = shadow.is_subscribed();
         let len = 1 + self.random.below(24);
         (0..len)
             .map(|_| {
@@ -169,10 +170,11 @@ impl Generator {
                     let step = Step { connection, args };
                     let name = String::from_utf8_lossy(&step.args[0]).to_ascii_uppercase();
                     // Subscribed connections do not go into transactions, nor subscriptions and protocol switches:
-                    // their replies would come where others are expected.
+                    // their replies would come where others are expected, and 7.0 puts messages into that of `EXEC`.
                     let apart = (in_transaction && (is_subscription(&step) || name == "HELLO"))
-                        || (shadow.is_subscribed() && name == "MULTI");
+                        || (is_subscribed && name == "MULTI");
                     if !apart {
+                        is_subscribed |= is_subscription(&step);
                         match name.as_str() {
                             "MULTI" => in_transaction = true,
                             // With an argument too many it is refused and the transaction goes on.
