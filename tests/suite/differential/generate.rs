@@ -384,10 +384,12 @@ impl Generator {
         ];
         // A wait for replicas that do not exist would never end; `DEBUG` is told wrong arguments in other words; what
         // `COMMAND` tells of the table differs; 7.0 keeps the name that a refused `HELLO` gave, 7.2 does not; 7.0 takes
-        // the least rank of all for one of its own making, 7.2 refuses it; `SPOP` without its count takes what chance says; `ZRANK` takes one more argument in 7.2.
+        // the least rank of all for one of its own making, 7.2 refuses it; `SPOP` without its count takes what chance says; `ZRANK` takes one more argument in 7.2; and the
+        // members of some keys keep one score.
         let left_alone: [&[u8]; 8] =
             [b"WAIT", b"DEBUG", b"COMMAND", b"HELLO", b"LPOS", b"SPOP", b"ZRANK", b"ZREVRANK"];
-        if self.random.chance(92, 100) || left_alone.contains(&args[0].as_slice()) {
+        let keeps_scores = args[0] == b"ZADD" && sorted_set::NAMES_KEYS.contains(&args[1].as_slice());
+        if self.random.chance(92, 100) || left_alone.contains(&args[0].as_slice()) || keeps_scores {
             return args;
         }
         let odd = ODD[self.random.below(ODD.len() as u64) as usize].to_vec();

@@ -1,8 +1,14 @@
 //! Requests of the sorted set commands.
+//!
+//! Ranges of names are asked of keys of their own, whose members all have one score: of others Redis promises nothing,
+//! and what its big form gives depends on chance.
 
 use command::DataCommand;
 
 use super::{Args, Generator, args, counted_keys, keyed, missing, owned};
+
+/// Keys of sorted sets for ranges of names.
+pub(super) const NAMES_KEYS: [&[u8]; 3] = [b"n0", b"n1", b"{tag}n2"];
 
 pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
     match command {
@@ -19,7 +25,7 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
             all
         }
         DataCommand::ZInterStore => combine("ZINTERSTORE", true, false, g),
-        DataCommand::ZLexCount => args("ZLEXCOUNT", [g.key(), g.name(), g.name()]),
+        DataCommand::ZLexCount => args("ZLEXCOUNT", [g.names_key(), g.name(), g.name()]),
         DataCommand::ZMPop => {
             let mut all = counted_keys("ZMPOP", g);
             all.extend(g.line(&[
@@ -57,12 +63,12 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
             all
         }
         DataCommand::ZRange => {
-            let mut all = args("ZRANGE", [g.key()]);
+            let mut all = args("ZRANGE", []);
             all.extend(range(g, true));
             all
         }
         DataCommand::ZRangeStore => {
-            let mut all = args("ZRANGESTORE", [g.key(), g.key()]);
+            let mut all = args("ZRANGESTORE", [g.key()]);
             all.extend(range(g, false));
             all
         }
@@ -77,8 +83,14 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
         }
         DataCommand::ZRank => args("ZRANK", [g.key(), g.member()]),
         DataCommand::ZRevRank => args("ZREVRANK", [g.key(), g.member()]),
-        DataCommand::ZRem => keyed("ZREM", g, 4, Generator::member),
-        DataCommand::ZRemRangeByLex => args("ZREMRANGEBYLEX", [g.key(), g.name(), g.name()]),
+        DataCommand::ZRem => {
+            let mut all = keyed("ZREM", g, 4, Generator::member);
+            if g.random.chance(1, 6) {
+                all[1] = g.names_key();
+            }
+            all
+        }
+        DataCommand::ZRemRangeByLex => args("ZREMRANGEBYLEX", [g.names_key(), g.name(), g.name()]),
         DataCommand::ZRemRangeByRank => {
             // Seldom much, so that sorted sets grow.
             let mut all = args("ZREMRANGEBYRANK", [g.key()]);
@@ -107,6 +119,10 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
 }
 
 impl Generator {
+    fn names_key(&mut self) -> Vec<u8> {
+        NAMES_KEYS[self.random.below(3) as usize].to_vec()
+    }
+
     /// Mostly one of a few, so that members share it.
     fn score(&mut self) -> Vec<u8> {
         match self.random.below(12) {
@@ -157,24 +173,28 @@ fn add(g: &mut Generator) -> Args {
         "", "", "", "", "", "", "CH", "NX", "XX", "GT", "LT", "XX CH", "gt ch", "LT XX", "INCR", "NX INCR",
         "XX INCR", "GT INCR", "LT INCR", "NX XX", "NX GT", "GT LT", "BANANA",
     ]));
+    let has_names = g.random.chance(1, 4);
+    if has_names {
+        all[1] = g.names_key();
+    }
     let increments = all.iter().any(|word| word == b"INCR");
     // Seldom so many that the small encoding no longer holds them.
     let many = if g.random.chance(1, 60) { 150 } else { 1 + g.random.below(4) };
     let many = if increments && g.random.chance(4, 5) { 1 } else { many };
     for _ in 0..many {
-        all.push(g.score());
+        all.push(if has_names { owned("0") } else { g.score() });
         let member = if many > 100 { g.random.below(1000).to_string().into_bytes() } else { g.member() };
         all.push(member);
     }
     all
 }
 
-/// What stands behind the key of `ZRANGE`.
+/// What `ZRANGE` takes, from the key on.
 fn range(g: &mut Generator, answers: bool) -> Args {
     let mut all = match g.random.below(3) {
-        0 => vec![g.index(), g.index()],
-        1 => vec![g.bound(), g.bound(), owned("BYSCORE")],
-        _ => vec![g.name(), g.name(), owned("bylex")],
+        0 => vec![g.key(), g.index(), g.index()],
+        1 => vec![g.key(), g.bound(), g.bound(), owned("BYSCORE")],
+        _ => vec![g.names_key(), g.name(), g.name(), owned("bylex")],
     };
     all.extend(g.line(&["", "", "REV", "rev", "REV REV", "BYLEX", "BANANA"]));
     all.extend(g.line(&[
@@ -194,7 +214,7 @@ fn range(g: &mut Generator, answers: bool) -> Args {
 }
 
 fn by_lex(name: &str, g: &mut Generator) -> Args {
-    let mut all = args(name, [g.key(), g.name(), g.name()]);
+    let mut all = args(name, [g.names_key(), g.name(), g.name()]);
     all.extend(g.line(&["", "", "LIMIT 0 2", "LIMIT 1 -1", "LIMIT -1 1", "LIMIT 1", "WITHSCORES", "REV"]));
     all
 }
