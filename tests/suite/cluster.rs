@@ -313,7 +313,7 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
     if skip_unless_narf() {
         return;
     }
-    let cluster = Cluster::of(2);
+    let mut cluster = Cluster::of(2);
     let port = cluster.nodes[1].port();
     let narf = |words: &[&str]| {
         let url = format!("redis://127.0.0.1:{port}");
@@ -335,9 +335,19 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
     assert!(code == 0 && owner.contains("12182"), "{owner}");
     let (code, token, _) = narf(&["invite", "60"]);
     assert!(code == 0 && token.starts_with("narf1."), "{token}");
+    let (code, found, _) = narf(&["check"]);
+    assert!(code == 6 && found.contains("3 copies of each partition are wanted"), "{found}");
+    assert!(found.contains("start 1 more"), "{found}");
     assert_eq!(narf(&["replicas", "2"]).0, 0);
+    eventually("a cluster that is well", || (narf(&["check"]).0 == 0).then_some(()));
     let (code, _, error) = narf(&["remove", "nobody"]);
     assert!(code == 1 && error.contains("no node is called 'nobody'"), "{error}");
+    cluster.nodes[0].kill9();
+    let found = eventually("a node that is missed", || {
+        let (code, found, _) = narf(&["check"]);
+        (code == 6 && found.contains("cannot be written to")).then_some(found)
+    });
+    assert!(found.contains(&format!("node {name} (")) && found.contains("narf cluster remove"), "{found}");
 }
 
 #[test]

@@ -158,7 +158,12 @@ fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) 
     {
         say(&format!("narf: {advice}"));
     }
-    Ok(exit_of(&reply))
+    let looks_for_faults =
+        parts.iter().map(|word| word.to_ascii_lowercase()).eq([b"fabric".as_slice(), b"check"]);
+    match &reply {
+        Value::Array(found) if looks_for_faults && !found.is_empty() => Ok(Exit::Degraded),
+        reply => Ok(exit_of(reply)),
+    }
 }
 
 /// Writes a reply where it belongs: data to `out`, in text an error to standard error.

@@ -22,6 +22,8 @@ pub enum Exit {
     Denied = 4,
     /// Nothing there.
     Nothing = 5,
+    /// Something was looked for that is wrong, and found.
+    Degraded = 6,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }

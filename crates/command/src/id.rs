@@ -78,7 +78,7 @@ commands! {
         // Cluster.
         Asking ClusterHelp ClusterInfo ClusterKeySlot ClusterMyId ClusterNodes ClusterShards ClusterSlots
         ReadOnly ReadWrite
-        FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
+        FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
         FabricReplicas FabricStatus
     }
 }

@@ -104,7 +104,7 @@ impl Worker {
         self.ask(session, Question::Standings, Box::new(finish));
     }
 
-    /// `FABRIC MAP`, `MEMBERS`, `OWNER` and `STATUS`.
+    /// `FABRIC CHECK`, `MAP`, `MEMBERS`, `OWNER` and `STATUS`.
     pub(crate) fn show_fabric(&mut self, session: &mut Session, command: NodeCommand, args: Args<'_>) {
         if !self.fabric.is_on {
             return Reply::new(session.output.end(), session.version).error(ALONE);
@@ -126,6 +126,11 @@ impl Worker {
                         Some(standing) => write_partition(worker, &meta, standing, Some(slot), reply),
                         None => reply.null(),
                     }
+                }
+                (NodeCommand::FabricCheck, _) => {
+                    let findings = crate::cluster_check::findings(worker, &meta, &standings);
+                    reply.array(findings.len());
+                    findings.iter().for_each(|finding| reply.bulk(finding.as_bytes()));
                 }
                 (NodeCommand::FabricMembers, _) => write_members(worker, &meta, &standings, reply),
                 _ => write_status(worker, &meta, &standings, reply),

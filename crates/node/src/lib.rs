@@ -17,6 +17,7 @@ mod admin;
 mod borrow;
 mod checkpoint;
 mod client;
+mod cluster_check;
 mod cluster_view;
 mod connection;
 mod data;

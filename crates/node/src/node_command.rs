@@ -128,7 +128,7 @@ impl Worker {
             N::ClusterInfo | N::ClusterNodes | N::ClusterShards | N::ClusterSlots => {
                 self.show_cluster(session, command);
             }
-            N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
+            N::FabricCheck | N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
                 self.show_fabric(session, command, args);
             }
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {

@@ -87,6 +87,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("cluster|shards", "Redis runs without cluster support"),
     ("cluster|slots", "Redis runs without cluster support"),
     ("cluster|keyslot", "Redis runs without cluster support"),
+    ("fabric|check", "only Narf has it: suite/cluster.rs"),
     ("fabric|drain", "only Narf has it: suite/cluster.rs"),
     ("fabric|help", "only Narf has it: suite/cluster.rs"),
     ("fabric|invite", "only Narf has it: suite/cluster.rs"),

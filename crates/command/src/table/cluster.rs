@@ -50,6 +50,11 @@ pub(super) const ROWS: &[Row] = &[
         .since("narf 0.1.0")
         .summary("Looks at the nodes of the cluster and changes them.")
         .subcommands(&[
+        node(FabricCheck, "fabric|check", 2, STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of partitions")
+            .tips(&["nondeterministic_output"])
+            .summary("Lists what is wrong with the cluster and what to do; nothing if all is well."),
         node(FabricDrain, "fabric|drain", 3, ADMIN | STALE)
             .since("narf 0.1.0")
             .syntax("node")

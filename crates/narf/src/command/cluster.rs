@@ -22,6 +22,7 @@ pub(super) fn command() -> Command {
              narf serve --join TOKEN\n  narf cluster drain cosmic-fox",
         )
         .subcommand(sub("status", "Whether this node has its data, and what the cluster could bear to lose"))
+        .subcommand(sub("check", "What is wrong and what to do; exit code 6 if anything is"))
         .subcommand(sub("members", "The nodes, what they hold and lead"))
         .subcommand(sub("map", "For each partition: slots, leader, and the nodes that are to hold it"))
         .subcommand(sub("owner", "Where a key is").arg(word("KEY", "Its name")))
@@ -70,7 +71,7 @@ mod tests {
         check("invite", "FABRIC INVITE");
         check("invite 60", "FABRIC INVITE 60");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
-        for name in ["members", "map", "leave"] {
+        for name in ["check", "members", "map", "leave"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }
         for line in ["drain", "remove", "owner", "status more"] {

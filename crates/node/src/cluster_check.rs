@@ -1,0 +1,125 @@
+//! `FABRIC CHECK`: what is wrong with the cluster as this node sees it, and what to do about each.
+//!
+//! Invariant: nothing is said of a cluster that is well. Does not know: how it is shown.
+
+use base::PartitionId;
+use cluster::{Member, MemberState, Meta};
+
+use crate::cluster_view::{PartitionStanding, Status};
+use crate::worker::Worker;
+
+/// Most partitions that are named one by one.
+const NAMED_MAX: usize = 8;
+
+/// What is wrong, worst first: a sentence each.
+pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Vec<String> {
+    let status = Status::of(worker, meta, standings);
+    let mut found = Vec::new();
+    found.extend(unserved(meta, standings));
+    found.extend(silent(worker, meta));
+    found.extend(leaving(meta));
+    if status.missing > 0 {
+        found.push(format!(
+            "this node has {} of the {} partitions that it is to hold; the others are on their way, wait",
+            status.wanted - status.missing,
+            status.wanted
+        ));
+    }
+    let (nodes, wanted) = (meta.data_nodes().count(), usize::from(meta.replicas_wanted()));
+    if nodes > 1 && nodes < wanted {
+        found.push(format!(
+            "{wanted} copies of each partition are wanted and {nodes} nodes can hold one; start {} more",
+            wanted - nodes
+        ));
+    }
+    if nodes > 1 && found.is_empty() && status.may_lose == 0 && wanted > 2 {
+        found.push(
+            "no node may be lost without writes being refused; copies are behind or being made, wait"
+                .to_owned(),
+        );
+    }
+    if worker.groups_in_doubt() > 0 {
+        found.push(
+            "this node lost its power and does not vote before it has again what the others have; wait, or start them"
+                .to_owned(),
+        );
+    }
+    found.extend(versions(meta));
+    found
+}
+
+fn unserved(meta: &Meta, standings: &[PartitionStanding]) -> Option<String> {
+    let ids: Vec<PartitionId> =
+        standings.iter().filter(|standing| !standing.is_served).map(|standing| standing.id).collect();
+    if ids.is_empty() {
+        return None;
+    }
+    let mut holders: Vec<&str> =
+        ids.iter().flat_map(|id| meta.voters_of(*id)).map(|node| name(meta, *node)).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    Some(format!(
+        "{} cannot be written to, for most of the nodes that hold {} are not heard of; start them: {}",
+        partitions(&ids),
+        if ids.len() == 1 { "it" } else { "them" },
+        holders.join(", ")
+    ))
+}
+
+fn silent(worker: &Worker, meta: &Meta) -> Vec<String> {
+    let is_silent = |member: &&Member| {
+        let replica = member.replica_id();
+        replica != worker.fabric.me && member.state == MemberState::Up && !worker.fabric.is_heard(replica)
+    };
+    let tell = |member: &Member| {
+        format!(
+            "node {} ({}) is not heard of; start it, or strike it off for good with `narf cluster remove {}`",
+            member.name, member.peer_address, member.name
+        )
+    };
+    meta.live_members().filter(is_silent).map(tell).collect()
+}
+
+fn leaving(meta: &Meta) -> Vec<String> {
+    let tell = |member: &Member| {
+        format!("node {} is {}; its data is handed over, wait", member.name, member.state.name())
+    };
+    meta.live_members().filter(|member| member.state != MemberState::Up).map(tell).collect()
+}
+
+fn versions(meta: &Meta) -> Option<String> {
+    let mut versions: Vec<&str> = meta.live_members().map(|member| member.version.as_str()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    (versions.len() > 1)
+        .then(|| format!("nodes run different versions, {}; bring all to the newest", versions.join(" and ")))
+}
+
+fn name(meta: &Meta, node: base::NodeId) -> &str {
+    meta.member(node).map_or("?", |member| &member.name)
+}
+
+/// `partition 3`, or `4 partitions (0, 1, 2, 3)`.
+fn partitions(ids: &[PartitionId]) -> String {
+    if let [id] = ids {
+        return format!("partition {}", id.0);
+    }
+    let mut named: Vec<String> = ids.iter().take(NAMED_MAX).map(|id| id.0.to_string()).collect();
+    if ids.len() > NAMED_MAX {
+        named.push("…".to_owned());
+    }
+    format!("{} partitions ({})", ids.len(), named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_partitions_are_named_and_many_are_counted() {
+        let ids: Vec<PartitionId> = (0..20).map(PartitionId).collect();
+        assert_eq!(partitions(&ids[3..4]), "partition 3");
+        assert_eq!(partitions(&ids[..2]), "2 partitions (0, 1)");
+        assert_eq!(partitions(&ids), "20 partitions (0, 1, 2, 3, 4, 5, 6, 7, …)");
+    }
+}
