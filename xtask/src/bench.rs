@@ -18,15 +18,51 @@ struct Workload {
     /// As redis-benchmark takes it; `{d}` is the value.
     request: &'static [&'static str],
     needs_keys: bool,
+    /// Sent a thousand times before, so that there is something to work on.
+    fill: &'static [&'static str],
 }
 
 const WORKLOADS: &[Workload] = &[
-    Workload { name: "get", request: &["GET", "key:__rand_int__"], needs_keys: true },
-    Workload { name: "set", request: &["SET", "key:__rand_int__", "{d}"], needs_keys: false },
-    Workload { name: "incr", request: &["INCR", "counter:__rand_int__"], needs_keys: false },
-    Workload { name: "hset", request: &["HSET", "hash:__rand_int__", "field", "{d}"], needs_keys: false },
-    Workload { name: "publish", request: &["PUBLISH", "channel", "{d}"], needs_keys: false },
+    Workload { name: "get", request: &["GET", "key:__rand_int__"], needs_keys: true, fill: &[] },
+    Workload { name: "set", request: &["SET", "key:__rand_int__", "{d}"], needs_keys: false, fill: &[] },
+    Workload { name: "incr", request: &["INCR", "counter:__rand_int__"], needs_keys: false, fill: &[] },
+    Workload {
+        name: "hset",
+        request: &["HSET", "hash:__rand_int__", "field", "{d}"],
+        needs_keys: false,
+        fill: &[],
+    },
+    Workload { name: "publish", request: &["PUBLISH", "channel", "{d}"], needs_keys: false, fill: &[] },
+    Workload { name: "lpush", request: &["LPUSH", "list", "{d}"], needs_keys: false, fill: &[] },
+    Workload {
+        name: "lmove",
+        request: &["LMOVE", "list", "list", "LEFT", "RIGHT"],
+        needs_keys: false,
+        fill: &["RPUSH", "list", "{d}"],
+    },
+    Workload {
+        name: "lrange",
+        request: &["LRANGE", "list", "0", "99"],
+        needs_keys: false,
+        fill: &["RPUSH", "list", "{d}"],
+    },
+    Workload { name: "sadd", request: &["SADD", "set", "member:__rand_int__"], needs_keys: false, fill: &[] },
+    Workload {
+        name: "zadd",
+        request: &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"],
+        needs_keys: false,
+        fill: &[],
+    },
+    Workload {
+        name: "zrange",
+        request: &["ZRANGE", "ranking", "0", "99"],
+        needs_keys: false,
+        fill: &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"],
+    },
 ];
+
+/// So many of them, from the first, are measured if none is named.
+const USUAL: usize = 5;
 
 struct Plan {
     workloads: Vec<&'static Workload>,
@@ -39,7 +75,7 @@ struct Plan {
 
 const HELP: &str = "\
 cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,publish] [--pipelines 1,16,128]
-                  [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
+                  (more: lpush lmove lrange sadd zadd zrange) [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
 
   memory   nothing on disk, on either side
   quorum   ack quorum against appendfsync everysec
@@ -72,6 +108,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     for workload in &plan.workloads {
         for server in &servers {
             server.reset(if workload.needs_keys { plan.load.keys } else { 0 }, plan.load.value_bytes)?;
+            if !workload.fill.is_empty() {
+                measure::round(server, workload.fill, 16, 1000, &plan.load)?;
+            }
         }
         for &pipeline in &plan.pipelines {
             compare(&plan, &servers, workload, pipeline)?;
@@ -82,7 +121,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 fn parse(arguments: &[String]) -> Result<Plan> {
     let mut plan = Plan {
-        workloads: WORKLOADS.iter().collect(),
+        workloads: WORKLOADS.iter().take(USUAL).collect(),
         pipelines: vec![1, 16, 128],
         mode: Mode::Memory,
         rounds: 5,
