@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use narf_tests::{
-    Client, Data, Kind, Options, Server, Signal, eventually, free_port, narf_binary, pause, signal,
+    Client, Data, Kind, Options, Server, Signal, Value, eventually, free_port, narf_binary, pause, signal,
     skip_unless_narf,
 };
 use tempfile::TempDir;
@@ -65,6 +65,48 @@ fn the_first_of_three_may_die_as_soon_as_the_others_say_so() {
             eventually("what was written", || (client.run(&get).text() == "kept").then_some(()));
             write_anyhow(&mut client, &format!("SET {key} kept"));
         }
+    }
+}
+
+#[test]
+fn keys_of_a_slot_are_counted_and_named_by_any_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    // One node that has all, and three that share it.
+    let alone = Server::start(Options::new().kind(Kind::Narf).workers(2));
+    let cluster = Cluster::of(3);
+    let node = |number: usize| cluster.nodes[number].client();
+    for mut clients in [vec![alone.client()], vec![node(0), node(1), node(2)]] {
+        let slot = clients[0].run("CLUSTER KEYSLOT {tag}").int();
+        for number in 0..5 {
+            clients[0].check(&format!("SET {{tag}}{number} x"), "+OK");
+            clients[0].check(&format!("SET other{number} x"), "+OK");
+        }
+        for client in &mut clients {
+            client.check(&format!("CLUSTER COUNTKEYSINSLOT {slot}"), ":5");
+            let mut keys: Vec<String> = client
+                .run(&format!("CLUSTER GETKEYSINSLOT {slot} 10"))
+                .items()
+                .iter()
+                .map(Value::text)
+                .collect();
+            keys.sort();
+            assert_eq!(keys, ["{tag}0", "{tag}1", "{tag}2", "{tag}3", "{tag}4"]);
+            assert_eq!(client.run(&format!("CLUSTER GETKEYSINSLOT {slot} 2")).items().len(), 2);
+            client.check_all(
+                r#"
+                CLUSTER COUNTKEYSINSLOT 16384 => -ERR Invalid slot
+                CLUSTER COUNTKEYSINSLOT x => -ERR value is not an integer or out of range
+                CLUSTER GETKEYSINSLOT 0 -1 => -ERR Invalid slot or number of keys
+                CLUSTER REPLICAS nobody => -ERR Unknown node nobody
+                "#,
+            );
+            let id = client.run("CLUSTER MYID").text();
+            client.check(&format!("CLUSTER REPLICAS {id}"), "[]");
+        }
+        let links = clients[0].run("CLUSTER LINKS");
+        assert_eq!(links.items().len(), (clients.len() - 1) * 2, "{links}");
     }
 }
 

@@ -76,7 +76,8 @@ commands! {
         MemoryMallocStats MemoryPurge MemoryStats ModuleList Monitor Role Save Shutdown SlowlogGet SlowlogHelp
         SlowlogLen SlowlogReset Time
         // Cluster.
-        Asking ClusterHelp ClusterInfo ClusterKeySlot ClusterMyId ClusterNodes ClusterShards ClusterSlots
+        Asking ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
+        ClusterMyId ClusterNodes ClusterReplicas ClusterShards ClusterSlots
         ReadOnly ReadWrite
         FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
         FabricReplicas FabricStatus

@@ -78,9 +78,8 @@ impl Kind {
             "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms" | "decrement"
             | "destination-db" | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds"
             | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas" | "offset"
-            | "protover" | "rank" | "seconds" | "start" | "stop" | "timeout" | "version" | "weight" => {
-                Kind::Integer
-            }
+            | "protover" | "rank" | "seconds" | "slot" | "start" | "stop" | "timeout" | "version"
+            | "weight" => Kind::Integer,
             _ => Kind::String,
         }
     }

@@ -140,6 +140,44 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// `CLUSTER REPLICAS`: no node only follows another, so a node that is known has none.
+    pub(crate) fn write_followers(&self, id: &[u8], reply: &mut Reply<'_>) {
+        match self.fabric.meta.live_members().any(|member| member.node.to_string().as_bytes() == id) {
+            true => reply.array(0),
+            false => reply.error(format!("ERR Unknown node {}", String::from_utf8_lossy(id))),
+        }
+    }
+
+    /// `CLUSTER LINKS`: this worker's ways to other nodes, each of which goes both ways.
+    pub(crate) fn write_links(&self, reply: &mut Reply<'_>) {
+        let member = |id: &u64| self.fabric.meta.member_of_replica(*id);
+        let up = self.fabric.peers.iter().filter(|(_, peer)| peer.is_up);
+        let links: Vec<_> = up.filter_map(|(id, peer)| Some((member(id)?, peer))).collect();
+        reply.array(links.len() * 2);
+        for (member, peer) in links {
+            for direction in ["to", "from"] {
+                reply.map(6);
+                let node = member.node.to_string();
+                for (name, text) in [("direction", direction), ("node", &node), ("events", "rw")] {
+                    reply.bulk(name.as_bytes());
+                    reply.bulk(text.as_bytes());
+                }
+                let unsent = if direction == "to" { peer.frame.len() } else { 0 };
+                let created = usize::try_from(peer.up_since.0).unwrap_or(usize::MAX);
+                for (name, number) in [
+                    ("create-time", created),
+                    ("send-buffer-allocated", unsent),
+                    ("send-buffer-used", unsent),
+                ] {
+                    reply.bulk(name.as_bytes());
+                    reply.len_int(number);
+                }
+            }
+        }
+    }
+}
+
 /// What a node that is on its own answers.
 pub(crate) const ALONE: &str =
     "ERR this node is on its own (`join none`); start it with another `join` to make it part of a cluster";

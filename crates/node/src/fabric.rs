@@ -54,6 +54,8 @@ const ROUNDS_MAX: usize = 16;
 pub(crate) struct PeerState {
     pub(crate) is_up: bool,
     pub(crate) frame: Vec<u8>,
+    /// Wall clock: since when there is a way to it.
+    pub(crate) up_since: Millis,
     /// Steady clock: when it was last heard of.
     pub(crate) heard: Millis,
 }

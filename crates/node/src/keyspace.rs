@@ -11,6 +11,7 @@ use resp::Reply;
 use crate::entry::HEADER_LEN;
 use crate::partition::ROOM_PER_REQUEST;
 use crate::session::Session;
+use crate::slot_keys::SlotQuestion;
 use crate::txn::db_of;
 use crate::whole::matching;
 use crate::wire::WireRequest;
@@ -29,6 +30,16 @@ impl Worker {
         args: Args<'_>,
         raw: &[u8],
     ) {
+        if matches!(command, NodeCommand::ClusterCountKeysInSlot | NodeCommand::ClusterGetKeysInSlot) {
+            let refusal = match self.fabric.is_on {
+                true => SlotQuestion::parse(command, args).err(),
+                false => Some("ERR This instance has cluster support disabled"),
+            };
+            if let Some(refusal) = refusal {
+                self.stats.errors += 1;
+                return Reply::new(session.output.end(), session.version).error(refusal);
+            }
+        }
         if self.fabric.is_spread {
             return self.start_over_fabric(session, command, spec, args, raw);
         }
@@ -78,6 +89,10 @@ impl Worker {
                 let owner = ids.peek().map(|id| self.router.owner(*id));
                 ids.take_while(|id| Some(self.router.owner(*id)) == owner).collect()
             }
+            N::ClusterCountKeysInSlot | N::ClusterGetKeysInSlot => SlotQuestion::parse(command, args)
+                .map(|asked| asked.partition(self.router))
+                .into_iter()
+                .collect(),
             N::FlushAll | N::DebugDigest | N::DebugReload | N::SwapDb => self.router.all().collect(),
             _ => Vec::new(),
         }
@@ -104,6 +119,15 @@ impl Worker {
             N::RandomKey => self.random_key(db, &mut reply),
             N::Scan => self.scan(db, args, &mut reply),
             N::FlushDb | N::FlushAll => return self.flush(db, command, args, &mut reply),
+            N::ClusterCountKeysInSlot | N::ClusterGetKeysInSlot => match SlotQuestion::parse(command, args) {
+                Ok(asked) => {
+                    let now = self.now.millis();
+                    if let Some(partition) = self.partition_mut(asked.partition(self.router)) {
+                        asked.answer(partition, partition.time(now), &mut reply);
+                    }
+                }
+                Err(refusal) => reply.error(refusal),
+            },
             N::SwapDb => return self.swap_dbs(args, &mut reply),
             N::DebugDigest => reply.simple(&self.digest().to_string()),
             N::DebugReload => self.reload(&mut reply),

@@ -62,6 +62,7 @@ mod router;
 mod scatter;
 mod session;
 pub mod settings;
+mod slot_keys;
 mod slowlog;
 mod spread;
 mod stats;

@@ -92,7 +92,9 @@ impl Worker {
             // Refused at admission: only nodes say this, to partitions.
             N::NarfDigests | N::NarfExec | N::NarfReached => {}
 
-            N::DbSize
+            N::ClusterCountKeysInSlot
+            | N::ClusterGetKeysInSlot
+            | N::DbSize
             | N::FlushAll
             | N::FlushDb
             | N::Keys
@@ -122,9 +124,11 @@ impl Worker {
             N::Lolwut | N::ModuleList | N::Role | N::Time | N::Asking | N::ReadOnly | N::ReadWrite => {
                 self.with_reply(session, |worker, session, out| worker.run_fact(session, command, out));
             }
-            N::ClusterKeySlot | N::ClusterMyId => self.with_reply(session, |worker, session, out| {
-                worker.run_cluster(session, command, args, out);
-            }),
+            N::ClusterKeySlot | N::ClusterLinks | N::ClusterMyId | N::ClusterReplicas => {
+                self.with_reply(session, |worker, session, out| {
+                    worker.run_cluster(session, command, args, out);
+                })
+            }
             N::ClusterInfo | N::ClusterNodes | N::ClusterShards | N::ClusterSlots => {
                 self.show_cluster(session, command);
             }

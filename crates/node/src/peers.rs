@@ -26,7 +26,8 @@ impl Worker {
     /// There is a way to a peer now.
     pub fn peer_up(&mut self, node: NodeId) {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
-        self.fabric.peers.entry(node).or_default().is_up = true;
+        let peer = self.fabric.peers.entry(node).or_default();
+        (peer.is_up, peer.up_since) = (true, self.now.millis());
         self.fabric.hear(node);
         // While there was no way, answers to it were dropped.
         self.fabric.tell(node, &Item::Anew);
@@ -399,7 +400,15 @@ fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
     let is_for_a_partition = match spec.run {
         Run::Data(_) => true,
         Run::Node(
-            N::DbSize | N::Keys | N::RandomKey | N::Scan | N::NarfDigests | N::NarfExec | N::NarfReached,
+            N::ClusterCountKeysInSlot
+            | N::ClusterGetKeysInSlot
+            | N::DbSize
+            | N::Keys
+            | N::RandomKey
+            | N::Scan
+            | N::NarfDigests
+            | N::NarfExec
+            | N::NarfReached,
         ) => true,
         Run::Node(_) | Run::Container => false,
     };

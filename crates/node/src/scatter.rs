@@ -15,6 +15,7 @@ use crate::errand::{Dest, ErrandHead};
 use crate::keyspace::{PLACE_BITS, cursor_of};
 use crate::output::Ticket;
 use crate::session::{Session, SessionRef};
+use crate::slot_keys::SlotQuestion;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -105,6 +106,12 @@ impl Worker {
             N::DbSize => (Join::Sum, whole(spec)),
             N::Keys => (Join::Concat, whole(spec)),
             N::RandomKey => (Join::Pick(self.random.next_u64()), whole(spec)),
+            N::ClusterCountKeysInSlot | N::ClusterGetKeysInSlot => {
+                let Ok(asked) = SlotQuestion::parse(command, args) else { return false };
+                let join = if command == N::ClusterCountKeysInSlot { Join::Sum } else { Join::Concat };
+                let request = WireRequest::encode(&words);
+                (join, vec![(asked.partition(self.router), DbIndex::ZERO, spec, request)])
+            }
             N::Scan => {
                 let cursor = parse_cursor(args.at(1)).unwrap_or(0);
                 let at = (cursor >> PLACE_BITS) as u16;

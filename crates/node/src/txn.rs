@@ -305,7 +305,9 @@ pub(crate) fn is_keyspace_command(command: NodeCommand) -> bool {
     use NodeCommand as N;
     matches!(
         command,
-        N::DbSize
+        N::ClusterCountKeysInSlot
+            | N::ClusterGetKeysInSlot
+            | N::DbSize
             | N::FlushAll
             | N::FlushDb
             | N::Keys

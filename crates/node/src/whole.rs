@@ -7,6 +7,7 @@ use resp::Reply;
 
 use crate::keyspace::{PLACE_BITS, cursor_of, wants};
 use crate::partition::Partition;
+use crate::slot_keys::SlotQuestion;
 
 impl Partition {
     /// Answers such a command for this partition alone.
@@ -27,6 +28,10 @@ impl Partition {
                 reply.array(found.len());
                 found.iter().for_each(|key| reply.bulk(key));
             }
+            N::ClusterCountKeysInSlot | N::ClusterGetKeysInSlot => match SlotQuestion::parse(command, args) {
+                Ok(asked) => asked.answer(self, now, reply),
+                Err(refusal) => reply.error(refusal),
+            },
             N::RandomKey => self.offer_key(db, now, random, reply),
             N::Scan => self.scan_alone(db, args, now, reply),
             N::NarfDigests => {

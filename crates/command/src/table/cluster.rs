@@ -12,6 +12,17 @@ pub(super) const ROWS: &[Row] = &[
         .categories(&[Category::Connection])
         .summary("Lets the next command through to a slot that is being moved here."),
     container("cluster").since("3.0.0").summary("Looks at slots and nodes.").subcommands(&[
+        node(ClusterCountKeysInSlot, "cluster|countkeysinslot", 3, STALE)
+            .since("3.0.0")
+            .syntax("slot")
+            .cost("O(N), N the number of keys in the partition that the slot is of")
+            .summary("Returns the number of keys in a slot."),
+        node(ClusterGetKeysInSlot, "cluster|getkeysinslot", 4, STALE)
+            .since("3.0.0")
+            .syntax("slot count")
+            .cost("O(N), N the number of keys in the partition that the slot is of")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns keys of a slot, no more than a count."),
         node(ClusterHelp, "cluster|help", 2, LOADING | STALE)
             .since("5.0.0")
             .cost("O(1)")
@@ -26,6 +37,11 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("key")
             .cost("O(N), N the length of the key")
             .summary("Returns the slot of a key."),
+        node(ClusterLinks, "cluster|links", 2, STALE)
+            .since("7.0.0")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .summary("Describes the links to other nodes and from them."),
         node(ClusterMyId, "cluster|myid", 2, STALE)
             .since("3.0.0")
             .cost("O(1)")
@@ -35,6 +51,12 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(N), N the number of nodes")
             .tips(&["nondeterministic_output"])
             .summary("Describes the nodes, one a line."),
+        node(ClusterReplicas, "cluster|replicas", 3, ADMIN | STALE)
+            .since("5.0.0")
+            .syntax("node-id")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns the nodes that only follow a node: none, as each leads some slots."),
         node(ClusterShards, "cluster|shards", 2, STALE)
             .since("7.0.0")
             .cost("O(N), N the number of nodes")
