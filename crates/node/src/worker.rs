@@ -713,9 +713,10 @@ impl Worker {
         settled.map(|members| members.voters.len()).sum()
     }
 
-    /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys.
+    /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
+    /// those that have lapsed: they are deleted by entries, on all replicas at the same place.
     pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
-        let now = self.now.millis();
+        let now = Millis(0);
         let digest = |partition: &Partition| {
             let keyspaces = partition.keyspaces();
             keyspaces

@@ -9,6 +9,7 @@ mod client;
 mod history;
 mod judge;
 mod machine;
+mod mix;
 mod plan;
 mod wires;
 

@@ -7,6 +7,7 @@ use resp::Value;
 
 use crate::cluster::client::Client;
 use crate::cluster::history::{Act, Counter, Journal, Register};
+use crate::cluster::mix;
 use crate::trace::tell;
 
 const REGISTERS: u64 = 4;
@@ -30,6 +31,8 @@ pub(crate) enum Op {
     WriteTwins(u64, u64),
     ReadTwins(u64),
     Fill(u64, u64),
+    /// A command on one of the collections, see [`mix`]: nothing is asked of its answer, but of replicas to be the same.
+    Mix(u64),
 }
 
 /// An act that was asked for, and when.
@@ -47,7 +50,7 @@ impl Op {
         }
         let token = client.token();
         let random = client.random();
-        let (draw, key) = (random.below(20), random.next_u64());
+        let (draw, key) = (random.below(28), random.next_u64());
         match draw {
             0..=3 => Op::Read(key % REGISTERS),
             4..=6 => Op::Write(key % REGISTERS, token),
@@ -58,7 +61,8 @@ impl Op {
             15 => Op::ReadCount(key % COUNTERS),
             16 => Op::WriteTwins(key % TWINS, token),
             17 => Op::ReadTwins(key % TWINS),
-            _ => Op::Fill(key % FILLERS, token),
+            18 | 19 => Op::Fill(key % FILLERS, token),
+            _ => Op::Mix(key),
         }
     }
 
@@ -88,6 +92,7 @@ impl Op {
                 .collect(),
             Op::ReadTwins(key) => one(format!("MGET {{t{key}}}a {{t{key}}}b")),
             Op::Fill(key, value) => one(format!("SET f{key} {value:0>200}")),
+            Op::Mix(draw) => one(mix::line(draw)),
         }
     }
 
@@ -184,7 +189,7 @@ impl Judge {
                 Value::Array(both) if both.len() == 2 && both[0] == both[1] => {}
                 _ => return Err(format!("twins {{t{key}}}: {}", tell(value))),
             },
-            Op::WriteTwins(..) | Op::Fill(..) => {}
+            Op::WriteTwins(..) | Op::Fill(..) | Op::Mix(_) => {}
         }
         Ok(())
     }
@@ -200,6 +205,7 @@ impl Judge {
             "UNKNOWNOUTCOME" if is_write => self.lost(asked),
             "CLUSTERDOWN" => self.refused(&asked),
             "MISCONF" if is_write && self.may_be_full => self.refused(&asked),
+            "WRONGTYPE" if matches!(asked.op, Op::Mix(_)) => {}
             "EXECABORT" if matches!(asked.op, Op::WriteTwins(..)) => self.refused(&asked),
             _ => return unfit,
         }

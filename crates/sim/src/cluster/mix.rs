@@ -1,0 +1,49 @@
+//! Commands on lists, sets, sorted sets, hashes and keys that lapse, of which replicas must make the same.
+//!
+//! What they answer is not judged: that is done elsewhere, on one node. Here they make entries whose effects come from the
+//! seed and the time in them, deletions that a leader thinks of, and states to be transferred.
+
+use base::Random;
+
+/// Keys of a kind; few, so that they grow and vanish.
+const KEYS: u64 = 3;
+
+/// One of them, by a number.
+pub(super) fn line(draw: u64) -> String {
+    let mut random = Random::new(draw);
+    let mut below = |bound: u64| random.next_u64() % bound;
+    // A tag keeps those of one kind together, for the commands on two.
+    let (key, other) = (below(KEYS), below(KEYS));
+    let (number, small, wide) = (below(1000), below(12), below(400) as usize);
+    match below(24) {
+        0 => format!("RPUSH {{l}}{key} {number} {number:0>wide$}"),
+        1 => format!("LPUSH {{l}}{key} {number:0>wide$} {small} {number}"),
+        2 => format!("LPOP {{l}}{key} {small}"),
+        3 => format!("LMOVE {{l}}{key} {{l}}{other} LEFT RIGHT"),
+        4 => format!("LTRIM {{l}}{key} 0 40"),
+        5 => format!("LREM {{l}}{key} 0 {small}"),
+        6 => format!("SADD {{s}}{key} {number} {small} m{number}"),
+        7 => format!("SADD {{s}}{key} {}", row(number, 200)),
+        8 => format!("SPOP {{s}}{key} {small}"),
+        9 => format!("SPOP {{s}}{key}"),
+        10 => format!("SINTERSTORE {{s}}{key} {{s}}{other} {{s}}{}", small % KEYS),
+        11 => format!("SMOVE {{s}}{key} {{s}}{other} {small}"),
+        12 => format!("ZADD {{z}}{key} {number} m{small} {small} m{number}"),
+        13 => format!("ZINCRBY {{z}}{key} {small} m{small}"),
+        14 => format!("ZPOPMIN {{z}}{key} {small}"),
+        15 => format!("ZREMRANGEBYSCORE {{z}}{key} {small} {number}"),
+        16 => format!("ZUNIONSTORE {{z}}{key} 2 {{z}}{other} {{z}}{}", small % KEYS),
+        17 => format!("HSET {{h}}{key} f{small} {number:0>wide$} f{number} x"),
+        18 => format!("HINCRBY {{h}}{key} n{small} {number}"),
+        19 => format!("HDEL {{h}}{key} f{small} f{number}"),
+        20 => format!("PEXPIRE {{{}}}{key} {number}", ["l", "s", "z", "h"][(small % 4) as usize]),
+        21 => format!("SET e{small} {number} PX {}", number + 1),
+        22 => format!("GETEX e{small} PX {}", number + 1),
+        _ => format!("COPY {{l}}{key} {{l}}copy REPLACE"),
+    }
+}
+
+/// Many members in a row.
+fn row(from: u64, count: u64) -> String {
+    (from..from + count).map(|member| member.to_string()).collect::<Vec<_>>().join(" ")
+}
