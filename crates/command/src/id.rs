@@ -80,7 +80,7 @@ commands! {
         ClusterMyId ClusterNodes ClusterReplicas ClusterShards ClusterSlots
         ReadOnly ReadWrite
         FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
-        FabricReplicas FabricStatus
+        FabricReplicas FabricStatus FabricTrust
     }
 }
 

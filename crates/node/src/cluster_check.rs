@@ -38,11 +38,12 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
                 .to_owned(),
         );
     }
-    if worker.groups_in_doubt() > 0 {
-        found.push(
-            "this node lost its power and does not vote before it has again what the others have; wait, or start them"
-                .to_owned(),
-        );
+    let in_doubt = standings.iter().filter(|standing| standing.is_in_doubt).count();
+    if in_doubt > 0 {
+        found.push(format!(
+            "this node lost its power and does not vote in {in_doubt} groups before it has again what others have; start \
+             them, or, if they are gone for good, `narf cluster trust` and lose what only they have"
+        ));
     }
     found.extend(versions(meta));
     found

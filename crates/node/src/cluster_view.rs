@@ -28,6 +28,8 @@ pub struct PartitionStanding {
     pub is_held: bool,
     /// It can be written to, as far as this node can tell.
     pub is_served: bool,
+    /// Its replica here may have forgotten something, and does not vote.
+    pub is_in_doubt: bool,
     /// So many of its replicas may be lost before it refuses writes.
     pub may_lose: u8,
 }
@@ -72,6 +74,7 @@ impl Worker {
             is_held: is_lent
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
             is_served,
+            is_in_doubt: self.is_in_doubt(id),
             may_lose: match partition.filter(|_| led_here) {
                 _ if !is_served => 0,
                 Some(partition) => self.fabric.may_lose_of(partition),

@@ -61,6 +61,21 @@ impl Worker {
         self.note_certainty();
     }
 
+    /// Whether this group's replica is.
+    pub(crate) fn is_in_doubt(&self, id: PartitionId) -> bool {
+        self.fabric.doubts.by_group.contains_key(&id)
+    }
+
+    /// Ends all doubts at an operator's word, who knows that the others are gone for good; how many there were.
+    pub(crate) fn trust_own_log(&mut self) -> usize {
+        let count = self.groups_in_doubt();
+        if count > 0 {
+            self.fabric.doubts.by_group.clear();
+            self.note_certainty();
+        }
+        count
+    }
+
     /// Groups here whose replica is in doubt.
     pub fn groups_in_doubt(&self) -> usize {
         self.fabric.doubts.by_group.len()

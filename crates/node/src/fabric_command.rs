@@ -7,6 +7,7 @@ use resp::Reply;
 
 use crate::cluster_view::ALONE;
 use crate::errand::Dest;
+use crate::gather::{Answer, Question};
 use crate::message::{Message, Wish};
 use crate::meta::Asker;
 use crate::session::{Session, Stall};
@@ -28,6 +29,18 @@ impl Worker {
             Ok(change) => self.ask_for_client(session, change, out),
             Err(text) => Reply::new(session.output.end(), session.version).error(text),
         }
+    }
+
+    /// `FABRIC TRUST`.
+    pub(crate) fn trust(&mut self, session: &mut Session) {
+        if !self.fabric.is_on {
+            return Reply::new(session.output.end(), session.version).error(ALONE);
+        }
+        let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let count = |answer: &Answer| if let Answer::Count(count) = answer { *count } else { 0 };
+            reply.int(answers.iter().map(count).sum::<u64>().cast_signed());
+        };
+        self.ask(session, Question::Trust, Box::new(finish));
     }
 
     /// What the fabric is asked for; `reply` is written as it is to be if the fabric agrees.

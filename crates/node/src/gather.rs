@@ -55,6 +55,8 @@ pub enum Question {
     Save,
     /// How each partition of the worker stands.
     Standings,
+    /// Take what replicas here have for all that they ever had; the answer counts those that were in doubt.
+    Trust,
 }
 
 /// One worker's answer.
@@ -166,6 +168,7 @@ impl Worker {
                 Answer::Count(u64::from(self.unblock(*conn, *with_error)))
             }
             Question::Stats => Answer::Stats(Box::new(self.snapshot(asker.as_deref()))),
+            Question::Trust => Answer::Count(self.trust_own_log() as u64),
             Question::ResetStats => {
                 self.stats.reset();
                 let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());

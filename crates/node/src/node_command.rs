@@ -135,6 +135,7 @@ impl Worker {
             N::FabricCheck | N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
                 self.show_fabric(session, command, args);
             }
+            N::FabricTrust => self.trust(session),
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {
                 self.change_fabric(session, command, args);
             }

@@ -102,6 +102,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|remove", "only Narf has it: suite/cluster.rs"),
     ("fabric|replicas", "only Narf has it: suite/cluster.rs"),
     ("fabric|status", "only Narf has it: suite/cluster.rs"),
+    ("fabric|trust", "only Narf has it: crates/node/tests/node/power.rs"),
     ("asking", "Redis runs without cluster support"),
     ("readonly", "Redis runs without cluster support"),
     ("readwrite", "Redis runs without cluster support"),

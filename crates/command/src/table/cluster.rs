@@ -129,6 +129,12 @@ pub(super) const ROWS: &[Row] = &[
             .summary(
                 "Tells whether this node has its data, how the cluster is, and what it could bear to lose.",
             ),
+        node(FabricTrust, "fabric|trust", 2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of partitions")
+            .summary(
+                "After a power loss, has this node take its own log for whole, as if it had forgotten nothing; returns how many groups waited for others.",
+            ),
     ]),
     node(ReadOnly, "readonly", 1, LOADING | STALE | FAST)
         .since("3.0.0")

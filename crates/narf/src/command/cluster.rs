@@ -33,6 +33,10 @@ pub(super) fn command() -> Command {
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
         .subcommand(sub("remove", "Strike a node off for good that is down or holds nothing").arg(node()))
+        .subcommand(sub(
+            "trust",
+            "After a power loss of all, when nodes are gone for good: go on with what this one has",
+        ))
         .subcommand(
             sub("replicas", "Say how many copies of each partition there are to be")
                 .arg(word("COUNT", "1 to 7")),
@@ -71,7 +75,7 @@ mod tests {
         check("invite", "FABRIC INVITE");
         check("invite 60", "FABRIC INVITE 60");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
-        for name in ["check", "members", "map", "leave"] {
+        for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }
         for line in ["drain", "remove", "owner", "status more"] {

@@ -125,3 +125,25 @@ fn what_was_answered_at_durable_survives_the_loss_of_all_power() {
         }
     }
 }
+
+#[test]
+fn who_is_told_that_the_others_are_gone_for_good_goes_on_with_what_it_has() {
+    let (mut world, key) = with_a_write_on_two(5);
+    (1..3).for_each(|node| world.lose_power(node));
+    world.kill(0);
+    world.cut.clear();
+    world.stalled.clear();
+    (1..3).for_each(|node| world.restart(node));
+    world.pass(3000);
+    let client = world.connect(2);
+    assert!(world.ask(client, &format!("GET {key}")).contains("CLUSTERDOWN"));
+    assert!(world.ask(client, "FABRIC CHECK").contains("narf cluster trust"));
+    for node in [1, 2] {
+        let client = world.connect(node);
+        assert_ne!(world.ask(client, "FABRIC TRUST"), "0");
+    }
+    world.pass(3000);
+    assert_eq!(world.ask(client, &format!("SET {key} new")), "OK");
+    assert!(!world.is_in_doubt(1) && !world.is_in_doubt(2));
+    assert_eq!(world.ask(client, "FABRIC TRUST"), "0");
+}
