@@ -26,7 +26,7 @@ use crate::disk::{self, Disk, DiskFile};
 use crate::error::WAY_OUT_LOG;
 use crate::frame::{FrameHeader, HEADER_LEN, Salt};
 use crate::segment::{Head, SEGMENT_HEADER, SegmentHeader, segment_name, segment_seq};
-use crate::watermark::{Mark, WatermarkFile};
+use crate::watermark::{CLOSED, Mark, WatermarkFile};
 use crate::writer::{Files, Log, OpenSegment, Spare, Tail, grow_spare};
 use crate::{LogError, LogOptions, OnDamage, Position};
 
@@ -44,8 +44,8 @@ pub struct Recovered {
     /// Synced bytes that are gone, from where to where; only with [`OnDamage::Cut`]. Positions in between
     /// are never used again.
     pub lost: Option<(Position, Position)>,
-    /// Whether the machine has not been restarted since the log was last open: then nothing that was written
-    /// can be missing, synced or not.
+    /// Whether the machine has not been restarted since the log was last open, or the log was closed in order: then nothing
+    /// that was written can be missing.
     pub same_boot: bool,
     /// Whether bytes that were written may be missing at the end: the machine, or its disk, has failed since. It stays
     /// so at later starts until [`SyncHandle::mark_certain`](crate::SyncHandle::mark_certain).
@@ -89,7 +89,8 @@ impl Log {
         let (found, leftovers) = find_segments(&*disk, &options)?;
         let mut recovery = Recovery {
             salt: Salt::new(options.salt),
-            same_boot: mark.is_some_and(|m| m.boot_id == options.boot_id && m.boot_id != [0; 16]),
+            same_boot: mark
+                .is_some_and(|m| m.boot_id == CLOSED || m.boot_id == options.boot_id && m.boot_id != [0; 16]),
             durable: options.durable.max(options.needed_from).max(mark.map_or(Position(0), |m| m.position)),
             watermark_is_gone: mark.is_none(),
             frames: 0,

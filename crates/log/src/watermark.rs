@@ -21,6 +21,9 @@ const SLOT_BYTES: usize = 64;
 const SLOT_STRIDE: u64 = 4096;
 const FILE_BYTES: u64 = 2 * SLOT_STRIDE;
 
+/// Stands for the boot id where the log was closed in order: all of it is on stable storage, in whatever boot it is read.
+pub(crate) const CLOSED: [u8; 16] = [0xFF; 16];
+
 /// What a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {

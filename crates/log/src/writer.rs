@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::disk::{self, Disk, DiskFile};
 use crate::frame::{ALIGN, FrameHeader, HEADER_LEN, PAYLOAD_MAX, Salt, frame_len};
 use crate::segment::{SEGMENT_HEADER, SegmentHeader, segment_name};
-use crate::watermark::{Mark, WatermarkFile};
+use crate::watermark::{CLOSED, Mark, WatermarkFile};
 use crate::{LogError, LogOptions, Position};
 
 /// A segment that saw this many syncs is worth filling its successor with zeros: a sync over written blocks
@@ -284,6 +284,20 @@ impl SyncHandle {
     pub fn mark_certain(&self) -> Result<(), LogError> {
         self.0.certain.store(true, Ordering::Release);
         self.mark_durable()
+    }
+
+    /// The log is closed in order: once all of it is synced, the next start is told that nothing can be missing, whatever
+    /// becomes of the machine until then. Nothing may be appended any more.
+    pub fn mark_closed(&self) -> Result<(), LogError> {
+        let shared = &*self.0;
+        shared.check()?;
+        if !shared.certain.load(Ordering::Acquire) || self.synced() != self.written() {
+            return Ok(());
+        }
+        let mut watermark = shared.watermark.lock().unwrap_or_else(|poison| poison.into_inner());
+        let start = watermark.last().map_or(Position(0), |mark| mark.start);
+        let mark = Mark { position: self.synced(), start, boot_id: CLOSED };
+        watermark.save(mark).map_err(|error| shared.poison(error))
     }
 
     /// The kernel may have dropped what it could not write, and says so only once: the next start must not take the page

@@ -10,14 +10,13 @@
 //!                              (now and then) └─ the others: Told(last entry) ─▶ all told ─▶ may elect the longest
 //! ```
 //! Invariant: a replica in doubt helps to elect only who has all that any other told it had, and all it has itself.
-//! Does not know: what was lost, disks; whether the machine lost its power is the shell's to say.
+//! Does not know: what was lost, disks; the meta group, whose entries are all synced before they are told; whether the machine lost its power is the shell's to say.
 
 use std::collections::BTreeMap;
 
 use base::PartitionId;
 use raft::{EntryId, Group, Members, Message, MessageKind, Role};
 
-use crate::entry::META_GROUP;
 use crate::outbox::Control;
 use crate::peer_frame::Item;
 use crate::worker::Worker;
@@ -35,8 +34,11 @@ pub(crate) struct Doubts {
 /// What is known of what one replica may have forgotten.
 #[derive(Default)]
 struct Doubt {
-    /// Up to here it is committed, said a leader.
+    /// Up to here it was committed when a leader first said so.
     committed: Option<u64>,
+    /// An operator says that nothing is missing: it votes, and goes on asking, for a leader may have to send anew what it
+    /// believes to be here.
+    is_trusted: bool,
     /// The last entries of others.
     told: BTreeMap<u64, EntryId>,
 }
@@ -52,7 +54,7 @@ impl Worker {
     /// The machine lost its power since this node ran last: its replicas of groups with peers may have lost entries.
     pub(crate) fn begin_in_doubt(&mut self) {
         self.fabric.doubts.life = self.random.next_u64();
-        let ids: Vec<PartitionId> = self.router.all().chain([META_GROUP]).collect();
+        let ids: Vec<PartitionId> = self.router.all().collect();
         for id in ids {
             if self.group_and_members(id).is_some_and(|(group, _)| !group.is_lone()) {
                 self.fabric.doubts.by_group.insert(id, Doubt::default());
@@ -68,12 +70,8 @@ impl Worker {
 
     /// Ends all doubts at an operator's word, who knows that the others are gone for good; how many there were.
     pub(crate) fn trust_own_log(&mut self) -> usize {
-        let count = self.groups_in_doubt();
-        if count > 0 {
-            self.fabric.doubts.by_group.clear();
-            self.note_certainty();
-        }
-        count
+        let doubts = self.fabric.doubts.by_group.values_mut().filter(|doubt| !doubt.is_trusted);
+        doubts.map(|doubt| doubt.is_trusted = true).count()
     }
 
     /// Groups here whose replica is in doubt.
@@ -82,18 +80,12 @@ impl Worker {
     }
 
     fn group_and_members(&self, id: PartitionId) -> Option<(&Group, &Members)> {
-        if id == META_GROUP {
-            return self.fabric.meta_replica.as_deref().map(|meta| (&meta.group, meta.members()));
-        }
         let partition = self.places.get(usize::from(id.0))?.partition.as_deref()?;
         Some((&partition.group, &partition.replica.members))
     }
 
     /// The last entry that is applied here.
     fn applied_of(&self, id: PartitionId) -> EntryId {
-        if id == META_GROUP {
-            return self.fabric.meta_replica.as_deref().map_or(EntryId::default(), |meta| meta.applied());
-        }
         let partition = self.places.get(usize::from(id.0)).and_then(|place| place.partition.as_deref());
         partition.map_or(EntryId::default(), |partition| partition.replica.applied)
     }
@@ -103,6 +95,9 @@ impl Worker {
         let Some(doubt) = self.fabric.doubts.by_group.get(&id) else { return true };
         #[cfg(narf_plant)]
         if base::plant::is(base::plant::Plant::VotesInDoubt) {
+            return true;
+        }
+        if doubt.is_trusted {
             return true;
         }
         let Some((group, members)) = self.group_and_members(id) else { return true };
@@ -134,8 +129,14 @@ impl Worker {
         for &partition in self.fabric.doubts.by_group.keys() {
             let Some((group, members)) = self.group_and_members(partition) else { continue };
             let EntryId { term, index } = group.last();
-            let all = members.voters.iter().chain(&members.voters_outgoing).chain(&members.learners);
-            questions.extend(all.map(|node| (*node, Item::Doubt { partition, life, term, index })));
+            let mut all: Vec<u64> = members.voters.iter().chain(&members.voters_outgoing).copied().collect();
+            all.extend(&members.learners);
+            // A newcomer may have forgotten that it was told who they are.
+            if members.voters.is_empty() {
+                all.extend(self.fabric.peers.keys());
+            }
+            questions
+                .extend(all.into_iter().map(|node| (node, Item::Doubt { partition, life, term, index })));
         }
         questions.into_iter().for_each(|(node, item)| self.fabric.tell(node, &item));
     }
@@ -143,33 +144,30 @@ impl Worker {
     /// A replica elsewhere is in doubt; this is the last entry that it has.
     pub(crate) fn take_doubt(&mut self, from: u64, partition: PartitionId, life: u64, last: EntryId) {
         let applied = self.applied_of(partition);
-        let Some((group, _)) = self.group_and_members(partition) else { return };
-        let term = group.hard_state().term;
+        let Some((group, _)) = self.group_and_members(partition) else {
+            // Whoever holds nothing and is to hold nothing has nothing that the other might lack.
+            if !self.is_target(partition) {
+                let item = Item::Told { partition, life, term: 0, index: 0, is_leader: false };
+                self.fabric.tell(from, &item);
+            }
+            return;
+        };
+        let (term, commit) = (group.hard_state().term, group.hard_state().commit);
         if group.role() != Role::Leader {
             let EntryId { term, index } = group.last();
             return self.fabric.tell(from, &Item::Told { partition, life, term, index, is_leader: false });
         }
         if self.fabric.doubts.heeded.insert((partition, from), (life, term)) != Some((life, term)) {
-            if let Some(group) = self.group_mut(partition) {
-                group.peer_lost_its_end(from, last);
+            if let Some(led) = self.partition_mut(partition) {
+                led.group.peer_lost_its_end(from, last);
             }
-            // The meta group is looked at in every turn.
-            if partition != META_GROUP {
-                self.fabric.stir(partition);
-            }
+            self.fabric.stir(partition);
         }
         // Before an entry of its own term is committed, a leader does not know how far others had.
         if applied.term == term {
-            let item = Item::Told { partition, life, term, index: applied.index, is_leader: true };
+            let item = Item::Told { partition, life, term, index: commit, is_leader: true };
             self.fabric.tell(from, &item);
         }
-    }
-
-    fn group_mut(&mut self, id: PartitionId) -> Option<&mut Group> {
-        if id == META_GROUP {
-            return self.fabric.meta_replica.as_deref_mut().map(|meta| &mut meta.group);
-        }
-        self.partition_mut(id).map(|partition| &mut partition.group)
     }
 
     /// Another replica answers: it leads and has committed so much, or this is the last entry that it has.
@@ -189,7 +187,7 @@ impl Worker {
         if !is_leader {
             doubt.told.insert(from, id);
         } else if id.term >= own_term {
-            doubt.committed = doubt.committed.max(Some(id.index));
+            doubt.committed.get_or_insert(id.index);
         }
     }
 

@@ -94,15 +94,6 @@ impl MetaReplica {
         }
     }
 
-    pub(crate) fn members(&self) -> &Members {
-        &self.members
-    }
-
-    /// The last entry that is applied.
-    pub(crate) fn applied(&self) -> EntryId {
-        self.applied
-    }
-
     /// Where numbers of calls begin.
     pub(crate) fn number_calls_from(&mut self, number: u64) {
         self.next_call += number;
@@ -225,11 +216,8 @@ impl Worker {
     /// A step of time of the meta group.
     pub(crate) fn tick_meta(&mut self) {
         let now = self.now.mono_millis();
-        let stands_still = self.must_not_stand(META_GROUP);
         let Some(meta) = &mut self.fabric.meta_replica else { return };
-        if !stands_still {
-            meta.group.tick();
-        }
+        meta.group.tick();
         let late: Vec<u64> =
             meta.asked.iter().filter(|(_, a)| a.deadline <= now).map(|(&call, _)| call).collect();
         let waiting: Vec<u64> =
@@ -273,10 +261,11 @@ impl Worker {
             fabric.meta_replica = Some(meta);
             return more;
         };
-        if ready.must_sync && logging {
+        // Rare, and of all nodes: it is never in doubt, so all of it is synced before it is told.
+        let must_sync = logging && (ready.must_sync || !ready.entries.is_empty() || ready.snapshot.is_some());
+        if must_sync {
             fabric.hold(META_GROUP);
         }
-        let must_sync = ready.must_sync && logging;
         let (mut frame, mut sent_to, mut unknown) = (Vec::new(), Vec::new(), None);
         for message in std::mem::take(&mut ready.messages) {
             sent_to.extend(message.snapshot().map(|_| message.to()));

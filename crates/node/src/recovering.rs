@@ -33,8 +33,11 @@ pub struct RecoveringPartition {
     members: Members,
     /// Read, and not known to be committed.
     tail: ReplayTail,
-    /// Its checkpoint came from a leader, and the log has not said so yet: what the log has is older.
+    /// Its checkpoint came from a leader, and nothing in the log says that it was taken over, or that the log came to
+    /// the same by itself: what the log has is older.
     is_received: bool,
+    /// Its checkpoint came from a leader, and the log has no record of its having been taken over.
+    was_received: bool,
     /// The log knows it from the middle on only: it was here once, and its record of having gone follows.
     gap: Option<ReplayError>,
     /// The last entry that its checkpoint includes.
@@ -59,6 +62,7 @@ impl RecoveringPartition {
             members: Members::default(),
             tail: ReplayTail::default(),
             is_received: false,
+            was_received: false,
             gap: None,
             restored: EntryId::default(),
             hole: None,
@@ -112,7 +116,7 @@ impl RecoveringPartition {
     pub(crate) fn load_members(&mut self, members: Members, is_received: bool) {
         self.members = members;
         self.is_alone = false;
-        self.is_received = is_received;
+        (self.is_received, self.was_received) = (is_received, is_received);
     }
 
     /// Whether an entry is of a membership of which checkpoint and first entries are gone, as they may be after its end.
@@ -131,6 +135,7 @@ impl RecoveringPartition {
 
     /// An entry of the log. Entries that the checkpoint covers are passed over.
     pub fn replay(&mut self, header: &EntryHeader, body: &[u8]) -> Result<(), ReplayError> {
+        self.compare(EntryId { term: header.term, index: header.index });
         if header.index <= self.last.index || self.is_orphaned(header.index) {
             return Ok(());
         }
@@ -142,6 +147,15 @@ impl RecoveringPartition {
         let id = EntryId { term: header.term, index: header.index };
         let stamp = Stamp { time: header.time, seed: header.seed, operations: header.operations };
         self.keep(Entry { id, payload: Payload::Data(stamp.encode(body).into()) })
+    }
+
+    /// A log that has the entry which a received state ends with has all that is in that state, and what follows in it was
+    /// acknowledged: the replica was brought up by entries before the state was taken over. An entry of another term
+    /// there, or an earlier one that is read later, says that the log took another way.
+    fn compare(&mut self, id: EntryId) {
+        if self.was_received && id.index <= self.restored.index {
+            self.is_received = id != self.restored;
+        }
     }
 
     /// Puts an entry that is not known to be committed at its place.
@@ -164,6 +178,7 @@ impl RecoveringPartition {
 
     /// An entry of the log that changes the members.
     pub(crate) fn replay_change(&mut self, entry: Entry) -> Result<(), ReplayError> {
+        self.compare(entry.id);
         if entry.id.index > self.last.index && self.is_orphaned(entry.id.index) {
             return Ok(());
         }
@@ -213,7 +228,9 @@ impl RecoveringPartition {
             }
             false => None,
         };
-        self.is_received &= id != self.last;
+        if id == self.last {
+            (self.is_received, self.was_received) = (false, false);
+        }
         Ok(())
     }
 
@@ -356,6 +373,28 @@ mod tests {
         replay(&mut partition, 3, 4).unwrap();
         assert_eq!(reach(&partition), (3, 4));
         assert!(replay(&mut partition, 3, 6).is_err(), "an entry is missing");
+    }
+
+    #[test]
+    fn a_log_that_came_to_a_received_state_by_itself_keeps_what_follows_it() {
+        let received = || {
+            let mut partition = fresh();
+            partition.restore(2, 4, Millis(9));
+            partition.load_members(Members { voters: vec![1, 2], ..Members::default() }, true);
+            for index in 2..=6 {
+                replay(&mut partition, 2, index).unwrap();
+            }
+            partition
+        };
+        let mut same = received();
+        state(&mut same, 2, 4);
+        assert!(!same.is_received, "entry 4 of term 2 is what the state ends with");
+        assert_eq!(reach(&same), (4, 6));
+        let mut other = received();
+        replay(&mut other, 3, 3).unwrap();
+        assert!(other.is_received, "the log went back before it, to another leader's entries");
+        replay(&mut other, 3, 4).unwrap();
+        assert!(other.is_received);
     }
 
     /// A segment of the log may begin between two entries that were not applied when the checkpoint was made.

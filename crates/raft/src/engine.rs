@@ -251,7 +251,11 @@ impl Engine {
         let voted = hard_state.map_or(self.voted, |hard| (hard.term, hard.vote));
         // A voter that forgot that it is not the only one would decide alone.
         let changes = raw.entries().iter().any(|entry| entry.entry_type == EntryType::EntryConfChangeV2);
-        let must_sync = std::mem::replace(&mut self.voted, voted) != voted || changes;
+        // What a sole voter decides, those who are to be voters too must not have before its own disk has.
+        let teaches = self.members.voters == [self.node] && !self.members.learners.is_empty();
+        let must_sync = std::mem::replace(&mut self.voted, voted) != voted
+            || changes
+            || teaches && !raw.entries().is_empty();
         Some(Ready {
             messages: to_messages(raw.take_messages()),
             snapshot,

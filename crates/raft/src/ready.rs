@@ -24,7 +24,8 @@ pub struct Ready {
     pub entries: Vec<Entry>,
     /// To be logged with them.
     pub hard_state: Option<HardState>,
-    /// A term, vote or membership changed: sync before messages, whatever level clients asked for.
+    /// Sync before messages, whatever level clients asked for: a term, vote or membership changed, or the only voter has
+    /// learners.
     pub must_sync: bool,
     /// To be sent when all of the above is appended, never before: they promise that it is.
     pub messages_after: Vec<Message>,

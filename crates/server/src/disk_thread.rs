@@ -115,8 +115,17 @@ impl DiskThread {
                 self.begin_round_if_due();
             }
             if stop {
-                return;
+                return self.close();
             }
+        }
+    }
+
+    /// All workers have ended and all is synced.
+    fn close(&self) {
+        if !self.shared.has_failed()
+            && let Err(error) = self.sync.mark_closed()
+        {
+            self.shared.fail(&error.to_string());
         }
     }
 

@@ -256,3 +256,42 @@ fn progress_ends_at_its_total() {
     assert!(told.len() > 5 && told.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     assert_eq!(told.last().unwrap().0, told.last().unwrap().1);
 }
+
+/// What each start is told, and what it leaves behind.
+#[test]
+fn a_log_is_in_doubt_after_another_boot_until_it_is_said_not_to_matter() {
+    let disk = MemoryDisk::new();
+    let is_in_doubt = |boot: u8, end: fn(&mut log::Log)| {
+        let (mut log, recovered, _) = open(&disk, options(boot)).unwrap();
+        log.append(&[1; 50]).unwrap();
+        end(&mut log);
+        recovered.is_in_doubt
+    };
+    let dies = |_: &mut log::Log| {};
+    let knows_all = |log: &mut log::Log| log.sync_handle().mark_certain().unwrap();
+    let closes = |log: &mut log::Log| {
+        log.sync_handle().sync().unwrap();
+        log.sync_handle().mark_closed().unwrap();
+    };
+    let closes_unsynced = |log: &mut log::Log| log.sync_handle().mark_closed().unwrap();
+    assert!(!is_in_doubt(1, dies), "of a new log nothing can be missing");
+    assert!(!is_in_doubt(1, dies));
+    assert!(is_in_doubt(2, dies), "the page cache went with the boot");
+    assert!(is_in_doubt(2, closes), "and a second start in the same boot is no better off");
+    assert!(is_in_doubt(2, knows_all), "nor one after a close in doubt");
+    assert!(!is_in_doubt(2, closes));
+    assert!(!is_in_doubt(3, closes_unsynced), "it was closed in order");
+    assert!(is_in_doubt(4, dies), "not all was synced then");
+}
+
+#[test]
+fn a_sync_that_fails_leaves_the_next_start_in_doubt() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    log.append(&[1; 50]).unwrap();
+    disk.fail_after(0, Some(Operation::SyncData), Fault::Io);
+    assert!(log.sync_handle().sync().is_err());
+    drop(log);
+    let (_, recovered, _) = open(&disk, options(1)).unwrap();
+    assert!(recovered.is_in_doubt, "the kernel may have dropped what it could not write");
+}
