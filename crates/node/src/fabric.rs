@@ -482,6 +482,7 @@ impl Worker {
         if partition.has_lapsed() {
             partition.sweep_replica();
         }
+        fabric.transfers.drop_overtaken(id, partition.group.hard_state().commit);
         if let Some(wish) = partition.group.take_snapshot_wish() {
             fabric.transfers.wish(id, wish.to);
         }

@@ -230,6 +230,7 @@ impl Worker {
         let (_, places, fabric) = split(self);
         let Some(mut partition) = places[usize::from(id.0)].partition.take() else { return };
         let errands = partition.let_go(&mut fabric.answers);
+        fabric.transfers.drop_overtaken(id, u64::MAX);
         if self.logging {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
         }

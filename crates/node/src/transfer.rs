@@ -115,6 +115,14 @@ impl Transfers {
         Some((keyspaces, time))
     }
 
+    /// The replica has committed so much by itself, or is gone: a state on its way to it that ends there is of no use any
+    /// more. A file that was made of it stands for the same as the log, until the next checkpoint.
+    pub(crate) fn drop_overtaken(&mut self, partition: PartitionId, committed: u64) {
+        if self.receiving.get(&partition).is_some_and(|receiving| receiving.id.index <= committed) {
+            self.receiving.remove(&partition);
+        }
+    }
+
     /// Whether one waits for its turn and it is.
     pub(crate) fn may_begin(&self) -> bool {
         self.sending.is_none() && !self.wishes.is_empty()

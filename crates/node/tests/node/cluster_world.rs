@@ -44,6 +44,8 @@ struct Machine {
     /// Its thread gets no processor until then.
     paused_until: Millis,
     starts: u64,
+    /// What the fabric told it when it let it in: a file of its own, synced.
+    admission: Option<Meta>,
     /// It lost its power and may not have again all that it had promised.
     lost_power: bool,
 }
@@ -125,6 +127,7 @@ impl World {
             under_way,
             paused_until,
             starts: 0,
+            admission: None,
             lost_power: false,
         };
         self.machines.push(machine);
@@ -189,7 +192,11 @@ impl World {
         let (meta, replica) = match (fresh, recovered) {
             (Some((meta, replica)), _) => (meta, replica),
             (None, Some(replica)) => (replica.state().clone(), replica),
-            (None, None) => panic!("node {index} has no meta group on its disk"),
+            (None, None) => {
+                let told = self.machines[index].admission.clone().expect("it was let in");
+                // As if it was never started: it is told again.
+                (told, RecoveredMeta::join(me, seed).unwrap())
+            }
         };
         if self.logging && !first.is_empty() {
             self.machines[index].disk.frames.push(first);
@@ -255,6 +262,7 @@ impl World {
         let command = Command::Join { member, admission: Admission::Local };
         self.ask_fabric(via, command).unwrap();
         let meta = self.meta(via);
+        self.machines[index].admission = Some(meta.clone());
         let (me, seed) = (self.replica(index), self.random.next_u64());
         let replica = RecoveredMeta::join(me, seed).unwrap();
         self.start_with(index, false, Some((meta, replica)));

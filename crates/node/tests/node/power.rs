@@ -147,3 +147,88 @@ fn who_is_told_that_the_others_are_gone_for_good_goes_on_with_what_it_has() {
     assert!(!world.is_in_doubt(1) && !world.is_in_doubt(2));
     assert_eq!(world.ask(client, "FABRIC TRUST"), "0");
 }
+
+fn keys() -> impl Iterator<Item = String> {
+    (0..40).map(|n| format!("key:{n}"))
+}
+
+#[track_caller]
+fn write_all(world: &mut World, node: usize, value: &str) {
+    let client = world.connect(node);
+    for key in keys() {
+        assert_eq!(world.ask(client, &format!("SET {key} {value}")), "OK");
+    }
+}
+
+#[track_caller]
+fn all_hold_the_same(world: &mut World, nodes: usize) {
+    let digests: Vec<String> = (0..nodes).map(|node| world.digest(node)).collect();
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn the_fabric_can_be_changed_while_one_is_gone_and_another_is_in_doubt() {
+    let mut world = World::of(3, 5);
+    write_all(&mut world, 0, "x");
+    world.kill(2);
+    world.pass(30_000);
+    write_all(&mut world, 0, "y");
+    world.pass(3000);
+    world.lose_power(1);
+    world.pass(20_000);
+    world.restart(1);
+    world.pass(20_000);
+    write_all(&mut world, 0, "z");
+    let meta = world.meta(0);
+    let gone = meta.members().find(|member| member.state == cluster::MemberState::Down).unwrap().node;
+    assert_eq!(world.ask_fabric(0, cluster::Command::Remove { node: gone }), Ok(()));
+    all_hold_the_same(&mut world, 2);
+}
+
+#[test]
+fn a_newcomer_that_loses_its_power_whenever_it_does_gets_its_data() {
+    for seed in 0..4 {
+        for wait in (2..420).step_by(26) {
+            let mut world = World::new(seed, true);
+            write_all(&mut world, 0, "before");
+            world.pass(200);
+            world.begin_join();
+            world.pass(wait);
+            world.lose_power(1);
+            world.pass(300);
+            world.restart(1);
+            world.pass(20_000);
+            write_all(&mut world, 0, "after");
+            world.settle();
+            all_hold_the_same(&mut world, 2);
+            assert!(!world.is_in_doubt(1), "seed {seed}, after {wait} ms");
+        }
+    }
+}
+
+#[test]
+fn what_a_sole_voter_has_taught_it_has_on_its_disk() {
+    for seed in 0..4 {
+        for wait in [20, 100, 180, 300, 501] {
+            let mut world = World::new(seed, true);
+            write_all(&mut world, 0, "before");
+            world.pass(200);
+            world.begin_join();
+            world.begin_join();
+            world.pass(wait);
+            // One of them does not hear, so that the other stays in training.
+            world.cut.extend([(2, 0), (0, 2)]);
+            world.pass(300);
+            let client = world.connect(0);
+            keys().for_each(|key| world.send(client, &format!("SET {key} meanwhile")));
+            world.pass(50);
+            world.lose_power(0);
+            world.cut.clear();
+            world.restart(0);
+            world.pass(20_000);
+            write_all(&mut world, 0, "after");
+            world.settle();
+            all_hold_the_same(&mut world, 3);
+        }
+    }
+}
