@@ -219,10 +219,14 @@ fn what_a_sole_voter_has_taught_it_has_on_its_disk() {
             // One of them does not hear, so that the other stays in training.
             world.cut.extend([(2, 0), (0, 2)]);
             world.pass(300);
+            world.stalled.push(0);
             let client = world.connect(0);
-            keys().for_each(|key| world.send(client, &format!("SET {key} meanwhile")));
-            world.pass(50);
+            for round in 0..4 {
+                keys().for_each(|key| world.send(client, &format!("SET {key} meanwhile-{round}")));
+                world.pass(100);
+            }
             world.lose_power(0);
+            world.stalled.clear();
             world.cut.clear();
             world.restart(0);
             world.pass(20_000);
