@@ -474,9 +474,9 @@ fn an_injected_fault_at_any_sync_or_write_loses_nothing() {
     for ack in ["quorum", "durable"] {
         for call in ["fdatasync", "pwritev"] {
             for fault in ["signal=KILL", "error=EIO"] {
-                // From the third on, as a start has some of its own; spread over the whole run.
+                // From the fourth on, as a start has some of its own; spread over the whole run.
                 let hits =
-                    (0..points).filter(|point| survive(call, fault, 3 + point * 150 / points, ack)).count();
+                    (0..points).filter(|point| survive(call, fault, 4 + point * 150 / points, ack)).count();
                 assert!(
                     hits > 0,
                     "{fault} at {call} with {ack} was never hit; does the log use another call now?"

@@ -132,9 +132,7 @@ pub(super) const ROWS: &[Row] = &[
         node(FabricTrust, "fabric|trust", 2, ADMIN | STALE)
             .since("narf 0.1.0")
             .cost("O(N), N the number of partitions")
-            .summary(
-                "After a power loss, has this node take its own log for whole, as if it had forgotten nothing; returns how many groups waited for others.",
-            ),
+            .summary("Has this node vote with what it has after a power loss, without waiting for others."),
     ]),
     node(ReadOnly, "readonly", 1, LOADING | STALE | FAST)
         .since("3.0.0")
