@@ -93,6 +93,20 @@ def test_sorted_sets():
         assert r.zremrangebyscore("z", "-inf", "inf") == 2 and not r.exists("z")
 
 
+def test_bitmaps():
+    r = connect(decode_responses=True)
+    assert r.setbit("b", 7, 1) == 0 and r.setbit("b", 7, 1) == 1 and r.getbit("b", 7) == 1 and r.getbit("b", 9) == 0
+    r.set("{b}f", "foobar")
+    assert r.bitcount("{b}f") == 26 and r.bitcount("{b}f", 1, 1) == 6 and r.bitcount("{b}f", 5, 30, "BIT") == 17
+    assert r.bitpos("{b}f", 1) == 1 and r.bitpos("{b}f", 0, 1, -1) == 8 and r.bitpos("{b}f", 1, 8, 15, "BIT") == 9
+    assert r.bitop("XOR", "{b}to", "b", "{b}f") == 6 and r.get("{b}to") == "goobar"
+    assert r.bitop("NOT", "{b}to", "{b}none") == 0 and not r.exists("{b}to")
+    field = r.bitfield("{b}n", default_overflow="SAT")
+    assert field.set("u8", "#1", 250).incrby("u8", "#1", 10).get("i4", 8).execute() == [0, 255, -1]
+    assert r.bitfield("{b}n").incrby("u8", 8, 1, overflow="FAIL").execute() == [None]
+    assert r.bitfield_ro("{b}n", "u8", 8, [("u4", 0)]) == [255, 0]
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

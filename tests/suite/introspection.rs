@@ -179,6 +179,9 @@ fn commands_name_their_keys(node: &Server) {
         COMMAND GETKEYS BANANA x => -ERR Invalid command specified
         COMMAND GETKEYS SET k => -ERR Invalid number of arguments specified for command
         COMMAND GETKEYSANDFLAGS SET k v => [["k", [+OW, +update]]]
+        COMMAND GETKEYSANDFLAGS BITFIELD k OVERFLOW SAT GET u8 0 => [["k", [+RO, +access]]]
+        COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 SET u8 0 1 => [["k", [+RW, +access, +update]]]
+        COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 => [["k", [+RW, +access, +update]]]
         COMMAND INFO banana => [nil]
         "#,
     );

@@ -9,6 +9,7 @@
 )]
 
 mod auth;
+mod bitmaps;
 mod chaos;
 mod cli;
 mod clients;

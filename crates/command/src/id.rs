@@ -44,6 +44,8 @@ commands! {
         ZAdd ZCard ZCount ZDiff ZDiffStore ZIncrBy ZInter ZInterCard ZInterStore ZLexCount ZMPop ZMScore ZPopMax ZPopMin
         ZRandMember ZRange ZRangeByLex ZRangeByScore ZRangeStore ZRank ZRem ZRemRangeByLex ZRemRangeByRank
         ZRemRangeByScore ZRevRange ZRevRangeByLex ZRevRangeByScore ZRevRank ZScan ZScore ZUnion ZUnionStore
+        // Bitmap.
+        BitCount BitField BitFieldRo BitOp BitPos GetBit SetBit
         // Generic.
         Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject

@@ -39,6 +39,7 @@ fn title(group: Group) -> &'static str {
         Group::Set => "Sets",
         Group::List => "Lists",
         Group::SortedSet => "Sorted sets",
+        Group::Bitmap => "Bits of strings",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -269,6 +269,8 @@ pub enum Group {
     List,
     /// Values that are members in order of their scores.
     SortedSet,
+    /// Strings as rows of bits.
+    Bitmap,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -285,12 +287,13 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 11] = [
+    pub const ALL: [Group; 12] = [
         Group::String,
         Group::Hash,
         Group::Set,
         Group::List,
         Group::SortedSet,
+        Group::Bitmap,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -312,6 +315,7 @@ impl Group {
             Group::Set => "set",
             Group::List => "list",
             Group::SortedSet => "sorted-set",
+            Group::Bitmap => "bitmap",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

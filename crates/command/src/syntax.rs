@@ -7,7 +7,7 @@
 
 use std::iter::Peekable;
 
-use crate::Spec;
+use crate::{Group, Spec};
 
 /// One argument, or a group of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,15 +71,17 @@ impl Kind {
 
     fn of_value(name: &str) -> Kind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => Kind::Key,
+            "destkey" | "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => {
+                Kind::Key
+            }
             "pattern" => Kind::Pattern,
             "score" => Kind::Double,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
-            "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms" | "decrement"
-            | "destination-db" | "end" | "increment" | "index" | "index1" | "index2" | "milliseconds"
-            | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas" | "offset"
-            | "protover" | "rank" | "seconds" | "slot" | "start" | "stop" | "timeout" | "version"
-            | "weight" => Kind::Integer,
+            "bit" | "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms"
+            | "decrement" | "destination-db" | "end" | "increment" | "index" | "index1" | "index2"
+            | "milliseconds" | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas"
+            | "offset" | "protover" | "rank" | "seconds" | "slot" | "start" | "stop" | "timeout"
+            | "version" | "weight" => Kind::Integer,
             _ => Kind::String,
         }
     }
@@ -110,6 +112,7 @@ fn settle(arg: &mut Arg, spec: &Spec, keys: &mut usize) {
         Kind::Integer if spec.name == "zrange" && matches!(&*arg.name, "start" | "stop") => {
             arg.kind = Kind::String;
         }
+        Kind::String if arg.name == "value" && spec.group == Group::Bitmap => arg.kind = Kind::Integer,
         Kind::String
             if matches!(&*arg.name, "min" | "max")
                 && (spec.name == "zcount" || spec.name.ends_with("byscore")) =>
@@ -160,10 +163,15 @@ impl Arg {
 
 /// Groups have no name in the text. Well-known ones get that of Redis, by their first part.
 fn group_name(kind: Kind, parts: &[Arg]) -> String {
-    if kind == Kind::Block {
-        return "data".into();
-    }
     let first = parts.first().map_or("", |part| part.token.as_deref().unwrap_or(&part.name));
+    if kind == Kind::Block {
+        return match first {
+            "start" => "range".into(),
+            "end" => "end-unit-block".into(),
+            "OVERFLOW" => "write".into(),
+            _ => "data".into(),
+        };
+    }
     match first {
         "NX" => "condition".into(),
         "EX" => "expiration".into(),
@@ -176,6 +184,10 @@ fn group_name(kind: Kind, parts: &[Arg]) -> String {
         "GT" => "comparison".into(),
         "SUM" => "aggregate".into(),
         "BYSCORE" => "sortby".into(),
+        "BYTE" => "unit".into(),
+        "AND" | "GET" => "operation".into(),
+        "SET" => "write-operation".into(),
+        "WRAP" => "overflow-block".into(),
         _ => parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("-"),
     }
 }
@@ -346,6 +358,24 @@ mod tests {
              AGGREGATE=aggregate:oneof?(SUM=sum:pure-token MIN=min:pure-token MAX=max:pure-token)",
         );
         check("cluster keyslot", "key:string");
+        check(
+            "bitcount",
+            "key:key range:block?(start:integer end:integer unit:oneof?(BYTE=byte:pure-token BIT=bit:pure-token))",
+        );
+        check(
+            "bitop",
+            "operation:oneof(AND=and:pure-token OR=or:pure-token XOR=xor:pure-token NOT=not:pure-token) \
+             destkey:key key:key*",
+        );
+        check(
+            "bitfield",
+            "key:key operation:oneof?*(GET=get:block(encoding:string offset:integer) \
+             write:block(OVERFLOW=overflow-block:oneof?(WRAP=wrap:pure-token SAT=sat:pure-token \
+             FAIL=fail:pure-token) write-operation:oneof(SET=set:block(encoding:string offset:integer \
+             value:integer) INCRBY=incrby:block(encoding:string offset:integer increment:integer))))",
+        );
+        check("bitfield_ro", "key:key GET=get:block?**(encoding:string offset:integer)");
+        check("setbit", "key:key offset:integer value:integer");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A row is one expression that starts with [`data`](prelude), `node` or `container`. A new command is a variant in
 //! [`crate::id`] and a row here; the matches in `engine` and `node` then ask for the implementation.
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
@@ -21,12 +22,13 @@ use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 11] = [
+const GROUPS: [&[Row]; 12] = [
     string::ROWS,
     hash::ROWS,
     set::ROWS,
     list::ROWS,
     zset::ROWS,
+    bitmap::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

@@ -63,7 +63,7 @@ fn no_row_shadows_another() {
 
 #[test]
 fn variants_are_the_names_in_camel_case() {
-    let flat = |name: &str| name.replace(['|', '-', '.'], "");
+    let flat = |name: &str| name.replace(['|', '-', '.', '_'], "");
     for spec in all() {
         let variant = match spec.run {
             Run::Data(command) => format!("{command:?}"),

@@ -111,6 +111,20 @@ pub enum RequestError<'a> {
     CrossSlot,
     /// `DEBUG` with a subcommand that does not take so many arguments.
     DebugArguments(&'a [u8]),
+    /// A place of a bit that is no number, or beyond the longest string.
+    BitOffset,
+    /// A bit to set that is neither 0 nor 1.
+    BitValue,
+    /// A bit to search that is neither 0 nor 1.
+    BitArgument,
+    /// `BITOP NOT` of several keys.
+    BitOpNotOfSeveral,
+    /// A type of number that `BITFIELD` does not have.
+    BitFieldType,
+    /// `OVERFLOW` with something that is none of its words.
+    OverflowType,
+    /// `BITFIELD_RO` that would write.
+    BitFieldReadOnly,
     /// A record that a node wrote cannot be read.
     BadRecord,
 }
@@ -216,6 +230,15 @@ impl RequestError<'_> {
                  between policies at runtime LRU and LFU data will take some time to adjust."
             }
             RequestError::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
+            RequestError::BitOffset => "ERR bit offset is not an integer or out of range",
+            RequestError::BitValue => "ERR bit is not an integer or out of range",
+            RequestError::BitArgument => "ERR The bit argument must be 1 or 0.",
+            RequestError::BitOpNotOfSeveral => "ERR BITOP NOT must be called with a single source key.",
+            RequestError::BitFieldType => {
+                "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+            }
+            RequestError::OverflowType => "ERR Invalid OVERFLOW type specified",
+            RequestError::BitFieldReadOnly => "ERR BITFIELD_RO only supports the GET subcommand",
             RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
         };
         fixed.as_bytes().into()

@@ -7,6 +7,8 @@ use base::Args;
 use command::DataCommand;
 use resp::Reply;
 
+use crate::family::bitfield::BitField;
+use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
 use crate::family::generic::{CopyKey, Count, Each, MoveKey, Rename, TypeOf};
 use crate::family::hash::{
@@ -149,6 +151,14 @@ macro_rules! with_operation {
             DataCommand::ZRemRangeByScore => run!(ZRemRange::parse(args, By::Score)),
             DataCommand::ZScan => run!(ZScan::parse(args)),
             DataCommand::ZScore => run!(ZScore::parse(args)),
+
+            DataCommand::BitCount => run!(BitCount::parse(args)),
+            DataCommand::BitField => run!(BitField::parse(args)),
+            DataCommand::BitFieldRo => run!(BitField::read_only(args)),
+            DataCommand::BitOp => run!(BitOp::parse(args)),
+            DataCommand::BitPos => run!(BitPos::parse(args)),
+            DataCommand::GetBit => run!(GetBit::parse(args)),
+            DataCommand::SetBit => run!(SetBit::parse(args)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

@@ -5,6 +5,9 @@
 //! An operation writes its reply only when it succeeds, and changes nothing when it fails.
 //! Families know `Store` and `Reply`; they know no memory layout, no protocol version, no session.
 
+pub(crate) mod bitfield;
+pub(crate) mod bitmap;
+pub(crate) mod bits;
 pub(crate) mod debug;
 pub(crate) mod draw;
 pub(crate) mod expire;

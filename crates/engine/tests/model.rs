@@ -1,4 +1,4 @@
-//! Strings, hashes, sets, lists, sorted sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! Strings, their bits, hashes, sets, lists, sorted sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
 //! lapsed keys are deleted whenever it suits.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
@@ -31,6 +31,8 @@ enum Answer {
     Ok,
     Nil,
     Int(i64),
+    /// In an array.
+    OneInt(i64),
     Text(Vec<u8>),
     WrongType,
     Error,
@@ -44,6 +46,10 @@ impl Answer {
             Answer::Ok => reply.ok(),
             Answer::Nil => reply.null(),
             Answer::Int(number) => reply.int(*number),
+            Answer::OneInt(number) => {
+                reply.array(1);
+                reply.int(*number);
+            }
             Answer::Text(text) => reply.bulk(text),
             Answer::WrongType => {
                 reply.error("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -106,6 +112,78 @@ impl Model {
             Ok(set) => Ok(set.into_iter().map(|member| (member, 1)).collect()),
             Err(_) => self.zset(key),
         }
+    }
+
+    fn bits(&self, key: &[u8]) -> Result<Vec<bool>, Answer> {
+        let text = self.text(key)?.unwrap_or_default();
+        Ok(text.iter().flat_map(|byte| (0..8).map(move |at| byte & (0x80 >> at) != 0)).collect())
+    }
+
+    fn put_bits(&mut self, key: &[u8], bits: &[bool], deadline: Option<u64>) {
+        let byte = |bits: &[bool]| {
+            bits.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at))
+        };
+        self.put_text(key, bits.chunks(8).map(byte).collect(), deadline);
+    }
+
+    /// Commands on bits of strings, a bit at a time.
+    fn apply_bits(&mut self, parts: &[Vec<u8>]) -> Result<Answer, Answer> {
+        let key = parts[1].as_slice();
+        let number = |at: usize| integer(&parts[at]).map(|number| number as usize);
+        Ok(Answer::Int(match parts[0].as_slice() {
+            b"SETBIT" => {
+                let (mut bits, at) = (self.bits(key)?, number(2)?);
+                bits.resize(bits.len().max((at / 8 + 1) * 8), false);
+                let before = std::mem::replace(&mut bits[at], parts[3] == b"1");
+                self.put_bits(key, &bits, self.deadline(key));
+                i64::from(before)
+            }
+            b"GETBIT" => i64::from(self.bits(key)?.get(number(2)?).is_some_and(|bit| *bit)),
+            b"BITCOUNT" => {
+                let counted = self.bits(key)?.into_iter().skip(number(2)?).take(number(3)? + 1 - number(2)?);
+                counted.filter(|bit| *bit).count() as i64
+            }
+            b"BITPOS" => {
+                let wanted = parts[2] == b"1";
+                let bits = self.bits(key)?;
+                match bits.iter().position(|bit| *bit == wanted) {
+                    Some(at) => at as i64,
+                    // There is no empty text without a key behind it.
+                    None if wanted || (bits.is_empty() && self.keys.contains_key(key)) => -1,
+                    None => bits.len() as i64,
+                }
+            }
+            // Adds to a number of 13 bits.
+            b"BITFIELD" => {
+                let (mut bits, at) = (self.bits(key)?, number(4)?);
+                bits.resize(bits.len().max(((at + 12) / 8 + 1) * 8), false);
+                let before = bits[at..at + 13].iter().fold(0, |sum, bit| sum << 1 | i64::from(*bit));
+                let after = before.wrapping_add(integer(&parts[5])?).rem_euclid(1 << 13);
+                (0..13).for_each(|bit| bits[at + bit] = after >> (12 - bit) & 1 == 1);
+                self.put_bits(key, &bits, self.deadline(key));
+                let signed = if after < 1 << 12 { after } else { after - (1 << 13) };
+                return Ok(Answer::OneInt(signed));
+            }
+            // BITOP.
+            _ => {
+                let [mut a, mut b] = [self.bits(&parts[3])?, self.bits(&parts[4])?];
+                let len = a.len().max(b.len());
+                a.resize(len, false);
+                b.resize(len, false);
+                let bit = |(a, b): (&bool, &bool)| match parts[1].as_slice() {
+                    b"AND" => a & b,
+                    b"OR" => a | b,
+                    _ => a ^ b,
+                };
+                let bits: Vec<bool> = a.iter().zip(&b).map(bit).collect();
+                if len == 0 {
+                    self.keys.remove(&parts[2]);
+                } else {
+                    self.put_bits(&parts[2], &bits, None);
+                }
+                (len / 8) as i64
+            }
+        }))
     }
 
     fn deadline(&self, key: &[u8]) -> Option<u64> {
@@ -187,6 +265,9 @@ impl Model {
                 let sum = before.checked_add(number(2)?).ok_or(Answer::Error)?;
                 self.put_text(key, sum.to_string().into_bytes(), self.deadline(key));
                 Answer::Int(sum)
+            }
+            b"SETBIT" | b"GETBIT" | b"BITCOUNT" | b"BITPOS" | b"BITFIELD" | b"BITOP" => {
+                self.apply_bits(parts)?
             }
             b"STRLEN" => Answer::Int(self.text(key)?.map_or(0, |text| text.len() as i64)),
             b"HSET" => {
@@ -459,6 +540,16 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "ZUNIONSTORE other 2 key key",
         "ZINTERSTORE key 2 key other",
         "ZDIFFSTORE key 2 other key",
+        "SETBIT key bit 1",
+        "SETBIT key bit 0",
+        "GETBIT key bit",
+        "BITCOUNT key offset 320 BIT",
+        "BITPOS key 0",
+        "BITPOS key 1",
+        "BITOP AND other key key",
+        "BITOP OR key key other",
+        "BITOP XOR other key other",
+        "BITFIELD key INCRBY i13 bit number",
         "PEXPIRE key life",
         "PEXPIRE key life NX",
         "PEXPIRE key life XX",
@@ -484,6 +575,7 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
             "score" => (random.below(300) as i64 - 100).to_string().into_bytes(),
             "life" => (1 + random.below(3000)).to_string().into_bytes(),
             "past" => (-(random.below(1 << 45) as i64)).to_string().into_bytes(),
+            "bit" => random.below(400).to_string().into_bytes(),
             "offset" => random.below(40).to_string().into_bytes(),
             "number" => match random.below(6) {
                 0 => i64::MAX.to_string().into_bytes(),

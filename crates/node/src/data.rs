@@ -401,6 +401,7 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::ZUnionStore
                 | D::ZDiffStore
                 | D::ZRangeStore
+                | D::BitOp
         )
     )
 }

@@ -3,6 +3,7 @@
 //! Every data command of the table must be generated: one without a generator in the file of its group fails. Deadlines lie in the far future or in the past; what would depend on the moment at which
 //! a command arrives is not generated.
 
+mod bitmap;
 mod generic;
 mod hash;
 mod internal;
@@ -550,6 +551,7 @@ fn data(command: DataCommand, g: &mut Generator) -> Args {
         Group::Set => set::data(command, g),
         Group::List => list::data(command, g),
         Group::SortedSet => sorted_set::data(command, g),
+        Group::Bitmap => bitmap::data(command, g),
         _ => generic::data(command, g),
     }
 }

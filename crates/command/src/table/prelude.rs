@@ -202,6 +202,7 @@ const fn categories_of_group(group: Group, run: Run) -> Categories {
         Group::Set => Categories::NONE.with(Category::Set),
         Group::List => Categories::NONE.with(Category::List),
         Group::SortedSet => Categories::NONE.with(Category::SortedSet),
+        Group::Bitmap => Categories::NONE.with(Category::Bitmap),
         Group::Generic => Categories::NONE.with(Category::Keyspace),
         Group::Connection => Categories::NONE.with(Category::Connection),
         Group::Transactions => Categories::NONE.with(Category::Transaction),

@@ -201,6 +201,22 @@ impl Requests {
                         [start.as_bytes(), &self.member()].concat()
                     }
                 },
+                // Seldom so far that a string has to be long.
+                "bit" => match self.random.below(30) {
+                    0 => self
+                        .pick(&["", "x", "-1", "4294967296", "4294967295x", "#9223372036854775807"])
+                        .into(),
+                    1 => self.random.below(1 << 20).to_string().into_bytes(),
+                    2..=6 => format!("#{}", self.random.below(20)).into_bytes(),
+                    _ => self.random.below(600).to_string().into_bytes(),
+                },
+                "width" => match self.random.below(30) {
+                    0 => self.pick(&["", "i", "u64", "i65", "i0", "8", "I8"]).into(),
+                    _ => {
+                        let sign = self.pick(&["i", "u"]);
+                        format!("{sign}{}", 1 + self.random.below(63)).into_bytes()
+                    }
+                },
                 word => self.word(word),
             };
             request.push(&argument);
@@ -436,6 +452,42 @@ impl Requests {
             ZInterCard => {
                 self.counted_keys(request);
                 self.options(request, &["LIMIT integer", "LIMIT 1"]);
+            }
+            GetBit => self.push_each(request, "key bit"),
+            SetBit => {
+                self.push_each(request, "key bit");
+                let value = self.pick(&["0", "1", "1", "2", "x"]);
+                request.push(value.as_bytes());
+            }
+            BitCount | BitPos => {
+                self.push_each(request, "key");
+                if command == BitPos {
+                    let wanted = self.pick(&["0", "1", "2", "x"]);
+                    request.push(wanted.as_bytes());
+                }
+                let range = ["integer", "integer integer", "integer integer BYTE", "integer integer BIT"];
+                self.options(request, &range);
+            }
+            BitOp => {
+                let way = self.pick(&["AND", "or", "XOR", "NOT", "NAND"]);
+                request.push(way.as_bytes());
+                self.push_each(request, "key");
+                self.some(request, "key");
+            }
+            BitField | BitFieldRo => {
+                self.push_each(request, "key");
+                self.options(
+                    request,
+                    &[
+                        "GET width bit",
+                        "SET width bit integer",
+                        "INCRBY width bit integer",
+                        "OVERFLOW SAT INCRBY width bit integer",
+                        "OVERFLOW FAIL SET width bit integer",
+                        "OVERFLOW WRAP",
+                        "OVERFLOW",
+                    ],
+                );
             }
             Copy => {
                 self.push_each(request, "key key");

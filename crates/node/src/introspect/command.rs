@@ -5,7 +5,7 @@
 
 use base::Args;
 use command::syntax::{self, Arg, Kind};
-use command::{Category, KeyAccess, KeyRange, KeySpec, Lookup, NodeCommand, Spec, help};
+use command::{Category, DataCommand, KeyAccess, KeyRange, KeySpec, Lookup, NodeCommand, Run, Spec, help};
 use engine::glob::{self, Case};
 use resp::Reply;
 
@@ -262,22 +262,44 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
             KeysForm::NamesAndFlags => {
                 reply.array(2);
                 reply.bulk(request.at(at));
-                statuses(access(key, request).names(), reply);
+                statuses(access(spec, key, request).names(), reply);
             }
         }
     }
 }
 
-/// What happens to a key in this very request: only `SET`, with and without `GET`, makes a difference.
-fn access(key: &KeySpec, request: Args<'_>) -> KeyAccess {
+/// What happens to a key in this very request: `SET` with and without `GET`, and `BITFIELD`, make a difference.
+fn access(spec: &Spec, key: &KeySpec, request: Args<'_>) -> KeyAccess {
     if !key.access.contains(KeyAccess::VARIABLE) {
         return key.access;
+    }
+    if spec.run == Run::Data(DataCommand::BitField) {
+        return match reads_only(request.tail(2)) {
+            true => KeyAccess::RO.and(KeyAccess::ACCESS),
+            false => KeyAccess::RW.and(KeyAccess::ACCESS).and(KeyAccess::UPDATE),
+        };
     }
     let returns_old = request.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"get"));
     match returns_old {
         true => KeyAccess::RW.and(KeyAccess::ACCESS).and(KeyAccess::UPDATE),
         false => KeyAccess::OW.and(KeyAccess::UPDATE),
     }
+}
+
+/// Whether no step of `BITFIELD` writes. What is no step might.
+fn reads_only(steps: Args<'_>) -> bool {
+    let mut at = 0;
+    while let Some(word) = steps.get(at) {
+        let follow = steps.len() - at - 1;
+        at += if word.eq_ignore_ascii_case(b"get") && follow >= 2 {
+            3
+        } else if word.eq_ignore_ascii_case(b"overflow") && follow >= 1 {
+            2
+        } else {
+            return false;
+        };
+    }
+    true
 }
 
 #[cfg(test)]
