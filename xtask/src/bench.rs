@@ -59,6 +59,19 @@ const WORKLOADS: &[Workload] = &[
         needs_keys: false,
         fill: &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"],
     },
+    // The offset stays: the tool's random numbers begin with zeros, and no offset does.
+    Workload {
+        name: "setbit",
+        request: &["SETBIT", "seen:__rand_int__", "7", "1"],
+        needs_keys: false,
+        fill: &[],
+    },
+    Workload {
+        name: "bitcount",
+        request: &["BITCOUNT", "bits"],
+        needs_keys: false,
+        fill: &["SET", "bits", "{d}"],
+    },
 ];
 
 /// So many of them, from the first, are measured if none is named.
@@ -75,7 +88,7 @@ struct Plan {
 
 const HELP: &str = "\
 cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,publish] [--pipelines 1,16,128]
-                  (more: lpush lmove lrange sadd zadd zrange) [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
+                  (more: lpush lmove lrange sadd zadd zrange setbit bitcount) [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
 
   memory   nothing on disk, on either side
   quorum   ack quorum against appendfsync everysec
