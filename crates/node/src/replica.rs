@@ -103,7 +103,7 @@ pub(crate) struct Replica {
     unconfirmed: Vec<Errand>,
     confirming: Vec<Confirming>,
     /// Steady clock, microseconds: when a leader was last heard of.
-    pub(crate) heard_leader_us: u64,
+    heard_leader_us: u64,
     /// The leader's clock when it sent what was last heard of it, to be sent back to it.
     echo: (u64, u64),
     /// Role, term and leader when the node last looked.
@@ -151,6 +151,12 @@ impl Replica {
     /// Bytes of the entry that is to be proposed now, if one is.
     pub(crate) fn proposal_bytes(&self) -> Option<usize> {
         self.wants_to_propose().then(|| self.batch.body.len() + ENTRY_BYTES)
+    }
+
+    /// Steady clock, microseconds: what is here was not behind then, for a leader was heard of, or this replica began to
+    /// lead.
+    pub(crate) fn fresh_us(&self) -> u64 {
+        self.heard_leader_us.max(self.leads_since_us)
     }
 
     /// Whether nothing is under way.

@@ -117,7 +117,7 @@ impl Worker {
     pub(crate) fn replica_age_ms(&self) -> u64 {
         let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
         let followers = replicas.filter(|p| !p.group.is_lone() && !p.group.is_leader());
-        let ages = followers.map(|p| self.now.mono_us.saturating_sub(p.replica.heard_leader_us) / 1000);
+        let ages = followers.map(|p| self.now.mono_us.saturating_sub(p.replica.fresh_us()) / 1000);
         ages.max().unwrap_or(0)
     }
 
