@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 8;
 pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Vec<String> {
     let status = Status::of(worker, meta, standings);
     let mut found = Vec::new();
-    found.extend(unserved(meta, standings));
+    found.extend(unserved(worker, meta, standings));
     found.extend(silent(worker, meta));
     found.extend(leaving(meta));
     if status.missing > 0 {
@@ -49,22 +49,29 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
     found
 }
 
-fn unserved(meta: &Meta, standings: &[PartitionStanding]) -> Option<String> {
+fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Option<String> {
     let ids: Vec<PartitionId> =
         standings.iter().filter(|standing| !standing.is_served).map(|standing| standing.id).collect();
     if ids.is_empty() {
         return None;
     }
-    let mut holders: Vec<&str> =
-        ids.iter().flat_map(|id| meta.voters_of(*id)).map(|node| name(meta, *node)).collect();
+    let holders = ids.iter().flat_map(|id| meta.voters_of(*id)).filter_map(|node| meta.member(*node));
+    let is_away = |member: &&Member| {
+        let replica = member.replica_id();
+        replica != worker.fabric.me && !worker.fabric.is_heard(replica)
+    };
+    let mut holders: Vec<&str> = holders.filter(is_away).map(|member| member.name.as_str()).collect();
     holders.sort_unstable();
     holders.dedup();
-    Some(format!(
-        "{} cannot be written to, for most of the nodes that hold {} are not heard of; start them: {}",
-        partitions(&ids),
-        if ids.len() == 1 { "it" } else { "them" },
-        holders.join(", ")
-    ))
+    let what = partitions(&ids);
+    Some(match holders.as_slice() {
+        [] => format!("{what} cannot be written to: a leader is being elected, wait"),
+        away => format!(
+            "{what} cannot be written to without more of the nodes that hold copies; start these, which are not \
+             heard of: {}",
+            away.join(", ")
+        ),
+    })
 }
 
 fn silent(worker: &Worker, meta: &Meta) -> Vec<String> {
@@ -94,10 +101,6 @@ fn versions(meta: &Meta) -> Option<String> {
     versions.dedup();
     (versions.len() > 1)
         .then(|| format!("nodes run different versions, {}; bring all to the newest", versions.join(" and ")))
-}
-
-fn name(meta: &Meta, node: base::NodeId) -> &str {
-    meta.member(node).map_or("?", |member| &member.name)
 }
 
 /// `partition 3`, or `4 partitions (0, 1, 2, 3)`.
