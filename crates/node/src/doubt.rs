@@ -44,9 +44,14 @@ struct Doubt {
 }
 
 impl Doubt {
-    /// What a leader must have at least, by all that is known; `None` while somebody has told nothing.
-    fn least(&self, mine: EntryId, others: impl IntoIterator<Item = u64>) -> Option<EntryId> {
-        others.into_iter().try_fold(mine, |least, node| Some(least.max(*self.told.get(&node)?)))
+    /// What a leader must have at least, by all that is known; `None` while another voter has told nothing, or while no
+    /// voter is known at all: who has forgotten the others cannot know how much it told them.
+    fn least(&self, mine: EntryId, me: u64, members: &Members) -> Option<EntryId> {
+        if members.voters.is_empty() {
+            return None;
+        }
+        let mut others = members.voters.iter().chain(&members.voters_outgoing).filter(|&&voter| voter != me);
+        others.try_fold(mine, |least, voter| Some(least.max(*self.told.get(voter)?)))
     }
 }
 
@@ -101,9 +106,7 @@ impl Worker {
             return true;
         }
         let Some((group, members)) = self.group_and_members(id) else { return true };
-        let others =
-            members.voters.iter().chain(&members.voters_outgoing).copied().filter(|&v| v != self.fabric.me);
-        let least = doubt.least(group.last(), others);
+        let least = doubt.least(group.last(), self.fabric.me, members);
         least.is_some_and(|least| candidate.unwrap_or(group.last()) >= least)
     }
 
@@ -229,15 +232,28 @@ mod tests {
         EntryId { term, index }
     }
 
+    fn voters(voters: &[u64]) -> Members {
+        Members { voters: voters.to_vec(), ..Members::default() }
+    }
+
     #[test]
     fn the_longest_log_is_known_once_all_have_told() {
         let mut doubt = Doubt::default();
-        assert_eq!(doubt.least(id(3, 7), []), Some(id(3, 7)), "who has no others has all there is");
-        assert_eq!(doubt.least(id(3, 7), [2, 3]), None);
+        assert_eq!(
+            doubt.least(id(3, 7), 1, &voters(&[1])),
+            Some(id(3, 7)),
+            "who has no others has all there is"
+        );
+        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), None);
         doubt.told.insert(2, id(2, 90));
-        assert_eq!(doubt.least(id(3, 7), [2, 3]), None);
+        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), None);
         doubt.told.insert(3, id(3, 8));
-        assert_eq!(doubt.least(id(3, 7), [2, 3]), Some(id(3, 8)));
-        assert_eq!(doubt.least(id(4, 1), [2, 3]), Some(id(4, 1)), "the later term wins");
+        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), Some(id(3, 8)));
+        assert_eq!(doubt.least(id(4, 1), 1, &voters(&[1, 2, 3])), Some(id(4, 1)), "the later term wins");
+    }
+
+    #[test]
+    fn who_has_forgotten_the_others_helps_to_elect_nobody() {
+        assert_eq!(Doubt::default().least(id(0, 0), 1, &voters(&[])), None);
     }
 }
