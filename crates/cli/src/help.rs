@@ -32,7 +32,7 @@ fn overview() -> String {
          !!             runs the last line again\n\
          .. | wc -l     gives the answer to a shell command\n\
          .. > file      writes the answer to a file, .. >> file behind it\n\
-         \\x             lays out JSON and long text, or no more\n\
+         \\x             lays out JSON, MessagePack and long text, or no more\n\
          clear          clears the screen\n\
          quit           leaves, as Ctrl-D does\n",
         groups()

@@ -168,7 +168,7 @@ impl Prompt {
                 let _ = editor.clear_screen();
             }
             b"\\x" => match self.renderer.toggle_expanded() {
-                true => say("JSON and text of several lines are laid out now"),
+                true => say("JSON, MessagePack and text of several lines are laid out now"),
                 false => say("values are shown on one line again"),
             },
             _ => return false,

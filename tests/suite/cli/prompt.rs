@@ -242,7 +242,7 @@ fn the_last_line_is_run_again() {
 }
 
 #[test]
-fn json_is_laid_out_when_asked_for() {
+fn json_and_messagepack_are_laid_out_when_asked_for() {
     if skip_unless_narf() {
         return;
     }
@@ -254,6 +254,10 @@ fn json_is_laid_out_when_asked_for() {
     ask(&desk, &mut terminal, "\\x");
     let answer = ask(&desk, &mut terminal, "get j");
     assert!(answer.starts_with("(json)\n{\n  \"name\": \"ada\",\n  \"n\": [\n    1\n  ]\n}\n"), "{answer:?}");
+    ask(&desk, &mut terminal, r#"set m "\x82\xa4name\xa3ada\xa1n\x91\x01""#);
+    let answer = ask(&desk, &mut terminal, "get m");
+    let expect = "(msgpack)\n{\n  \"name\": \"ada\",\n  \"n\": [\n    1\n  ]\n}\n";
+    assert!(answer.starts_with(expect), "{answer:?}");
     ask(&desk, &mut terminal, "\\x");
     let answer = ask(&desk, &mut terminal, "get j");
     assert!(answer.starts_with("\"{\\\"name\\\""), "{answer:?}");

@@ -4,6 +4,7 @@
 
 mod csv;
 mod json;
+mod msgpack;
 mod text;
 
 use std::io::IsTerminal;
@@ -42,7 +43,7 @@ pub(crate) struct Renderer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Style {
     pub(crate) in_colour: bool,
-    /// What is JSON, or text of several lines, is laid out as such.
+    /// What is JSON, MessagePack, or text of several lines, is laid out as such.
     pub(crate) is_expanded: bool,
 }
 
@@ -155,6 +156,7 @@ mod tests {
             bulk("{\"name\":\"ada\",\"tags\":[1,\"\u{202e}\"]}"),
             Value::Map(vec![(bulk("json"), bulk("[1, 2]"))]),
             bulk("[no json"),
+            Value::Bulk(b"\x82\xa4name\xa3ada\xa4tags\x92\x01\xc4\x01\xff".to_vec()),
             Value::Verbatim { format: "txt".into(), text: b"two\nlines\x1b[2J".to_vec() },
         ])
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use client::Value;
 
-use super::Style;
+use super::{Style, msgpack};
 
 /// Typed, quoted, numbered and indented.
 pub(super) fn write_formatted(out: &mut Vec<u8>, value: &Value, style: Style) {
@@ -82,19 +82,29 @@ fn painted(style: Style, colour: &str, text: String) -> String {
     if style.in_colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text }
 }
 
-/// JSON and text of several lines, laid out; nothing for other values. It starts where a line is and goes on below.
+/// JSON, MessagePack and text of several lines, laid out; nothing for other values. It starts where a line is and goes
+/// on below.
 fn expanded(bytes: &[u8], indent: usize) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (kind, text) = match text.trim_start().starts_with(['{', '[']).then(|| serde_json::from_str(text)) {
-        Some(Ok::<serde_json::Value, _>(json)) => ("(json)", serde_json::to_string_pretty(&json).ok()?),
-        _ if text.trim_end_matches('\n').contains('\n') => ("(text)", text.trim_end_matches('\n').to_owned()),
-        _ => return None,
+    let (kind, text) = match std::str::from_utf8(bytes) {
+        Ok(text) => expanded_text(text)?,
+        Err(_) => ("(msgpack)", msgpack::laid_out(bytes)?),
     };
     let mut shown = String::from(kind);
     for line in visible(text.as_bytes()).lines() {
         shown.push_str(&format!("\n{:indent$}{line}", ""));
     }
     Some(shown)
+}
+
+/// What kind of text it is, and how it is laid out.
+fn expanded_text(text: &str) -> Option<(&'static str, String)> {
+    match text.trim_start().starts_with(['{', '[']).then(|| serde_json::from_str(text)) {
+        Some(Ok::<serde_json::Value, _>(json)) => Some(("(json)", serde_json::to_string_pretty(&json).ok()?)),
+        _ if text.trim_end_matches('\n').contains('\n') => {
+            Some(("(text)", text.trim_end_matches('\n').to_owned()))
+        }
+        _ => None,
+    }
 }
 
 fn line(out: &mut Vec<u8>, text: &str) {
@@ -107,7 +117,7 @@ fn digits(count: usize) -> usize {
 }
 
 /// A string as one would type it: `"a\n"`.
-fn quoted(bytes: &[u8]) -> String {
+pub(super) fn quoted(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 2);
     text.push('"');
     for chunk in bytes.utf8_chunks() {
