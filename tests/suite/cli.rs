@@ -5,6 +5,7 @@ mod dangers;
 mod golden;
 mod passwords;
 mod prompt;
+mod shells;
 
 use std::io::Write;
 use std::path::Path;

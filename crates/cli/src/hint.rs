@@ -39,9 +39,25 @@ pub(crate) fn complete(line: &str) -> (usize, Vec<String>) {
         Ok(words) if words.is_empty() => {
             top_level_names().chain(LOCAL.iter().map(|word| word.to_string())).collect()
         }
-        Ok(words) if words[0].eq_ignore_ascii_case(b"help") => help_names(&words[1..]),
-        Ok(words) => next_words(&words),
+        Ok(words) => names_behind(&words),
     };
+    (start, fitting(names, prefix))
+}
+
+/// What a word with this beginning may become behind these words, apart from what only the prompt understands.
+pub(crate) fn complete_word(words: &[Vec<u8>], prefix: &str) -> Vec<String> {
+    let names = if words.is_empty() { top_level_names().collect() } else { names_behind(words) };
+    fitting(names, prefix)
+}
+
+fn names_behind(words: &[Vec<u8>]) -> Vec<String> {
+    match words {
+        [word, topic @ ..] if word.eq_ignore_ascii_case(b"help") => help_names(topic),
+        words => next_words(words),
+    }
+}
+
+fn fitting(names: Vec<String>, prefix: &str) -> Vec<String> {
     let lower = prefix.to_lowercase();
     let in_capitals = prefix.chars().any(|c| c.is_ascii_uppercase());
     let mut fitting: Vec<String> = names
@@ -51,7 +67,7 @@ pub(crate) fn complete(line: &str) -> (usize, Vec<String>) {
         .collect();
     fitting.sort();
     fitting.dedup();
-    (start, fitting)
+    fitting
 }
 
 /// The row that the words name, and how many of them name it.

@@ -7,7 +7,6 @@ mod destination;
 mod editor;
 mod highlight;
 mod history;
-mod names;
 
 use std::io::{IsTerminal, Write};
 use std::time::Instant;

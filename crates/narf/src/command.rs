@@ -3,9 +3,11 @@
 //! Exit codes are those of `narf help exit-codes`; a wrong command line is 2, as clap has it too.
 
 mod cluster;
+mod completions;
 mod config;
 mod exit;
 mod flags;
+mod man;
 mod serve;
 mod shortcut;
 mod stop;
@@ -48,6 +50,9 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     {
         return print(&format!("narf {}\n", env!("CARGO_PKG_VERSION")));
     }
+    if let Some(shell) = std::env::var_os(completions::VARIABLE) {
+        return completions::answer(&shell.to_string_lossy(), args);
+    }
     let matches = match tree().try_get_matches_from(args) {
         Ok(matches) => matches,
         // Help is no error and goes to standard output; the rest is a wrong command line.
@@ -64,6 +69,8 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Some((word @ ("get" | "set" | "del"), matches)) => shortcut::run(word, matches),
         Some(("cluster", matches)) => cluster::run(matches),
         Some(("config", matches)) => config::run(matches),
+        Some(("completions", matches)) => completions::run(matches),
+        Some(("man", matches)) => man::run(matches),
         Some(("version", _)) => print(&format!("narf {}\n", env!("CARGO_PKG_VERSION"))),
         Some(("exit-codes", _)) => print(EXIT_CODES),
         _ => ExitCode::from(exit::USAGE),
@@ -91,6 +98,8 @@ fn tree() -> Command {
         ))
         .subcommand(cluster::command())
         .subcommand(config::command())
+        .subcommand(completions::command())
+        .subcommand(man::command())
         .subcommand(Command::new("version").about("Print the version"))
         .subcommand(Command::new("exit-codes").about("What the exit codes mean").after_help(EXIT_CODES))
 }

@@ -14,8 +14,8 @@ use rustyline::validate::Validator;
 use rustyline::{Behavior, ColorMode, CompletionType, Config, Context, Editor, Helper};
 
 use super::highlight::highlight;
-use super::names::{Names, Wanted};
 use crate::line::{self, Word, words};
+use crate::names::{Names, Wanted};
 use crate::{Failure, hint};
 
 pub(super) type LineEditor = Editor<TableHelper, FileHistory>;

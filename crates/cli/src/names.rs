@@ -20,7 +20,7 @@ const SCAN_COUNT: &str = "1000";
 
 /// What a server is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     Keys,
     Fields { key: Vec<u8> },
     Members { key: Vec<u8> },
@@ -29,7 +29,7 @@ pub(super) enum Wanted {
 
 impl Wanted {
     /// What may stand next in a request of this command, `typed` being the words after its name; `words` all of them.
-    pub(super) fn next(spec: &Spec, typed: &[Vec<u8>], words: &[Vec<u8>]) -> Option<Wanted> {
+    pub(crate) fn next(spec: &Spec, typed: &[Vec<u8>], words: &[Vec<u8>]) -> Option<Wanted> {
         let arg = command::next_value(spec, typed)?;
         let key = || {
             let request = base::Request::from_parts(words);
@@ -94,7 +94,7 @@ impl Wanted {
 
 /// The way to a server, made when it is first needed.
 #[derive(Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     target: Target,
     is_reachable: bool,
     connection: Option<Connection>,
@@ -102,7 +102,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The prompt talks to this server now, if to any.
-    pub(super) fn follow(&mut self, target: &Target, is_connected: bool) {
+    pub(crate) fn follow(&mut self, target: &Target, is_connected: bool) {
         if self.target != *target || !is_connected {
             self.connection = None;
         }
@@ -113,7 +113,7 @@ impl Names {
     }
 
     /// Names with this beginning, in order. None if the server does not answer at once.
-    pub(super) fn find(&mut self, wanted: &Wanted, prefix: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn find(&mut self, wanted: &Wanted, prefix: &[u8]) -> Vec<Vec<u8>> {
         if !self.is_reachable {
             return Vec::new();
         }
