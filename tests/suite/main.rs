@@ -16,6 +16,7 @@ mod clients;
 mod cluster;
 mod config;
 mod differential;
+mod dump;
 mod durability;
 mod expiry;
 mod generic;

@@ -47,8 +47,8 @@ commands! {
         // Bitmap.
         BitCount BitField BitFieldRo BitOp BitPos GetBit SetBit
         // Generic.
-        Copy Del Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
-        Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Touch Ttl Type Unlink MemoryUsage DebugObject
+        Copy Del Dump Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
+        Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Touch Ttl Type Unlink MemoryUsage DebugObject
         DebugDigestValue
         // Written by nodes into the log, never taken from clients.
         NarfExpire NarfPut NarfFlush
@@ -70,7 +70,7 @@ commands! {
         // What nodes ask each other, never taken from clients.
         NarfDigests NarfExec NarfReached
         // Whole databases.
-        DbSize FlushAll FlushDb Keys RandomKey Scan SwapDb Wait WaitAof ObjectHelp
+        DbSize FlushAll FlushDb Keys Migrate RandomKey Scan SwapDb Wait WaitAof ObjectHelp
         // Server.
         BgRewriteAof BgSave Command CommandCount CommandDocs CommandGetKeys CommandGetKeysAndFlags CommandHelp
         CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest

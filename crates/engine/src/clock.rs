@@ -18,6 +18,20 @@ pub enum Access {
     Untouched,
 }
 
+/// How a key was used before it came here, as `RESTORE` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// As any new key.
+    Now,
+    /// Last so long ago: `IDLETIME`.
+    Before {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// So often, on the logarithmic scale: `FREQ`.
+    Often(u8),
+}
+
 /// Counter of a key that was just made: not the first to be evicted.
 const COUNTER_START: u8 = 5;
 /// How much rarer each further step of the counter is: `lfu-log-factor`.
@@ -37,6 +51,18 @@ pub(crate) fn fresh(access: Access, now: Millis) -> u32 {
     match access {
         Access::Recent | Access::Untouched => seconds(now),
         Access::Frequent => u32::from(minutes(now)) << 8 | u32::from(COUNTER_START),
+    }
+}
+
+/// The clock of a key that came with what was told of its use. What the clocks do not keep is ignored, as in Redis.
+pub(crate) fn restored(access: Access, now: Millis, used: Used) -> u32 {
+    match (access, used) {
+        (Access::Recent | Access::Untouched, Used::Before { seconds: idle }) => {
+            // A clock of zero says that nothing is known.
+            seconds(Millis(now.0.saturating_sub(idle.saturating_mul(1000)))).max(1)
+        }
+        (Access::Frequent, Used::Often(counter)) => u32::from(minutes(now)) << 8 | u32::from(counter),
+        (_, Used::Now) | (Access::Frequent, Used::Before { .. }) | (_, Used::Often(_)) => fresh(access, now),
     }
 }
 

@@ -127,6 +127,18 @@ pub enum RequestError<'a> {
     BitFieldReadOnly,
     /// A record that a node wrote cannot be read.
     BadRecord,
+    /// `RESTORE` of a key that is there, without `REPLACE`.
+    BusyKey,
+    /// A time to live below zero, or beyond the end of time.
+    InvalidTtl,
+    /// A time since the last use that is below zero.
+    InvalidIdleTime,
+    /// A count of uses that is none.
+    InvalidFrequency,
+    /// A payload that is damaged, or of a newer version.
+    PayloadEnvelope,
+    /// A payload whose value is of no known form, or damaged.
+    PayloadValue,
 }
 
 impl RequestError<'_> {
@@ -239,6 +251,12 @@ impl RequestError<'_> {
             }
             RequestError::OverflowType => "ERR Invalid OVERFLOW type specified",
             RequestError::BitFieldReadOnly => "ERR BITFIELD_RO only supports the GET subcommand",
+            RequestError::BusyKey => "BUSYKEY Target key name already exists.",
+            RequestError::InvalidTtl => "ERR Invalid TTL value, must be >= 0",
+            RequestError::InvalidIdleTime => "ERR Invalid IDLETIME value, must be >= 0",
+            RequestError::InvalidFrequency => "ERR Invalid FREQ value, must be >= 0 and <= 255",
+            RequestError::PayloadEnvelope => "ERR DUMP payload version or checksum are wrong",
+            RequestError::PayloadValue => "ERR Bad data format",
             RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
         };
         fixed.as_bytes().into()

@@ -9,6 +9,7 @@ use resp::Reply;
 
 use crate::family::bitfield::BitField;
 use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
+use crate::family::dump::{Dump, Restore};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
 use crate::family::generic::{CopyKey, Count, Each, MoveKey, Rename, TypeOf};
 use crate::family::hash::{
@@ -162,10 +163,12 @@ macro_rules! with_operation {
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),
+            DataCommand::Dump => run!(Dump::parse(args)),
             DataCommand::Exists => run!(Count::parse(args, Each::Exists)),
             DataCommand::Move => run!(MoveKey::parse(args)),
             DataCommand::Rename => run!(Rename::parse(args)),
             DataCommand::RenameNx => run!(Rename::if_absent(args)),
+            DataCommand::Restore => run!(Restore::parse(args)),
             DataCommand::Touch => run!(Count::parse(args, Each::Touch)),
             DataCommand::Type => run!(TypeOf::parse(args)),
 

@@ -10,6 +10,7 @@ pub(crate) mod bitmap;
 pub(crate) mod bits;
 pub(crate) mod debug;
 pub(crate) mod draw;
+pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod generic;
 pub(crate) mod hash;

@@ -24,6 +24,7 @@
 //! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `rdb` | values in Redis's own form |
 //! | `grave` | memory of what was deleted, given back in slices |
 //! | `store` | what one command sees |
 //! | `execute`, `family` | what each command does |
@@ -43,6 +44,7 @@ pub mod glob;
 mod grave;
 mod keyspace;
 mod memory;
+pub mod rdb;
 mod record;
 mod redis_digest;
 mod store;

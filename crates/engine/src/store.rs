@@ -5,9 +5,11 @@
 
 use base::{DbIndex, Millis};
 
-use crate::clock::{self, Access};
+use crate::clock::{self, Access, Used};
 use crate::edit::EntryMut;
+use crate::error::RequestError;
 use crate::keyspace::Keyspace;
+use crate::rdb::Value;
 use crate::table::Entry;
 use crate::value::{Member, NewDeadline, NewValue};
 
@@ -170,6 +172,24 @@ impl<'a> Store<'a> {
     /// `entry.with_key(key)`. Whether the keyspace was at hand; if not, the entry is lost.
     pub fn put(&mut self, db: DbIndex, key: &[u8], entry: Entry) -> bool {
         self.keyspace_of(db, key).map(|keyspace| keyspace.put(key, entry)).is_some()
+    }
+
+    /// An entry of a value that came from elsewhere, to be put under `key`; nothing if the value names an element
+    /// twice.
+    pub(crate) fn entry_of<'e>(
+        &mut self,
+        key: &[u8],
+        deadline: Option<Millis>,
+        value: &Value,
+    ) -> Result<Option<Entry>, RequestError<'e>> {
+        let keyspace = self.keyspace(key).ok_or(RequestError::CrossSlot)?;
+        Ok(keyspace.entry_of(key, deadline, value))
+    }
+
+    /// Puts an entry under `key`, replacing what was there, and notes what is known of its use before.
+    pub(crate) fn put_used(&mut self, key: &[u8], mut entry: Entry, used: Used) {
+        entry.set_clock(clock::restored(self.access, self.now, used));
+        self.put(self.db, key, entry);
     }
 
     /// Counts a change of a key that no method here made. Rarely needed: every changing method counts by itself.

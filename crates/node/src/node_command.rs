@@ -104,6 +104,11 @@ impl Worker {
             | N::DebugDigest
             | N::DebugReload => self.start_keyspace_command(session, command, spec, args, raw),
 
+            N::Migrate => self.with_reply(session, |worker, session, out| {
+                worker.stats.errors += 1;
+                Reply::new(out, session.version).error(NO_MIGRATE);
+            }),
+
             N::Wait | N::WaitAof => self.wait(session, command, args),
             N::BgRewriteAof | N::BgSave | N::Save | N::LastSave => self.run_save(session, command, args),
             N::ConfigGet => self.config_get(session, args),
@@ -175,6 +180,10 @@ impl Worker {
         self.scratch = out;
     }
 }
+
+/// Why `MIGRATE` is refused, and what to do instead.
+const NO_MIGRATE: &str = "ERR MIGRATE is not supported: a node opens no connection to a server that a client names. Read \
+                          the key with DUMP and PTTL, write it there with RESTORE, then delete it here";
 
 /// Commands whose answer depends on nothing that an earlier request could change elsewhere.
 fn answers_from_the_session(command: NodeCommand) -> bool {

@@ -127,6 +127,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("lolwut", "art"),
     ("memory|doctor", "about the machine"),
     ("memory|help", "text of our own"),
+    ("migrate", "refused here: suite/dump.rs"),
     ("memory|malloc-stats", "about the allocator"),
     ("memory|purge", "about the allocator"),
     ("memory|stats", "about the allocator"),

@@ -21,6 +21,13 @@ pub(super) const ROWS: &[Row] = &[
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
         .split(Split::Sum)
         .summary("Deletes keys and returns how many were there."),
+    data(Dump, "dump", 2, READONLY)
+        .since("2.6.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(N), N the size of the value")
+        .tips(&["nondeterministic_output"])
+        .summary("Returns a value in a form that RESTORE takes, here and in Redis."),
     data(Exists, "exists", -2, READONLY | FAST)
         .since("1.0.0")
         .keys(&[key(1, -1, 1, RO)])
@@ -54,6 +61,17 @@ pub(super) const ROWS: &[Row] = &[
         .categories(&[Category::Keyspace, Category::Dangerous])
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
         .summary("Returns all keys that match a pattern."),
+    node(Migrate, "migrate", -6, WRITE | MOVABLEKEYS)
+        .since("2.6.0")
+        .keys(&[key(3, 3, 1, RW | ACCESS | DELETE)])
+        .syntax(
+            "host port key destination-db timeout [COPY] [REPLACE] [AUTH password] [AUTH2 username password] \
+             [KEYS key [key ...]]",
+        )
+        .cost("O(1)")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["nondeterministic_output"])
+        .summary("Is refused: no node calls a server that a client names. DUMP here and RESTORE there do the same."),
     data(Move, "move", 3, WRITE | FAST)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
@@ -142,6 +160,13 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("key newkey")
         .cost("O(1)")
         .summary("Gives a value another key, if that is absent."),
+    data(Restore, "restore", -4, WRITE | DENYOOM)
+        .since("2.6.0")
+        .keys(&[key(1, 1, 1, OW | UPDATE)])
+        .syntax("key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]")
+        .cost("O(N), N the size of the value; O(N*log(N)) for a sorted set")
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .summary("Makes a key of what DUMP gave, here or in Redis."),
     node(Scan, "scan", -2, READONLY)
         .since("2.8.0")
         .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]")

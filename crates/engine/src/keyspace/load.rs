@@ -5,9 +5,13 @@ use base::Millis;
 use super::Keyspace;
 use crate::clock::Access;
 use crate::edit::EntryMut;
+use crate::rdb::{Value, score_of};
 use crate::record::{self, Record, RecordError, RecordValue};
 use crate::table::entry::Entry;
-use crate::value::{End, Kind, Member, NewDeadline, NewValue, hash_from_pairs, list_from_elements};
+use crate::value::{
+    End, Kind, Member, NewDeadline, NewValue, ValueRef, hash_from_pairs, list_from_elements,
+    set_from_members, zset_from_scored,
+};
 
 impl Keyspace {
     /// Turns every key into its record and back: `DEBUG RELOAD`. Watched keys count as changed; a walk under way goes on
@@ -99,6 +103,31 @@ impl Keyspace {
                 self.put(key, hash);
             }
         }
+    }
+
+    /// An entry of a value in Redis's form; `None` if it names an element twice.
+    pub(crate) fn entry_of(&self, key: &[u8], deadline: Option<Millis>, value: &Value) -> Option<Entry> {
+        let (limits, hasher) = (self.book.limits, self.book.hasher);
+        let (entry, len) = match value {
+            Value::String(text) => return Some(Entry::new(key, deadline, NewValue::Text(text))),
+            Value::List(row) => return Some(list_from_elements(key, deadline, row.iter(), limits)),
+            Value::Set(row) => {
+                let set = set_from_members(key, deadline, row.iter().map(Member::Text), limits, hasher);
+                (set, row.len())
+            }
+            Value::Hash(row) => (hash_from_pairs(key, deadline, row.pairs(), limits, hasher), row.len() / 2),
+            Value::ZSet(row) => {
+                let scored = row.pairs().map(|(member, score)| (member, score_of(score)));
+                (zset_from_scored(key, deadline, scored, limits, hasher), row.len() / 2)
+            }
+        };
+        let found = match entry.value() {
+            ValueRef::Set(set) => set.len(),
+            ValueRef::Hash(hash) => hash.len(),
+            ValueRef::ZSet(zset) => zset.len(),
+            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::List(_) => len,
+        };
+        (found == len).then_some(entry)
     }
 
     /// Puts a record under `key` with `deadline`, replacing; whether it is a whole record and nothing more.

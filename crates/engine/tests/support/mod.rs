@@ -5,6 +5,21 @@
 use base::{Random, Request};
 use command::DataCommand;
 
+/// Values in Redis's form, of every type, some of them damaged.
+pub(crate) const PAYLOADS: &[&[u8]] = &[
+    b"\x00\x05hello",
+    b"\x00\xc190",
+    b"\x00\xc3\x09@d\x01aa\xe0W\x00\x01aa",
+    b"\x12\x01\x02\x14\x14\x00\x00\x00\x04\x00\x81a\x02\x01\x01\xf1x\xec\x03\x82bb\x03\xff",
+    b"\x0b\x14\x04\x00\x00\x00\x03\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\xe0\x93\x04\x00",
+    b"\x02\x02\x01b\x01a",
+    b"\x10\x12\x12\x00\x00\x00\x04\x00\x81f\x02\x81v\x02\x81g\x02\x07\x01\xff",
+    b"\x11\x1d\x1d\x00\x00\x00\x06\x00\x81c\x02\x84-inf\x05\x81a\x02\x01\x01\x81b\x02\x832.5\x04\xff",
+    b"\x02\x02\x01a\x01a",
+    b"\x04\x01\x01f",
+    b"\x2a\x01f",
+];
+
 /// How right the requests are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -505,6 +520,20 @@ impl Requests {
             MemoryUsage => {
                 self.push_each(request, "key");
                 self.options(request, &["SAMPLES integer", "SAMPLES"]);
+            }
+            Dump => self.push_each(request, "key"),
+            Restore => {
+                self.push_each(request, "key");
+                let ttl = self.pick(&["0", "0", "1000", "-1", "x", "9223372036854775807"]);
+                request.push(ttl.as_bytes());
+                let mut payload = self.pick(PAYLOADS).to_vec();
+                engine::rdb::seal(&mut payload);
+                if self.random.chance(1, 5) {
+                    let at = self.random.below(payload.len() as u64) as usize;
+                    payload[at] ^= 1;
+                }
+                request.push(&payload);
+                self.options(request, &["REPLACE", "ABSTTL", "IDLETIME integer", "FREQ integer", "FREQ"]);
             }
             NarfExpire => self.some(request, "key"),
             NarfPut => self.push_each(request, "key integer value"),
