@@ -107,6 +107,21 @@ def test_bitmaps():
     assert r.bitfield_ro("{b}n", "u8", 8, [("u4", 0)]) == [255, 0]
 
 
+def test_geo():
+    for protocol in (2, 3):
+        r = connect(decode_responses=True, protocol=protocol)
+        r.delete("{g}", "{g}to")
+        assert r.geoadd("{g}", (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania")) == 2
+        assert r.geodist("{g}", "Palermo", "Catania", unit="km") == 166.2742
+        assert r.geohash("{g}", "Palermo", "none") == ["sqc8b49rny0", None]
+        assert r.geopos("{g}", "Palermo", "none") == [(13.361389338970184, 38.1155563954963), None]
+        assert r.geosearch("{g}", longitude=15, latitude=37, radius=200, unit="km", sort="ASC") == ["Catania", "Palermo"]
+        assert r.geosearch("{g}", member="Palermo", width=400, height=400, unit="km", count=1, withdist=True) == [["Palermo", 0.0]]
+        assert r.geosearchstore("{g}to", "{g}", longitude=15, latitude=37, radius=100, unit="km") == 1
+        assert r.georadius("{g}", 15, 37, 200, unit="km", sort="DESC", withhash=True)[0] == ["Palermo", 3479099956230698]
+        assert r.georadiusbymember("{g}", "Palermo", 200, unit="km", store="{g}to") == 2 and r.zcard("{g}to") == 2
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

@@ -20,6 +20,7 @@ mod dump;
 mod durability;
 mod expiry;
 mod generic;
+mod geo;
 mod hash;
 mod introspection;
 mod lifecycle;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Group, Run, Spec, all, lookup_name};
+use crate::{Group, Movable, Run, Spec, all, lookup_name};
 
 /// What the words after `help` name.
 #[derive(Clone, Debug)]
@@ -68,9 +68,18 @@ fn list<'a>(specs: impl Iterator<Item = &'a Spec> + Clone) -> String {
 pub(crate) fn keys(spec: &Spec) -> String {
     let range = spec.keys;
     let last = i16::from(range.last);
-    if let Some(counted) = spec.counted {
-        let behind = format!("those counted by argument {}", counted.count_at);
-        return if counted.lone == 0 { behind } else { format!("argument {} and {behind}", counted.lone) };
+    match spec.movable {
+        None => {}
+        Some(Movable::Counted(counted)) => {
+            let behind = format!("those counted by argument {}", counted.count_at);
+            return if counted.lone == 0 {
+                behind
+            } else {
+                format!("argument {} and {behind}", counted.lone)
+            };
+        }
+        Some(Movable::Stored(_)) if spec.is_write() => return "argument 1 and the one to store at".into(),
+        Some(Movable::Stored(_)) => return "argument 1".into(),
     }
     match (range.first, last, range.step) {
         (0, ..) => String::new(),

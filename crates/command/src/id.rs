@@ -46,6 +46,9 @@ commands! {
         ZRemRangeByScore ZRevRange ZRevRangeByLex ZRevRangeByScore ZRevRank ZScan ZScore ZUnion ZUnionStore
         // Bitmap.
         BitCount BitField BitFieldRo BitOp BitPos GetBit SetBit
+        // Geo.
+        GeoAdd GeoDist GeoHash GeoPos GeoRadius GeoRadiusByMember GeoRadiusByMemberRo GeoRadiusRo GeoSearch
+        GeoSearchStore
         // Generic.
         Copy Del Dump Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Touch Ttl Type Unlink MemoryUsage DebugObject

@@ -50,6 +50,13 @@ pub struct KeysOf {
     step: usize,
 }
 
+impl KeysOf {
+    /// The one key at `index`, 0 if there is none, and then the one at `next`, 0 if there is none.
+    fn one_and(index: usize, next: usize) -> KeysOf {
+        KeysOf { lone: index, next, end: if next == 0 { 0 } else { next + 1 }, step: 1 }
+    }
+}
+
 impl Iterator for KeysOf {
     type Item = usize;
 
@@ -95,23 +102,106 @@ impl CountedKeys {
     }
 }
 
+/// A key at 1, and one behind the option `STORE` or `STOREDIST`, of which the last holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOption {
+    /// Index of the first argument that may be an option.
+    pub from: u8,
+}
+
+impl StoreOption {
+    /// The keys of a request.
+    pub fn of(self, args: Args<'_>) -> KeysOf {
+        KeysOf::one_and(if args.len() > 1 { 1 } else { 0 }, self.stored(args))
+    }
+
+    /// Index of the key to store at, 0 if there is none. Options are passed over with what belongs to them, so that a
+    /// key or a pattern that reads like an option is none.
+    fn stored(self, args: Args<'_>) -> usize {
+        const VALUES: [(&str, usize); 6] =
+            [("STORE", 1), ("STOREDIST", 1), ("COUNT", 1), ("BY", 1), ("GET", 1), ("LIMIT", 2)];
+        let (mut at, mut stored) = (usize::from(self.from), 0);
+        while let Some(word) = args.get(at) {
+            let option = VALUES.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
+            let (name, values) = option.unwrap_or_default();
+            if name.starts_with("STORE") && at + 1 < args.len() {
+                stored = at + 1;
+            }
+            at += 1 + values;
+        }
+        stored
+    }
+}
+
+/// Keys that do not stand at places known before the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movable {
+    /// Behind their number.
+    Counted(CountedKeys),
+    /// The first argument and what an option names.
+    Stored(StoreOption),
+}
+
+impl Movable {
+    /// The keys of a request.
+    pub fn of(self, args: Args<'_>) -> KeysOf {
+        match self {
+            Movable::Counted(counted) => counted.of(args),
+            Movable::Stored(option) => option.of(args),
+        }
+    }
+}
+
+/// How the keys that a command treats alike are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// At these places.
+    Range(KeyRange),
+    /// Behind their number.
+    Counted(CountedKeys),
+    /// One, behind the first such word at or behind an index.
+    Behind {
+        /// Upper case.
+        word: &'static str,
+        /// Index of the first argument that may be the word.
+        from: u8,
+    },
+    /// One, behind the option that says where to store. Redis tells clients that it is not known.
+    Stored(StoreOption),
+    /// Their names are made of what the first key holds: the request does not tell them.
+    Content,
+}
+
 /// Keys that a command treats alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
-    /// Which arguments. Of counted keys only the first index is right.
-    pub range: KeyRange,
-    /// Set if the number of keys stands in the request.
-    pub counted: Option<CountedKeys>,
+    /// Where they are.
+    pub find: FindKeys,
     /// What happens to them.
     pub access: KeyAccess,
 }
 
 impl KeySpec {
+    /// Which arguments, as far as places alone say.
+    pub fn range(&self) -> Option<KeyRange> {
+        match self.find {
+            FindKeys::Range(range) => Some(range),
+            FindKeys::Counted(_) | FindKeys::Behind { .. } | FindKeys::Stored(_) | FindKeys::Content => None,
+        }
+    }
+
     /// Indexes of these keys in a request.
     pub fn of(&self, args: Args<'_>) -> KeysOf {
-        match self.counted {
-            Some(counted) => CountedKeys { lone: 0, ..counted }.of(args),
-            None => self.range.of(args.len()),
+        match self.find {
+            FindKeys::Range(range) => range.of(args.len()),
+            FindKeys::Counted(counted) => CountedKeys { lone: 0, ..counted }.of(args),
+            FindKeys::Behind { word, from } => {
+                let is_it = |at: &usize| args.at(*at).eq_ignore_ascii_case(word.as_bytes());
+                let key = (usize::from(from)..args.len().saturating_sub(1)).find(is_it);
+                KeysOf::one_and(key.map_or(0, |at| at + 1), 0)
+            }
+            FindKeys::Stored(option) => KeysOf::one_and(option.stored(args), 0),
+            FindKeys::Content => KeysOf::one_and(0, 0),
         }
     }
 }

@@ -28,7 +28,7 @@ mod table;
 
 pub use hint::{hint, next_value, next_words};
 pub use id::{DataCommand, NodeCommand};
-pub use keys::{CountedKeys, KeyAccess, KeyRange, KeySpec, KeysOf};
+pub use keys::{CountedKeys, FindKeys, KeyAccess, KeyRange, KeySpec, KeysOf, Movable, StoreOption};
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
 pub use reference::reference_markdown;
 pub use spec::{Categories, Category, Deprecated, Flags, Group, Run, Spec, Split};

@@ -70,7 +70,7 @@ fn top_level(name: &[u8]) -> Option<&'static Spec> {
 }
 
 /// Longest name; a longer word is unknown.
-const NAME_MAX: usize = 16;
+const NAME_MAX: usize = 24;
 const INDEX_BITS: u32 = 11;
 const INDEX_LEN: usize = 1 << INDEX_BITS;
 
@@ -100,10 +100,12 @@ static INDEX: [Option<Entry>; INDEX_LEN] = {
 };
 
 /// A name in lower case as two numbers and its length. Equal names have equal numbers and no others do: up to 8
-/// bytes lie in the halves of `low`, more in `low` and `high`, overlapping in the middle, and the length tells how.
+/// bytes lie in the halves of `low`, up to 16 in `low` and `high`, more in `middle` too, overlapping at their borders, and
+/// the length tells how.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Packed {
     low: u64,
+    middle: u64,
     high: u64,
     len: usize,
 }
@@ -113,24 +115,33 @@ impl Packed {
     #[inline]
     const fn of(name: &[u8]) -> Option<Packed> {
         let len = name.len();
-        let (low, high) = match name {
+        let (low, middle, high) = match name {
             [] => return None,
-            &[a] => (a as u64, 0),
-            &[a, b] => (a as u64 | (b as u64) << 8, 0),
-            &[a, b, c] => (a as u64 | (b as u64) << 8 | (c as u64) << 16, 0),
+            &[a] => (a as u64, 0, 0),
+            &[a, b] => (a as u64 | (b as u64) << 8, 0, 0),
+            &[a, b, c] => (a as u64 | (b as u64) << 8 | (c as u64) << 16, 0, 0),
             _ if len <= 8 => match (name.first_chunk(), name.last_chunk()) {
                 (Some(first), Some(last)) => {
-                    (u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32, 0)
+                    (u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32, 0, 0)
                 }
                 _ => return None,
             },
-            _ if len <= NAME_MAX => match (name.first_chunk(), name.last_chunk()) {
-                (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ if len <= 16 => match (name.first_chunk(), name.last_chunk()) {
+                (Some(first), Some(last)) => (u64::from_le_bytes(*first), 0, u64::from_le_bytes(*last)),
+                _ => return None,
+            },
+            _ if len <= NAME_MAX => match (name.split_first_chunk(), name.last_chunk()) {
+                (Some((first, rest)), Some(last)) => match rest.first_chunk() {
+                    Some(middle) => {
+                        (u64::from_le_bytes(*first), u64::from_le_bytes(*middle), u64::from_le_bytes(*last))
+                    }
+                    None => return None,
+                },
                 _ => return None,
             },
             _ => return None,
         };
-        Some(Packed { low: lower_case(low), high: lower_case(high), len })
+        Some(Packed { low: lower_case(low), middle: lower_case(middle), high: lower_case(high), len })
     }
 
     /// `None` for a subcommand.
@@ -144,7 +155,7 @@ impl Packed {
             }
             at += 1;
         }
-        Some(Packed::of(bytes).expect("a name has 1 to 16 bytes"))
+        Some(Packed::of(bytes).expect("a name has 1 to 24 bytes"))
     }
 
     #[inline]

@@ -40,6 +40,7 @@ fn title(group: Group) -> &'static str {
         Group::List => "Lists",
         Group::SortedSet => "Sorted sets",
         Group::Bitmap => "Bits of strings",
+        Group::Geo => "Positions on Earth",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -5,7 +5,7 @@
 
 use base::Args;
 
-use crate::keys::{CountedKeys, KeyRange, KeySpec, KeysOf};
+use crate::keys::{KeyRange, KeySpec, KeysOf, Movable};
 use crate::table::TABLE;
 use crate::{DataCommand, NodeCommand};
 
@@ -43,8 +43,8 @@ pub struct Spec {
     pub arity: i8,
     /// Where its keys are. Empty if it has none.
     pub keys: KeyRange,
-    /// Set if the number of its keys stands in the request; `keys` then says only where they may start.
-    pub counted: Option<CountedKeys>,
+    /// Set if only the request tells where its keys are; `keys` then says only where they may start.
+    pub movable: Option<Movable>,
     /// How it may be cut by partition.
     pub split: Option<Split>,
     /// What it does and where it may run.
@@ -121,9 +121,9 @@ impl Spec {
     /// Indexes of the arguments that are keys, ascending, all below `args.len()`.
     #[inline]
     pub fn keys_of(&self, args: Args<'_>) -> KeysOf {
-        match self.counted {
+        match self.movable {
             None => self.keys.of(args.len()),
-            Some(counted) => counted.of(args),
+            Some(movable) => movable.of(args),
         }
     }
 
@@ -271,6 +271,8 @@ pub enum Group {
     SortedSet,
     /// Strings as rows of bits.
     Bitmap,
+    /// Sorted sets of positions on Earth.
+    Geo,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -287,13 +289,14 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 12] = [
+    pub const ALL: [Group; 13] = [
         Group::String,
         Group::Hash,
         Group::Set,
         Group::List,
         Group::SortedSet,
         Group::Bitmap,
+        Group::Geo,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -316,6 +319,7 @@ impl Group {
             Group::List => "list",
             Group::SortedSet => "sorted-set",
             Group::Bitmap => "bitmap",
+            Group::Geo => "geo",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

@@ -75,7 +75,7 @@ impl Kind {
                 Kind::Key
             }
             "pattern" => Kind::Pattern,
-            "score" => Kind::Double,
+            "score" | "longitude" | "latitude" | "radius" | "width" | "height" => Kind::Double,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
             "bit" | "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms"
             | "decrement" | "destination-db" | "end" | "increment" | "index" | "index1" | "index2"
@@ -184,7 +184,10 @@ fn group_name(kind: Kind, parts: &[Arg]) -> String {
         "GT" => "comparison".into(),
         "SUM" => "aggregate".into(),
         "BYSCORE" => "sortby".into(),
-        "BYTE" => "unit".into(),
+        "BYTE" | "M" => "unit".into(),
+        "FROMMEMBER" => "from".into(),
+        "BYRADIUS" => "by".into(),
+        "ASC" => "order".into(),
         "AND" | "GET" => "operation".into(),
         "SET" => "write-operation".into(),
         "WRAP" => "overflow-block".into(),
@@ -376,6 +379,17 @@ mod tests {
         );
         check("bitfield_ro", "key:key GET=get:block?**(encoding:string offset:integer)");
         check("setbit", "key:key offset:integer value:integer");
+        let unit = "unit:oneof(M=m:pure-token KM=km:pure-token FT=ft:pure-token MI=mi:pure-token)";
+        check(
+            "geosearch",
+            &format!(
+                "key:key from:oneof(FROMMEMBER=member:string FROMLONLAT=fromlonlat:block(longitude:double \
+                 latitude:double)) by:oneof(BYRADIUS=byradius:block(radius:double {unit}) \
+                 BYBOX=bybox:block(width:double height:double {unit})) order:oneof?(ASC=asc:pure-token \
+                 DESC=desc:pure-token) COUNT=count:block?(count:integer ANY=any:pure-token?) \
+                 WITHCOORD=withcoord:pure-token? WITHDIST=withdist:pure-token? WITHHASH=withhash:pure-token?"
+            ),
+        );
     }
 
     #[test]
@@ -384,6 +398,8 @@ mod tests {
             |name| arguments(lookup_name(name).unwrap()).iter().map(|arg| arg.key_spec).collect::<Vec<_>>();
         assert_eq!(specs("copy"), [Some(0), Some(1), None, None]);
         assert_eq!(specs("lcs")[..2], [Some(0), Some(0)]);
+        let stored = arguments(lookup_name("georadius").unwrap()).pop().unwrap();
+        assert_eq!(stored.args.iter().map(|key| key.key_spec).collect::<Vec<_>>(), [Some(1), Some(2)]);
     }
 
     fn is_open(arg: &Arg) -> bool {

@@ -7,6 +7,7 @@ mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
+mod geo;
 mod hash;
 mod list;
 mod prelude;
@@ -22,13 +23,14 @@ use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 12] = [
+const GROUPS: [&[Row]; 13] = [
     string::ROWS,
     hash::ROWS,
     set::ROWS,
     list::ROWS,
     zset::ROWS,
     bitmap::ROWS,
+    geo::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

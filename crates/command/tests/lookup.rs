@@ -106,6 +106,12 @@ fn keys_are_where_redis_has_them() {
     check(&["memory", "usage", "k", "samples", "0"], &[2]);
     check(&["debug", "digest-value", "a", "b"], &[2, 3]);
     check(&["watch", "a", "b"], &[1, 2]);
+    check(&["georadius", "k", "1", "1", "1", "m", "STORE", "a", "asc", "storedist", "b"], &[1, 10]);
+    check(&["georadius", "k", "1", "1", "1", "m", "count", "store", "store", "count"], &[1, 9]);
+    check(&["georadius", "k", "1", "1", "1", "m", "store"], &[1]);
+    check(&["georadius_ro", "k", "1", "1", "1", "m", "store", "a"], &[1]);
+    check(&["georadiusbymember", "k", "store", "1", "m", "store", "a"], &[1, 6]);
+    check(&["geosearchstore", "a", "b", "frommember", "store", "byradius", "1", "m"], &[1, 2]);
     check(&["ping", "a"], &[]);
     // Channels place a request in Redis Cluster, but they are no keys.
     check(&["spublish", "channel", "message"], &[]);

@@ -1,6 +1,6 @@
 //! The table against what a real server says of the same commands.
 
-use command::{KeyRange, KeySpec, Spec, lookup_name};
+use command::{FindKeys, KeyRange, KeySpec, Spec, lookup_name};
 
 /// Facts of 7.0 that 7.2, which we follow, or we ourselves changed: command, column, what the table says.
 const CHANGED: &[(&str, usize, &str)] = &[
@@ -33,9 +33,10 @@ fn rows_say_what_redis_says() {
 }
 
 fn columns(spec: &Spec) -> Vec<String> {
-    let position = |number: &dyn Fn(&KeyRange) -> String| match (spec.counted, spec.key_specs) {
-        (None, [first, .., last]) => number(&KeyRange { last: last.range.last, ..first.range }),
-        (None, [only]) => number(&only.range),
+    let ranges: Option<Vec<KeyRange>> = spec.key_specs.iter().map(KeySpec::range).collect();
+    let position = |number: &dyn Fn(&KeyRange) -> String| match ranges.as_deref() {
+        Some([first, .., last]) => number(&KeyRange { last: last.last, ..*first }),
+        Some([only]) => number(only),
         _ if spec.keys.first == 0 => "0".into(),
         _ => number(&spec.keys),
     };
@@ -61,8 +62,12 @@ fn list(words: impl Iterator<Item = String>) -> String {
 
 fn key_spec(key: &KeySpec) -> String {
     let access = key.access.names().collect::<Vec<_>>().join("+");
-    if let Some(counted) = key.counted {
-        return format!("{}:keynum:1:{access}", counted.count_at);
+    match key.find {
+        FindKeys::Counted(counted) => format!("{}:keynum:1:{access}", counted.count_at),
+        FindKeys::Range(range) => {
+            format!("{}:{}:{}:{access}", range.first, range.last_from_first(), range.step)
+        }
+        FindKeys::Behind { word, from } => format!("{word}@{from}:{access}"),
+        FindKeys::Stored(_) | FindKeys::Content => format!("unknown:{access}"),
     }
-    format!("{}:{}:{}:{access}", key.range.first, key.range.last_from_first(), key.range.step)
 }

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use command::DataCommand;
 use resp::Reply;
 
+use crate::double;
+
 /// Why a request cannot be carried out. State is untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError<'a> {
@@ -125,6 +127,34 @@ pub enum RequestError<'a> {
     OverflowType,
     /// `BITFIELD_RO` that would write.
     BitFieldReadOnly,
+    /// A longitude and a latitude that lie outside of the grid.
+    InvalidPosition(&'a [u8], &'a [u8]),
+    /// A radius that is no number.
+    NotRadius,
+    /// A width that is no number.
+    NotWidth,
+    /// A height that is no number.
+    NotHeight,
+    /// A radius below zero.
+    NegativeRadius,
+    /// A width or a height below zero.
+    NegativeBox,
+    /// A unit of length that there is not.
+    UnknownUnit,
+    /// The centre of an area is to be a member that is not there.
+    NoSuchMember,
+    /// A count that is not above zero.
+    CountTooSmall,
+    /// `STORE` of `GEORADIUS` with something that only an answer can have.
+    GeoRadiusStoreWith,
+    /// The same of `GEOSEARCHSTORE`.
+    GeoSearchStoreWith,
+    /// A search, so called by the client, without a centre.
+    NoCentre(&'a [u8]),
+    /// A search, so called by the client, without an area.
+    NoShape(&'a [u8]),
+    /// `ANY` without `COUNT`.
+    AnyWithoutCount,
     /// A record that a node wrote cannot be read.
     BadRecord,
     /// `RESTORE` of a key that is there, without `REPLACE`.
@@ -173,6 +203,21 @@ impl RequestError<'_> {
                 let before = b"ERR unknown subcommand or wrong number of arguments for '".as_slice();
                 let shown = c_string(subcommand);
                 return [before, &shown[..shown.len().min(128)], b"'. Try DEBUG HELP."].concat().into();
+            }
+            RequestError::InvalidPosition(longitude, latitude) => {
+                let number = |text| double::parse(text).unwrap_or_default();
+                let (longitude, latitude) = (number(longitude), number(latitude));
+                return format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}")
+                    .into_bytes()
+                    .into();
+            }
+            RequestError::NoCentre(name) => {
+                let before = b"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ".as_slice();
+                return [before, name].concat().into();
+            }
+            RequestError::NoShape(name) => {
+                let before = b"ERR exactly one of BYRADIUS and BYBOX can be specified for ".as_slice();
+                return [before, name].concat().into();
             }
             RequestError::Syntax => "ERR syntax error",
             RequestError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -257,6 +302,21 @@ impl RequestError<'_> {
             RequestError::InvalidFrequency => "ERR Invalid FREQ value, must be >= 0 and <= 255",
             RequestError::PayloadEnvelope => "ERR DUMP payload version or checksum are wrong",
             RequestError::PayloadValue => "ERR Bad data format",
+            RequestError::NotRadius => "ERR need numeric radius",
+            RequestError::NotWidth => "ERR need numeric width",
+            RequestError::NotHeight => "ERR need numeric height",
+            RequestError::NegativeRadius => "ERR radius cannot be negative",
+            RequestError::NegativeBox => "ERR height or width cannot be negative",
+            RequestError::UnknownUnit => "ERR unsupported unit provided. please use M, KM, FT, MI",
+            RequestError::NoSuchMember => "ERR could not decode requested zset member",
+            RequestError::CountTooSmall => "ERR COUNT must be > 0",
+            RequestError::GeoRadiusStoreWith => {
+                "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+            }
+            RequestError::GeoSearchStoreWith => {
+                "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+            }
+            RequestError::AnyWithoutCount => "ERR the ANY argument requires COUNT argument",
             RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
         };
         fixed.as_bytes().into()

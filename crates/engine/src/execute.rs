@@ -12,6 +12,8 @@ use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
 use crate::family::dump::{Dump, Restore};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
 use crate::family::generic::{CopyKey, Count, Each, MoveKey, Rename, TypeOf};
+use crate::family::geo::{GeoAdd, GeoDist, GeoHash, GeoPos};
+use crate::family::geo_search::GeoSearch;
 use crate::family::hash::{
     HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
 };
@@ -160,6 +162,17 @@ macro_rules! with_operation {
             DataCommand::BitPos => run!(BitPos::parse(args)),
             DataCommand::GetBit => run!(GetBit::parse(args)),
             DataCommand::SetBit => run!(SetBit::parse(args)),
+
+            DataCommand::GeoAdd => run!(GeoAdd::parse(args)),
+            DataCommand::GeoDist => run!(GeoDist::parse(args)),
+            DataCommand::GeoHash => run!(GeoHash::parse(args)),
+            DataCommand::GeoPos => run!(GeoPos::parse(args)),
+            DataCommand::GeoRadius
+            | DataCommand::GeoRadiusByMember
+            | DataCommand::GeoRadiusByMemberRo
+            | DataCommand::GeoRadiusRo
+            | DataCommand::GeoSearch
+            | DataCommand::GeoSearchStore => run!(GeoSearch::parse(args, command)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

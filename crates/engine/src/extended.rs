@@ -52,6 +52,18 @@ impl Extended {
         Some(Extended { negative, size })
     }
 
+    /// The same number.
+    pub(crate) fn of_double(value: f64) -> Extended {
+        let bits = value.to_bits();
+        let (fraction, power) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7FF) as i32);
+        let size = match power {
+            0x7FF => Size::Infinite,
+            0 => round(fraction.into(), -1074, false),
+            _ => round((fraction | 1 << 52).into(), power - 1075, false),
+        };
+        Extended { negative: value.is_sign_negative(), size }
+    }
+
     /// Whether this is a number at all: not infinite.
     pub(crate) fn is_finite(self) -> bool {
         self.size != Size::Infinite

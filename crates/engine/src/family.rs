@@ -13,6 +13,8 @@ pub(crate) mod draw;
 pub(crate) mod dump;
 pub(crate) mod expire;
 pub(crate) mod generic;
+pub(crate) mod geo;
+pub(crate) mod geo_search;
 pub(crate) mod hash;
 pub(crate) mod internal;
 pub(crate) mod lcs;

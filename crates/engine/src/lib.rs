@@ -22,6 +22,7 @@
 //! | `tree` | members in order, for big sets and sorted sets |
 //! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
 //! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
+//! | `geohash` | positions on Earth as scores |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `rdb` | values in Redis's own form |
@@ -40,6 +41,7 @@ mod execute;
 mod expire;
 mod extended;
 mod family;
+mod geohash;
 pub mod glob;
 mod grave;
 mod keyspace;

@@ -401,6 +401,9 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::ZUnionStore
                 | D::ZDiffStore
                 | D::ZRangeStore
+                | D::GeoRadius
+                | D::GeoRadiusByMember
+                | D::GeoSearchStore
                 | D::BitOp
         )
     )

@@ -10,6 +10,7 @@
 //! - a list that Redis 7.2 would keep in its small form is a `quicklist` in Redis 7.0;
 //! - scores are written with 17 digits by Redis 7.0 and with as few as say the same number by 7.2; a big sorted set of
 //!   Redis keeps the sign of a zero;
+//! - distances are rounded by Redis 7.0 to the nearest of four decimals, by 7.2 after a product that is rounded itself;
 //! - Redis 7.2 takes the big form of a sorted set for many members at once before it looks how many of them are the same;
 //! - a hash, set or sorted set that `SWAPDB` moved is stored anew, so here it may be small again where Redis keeps its table, and
 //!   small sets have a form that Redis 7.0 has not;
@@ -32,6 +33,8 @@ pub(crate) enum Class {
     Count,
     /// To the byte, but for the digits of scores.
     Scores,
+    /// To the byte, but for the last decimal of distances.
+    Distances,
     /// To the byte, but for small forms.
     Encoding,
     /// The same type.
@@ -66,6 +69,8 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("ZADD" | "ZINCRBY" | "ZSCORE" | "ZMSCORE", _) => Class::Scores,
         ("ZRANGE" | "ZREVRANGE" | "ZRANGEBYSCORE" | "ZREVRANGEBYSCORE", _) => Class::Scores,
         ("ZPOPMIN" | "ZPOPMAX" | "ZMPOP" | "ZUNION" | "ZINTER" | "ZDIFF", _) => Class::Scores,
+        ("GEODIST" | "GEOSEARCH" | "GEORADIUS" | "GEORADIUS_RO", _) => Class::Distances,
+        ("GEORADIUSBYMEMBER" | "GEORADIUSBYMEMBER_RO", _) => Class::Distances,
         ("OBJECT", Some("REFCOUNT" | "IDLETIME")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
         ("DUMP", _) => Class::Shape,
         ("OBJECT", Some("ENCODING")) => Class::Encoding,
@@ -93,6 +98,7 @@ pub(crate) fn equal(class: Class, reference: &Value, subject: &Value) -> bool {
     match class {
         Class::Exact => reference == subject,
         Class::Scores => same_scores(reference, subject),
+        Class::Distances => same_distances(reference, subject),
         Class::Encoding => {
             let is =
                 |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());
@@ -153,6 +159,24 @@ pub(crate) fn same_scores(reference: &Value, subject: &Value) -> bool {
             a == b
                 || number.is_some_and(|number| *a == with_17_digits(number).as_bytes())
                 || (a == b"-0" && b == b"0")
+        }
+        _ => reference == subject,
+    }
+}
+
+/// Whether two replies are alike but for the last of the four decimals of distances.
+fn same_distances(reference: &Value, subject: &Value) -> bool {
+    let distance = |text: &[u8]| {
+        let text = std::str::from_utf8(text).ok()?;
+        let (whole, fraction) = text.split_once('.').filter(|(_, fraction)| fraction.len() == 4)?;
+        format!("{whole}{fraction}").parse::<i64>().ok()
+    };
+    match (reference, subject) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_distances(a, b))
+        }
+        (Value::Bulk(a), Value::Bulk(b)) if a != b => {
+            distance(a).zip(distance(b)).is_some_and(|(a, b)| (a - b).abs() <= 1)
         }
         _ => reference == subject,
     }

@@ -5,6 +5,7 @@
 
 mod bitmap;
 mod generic;
+mod geo;
 mod hash;
 mod internal;
 mod list;
@@ -553,6 +554,7 @@ fn data(command: DataCommand, g: &mut Generator) -> Args {
         Group::List => list::data(command, g),
         Group::SortedSet => sorted_set::data(command, g),
         Group::Bitmap => bitmap::data(command, g),
+        Group::Geo => geo::data(command, g),
         _ => generic::data(command, g),
     }
 }

@@ -8,7 +8,7 @@ pub(super) use crate::spec::{Group, Split};
 pub(super) use access::*;
 pub(super) use flag::*;
 
-use crate::keys::{CountedKeys, KeyAccess, KeyRange};
+use crate::keys::{CountedKeys, FindKeys, KeyAccess, KeyRange, Movable, StoreOption};
 use crate::spec::{Categories, Deprecated, Flags, Run, Spec, Subcommands};
 
 /// Flags, to be joined with `|`.
@@ -78,13 +78,19 @@ pub(super) use rows_of;
 
 /// Keys at `first`, `first + step`, … up to `last`, where -1 is the last argument.
 pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
-    KeySpec { range: KeyRange { first, last, step }, counted: None, access: KeyAccess::from_bits(access) }
+    let find = FindKeys::Range(KeyRange { first, last, step });
+    KeySpec { find, access: KeyAccess::from_bits(access) }
 }
 
 /// Keys behind their number, which is the argument `count_at`.
 pub(super) const fn counted(count_at: u8, access: u16) -> KeySpec {
-    let counted = CountedKeys { count_at, lone: 0 };
-    KeySpec { range: KeyRange::NONE, counted: Some(counted), access: KeyAccess::from_bits(access) }
+    let find = FindKeys::Counted(CountedKeys { count_at, lone: 0 });
+    KeySpec { find, access: KeyAccess::from_bits(access) }
+}
+
+/// The key behind the first such word at or behind the argument `from`.
+pub(super) const fn behind(word: &'static str, from: u8, access: u16) -> KeySpec {
+    KeySpec { find: FindKeys::Behind { word, from }, access: KeyAccess::from_bits(access) }
 }
 
 /// A row as it is written. The table copies the specs and puts subcommands behind their parents.
@@ -101,7 +107,7 @@ impl Row {
             run,
             arity,
             keys: KeyRange::NONE,
-            counted: None,
+            movable: None,
             split: None,
             flags,
             name,
@@ -122,19 +128,33 @@ impl Row {
     /// Where the keys are. Channels among them count for `COMMAND INFO` only.
     pub(super) const fn keys(mut self, specs: &'static [KeySpec]) -> Row {
         self.spec.key_specs = specs;
-        let first = specs[0];
-        if let Some(counted) = specs[specs.len() - 1].counted {
+        let first = match specs[0].find {
+            FindKeys::Range(range) => range,
+            _ => KeyRange::NONE,
+        };
+        match specs[specs.len() - 1].find {
+            FindKeys::Range(last) => {
+                if !specs[0].access.contains(KeyAccess::NOT_KEY) {
+                    self.spec.keys = KeyRange { first: first.first, last: last.last, step: first.step };
+                }
+                self
+            }
             // Known from the request alone; a lone key in front is what `COMMAND` tells of.
-            let lone = if specs.len() > 1 { first.range.first } else { 0 };
-            self.spec.counted = Some(CountedKeys { lone, ..counted });
-            self.spec.keys = if lone == 0 { KeyRange::NONE } else { first.range };
-            self.spec.flags = self.spec.flags.and(Flags::MOVABLEKEYS);
-            return self;
+            FindKeys::Counted(counted) => {
+                let lone = if specs.len() > 1 { first.first } else { 0 };
+                self.movable(first, Movable::Counted(CountedKeys { lone, ..counted }))
+            }
+            FindKeys::Behind { from, .. } => self.movable(first, Movable::Stored(StoreOption { from })),
+            FindKeys::Stored(option) => self.movable(first, Movable::Stored(option)),
+            // Nothing is stored: the option is refused.
+            FindKeys::Content => self.movable(first, Movable::Stored(StoreOption { from: 2 })),
         }
-        if !first.access.contains(KeyAccess::NOT_KEY) {
-            let last = specs[specs.len() - 1].range;
-            self.spec.keys = KeyRange { first: first.range.first, last: last.last, step: first.range.step };
-        }
+    }
+
+    const fn movable(mut self, keys: KeyRange, movable: Movable) -> Row {
+        self.spec.keys = keys;
+        self.spec.movable = Some(movable);
+        self.spec.flags = self.spec.flags.and(Flags::MOVABLEKEYS);
         self
     }
 
@@ -203,6 +223,7 @@ const fn categories_of_group(group: Group, run: Run) -> Categories {
         Group::List => Categories::NONE.with(Category::List),
         Group::SortedSet => Categories::NONE.with(Category::SortedSet),
         Group::Bitmap => Categories::NONE.with(Category::Bitmap),
+        Group::Geo => Categories::NONE.with(Category::Geo),
         Group::Generic => Categories::NONE.with(Category::Keyspace),
         Group::Connection => Categories::NONE.with(Category::Connection),
         Group::Transactions => Categories::NONE.with(Category::Transaction),

@@ -50,8 +50,10 @@ enum When {
 /// `ZADD` and `ZINCRBY`. Invariant: scores are no NaN, and as many as members.
 pub(crate) struct ZAdd<'a> {
     key: &'a [u8],
-    /// Scores and members in turn.
+    /// Scores, or what they are made of, and members in turn.
     pairs: Args<'a>,
+    /// Arguments of one member, itself the last of them.
+    stride: usize,
     first: f64,
     /// The scores behind the first: usually there are none, and nothing is allocated.
     rest: Vec<f64>,
@@ -113,12 +115,53 @@ impl<'a> ZAdd<'a> {
         let score = |at: usize| double::parse(pairs.at(at)).ok_or(RequestError::NotFloat);
         let first = score(0)?;
         let rest = (2..pairs.len()).step_by(2).map(score).collect::<Result<Vec<f64>, _>>()?;
-        Ok(ZAdd { key, pairs, first, rest, when, only_if, counts_changes: false, increments: false })
+        Ok(ZAdd {
+            key,
+            pairs,
+            stride: 2,
+            first,
+            rest,
+            when,
+            only_if,
+            counts_changes: false,
+            increments: false,
+        })
+    }
+
+    /// `GEOADD`: a score is made of the two arguments before its member.
+    pub(super) fn of_positions(
+        args: Args<'a>,
+        score: impl Fn(&'a [u8], &'a [u8]) -> Parsed<'a, f64>,
+    ) -> Parsed<'a, ZAdd<'a>> {
+        let (mut nx, mut xx, mut counts_changes, mut at) = (false, false, false, 2);
+        while let Some(word) = args.get(at) {
+            match word {
+                _ if is_word(word, "NX") => nx = true,
+                _ if is_word(word, "XX") => xx = true,
+                _ if is_word(word, "CH") => counts_changes = true,
+                _ => break,
+            }
+            at += 1;
+        }
+        let pairs = args.tail(at);
+        if pairs.is_empty() || !pairs.len().is_multiple_of(3) || nx && xx {
+            return Err(RequestError::Syntax);
+        }
+        let score = |at: usize| score(pairs.at(at), pairs.at(at + 1));
+        let first = score(0)?;
+        let rest = (3..pairs.len()).step_by(3).map(score).collect::<Result<Vec<f64>, _>>()?;
+        let when = match (nx, xx) {
+            (true, _) => When::IfAbsent,
+            (_, true) => When::IfPresent,
+            _ => When::Always,
+        };
+        let (key, stride) = (args.at(1), 3);
+        Ok(ZAdd { key, pairs, stride, first, rest, when, only_if: None, counts_changes, increments: false })
     }
 
     fn scored(&self) -> impl Iterator<Item = (&'a [u8], f64)> {
         let scores = std::iter::once(&self.first).chain(&self.rest);
-        scores.enumerate().map(|(at, score)| (self.pairs.at(2 * at + 1), *score))
+        scores.enumerate().map(|(at, score)| (self.pairs.at(self.stride * (at + 1) - 1), *score))
     }
 
     /// What becomes of a member's score; `None` if it stays as it is.

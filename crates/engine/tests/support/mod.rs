@@ -29,6 +29,10 @@ pub(crate) enum Shape {
     Noise,
 }
 
+/// What may be asked of the members in an area.
+const AREA_OPTIONS: &[&str] =
+    &["WITHCOORD", "WITHDIST", "WITHHASH", "ASC", "DESC", "COUNT integer", "COUNT 3 ANY", "ANY"];
+
 /// Draws requests from a seed.
 pub(crate) struct Requests {
     pub(crate) random: Random,
@@ -205,6 +209,15 @@ impl Requests {
                 "integer" => self.integer(),
                 "float" => self.float(),
                 "member" => self.member(),
+                // Mostly within the grid, at times at its very ends.
+                "degrees" => match self.random.below(20) {
+                    0 => self.float(),
+                    1 => self.pick(&["180", "-180", "85.05112878", "-85.05112878", "0", "-0.0"]).into(),
+                    _ => {
+                        let part = self.random.next_u64() as f64 / u64::MAX as f64 - 0.5;
+                        format!("{}", part * 170.0).into_bytes()
+                    }
+                },
                 "bound" => {
                     let start = self.pick(&["", "("]);
                     [start.as_bytes(), &self.float()].concat()
@@ -504,6 +517,36 @@ impl Requests {
                     ],
                 );
             }
+            GeoAdd => {
+                self.push_each(request, "key");
+                self.options(request, &["NX", "XX", "CH"]);
+                let many = if self.random.chance(1, 40) { 100 } else { 1 };
+                (0..many).for_each(|_| self.some(request, "degrees degrees member"));
+            }
+            GeoDist => {
+                self.push_each(request, "key member member");
+                self.options(request, &["m", "KM", "ft", "mi"]);
+            }
+            GeoHash | GeoPos => {
+                self.push_each(request, "key");
+                self.some(request, "member");
+            }
+            GeoRadius | GeoRadiusRo | GeoRadiusByMember | GeoRadiusByMemberRo => {
+                let by_member = matches!(command, GeoRadiusByMember | GeoRadiusByMemberRo);
+                self.push_each(request, if by_member { "key member" } else { "key degrees degrees" });
+                self.push_each(request, "float km");
+                self.options(request, AREA_OPTIONS);
+                self.options(request, &["STORE key", "STOREDIST key"]);
+            }
+            GeoSearch | GeoSearchStore => {
+                self.push_each(request, if command == GeoSearch { "key" } else { "key key" });
+                let centre = self.pick(&["FROMMEMBER member", "FROMLONLAT degrees degrees"]);
+                self.push_each(request, centre);
+                let shape = self.pick(&["BYRADIUS float km", "BYBOX float float mi", "BYRADIUS integer M"]);
+                self.push_each(request, shape);
+                self.options(request, AREA_OPTIONS);
+                self.options(request, &["STOREDIST"]);
+            }
             Copy => {
                 self.push_each(request, "key key");
                 self.options(request, &["REPLACE", "DB 0", "DB integer", "DB 99"]);
@@ -577,6 +620,11 @@ impl Requests {
                     "AGGREGATE",
                     "INCR",
                     "SAMPLES",
+                    "STORE",
+                    "STOREDIST",
+                    "BYBOX",
+                    "FROMLONLAT",
+                    "m",
                     "*",
                 ];
                 self.pick(&words).into()

@@ -5,7 +5,10 @@
 
 use base::Args;
 use command::syntax::{self, Arg, Kind};
-use command::{Category, DataCommand, KeyAccess, KeyRange, KeySpec, Lookup, NodeCommand, Run, Spec, help};
+use command::{
+    Category, DataCommand, FindKeys, KeyAccess, KeyRange, KeySpec, Lookup, Movable, NodeCommand, Run, Spec,
+    help,
+};
 use engine::glob::{self, Case};
 use resp::Reply;
 
@@ -75,8 +78,10 @@ fn info(spec: &Spec, reply: &mut Reply<'_>) {
 
 /// First key, last key and step, as far as positions alone say.
 fn positions(spec: &Spec) -> [i64; 3] {
-    let range = match (spec.counted, spec.key_specs.first(), spec.key_specs.last()) {
-        (None, Some(first), Some(last)) => KeyRange { last: last.range.last, ..first.range },
+    let ends =
+        (spec.key_specs.first().and_then(KeySpec::range), spec.key_specs.last().and_then(KeySpec::range));
+    let range = match ends {
+        (Some(first), Some(last)) => KeyRange { last: last.last, ..first },
         _ => spec.keys,
     };
     let step = if range.first == 0 { 0 } else { range.step };
@@ -93,21 +98,40 @@ fn key_spec(key: &KeySpec, reply: &mut Reply<'_>) {
     reply.bulk(b"flags");
     statuses(key.access.names(), reply);
     reply.bulk(b"begin_search");
-    typed(reply, b"index", 1);
-    if let Some(counted) = key.counted {
-        number(reply, b"index", counted.count_at.into());
-        reply.bulk(b"find_keys");
-        typed(reply, b"keynum", 3);
-        number(reply, b"keynumidx", 0);
-        number(reply, b"firstkey", 1);
-        number(reply, b"keystep", 1);
-        return;
+    match key.find {
+        FindKeys::Range(range) => {
+            typed(reply, b"index", 1);
+            number(reply, b"index", range.first.into());
+            found_by_range(range.last_from_first(), range.step, reply);
+        }
+        FindKeys::Counted(counted) => {
+            typed(reply, b"index", 1);
+            number(reply, b"index", counted.count_at.into());
+            reply.bulk(b"find_keys");
+            typed(reply, b"keynum", 3);
+            number(reply, b"keynumidx", 0);
+            number(reply, b"firstkey", 1);
+            number(reply, b"keystep", 1);
+        }
+        FindKeys::Behind { word, from } => {
+            typed(reply, b"keyword", 2);
+            text(reply, "keyword", word);
+            number(reply, b"startfrom", from.into());
+            found_by_range(0, 1, reply);
+        }
+        FindKeys::Stored(_) | FindKeys::Content => {
+            typed(reply, b"unknown", 0);
+            reply.bulk(b"find_keys");
+            typed(reply, b"unknown", 0);
+        }
     }
-    number(reply, b"index", key.range.first.into());
+}
+
+fn found_by_range(last: i64, step: u8, reply: &mut Reply<'_>) {
     reply.bulk(b"find_keys");
     typed(reply, b"range", 3);
-    number(reply, b"lastkey", key.range.last_from_first());
-    number(reply, b"keystep", key.range.step.into());
+    number(reply, b"lastkey", last);
+    number(reply, b"keystep", step.into());
     number(reply, b"limit", 0);
 }
 
@@ -244,7 +268,7 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     if spec.is_internal() {
         return reply.error("ERR Invalid command specified");
     }
-    if spec.keys == KeyRange::NONE && spec.counted.is_none() {
+    if spec.keys == KeyRange::NONE && spec.movable.is_none() {
         return reply.error("ERR The command has no key arguments");
     }
     if !spec.arity_ok(request.len()) {
@@ -252,7 +276,9 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     }
     let found = || spec.key_specs.iter().flat_map(|key| key.of(request).map(move |at| (key, at)));
     // A number of keys that is none, or is not right.
-    if spec.counted.is_some() && spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0) {
+    if matches!(spec.movable, Some(Movable::Counted(_)))
+        && spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0)
+    {
         return reply.error("ERR Invalid arguments specified for command");
     }
     reply.array(found().count());
@@ -386,6 +412,11 @@ mod tests {
         };
         keys(&["mset", "a", "1", "b", "2"], "*2 $1 a $1 b");
         keys(&["object", "freq", "k"], "*1 $1 k");
+        let circle = |options: &[&'static str]| [&["georadius", "k", "1", "1", "1", "m"], options].concat();
+        keys(&circle(&["storedist", "b", "store", "a"]), "*3 $1 k $1 a $1 b");
+        keys(&circle(&["asc", "store", "a", "store", "b"]), "*2 $1 k $1 a");
+        keys(&circle(&["store"]), "*1 $1 k");
+        keys(&["georadiusbymember", "k", "store", "1", "m", "store", "a"], "*2 $1 k $1 a");
         keys(&["nope", "a"], "-ERR Invalid command specified");
         keys(&["config", "nope", "x"], "-ERR Invalid command specified");
         keys(&["narf.put", "k", "0", "x"], "-ERR Invalid command specified");

@@ -6,6 +6,7 @@ mod any_requests;
 mod borrowing;
 mod clients;
 mod cluster;
+mod cluster_keys;
 mod cluster_pubsub;
 mod cluster_waits;
 mod cluster_world;
