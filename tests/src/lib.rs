@@ -29,6 +29,7 @@
 
 mod client;
 mod config;
+mod exposition;
 mod process;
 mod server;
 mod terminal;
@@ -38,6 +39,7 @@ mod words;
 
 pub use client::{Client, Closed};
 pub use config::{Kind, env_number, skip, skip_unless_narf};
+pub use exposition::Exposition;
 pub use process::{Signal, pause, signal};
 pub use server::{Data, Options, Server, free_port, narf_binary};
 pub use terminal::Terminal;

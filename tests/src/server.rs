@@ -33,6 +33,7 @@ pub struct Options {
     password: Option<String>,
     unix: bool,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     expected_log: Vec<String>,
     wrapper: Vec<String>,
     runtime: Option<PathBuf>,
@@ -55,6 +56,7 @@ impl Options {
             password: None,
             unix: false,
             settings: Vec::new(),
+            environment: Vec::new(),
             expected_log: Vec::new(),
             wrapper: Vec::new(),
             runtime: None,
@@ -107,6 +109,13 @@ impl Options {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Options {
         self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Options {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -384,6 +393,7 @@ impl Server {
         if let Some(password) = &self.options.password {
             command.env("NARF_REQUIREPASS", password);
         }
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         let own = self.folder.path().join("run");
         command.env("NARF_RUNTIME_DIR", self.options.runtime.as_deref().unwrap_or(&own));
     }

@@ -22,6 +22,7 @@ mod expiry;
 mod generic;
 mod geo;
 mod hash;
+mod http;
 mod introspection;
 mod lifecycle;
 mod lists;

@@ -327,6 +327,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Clients(_)
             | Answer::Stats(_)
             | Answer::Standings(_)
+            | Answer::Report(..)
             | Answer::Saved(_) => Vec::new(),
         })
         .collect();

@@ -385,6 +385,7 @@ impl Answer {
             | Answer::Count(_)
             | Answer::Stats(_)
             | Answer::Slow(_)
+            | Answer::Report(..)
             | Answer::Standings(_) => Vec::new(),
         }
     }

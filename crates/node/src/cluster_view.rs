@@ -12,6 +12,7 @@ use command::NodeCommand;
 use resp::Reply;
 
 use crate::gather::{Answer, Question};
+use crate::partition::Partition;
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -32,6 +33,8 @@ pub struct PartitionStanding {
     pub is_in_doubt: bool,
     /// So many of its replicas may be lost before it refuses writes.
     pub may_lose: u8,
+    /// If it is led here: entries that the last of its voters is not known to have.
+    pub lag: u64,
 }
 
 /// A run of slots with the same leader and the same replicas.
@@ -80,6 +83,7 @@ impl Worker {
                 Some(partition) => self.fabric.may_lose_of(partition),
                 None => told,
             },
+            lag: partition.filter(|_| led_here).map_or(0, lag),
         }
     }
 
@@ -181,6 +185,20 @@ impl Worker {
     }
 }
 
+/// Entries that the last of a led partition's voters is not known to have.
+fn lag(partition: &Partition) -> u64 {
+    let group = &partition.group;
+    if group.is_lone() {
+        return 0;
+    }
+    let others = partition.replica.members.voters.iter().filter(|voter| **voter != group.node());
+    let behind = |voter: &u64| {
+        let matched = group.progress_of(*voter).map_or(0, |progress| progress.matched);
+        group.last().index.saturating_sub(matched)
+    };
+    others.map(behind).max().unwrap_or(0)
+}
+
 /// What a node that is on its own answers.
 pub(crate) const ALONE: &str =
     "ERR this node is on its own (`join none`); start it with another `join` to make it part of a cluster";
@@ -195,6 +213,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Count(_)
             | Answer::Clients(_)
             | Answer::Stats(_)
+            | Answer::Report(..)
             | Answer::Slow(_) => Vec::new(),
         })
         .collect();

@@ -1,7 +1,7 @@
 //! Questions to every worker of the node, and what is made of the answers: `CLIENT LIST`, `INFO`, `CONFIG SET`, …
 //!
 //! The asking worker answers first, the others by message; when all have, the reply is made and put where the
-//! client waits for it. With one worker there is no waiting.
+//! client waits for it. With one worker there is no waiting. The shell may ask, too, for a report.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub enum Question {
     Save,
     /// How each partition of the worker stands.
     Standings,
+    /// Counters and how partitions stand, for the shell.
+    Report,
     /// Take what replicas here have for all that they ever had; the answer counts those that were in doubt.
     Trust,
 }
@@ -74,6 +76,8 @@ pub enum Answer {
     Slow(Vec<SlowEntry>),
     /// How partitions stand.
     Standings(Vec<PartitionStanding>),
+    /// Counters, and how partitions stand.
+    Report(Box<Snapshot>, Vec<PartitionStanding>),
     /// Whether a round of checkpoints was written; or it was not begun.
     Saved(bool),
 }
@@ -84,8 +88,15 @@ pub(crate) type Finish = Box<dyn FnOnce(&mut Worker, Vec<Answer>, &mut Reply<'_>
 struct Gather {
     missing: usize,
     answers: Vec<Answer>,
-    client: (SessionRef, Ticket, Version),
-    finish: Finish,
+    then: Then,
+}
+
+/// What becomes of the answers.
+enum Then {
+    /// A client's reply.
+    Reply((SessionRef, Ticket, Version), Finish),
+    /// A report to the shell, by the number that it gave.
+    Report(u64),
 }
 
 /// The questions of a worker that are not wholly answered.
@@ -113,10 +124,26 @@ impl Worker {
         let ticket = session.output.open();
         self.gathers.next += 1;
         session.stall = Some(Stall::Drain);
-        let client = (session.at, ticket, session.version);
-        self.gathers
-            .open
-            .insert(number, Gather { missing, answers: mine.into_iter().collect(), client, finish });
+        let then = Then::Reply((session.at, ticket, session.version), finish);
+        self.gathers.open.insert(number, Gather { missing, answers: mine.into_iter().collect(), then });
+        self.ask_others(number, question);
+    }
+
+    /// Asks all workers for what the shell wants to know; it comes as a [`Control::Reported`](crate::Control::Reported) with this number.
+    pub fn ask_report(&mut self, number: u64) {
+        let mine = (Box::new(self.snapshot(None)), self.partition_standings());
+        let missing = usize::from(self.router.workers()) - 1;
+        let answers = vec![Answer::Report(mine.0, mine.1)];
+        if missing == 0 {
+            return self.report(number, answers);
+        }
+        let gather = self.gathers.next;
+        self.gathers.next += 1;
+        self.gathers.open.insert(gather, Gather { missing, answers, then: Then::Report(number) });
+        self.ask_others(gather, Question::Report);
+    }
+
+    fn ask_others(&mut self, number: u64, question: Question) {
         let question = Arc::new(question);
         for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
             let question = Arc::clone(&question);
@@ -133,9 +160,12 @@ impl Worker {
             return;
         }
         let Some(gather) = self.gathers.open.remove(&number) else { return };
-        let (at, ticket, version) = gather.client;
+        let ((at, ticket, version), finish) = match gather.then {
+            Then::Reply(client, finish) => (client, finish),
+            Then::Report(number) => return self.report(number, gather.answers),
+        };
         let mut out = Vec::new();
-        (gather.finish)(self, gather.answers, &mut Reply::new(&mut out, version));
+        finish(self, gather.answers, &mut Reply::new(&mut out, version));
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
             // While a transaction is pending, all that is still to come is a part of its reply.
@@ -206,6 +236,9 @@ impl Worker {
                 Answer::Done
             }
             Question::Standings => Answer::Standings(self.partition_standings()),
+            Question::Report => {
+                Answer::Report(Box::new(self.snapshot(asker.as_deref())), self.partition_standings())
+            }
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
         })
     }
@@ -220,6 +253,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::Stats(_)
         | Answer::Slow(_)
         | Answer::Standings(_)
+        | Answer::Report(..)
         | Answer::Saved(_) => 0,
     };
     answers.iter().map(count).sum()

@@ -36,6 +36,10 @@ pub struct Facts {
     pub log_bytes: u64,
     /// Seconds since the log was last on stable storage; none without a log.
     pub log_synced_ago: Option<f64>,
+    /// How often the log was synced since the start, by request or because it was time.
+    pub log_syncs: u64,
+    /// Microseconds that took in all, and the longest of them.
+    pub log_sync_us: (u64, u64),
     /// Total memory of the machine in bytes.
     pub system_memory: u64,
 }

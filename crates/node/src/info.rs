@@ -33,7 +33,8 @@ impl Snapshot {
         self.dbs.values().map(|count| count.keys).sum()
     }
 
-    fn add(&mut self, other: &Snapshot) {
+    /// Adds another worker's counters.
+    pub(crate) fn add(&mut self, other: &Snapshot) {
         self.stats.add(&other.stats);
         self.clients += other.clients;
         self.pubsub_clients += other.pubsub_clients;

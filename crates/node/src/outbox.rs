@@ -10,6 +10,7 @@ use std::time::Duration;
 use base::{Millis, PartitionId, WorkerId};
 
 use crate::message::Message;
+use crate::report::Report;
 use crate::settings::Settings;
 
 /// What one turn left to be done.
@@ -105,6 +106,13 @@ pub enum Control {
         number: u64,
         /// Why it was refused.
         result: Result<(), String>,
+    },
+    /// What the shell asked for with [`Worker::ask_report`](crate::Worker::ask_report).
+    Reported {
+        /// The shell's number for it.
+        number: u64,
+        /// The figures.
+        report: Box<Report>,
     },
     /// No replica of this worker may have forgotten anything any more; said once, after a start in doubt.
     Certain,

@@ -21,7 +21,7 @@ pub(crate) struct Calls {
 }
 
 /// Counters of one worker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stats {
     /// Requests taken up.
     pub commands: u64,
@@ -264,7 +264,7 @@ pub struct DbCount {
 }
 
 /// What one worker contributes to `INFO`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Its counters.
     pub stats: Stats,

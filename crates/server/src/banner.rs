@@ -22,6 +22,8 @@ pub struct Banner {
     pub port_note: Option<String>,
     /// Path of the unix socket.
     pub unix: Option<PathBuf>,
+    /// Where it answers over HTTP, if it does.
+    pub http: Option<SocketAddr>,
     /// The cluster it is part of.
     pub cluster: Option<Cluster>,
     /// The data folder, or none if nothing is kept.
@@ -112,6 +114,10 @@ impl Banner {
         }
         if let Some(path) = &self.unix {
             row(out, "Unix socket", &paint.cyan(&path.display().to_string()));
+        }
+        if let Some(address) = self.http {
+            let url = format!("http://{}/metrics", reachable(address));
+            row(out, "HTTP", &format!("{}   (for Prometheus; also /health/ready)", paint.cyan(&url)));
         }
     }
 
@@ -221,6 +227,7 @@ mod tests {
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
             port_note: None,
             unix: None,
+            http: None,
             cluster: Some(Cluster { name: "default".to_owned(), nodes: 1 }),
             data: Some("narf-data".into()),
             keys: 0,
@@ -265,6 +272,7 @@ mod tests {
             addresses: vec!["0.0.0.0:6380".parse().unwrap(), "[::1]:6380".parse().unwrap()],
             port_note: Some("6379 is used by redis-server (pid 1195), using 6380".to_owned()),
             unix: Some("/run/narf.sock".into()),
+            http: Some("0.0.0.0:8379".parse().unwrap()),
             cluster: None,
             keys: 1_234_567,
             has_password: true,
@@ -280,6 +288,7 @@ mod tests {
   Redis protocol   redis://127.0.0.1:6380   (redis-cli, redis-py, any Redis client)
                    redis://[::1]:6380
   Unix socket      /run/narf.sock
+  HTTP             http://127.0.0.1:8379/metrics   (for Prometheus; also /health/ready)
   Data             ./narf-data  (1,234,567 keys found)
   Security         open to other machines, password needed
 
@@ -287,7 +296,7 @@ mod tests {
   In the background as process 7; stop it with  narf stop
 "
         );
-        assert!(full.text(true).lines().count() <= 12);
+        assert!(full.text(true).lines().count() <= 13);
     }
 
     #[test]

@@ -146,8 +146,11 @@ impl DiskThread {
     }
 
     fn sync_log(&mut self, with_upkeep: bool) -> Result<(), LogError> {
+        let began_us = self.shared.mono_us();
         let synced = self.sync.sync()?;
-        self.shared.synced_us.store(self.shared.mono_us(), Ordering::Relaxed);
+        let ended_us = self.shared.mono_us();
+        self.shared.synced_us.store(ended_us, Ordering::Relaxed);
+        self.count_sync(ended_us.saturating_sub(began_us));
         // Not compared with what this sync found: a checkpoint's sync may have covered what somebody waits for.
         if synced > self.told {
             self.told = synced;
@@ -158,6 +161,13 @@ impl DiskThread {
         }
         // After every sync: a worker that fills a segment must find the next one made.
         self.keep_up()
+    }
+
+    fn count_sync(&self, micros: u64) {
+        let [count, total, longest] = &self.shared.syncs;
+        count.fetch_add(1, Ordering::Relaxed);
+        total.fetch_add(micros, Ordering::Relaxed);
+        longest.fetch_max(micros, Ordering::Relaxed);
     }
 
     fn keep_up(&mut self) -> Result<(), LogError> {

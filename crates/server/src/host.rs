@@ -38,6 +38,8 @@ impl Host for ThisHost {
             node_id: shared.node_id.to_string(),
             run_id: format!("{:040x}", shared.run_id),
             log_bytes: log.map_or(0, |log| log.sync.written().0 - log.sync.start().0),
+            log_syncs: shared.syncs[0].load(Ordering::Relaxed),
+            log_sync_us: (shared.syncs[1].load(Ordering::Relaxed), shared.syncs[2].load(Ordering::Relaxed)),
             log_synced_ago: log.map(|_| shared.mono_us().saturating_sub(synced_us) as f64 / 1e6),
             system_memory: system_memory(),
         }

@@ -24,6 +24,7 @@ mod fabric;
 mod failures;
 mod hello;
 mod host;
+mod http;
 mod join;
 mod links;
 mod listen;
@@ -103,6 +104,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         addresses,
         port_note: running.chosen.note.clone(),
         unix: settings.unixsocket.clone(),
+        http: running.http.as_ref().map(http::Http::address),
         cluster: running.shared.fabric.as_ref().map(|fabric| {
             let meta = fabric.meta();
             banner::Cluster { name: meta.name().to_owned(), nodes: meta.live_members().count() }

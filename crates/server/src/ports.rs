@@ -10,6 +10,9 @@ use crate::system;
 /// How many ports are tried when none was asked for.
 const TRIES: u16 = 200;
 
+/// Connections for HTTP that may wait to be accepted.
+const HTTP_BACKLOG: u32 = 64;
+
 /// State of a socket in `/proc/net/tcp` that listens.
 const LISTENING: &str = "0A";
 
@@ -30,6 +33,14 @@ pub enum PortError {
     /// Someone else has the port that was asked for.
     #[error("port {port} is used by {owner}; ask for another with --port, or for none to get a free one")]
     Taken {
+        /// The port.
+        port: u16,
+        /// Who has it, in words.
+        owner: String,
+    },
+    /// Someone else has the port for HTTP.
+    #[error("port {port} for HTTP is used by {owner}; ask for another with --http-port")]
+    HttpTaken {
         /// The port.
         port: u16,
         /// Who has it, in words.
@@ -82,6 +93,15 @@ pub fn choose(bind: &[String], port: u16, explicit: bool, backlog: u32) -> Resul
         }
     }
     Err(PortError::NoneFree { first: port, last })
+}
+
+/// Listens for HTTP on every address of `bind`.
+pub(crate) fn choose_for_http(bind: &[String], port: u16) -> Result<Vec<TcpListener>, PortError> {
+    match choose(bind, port, true, HTTP_BACKLOG) {
+        Ok(chosen) => Ok(chosen.listeners),
+        Err(PortError::Taken { port, owner }) => Err(PortError::HttpTaken { port, owner }),
+        Err(error) => Err(error),
+    }
 }
 
 /// The IP addresses that `bind` names, without port, each once.

@@ -14,6 +14,7 @@ use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 use crate::door::{DialError, Link};
 use crate::fabric::Fabric;
 use crate::failures::{Failures, Known};
+use crate::http::Reports;
 use crate::logging::Logging;
 use crate::signals::StopHandle;
 
@@ -40,6 +41,8 @@ pub(crate) enum Item {
     Members(Arc<cluster::Meta>),
     /// Have the fabric decide on something; for the first worker.
     AskFabric(u64, Box<cluster::Command>),
+    /// Ask all workers for a report, by the number of who wants it; for the first worker.
+    Report(u64),
     /// Stop after this turn: answer what was asked, take nothing more.
     Stop,
 }
@@ -166,6 +169,10 @@ pub(crate) struct Shared {
     pub(crate) last_save: AtomicU64,
     /// Microseconds of the steady clock when the log was last synced.
     pub(crate) synced_us: AtomicU64,
+    /// How often the log was synced, microseconds that took, and the longest of them; written by the disk thread alone.
+    pub(crate) syncs: [AtomicU64; 3],
+    /// Who waits for a report.
+    pub(crate) reports: Reports,
     pub(crate) stop: StopHandle,
     pub(crate) logging: Option<Logging>,
     /// None for a node that is on its own for good.
@@ -206,6 +213,8 @@ impl Shared {
             next_conn: AtomicU64::new(1),
             last_save: AtomicU64::new(0),
             synced_us: AtomicU64::new(0),
+            syncs: Default::default(),
+            reports: Reports::default(),
             stop,
             logging,
             fabric,

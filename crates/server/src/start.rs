@@ -16,6 +16,7 @@ use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
 use crate::fabric::Fabric;
 use crate::host::ThisHost;
+use crate::http::Http;
 use crate::listen::{Listeners, bind_unix};
 use crate::logging::Logging;
 use crate::membership::{Membership, PeerPort};
@@ -46,6 +47,8 @@ pub(crate) struct Running {
     /// Given, or minted from the node's id.
     pub(crate) name: String,
     pub(crate) keys: u64,
+    /// Where it answers over HTTP, if it does.
+    pub(crate) http: Option<Http>,
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
@@ -68,6 +71,8 @@ impl Running {
             .as_deref()
             .map(|path| Ok::<_, anyhow::Error>((bind_unix(path, settings.unixsocketperm)?, path.to_owned())));
         let unix = unix.transpose()?;
+        // It says that the node is loading while it is.
+        let http = Http::start(&settings)?;
         // From here on the settings say what is, not what was asked for.
         settings.port = chosen.port;
         let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
@@ -122,8 +127,11 @@ impl Running {
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
         let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup)?;
-        let mut running =
-            Running { shared, chosen, name: settings.name.clone(), keys, workers, disk, membership: None };
+        if let Some(http) = &http {
+            http.serve(Arc::clone(&shared));
+        }
+        let name = settings.name.clone();
+        let mut running = Running { shared, chosen, name, keys, http, workers, disk, membership: None };
         if let Some((turnstile, returns)) = turnstile {
             let membership = Membership::begin(&running.shared, &settings, peers, returns)?;
             running.membership = Some(membership);
@@ -143,6 +151,7 @@ impl Running {
     }
 
     fn stop_threads(&mut self) {
+        self.http = None;
         // No newcomer and no link any more.
         self.membership = None;
         self.shared.send_all(|| Item::Stop);

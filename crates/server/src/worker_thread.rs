@@ -343,6 +343,7 @@ impl WorkerThread {
                     self.worker.begin_checkpoint();
                 }
                 Item::Stop => self.stopping = true,
+                Item::Report(number) => self.worker.ask_report(number),
                 Item::AskFabric(number, command) => self.worker.ask_fabric(number, *command),
                 item => self.take_link_item(item),
             }
@@ -530,6 +531,7 @@ impl WorkerThread {
                 }
             }
             Control::Certain => self.shared.disk(DiskJob::Certain),
+            Control::Reported { number, report } => self.shared.reports.answer(number, report),
             Control::Agreed { number, result } => {
                 if let Some(fabric) = &self.shared.fabric {
                     fabric.agreed(number, result);

@@ -59,11 +59,11 @@ pub(super) fn add(command: Command) -> Command {
 }
 
 /// Flags that would put a password where every user of the machine can read it.
-const SECRET_FLAGS: &[&str] = &["requirepass", "password"];
+const SECRET_FLAGS: &[&str] = &["requirepass", "password", "http-token"];
 
 /// Why a password on the command line is refused.
 const SECRET_REFUSED: &str = "\
-error: a password is not taken on the command line, where every user of this machine can read it
+error: a password is not taken on the command line, where every user of this machine can read it, nor is a token
   = put it into a file that only you can read:  narf serve --password-file FILE
   = or into the environment:                    NARF_REQUIREPASS=... narf serve
   = or into narf.toml:                          requirepass = \"...\"

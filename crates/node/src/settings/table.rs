@@ -320,6 +320,26 @@ pub static SETTINGS: &[Setting] = &[
         "Connections at once; one more is answered with an error and closed.",
     )
     .running(),
+    Setting::new(
+        "http-port",
+        integer!(http_port: u16, 0, 65535),
+        "0",
+        "TCP port for HTTP: metrics and health, see docs/metrics.md; 0 is none.",
+    ),
+    Setting::new(
+        "http-bind",
+        Kind::List(field!(http_bind)),
+        "127.0.0.1",
+        "Addresses to listen on for HTTP. Any but this machine's own needs `http-token` or \
+         `insecure`.",
+    ),
+    Setting::new(
+        "http-hosts",
+        Kind::List(field!(http_hosts)),
+        "",
+        "Names by which HTTP requests may call this node, beside `localhost` and its addresses. \
+         Others are refused, so that no web page reads it through a browser.",
+    ),
     // Security.
     Setting::new(
         "requirepass",
@@ -330,6 +350,14 @@ pub static SETTINGS: &[Setting] = &[
          GET shows `(redacted)`.",
     )
     .running()
+    .within(Section::Security),
+    Setting::new(
+        "http-token",
+        Kind::Secret(field!(http_token)),
+        "",
+        "What a reader of metrics must send as `Authorization: Bearer TOKEN`; empty is nothing. From \
+         the file or NARF_HTTP_TOKEN only. Health is told without it.",
+    )
     .within(Section::Security),
     Setting::new(
         "insecure",

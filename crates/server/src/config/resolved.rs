@@ -80,6 +80,7 @@ pub fn resolve_in(flags: &Flags, env: &Environment) -> Result<Resolved, ConfigEr
     }
     merge.derive(flags);
     merge.check_addresses();
+    merge.check_http();
     merge.check_rest();
     if !merge.problems.is_empty() {
         return Err(ConfigError { problems: merge.problems });
@@ -141,7 +142,7 @@ impl Merge {
         for row in SETTINGS {
             let by_name = format!("NARF_{}", row.name.replace('-', "_").to_ascii_uppercase());
             let by_name = (by_name != row.env()).then_some(by_name);
-            let password = row.is_secret().then(|| "NARF_PASSWORD".to_owned());
+            let password = (row.name == "requirepass").then(|| "NARF_PASSWORD".to_owned());
             for name in [password, by_name, Some(row.env())].into_iter().flatten() {
                 if let Some(value) = env.var(&name) {
                     let shown = if row.is_secret() { "********" } else { value };
@@ -287,6 +288,37 @@ impl Merge {
             .way_out("or serve this machine only:  leave `bind` at 127.0.0.1")
             .way_out("or, where nobody else can reach it:  --insecure");
             self.problem_at("bind", problem);
+        }
+    }
+
+    /// The port for HTTP knows no users, so other machines need the token.
+    fn check_http(&mut self) {
+        if self.settings.http_port == 0 {
+            return;
+        }
+        let words = self.settings.http_bind.clone();
+        if words.is_empty() {
+            let problem = Problem::new("`http-bind` is empty: there is nothing to listen on")
+                .way_out("use 127.0.0.1, or `http-port` 0 for no HTTP");
+            self.problem_at("http-bind", problem);
+        }
+        for word in words.iter().filter(|word| !is_address(word)) {
+            let problem = Problem::new(format!("`http-bind` takes addresses without a port, not \"{word}\""))
+                .way_out("such as 127.0.0.1, ::1 or 0.0.0.0; the port is `http-port`");
+            self.problem_at("http-bind", problem);
+        }
+        let is_closed = !self.settings.http_token.is_empty() || self.settings.insecure;
+        if let Some(address) = words.iter().find(|word| is_address(word) && !is_loopback(word))
+            && !is_closed
+        {
+            let problem = Problem::new(format!(
+                "refusing to tell metrics on {address} without a token: whoever reaches this machine could read \
+                 what it does"
+            ))
+            .way_out("set a token:  http-token = \"...\" in narf.toml   or   NARF_HTTP_TOKEN=... narf serve")
+            .way_out("or tell this machine only:  leave `http-bind` at 127.0.0.1")
+            .way_out("or, where nobody else can reach it:  --insecure");
+            self.problem_at("http-bind", problem);
         }
     }
 

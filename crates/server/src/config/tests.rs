@@ -231,6 +231,25 @@ fn an_empty_variable_is_unset_and_an_unknown_one_is_warned_about() {
 }
 
 #[test]
+fn metrics_for_other_machines_need_a_token_of_their_own() {
+    let open = "http-port = 8379\nhttp-bind = \"0.0.0.0\"\n";
+    // The password of clients is none of those who read metrics.
+    let error = with_file(open, &Flags::default(), &[("NARF_PASSWORD", "sesame")]).unwrap_err();
+    assert!(error.contains("refusing to tell metrics on 0.0.0.0 without a token"), "{error}");
+    let resolved = with_file(open, &Flags::default(), &[("NARF_HTTP_TOKEN", "sesame")]).unwrap();
+    assert_eq!(resolved.settings.http_token.expose(), "sesame");
+    assert!(resolved.settings.requirepass.is_empty());
+    assert!(!show(&resolved, true).contains("sesame"));
+    for fine in ["http-bind = \"0.0.0.0\"\n", "http-port = 8379\n", &format!("insecure = true\n{open}")] {
+        assert!(with_file(fine, &Flags::default(), &[]).is_ok(), "{fine}");
+    }
+    for wrong in ["\"127.0.0.1:80\"", "[]"] {
+        let text = format!("http-port = 8379\nhttp-bind = {wrong}\n");
+        assert!(with_file(&text, &Flags::default(), &[]).unwrap_err().contains("`http-bind`"), "{wrong}");
+    }
+}
+
+#[test]
 fn a_password_file_gives_its_first_line_and_is_warned_about_if_others_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
