@@ -6,6 +6,7 @@ mod golden;
 mod passwords;
 mod prompt;
 mod shells;
+mod top;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a person types: `narf cli` (one command, a file of commands, a prompt) and `narf bench` (a load tool).
+//! What a person types: `narf cli` (one command, a file of commands, a prompt), `narf bench` (a load tool) and `narf top` (a live view).
 //!
 //! The binary embeds [`CliArgs`] and [`BenchArgs`] in its own command line and calls their `run`.
 //! Invariants: data goes to standard output, everything else to standard error; an exit code means what
@@ -30,6 +30,7 @@ mod render;
 mod scripted;
 mod secret;
 mod stream;
+mod top;
 mod unanswered;
 
 pub use bench::BenchArgs;
@@ -38,3 +39,4 @@ pub use completion::Candidate;
 pub use connect::ConnectArgs;
 pub use exit::{Exit, Failure};
 pub use render::{Colour, Format};
+pub use top::TopArgs;

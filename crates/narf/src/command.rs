@@ -26,6 +26,7 @@ Examples:
   narf set hello world                write a key; narf get hello reads it
   narf cli                            prompt with completion and hints
   narf bench                          measure a node
+  narf top                            watch all nodes of a cluster
   narf cluster status                 how the cluster is; narf cluster invite lets a machine in
   narf stop                           stop the node of this folder
 
@@ -66,6 +67,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Some(("stop", matches)) => stop::run(matches),
         Some(("cli", matches)) => parsed(matches, |args: cli::CliArgs| args.run()),
         Some(("bench", matches)) => parsed(matches, |args: cli::BenchArgs| args.run()),
+        Some(("top", matches)) => parsed(matches, |args: cli::TopArgs| args.run()),
         Some((word @ ("get" | "set" | "del"), matches)) => shortcut::run(word, matches),
         Some(("cluster", matches)) => cluster::run(matches),
         Some(("config", matches)) => config::run(matches),
@@ -96,6 +98,7 @@ fn tree() -> Command {
         .subcommand(cli::BenchArgs::augment_args(
             Command::new("bench").about("Measure throughput and latency of a node, or of Redis"),
         ))
+        .subcommand(cli::TopArgs::augment_args(Command::new("top").about("Watch what nodes do, live")))
         .subcommand(cluster::command())
         .subcommand(config::command())
         .subcommand(completions::command())

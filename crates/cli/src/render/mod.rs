@@ -30,6 +30,15 @@ pub(crate) fn harmless(text: &str) -> String {
     text::visible(text.as_bytes())
 }
 
+/// A word as one would type it: in quotes if it has anything but plain characters.
+pub(crate) fn quoted_if_needed(bytes: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() && text.bytes().all(|byte| is_plain(&byte)) => text.to_owned(),
+        _ => text::quoted(bytes),
+    }
+}
+
 /// Renders replies in one form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Renderer {

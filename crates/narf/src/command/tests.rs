@@ -28,6 +28,7 @@ fn short_help_of_everything_fits_on_a_screen() {
         &["del"],
         &["cli"],
         &["bench"],
+        &["top"],
         &["config"],
         &["config", "show"],
     ] {
