@@ -122,6 +122,15 @@ def test_geo():
         assert r.georadiusbymember("{g}", "Palermo", 200, unit="km", store="{g}to") == 2 and r.zcard("{g}to") == 2
 
 
+def test_hyperloglogs():
+    r = connect(decode_responses=True)
+    assert r.pfadd("{p}1", "a", "b", "c") == 1 and r.pfadd("{p}1", "a") == 0 and r.pfadd("{p}2", "c", "d") == 1
+    assert r.pfcount("{p}1") == 3 and r.pfcount("{p}1", "{p}2") == 4
+    assert r.pfmerge("{p}to", "{p}1", "{p}2") and r.pfcount("{p}to") == 4
+    raw = connect()
+    assert raw.get("{p}to").startswith(b"HYLL\x01") and raw.set("{p}copy", raw.get("{p}to")) and raw.pfcount("{p}copy") == 4
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

@@ -54,6 +54,29 @@ fn everything_is_there_after_a_clean_restart() {
     assert_eq!(node.client().run("DEBUG DIGEST").text(), digest);
 }
 
+/// The one read that changes something: it must come out of the log as it went in.
+#[test]
+fn a_count_that_a_hyperloglog_keeps_is_there_after_a_restart() {
+    let mut node = Server::start(kept());
+    let mut c = node.client();
+    c.check("PFADD h a b c", ":1");
+    c.check("PFCOUNT h", ":3");
+    c.check("PFADD other a", ":1");
+    c.check("CONFIG SET hll-sparse-max-bytes 20", "+OK");
+    c.check("PFADD {h}dense a b", ":1");
+    let digest = c.run("DEBUG DIGEST").text();
+    node.restart();
+    let mut c = node.client();
+    assert_eq!(c.run("DEBUG DIGEST").text(), digest);
+    c.check_all(
+        r#"
+        GETRANGE h 8 15 => "\x03\x00\x00\x00\x00\x00\x00\x00"
+        PFDEBUG ENCODING {h}dense => +dense
+        PFCOUNT other => :1
+        "#,
+    );
+}
+
 #[test]
 fn save_answers_when_the_checkpoint_is_whole_and_the_log_before_it_gone() {
     for workers in [1, 2] {

@@ -23,6 +23,7 @@ mod generic;
 mod geo;
 mod hash;
 mod http;
+mod hyperloglogs;
 mod introspection;
 mod lifecycle;
 mod lists;

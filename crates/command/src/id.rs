@@ -49,12 +49,14 @@ commands! {
         // Geo.
         GeoAdd GeoDist GeoHash GeoPos GeoRadius GeoRadiusByMember GeoRadiusByMemberRo GeoRadiusRo GeoSearch
         GeoSearchStore
+        // HyperLogLog.
+        PfAdd PfCount PfDebug PfMerge
         // Generic.
         Copy Del Dump Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Touch Ttl Type Unlink MemoryUsage DebugObject
         DebugDigestValue
         // Written by nodes into the log, never taken from clients.
-        NarfExpire NarfPut NarfFlush
+        NarfExpire NarfPut NarfFlush NarfPfAdd NarfPfMerge
     }
 }
 
@@ -80,6 +82,8 @@ commands! {
         DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave Lolwut MemoryDoctor MemoryHelp
         MemoryMallocStats MemoryPurge MemoryStats ModuleList Monitor Role Save Shutdown SlowlogGet SlowlogHelp
         SlowlogLen SlowlogReset Time
+        // HyperLogLog.
+        PfSelfTest
         // Cluster.
         Asking ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
         ClusterMyId ClusterNodes ClusterReplicas ClusterShards ClusterSlots

@@ -41,6 +41,7 @@ fn title(group: Group) -> &'static str {
         Group::SortedSet => "Sorted sets",
         Group::Bitmap => "Bits of strings",
         Group::Geo => "Positions on Earth",
+        Group::HyperLogLog => "HyperLogLogs",
         Group::Generic => "Keys of any type",
         Group::Connection => "Connection",
         Group::PubSub => "Publish and subscribe",

@@ -273,6 +273,8 @@ pub enum Group {
     Bitmap,
     /// Sorted sets of positions on Earth.
     Geo,
+    /// Strings that count different elements.
+    HyperLogLog,
     /// Any key.
     Generic,
     /// The connection itself.
@@ -289,7 +291,7 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the reference page.
-    pub const ALL: [Group; 13] = [
+    pub const ALL: [Group; 14] = [
         Group::String,
         Group::Hash,
         Group::Set,
@@ -297,6 +299,7 @@ impl Group {
         Group::SortedSet,
         Group::Bitmap,
         Group::Geo,
+        Group::HyperLogLog,
         Group::Generic,
         Group::Connection,
         Group::PubSub,
@@ -320,6 +323,7 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Bitmap => "bitmap",
             Group::Geo => "geo",
+            Group::HyperLogLog => "hyperloglog",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::PubSub => "pubsub",

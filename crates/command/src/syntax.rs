@@ -71,9 +71,8 @@ impl Kind {
 
     fn of_value(name: &str) -> Kind {
         match name {
-            "destkey" | "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => {
-                Kind::Key
-            }
+            "destkey" | "key" | "key1" | "key2" | "newkey" | "source" | "sourcekey" | "destination"
+            | "src" | "dst" => Kind::Key,
             "pattern" => Kind::Pattern,
             "score" | "longitude" | "latitude" | "radius" | "width" | "height" => Kind::Double,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
@@ -378,6 +377,7 @@ mod tests {
              value:integer) INCRBY=incrby:block(encoding:string offset:integer increment:integer))))",
         );
         check("bitfield_ro", "key:key GET=get:block?**(encoding:string offset:integer)");
+        check("pfmerge", "destkey:key sourcekey:key?*");
         check("setbit", "key:key offset:integer value:integer");
         let unit = "unit:oneof(M=m:pure-token KM=km:pure-token FT=ft:pure-token MI=mi:pure-token)";
         check(

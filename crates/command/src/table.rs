@@ -9,6 +9,7 @@ mod connection;
 mod generic;
 mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod prelude;
 mod pubsub;
@@ -23,7 +24,7 @@ use crate::{DataCommand, NodeCommand, Run, Spec};
 use prelude::Row;
 
 /// In the order of [`crate::Group::ALL`].
-const GROUPS: [&[Row]; 13] = [
+const GROUPS: [&[Row]; 14] = [
     string::ROWS,
     hash::ROWS,
     set::ROWS,
@@ -31,6 +32,7 @@ const GROUPS: [&[Row]; 13] = [
     zset::ROWS,
     bitmap::ROWS,
     geo::ROWS,
+    hyperloglog::ROWS,
     generic::ROWS,
     connection::ROWS,
     pubsub::ROWS,

@@ -155,6 +155,16 @@ pub enum RequestError<'a> {
     NoShape(&'a [u8]),
     /// `ANY` without `COUNT`.
     AnyWithoutCount,
+    /// A string that is no HyperLogLog.
+    NotHll,
+    /// A HyperLogLog whose registers do not add up.
+    CorruptedHll,
+    /// `PFDEBUG DECODE` of the dense form.
+    HllNotSparse,
+    /// `PFDEBUG` of a key that is not there.
+    NoSpecifiedKey,
+    /// `PFDEBUG` with something that it does not know.
+    UnknownPfDebug(&'a [u8]),
     /// A record that a node wrote cannot be read.
     BadRecord,
     /// `RESTORE` of a key that is there, without `REPLACE`.
@@ -218,6 +228,11 @@ impl RequestError<'_> {
             RequestError::NoShape(name) => {
                 let before = b"ERR exactly one of BYRADIUS and BYBOX can be specified for ".as_slice();
                 return [before, name].concat().into();
+            }
+            RequestError::UnknownPfDebug(word) => {
+                return [b"ERR Unknown PFDEBUG subcommand '".as_slice(), c_string(word), b"'"]
+                    .concat()
+                    .into();
             }
             RequestError::Syntax => "ERR syntax error",
             RequestError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -316,6 +331,10 @@ impl RequestError<'_> {
             RequestError::GeoSearchStoreWith => {
                 "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
             }
+            RequestError::NotHll => "WRONGTYPE Key is not a valid HyperLogLog string value.",
+            RequestError::CorruptedHll => "INVALIDOBJ Corrupted HLL object detected",
+            RequestError::HllNotSparse => "ERR HLL encoding is not sparse",
+            RequestError::NoSpecifiedKey => "ERR The specified key does not exist",
             RequestError::AnyWithoutCount => "ERR the ANY argument requires COUNT argument",
             RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
         };

@@ -17,6 +17,7 @@ use crate::family::geo_search::GeoSearch;
 use crate::family::hash::{
     HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
 };
+use crate::family::hyperloglog::{PfAdd, PfCount, PfDebug, PfMerge};
 use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
 use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
 use crate::family::list_move::{LMPop, LMove};
@@ -173,6 +174,13 @@ macro_rules! with_operation {
             | DataCommand::GeoRadiusRo
             | DataCommand::GeoSearch
             | DataCommand::GeoSearchStore => run!(GeoSearch::parse(args, command)),
+
+            DataCommand::PfAdd => run!(PfAdd::parse(args)),
+            DataCommand::PfCount => run!(PfCount::parse(args)),
+            DataCommand::PfDebug => run!(PfDebug::parse(args)),
+            DataCommand::PfMerge => run!(PfMerge::parse(args)),
+            DataCommand::NarfPfAdd => run!(PfAdd::with_limit(args)),
+            DataCommand::NarfPfMerge => run!(PfMerge::with_limit(args)),
 
             DataCommand::Copy => run!(CopyKey::parse(args)),
             DataCommand::Del | DataCommand::Unlink => run!(Count::parse(args, Each::Delete)),

@@ -23,6 +23,7 @@
 //! | `keyspace`, `edit` | the keys and all that is kept about them; one entry opened for change |
 //! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
 //! | `geohash` | positions on Earth as scores |
+//! | `hyperloglog` | strings that count different elements |
 //! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `rdb` | values in Redis's own form |
@@ -44,6 +45,7 @@ mod family;
 mod geohash;
 pub mod glob;
 mod grave;
+mod hyperloglog;
 mod keyspace;
 mod memory;
 pub mod rdb;
@@ -60,7 +62,9 @@ pub use clock::Access;
 pub use edit::EntryMut;
 pub use error::RequestError;
 pub use execute::{check, execute};
+pub use family::hyperloglog::SPARSE_MAX;
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
+pub use hyperloglog::self_test as hyperloglog_self_test;
 pub use keyspace::{Keyspace, Lookups};
 pub use record::{RecordError, encode_entry};
 pub use redis_digest::{Digest, key_digest};

@@ -40,6 +40,9 @@ pub struct Store<'a> {
     pub db: DbIndex,
     /// How keys note that they were used.
     pub access: Access,
+    /// Whether a count that is made anew is kept in its HyperLogLog. Only where a change that a read makes is logged, or
+    /// comes from the log.
+    pub notes_counts: bool,
     keyspaces: Keyspaces<'a>,
 }
 
@@ -47,12 +50,19 @@ impl<'a> Store<'a> {
     /// A store over one keyspace of `db`: the common case.
     #[inline]
     pub fn new(keyspace: &'a mut Keyspace, db: DbIndex, now: Millis, seed: u64) -> Store<'a> {
-        Store { now, seed, db, access: Access::Recent, keyspaces: Keyspaces::One(keyspace) }
+        Store {
+            now,
+            seed,
+            db,
+            access: Access::Recent,
+            notes_counts: false,
+            keyspaces: Keyspaces::One(keyspace),
+        }
     }
 
     /// A store over borrowed keyspaces.
     pub fn over(set: &'a mut dyn KeyspaceSet, db: DbIndex, now: Millis, seed: u64) -> Store<'a> {
-        Store { now, seed, db, access: Access::Recent, keyspaces: Keyspaces::Many(set) }
+        Store { now, seed, db, access: Access::Recent, notes_counts: false, keyspaces: Keyspaces::Many(set) }
     }
 
     /// The keyspace that holds `key` in `db`. `None` means that the node did not borrow it; its router sees to it

@@ -404,6 +404,8 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::GeoRadius
                 | D::GeoRadiusByMember
                 | D::GeoSearchStore
+                | D::PfMerge
+                | D::NarfPfMerge
                 | D::BitOp
         )
     )

@@ -5,7 +5,7 @@
 //! of Redis, so that a request with two faults gets the same error.
 
 use base::{Args, DbIndex};
-use command::{Flags, Lookup, NodeCommand, Run, Spec, Split};
+use command::{DataCommand, Flags, Lookup, NodeCommand, Run, Spec, Split};
 use resp::Reply;
 
 use crate::entry::HEADER_LEN;
@@ -89,6 +89,14 @@ impl Worker {
     #[inline]
     fn run(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Taken {
         match spec.run {
+            Run::Data(command @ (DataCommand::PfAdd | DataCommand::PfMerge)) => {
+                match self.with_sparse_max(command, args) {
+                    None => self.run_data(session, command, spec, args, raw),
+                    Some((command, request)) => {
+                        self.run_data(session, command, command.spec(), request.args(), request.raw())
+                    }
+                }
+            }
             Run::Data(command) => self.run_data(session, command, spec, args, raw),
             Run::Node(command) => self.run_node(session, command, spec, args, raw),
             // A container without its subcommand: arity has refused it.
@@ -207,6 +215,11 @@ impl Worker {
             return;
         }
         let limit = self.settings.client_query_buffer_limit as usize;
+        let request = match spec.run {
+            Run::Data(command) => self.with_sparse_max(command, args).map(|(_, request)| request),
+            Run::Node(_) | Run::Container => None,
+        };
+        let request = request.unwrap_or_else(|| WireRequest::copy_of(args, raw));
         let writes = spec.is_write() || changes_or_publishes(session, spec);
         let transaction: &mut Transaction = session.transaction.get_or_insert_default();
         if transaction.bytes + raw.len() > limit {
@@ -217,7 +230,7 @@ impl Worker {
         }
         transaction.bytes += raw.len();
         transaction.writes |= writes;
-        transaction.requests.push(WireRequest::copy_of(args, raw));
+        transaction.requests.push(request);
         Reply::new(session.output.end(), session.version).simple("QUEUED");
     }
 

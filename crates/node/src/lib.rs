@@ -66,6 +66,7 @@ mod session;
 pub mod settings;
 mod slot_keys;
 mod slowlog;
+mod sparse_max;
 mod spread;
 mod stats;
 mod timeouts;

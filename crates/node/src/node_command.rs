@@ -126,6 +126,16 @@ impl Worker {
             }
             N::Monitor => self.begin_monitor(session),
             N::Shutdown => self.shutdown(session, args),
+            N::PfSelfTest => {
+                let tested = engine::hyperloglog_self_test(self.random.next_u64());
+                self.with_reply(session, |_, session, out| {
+                    let mut reply = Reply::new(out, session.version);
+                    match tested {
+                        Ok(()) => reply.ok(),
+                        Err(text) => reply.error(text),
+                    }
+                });
+            }
             N::Lolwut | N::ModuleList | N::Role | N::Time | N::Asking | N::ReadOnly | N::ReadWrite => {
                 self.with_reply(session, |worker, session, out| worker.run_fact(session, command, out));
             }

@@ -270,6 +270,7 @@ impl RecoveringPartition {
             let seed = stamp.seed_of(operation.number);
             let keyspace = self.keyspace(operation.db);
             let mut store = Store::new(keyspace, operation.db, header.time, seed);
+            store.notes_counts = true;
             let mut reply = Reply::new(&mut out, Version::Resp2);
             engine::execute(operation.command, operation.args, &mut store, &mut reply);
             // What lapsed is deleted by operations of the log, which follow.

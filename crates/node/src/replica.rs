@@ -453,6 +453,7 @@ impl Partition {
             let keyspace = self.keyspace(operation.db);
             let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
             store.access = access;
+            store.notes_counts = true;
             let mut reply = Reply::new(answers.buffer(), version);
             engine::execute(operation.command, operation.args, &mut store, &mut reply);
             if operation.command == DataCommand::NarfExpire {

@@ -75,6 +75,7 @@ pub struct Settings {
     pub list_max_listpack_size: i64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value: u64,
+    pub hll_sparse_max_bytes: u64,
     pub loglevel: LogLevel,
     pub logformat: LogFormat,
     pub logfile: Option<PathBuf>,

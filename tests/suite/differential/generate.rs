@@ -7,6 +7,7 @@ mod bitmap;
 mod generic;
 mod geo;
 mod hash;
+mod hyperloglog;
 mod internal;
 mod list;
 mod set;
@@ -135,6 +136,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("module|list", "suite/introspection.rs"),
     ("monitor", "turns the connection into a stream: suite/introspection.rs"),
     ("object|help", "text of our own"),
+    ("pfselftest", "takes its time: suite/hyperloglogs.rs"),
     ("pubsub|help", "text of our own"),
     ("quit", "ends the connection: suite/protocol.rs"),
     ("role", "suite/introspection.rs"),
@@ -555,6 +557,7 @@ fn data(command: DataCommand, g: &mut Generator) -> Args {
         Group::SortedSet => sorted_set::data(command, g),
         Group::Bitmap => bitmap::data(command, g),
         Group::Geo => geo::data(command, g),
+        Group::HyperLogLog => hyperloglog::data(command, g),
         _ => generic::data(command, g),
     }
 }

@@ -224,6 +224,7 @@ const fn categories_of_group(group: Group, run: Run) -> Categories {
         Group::SortedSet => Categories::NONE.with(Category::SortedSet),
         Group::Bitmap => Categories::NONE.with(Category::Bitmap),
         Group::Geo => Categories::NONE.with(Category::Geo),
+        Group::HyperLogLog => Categories::NONE.with(Category::HyperLogLog),
         Group::Generic => Categories::NONE.with(Category::Keyspace),
         Group::Connection => Categories::NONE.with(Category::Connection),
         Group::Transactions => Categories::NONE.with(Category::Transaction),

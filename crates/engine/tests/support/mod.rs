@@ -161,7 +161,16 @@ impl Requests {
             4 | 5 => self.float(),
             6 => Vec::new(),
             7 => b"x".repeat(self.random.below(200) as usize),
-            8 => b"a\r\nb\0c\xff".to_vec(),
+            // Or a HyperLogLog, mostly none that is whole.
+            8 => match self.random.below(3) {
+                0 => b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80\x7f\xff".to_vec(),
+                1 => {
+                    let runs: Vec<u8> =
+                        (0..self.random.below(9)).map(|_| self.random.next_u64() as u8).collect();
+                    [b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80", runs.as_slice()].concat()
+                }
+                _ => b"a\r\nb\0c\xff".to_vec(),
+            },
             _ => {
                 let len = self.random.below(12);
                 (0..len).map(|_| self.pick(b"abc")).collect()
@@ -546,6 +555,25 @@ impl Requests {
                 self.push_each(request, shape);
                 self.options(request, AREA_OPTIONS);
                 self.options(request, &["STOREDIST"]);
+            }
+            PfAdd => {
+                self.push_each(request, "key");
+                let many = if self.random.chance(1, 40) { 300 } else { 1 };
+                (0..many).for_each(|_| self.some(request, "member"));
+            }
+            PfCount | PfMerge => self.some(request, "key"),
+            PfDebug => {
+                let asked = self.pick(&["DECODE", "encoding", "GETREG", "TODENSE", "x"]);
+                request.push(asked.as_bytes());
+                self.push_each(request, "key");
+            }
+            NarfPfAdd => {
+                self.push_each(request, "integer key");
+                self.some(request, "member");
+            }
+            NarfPfMerge => {
+                self.push_each(request, "integer");
+                self.some(request, "key");
             }
             Copy => {
                 self.push_each(request, "key key");

@@ -276,9 +276,17 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     }
     let found = || spec.key_specs.iter().flat_map(|key| key.of(request).map(move |at| (key, at)));
     // A number of keys that is none, or is not right.
-    if matches!(spec.movable, Some(Movable::Counted(_)))
-        && spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0)
-    {
+    let is_wrong = match spec.movable {
+        Some(Movable::Counted(_)) => spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0),
+        Some(Movable::Stored(_)) => false,
+        // Keys that may be left out, and are: Redis does not know that of `PFMERGE`.
+        None => spec
+            .key_specs
+            .iter()
+            .filter_map(KeySpec::range)
+            .any(|range| usize::from(range.first) >= request.len()),
+    };
+    if is_wrong {
         return reply.error("ERR Invalid arguments specified for command");
     }
     reply.array(found().count());
@@ -412,6 +420,8 @@ mod tests {
         };
         keys(&["mset", "a", "1", "b", "2"], "*2 $1 a $1 b");
         keys(&["object", "freq", "k"], "*1 $1 k");
+        keys(&["pfmerge", "a", "b"], "*2 $1 a $1 b");
+        keys(&["pfmerge", "a"], "-ERR Invalid arguments specified for command");
         let circle = |options: &[&'static str]| [&["georadius", "k", "1", "1", "1", "m"], options].concat();
         keys(&circle(&["storedist", "b", "store", "a"]), "*3 $1 k $1 a $1 b");
         keys(&circle(&["asc", "store", "a", "store", "b"]), "*2 $1 k $1 a");

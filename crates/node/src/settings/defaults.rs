@@ -69,6 +69,7 @@ impl Settings {
             list_max_listpack_size: 0,
             zset_max_listpack_entries: 0,
             zset_max_listpack_value: 0,
+            hll_sparse_max_bytes: 0,
             loglevel: LogLevel::Info,
             logformat: LogFormat::Auto,
             logfile: None,

@@ -708,6 +708,14 @@ pub static SETTINGS: &[Setting] = &[
     .aliases(&["zset-max-ziplist-value"])
     .running()
     .within(Section::Encoding),
+    Setting::new(
+        "hll-sparse-max-bytes",
+        Kind::Bytes { range: 0..=i64::MAX.cast_unsigned(), field: field!(hll_sparse_max_bytes) },
+        "3000",
+        "Length up to which a HyperLogLog is kept in its sparse form.",
+    )
+    .running()
+    .within(Section::Encoding),
     // Logs and diagnosis.
     Setting::new(
         "loglevel",

@@ -22,6 +22,25 @@ fn all_hold_the_same(world: &mut World) {
 }
 
 #[test]
+fn hyperloglogs_are_the_same_on_all_replicas_whatever_their_settings_are() {
+    let mut world = World::of(3, 32);
+    let clients = [0, 1, 2].map(|node| world.connect(node));
+    assert_eq!(world.ask(clients[1], "CONFIG SET hll-sparse-max-bytes 40"), "OK");
+    for n in 0..60 {
+        let client = clients[n % 3];
+        world.ask(client, &format!("PFADD {{h}}{} a{n} b{n} c{n}", n % 4));
+        world.ask(client, &format!("PFCOUNT {{h}}{}", n % 4));
+        assert_eq!(world.ask(client, &format!("PFMERGE {{h}}to{} {{h}}{}", n % 5, n % 4)), "OK");
+    }
+    assert_eq!(world.ask(clients[0], "PFCOUNT {h}0"), "45");
+    assert_eq!(world.ask(clients[2], "PFCOUNT {h}0 {h}1 {h}2 {h}3"), "181");
+    all_hold_the_same(&mut world);
+    refused_for_some(&mut world, clients[0], "PFMERGE @ {h}0");
+    refused_for_some(&mut world, clients[0], "PFCOUNT {h}0 @");
+    all_hold_the_same(&mut world);
+}
+
+#[test]
 fn searches_are_stored_within_a_partition_and_replicas_agree() {
     let mut world = World::of(3, 31);
     let client = world.connect(1);
