@@ -21,6 +21,40 @@ def test_default_connection_works_without_settings():
     assert r.get("none") is None
 
 
+def test_values_travel_as_dumps():
+    r = connect()
+    r.zadd("z", {"a": 1, "b": 2.5})
+    payload = r.dump("z")
+    assert r.dump("none") is None
+    assert r.restore("copy", 100_000, payload)
+    assert 90_000 < r.pttl("copy") <= 100_000
+    assert r.zrange("copy", 0, -1, withscores=True) == r.zrange("z", 0, -1, withscores=True)
+    try:
+        r.restore("copy", 0, payload)
+        raise AssertionError("the key is there")
+    except redis.ResponseError as error:
+        assert "BUSYKEY" in str(error)
+    assert r.restore("copy", 0, payload, replace=True)
+    assert r.pttl("copy") == -1
+
+
+def test_fields_of_hashes_expire():
+    r = connect(decode_responses=True)
+    r.hset("fields", mapping={"a": "1", "b": "2", "c": "3"})
+    assert r.hexpire("fields", 100, "a", "none") == [1, -2]
+    assert 90 < r.httl("fields", "a")[0] <= 100
+    assert r.hpexpire("fields", 100_000, "a", nx=True) == [0]
+    assert r.hpexpireat("fields", 33177117420000, "b") == [1]
+    assert r.hexpiretime("fields", "b", "c") == [33177117420, -1]
+    assert r.hpersist("fields", "a", "b", "c") == [1, 1, -1]
+    assert r.hgetex("fields", "a", px=100_000) == ["1"]
+    assert 90_000 < r.hpttl("fields", "a")[0] <= 100_000
+    assert r.hgetdel("fields", "a") == ["1"]
+    assert r.hsetex("fields", "d", "4", ex=100) == 1
+    assert r.hexpire("fields", 0, "b", "c", "d") == [2, 2, 2]
+    assert r.exists("fields") == 0
+
+
 def test_strings_with_every_option():
     r = connect(decode_responses=True)
     assert r.set("k", "v", ex=100)

@@ -19,6 +19,7 @@ mod differential;
 mod dump;
 mod durability;
 mod expiry;
+mod fields;
 mod generic;
 mod geo;
 mod hash;

@@ -33,8 +33,8 @@ commands! {
         Append Decr DecrBy Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat Lcs MGet MSet MSetNx PSetEx
         Set SetEx SetNx SetRange StrLen Substr
         // Hash.
-        HDel HExists HGet HGetAll HIncrBy HIncrByFloat HKeys HLen HMGet HMSet HRandField HScan HSet HSetNx
-        HStrLen HVals
+        HDel HExists HExpire HExpireAt HExpireTime HGet HGetAll HGetDel HGetEx HIncrBy HIncrByFloat HKeys HLen HMGet
+        HMSet HPersist HPExpire HPExpireAt HPExpireTime HPTtl HRandField HScan HSet HSetEx HSetNx HStrLen HTtl HVals
         // Set.
         SAdd SCard SDiff SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
         SRandMember SRem SScan SUnion SUnionStore

@@ -3,7 +3,7 @@
 //! A digest is the sum of its parts' 128-bit hashes, so order does not matter; a part is hashed with its lengths,
 //! so borders do. Access clocks and encodings are no content. Not for secrets: it guards against drift, not malice.
 
-use base::{I64_TEXT_MAX, KeyHasher};
+use base::{I64_TEXT_MAX, KeyHasher, Millis};
 
 use crate::table::Entry;
 use crate::value::ValueRef;
@@ -30,12 +30,20 @@ impl Digester {
         u128::from(self.high.hash(&self.buffer)) << 64 | u128::from(self.low.hash(&self.buffer))
     }
 
-    /// The digest of a value alone.
-    pub(crate) fn value(&mut self, entry: &Entry) -> u128 {
+    /// The digest of a value alone, as it is seen at `now`.
+    pub(crate) fn value(&mut self, entry: &Entry, now: Millis) -> u128 {
         match entry.value() {
             value @ (ValueRef::Text(_) | ValueRef::Int(_)) => {
                 let mut buffer = [0; I64_TEXT_MAX];
                 self.hash(0, &[value.text(&mut buffer).unwrap_or_default()])
+            }
+            ValueRef::Hash(hash) if hash.has_deadlines() => {
+                let fields = hash.at(now).fields().map(|(field, value, deadline)| match deadline {
+                    Some(deadline) => self.hash(10, &[field, value, &deadline.0.to_le_bytes()]),
+                    None => self.hash(1, &[field, value]),
+                });
+                let sum = fields.fold(0u128, u128::wrapping_add);
+                self.hash(2, &[&sum.to_le_bytes()])
             }
             ValueRef::Hash(hash) => {
                 let fields = hash.iter().map(|(field, value)| self.hash(1, &[field, value]));
@@ -64,8 +72,8 @@ impl Digester {
     }
 
     /// The digest of a key with its value and deadline.
-    pub(crate) fn entry(&mut self, entry: &Entry) -> u128 {
-        let value = self.value(entry).to_le_bytes();
+    pub(crate) fn entry(&mut self, entry: &Entry, now: Millis) -> u128 {
+        let value = self.value(entry, now).to_le_bytes();
         let deadline = entry.deadline().map_or(u64::MAX, |deadline| deadline.0).to_le_bytes();
         self.hash(3, &[entry.key(), &deadline, &value])
     }

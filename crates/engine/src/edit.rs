@@ -110,11 +110,17 @@ impl<'a> EntryMut<'a> {
         self.edit_text(offset, patch, len.max(offset + patch.len()))
     }
 
-    /// The hash, if it is one, opened for change.
+    /// The hash, if it is one, opened for change with all that is in it.
     #[inline]
     pub fn hash(&mut self) -> Option<HashMut<'_, 'a>> {
+        self.hash_at(Millis(0))
+    }
+
+    /// The same as a command sees it: without the fields whose deadline has come.
+    #[inline]
+    pub fn hash_at(&mut self, now: Millis) -> Option<HashMut<'_, 'a>> {
         match self.entry.form() {
-            Form::SmallHash | Form::Hash => Some(HashMut { entry: self }),
+            Form::SmallHash | Form::Hash => Some(HashMut { entry: self, now }),
             _ => None,
         }
     }
@@ -215,6 +221,11 @@ impl<'a> EntryMut<'a> {
         }
     }
 
+    /// Must come after deadlines of fields changed, with the earliest before.
+    pub(crate) fn lapse_moved(&mut self, before: Option<Millis>) {
+        self.book.lapse_moved(self.hash, before, self.entry.first_lapse());
+    }
+
     /// Puts a big value aside, to be walked to its end if need be and freed in slices; a number stands in its place.
     #[cold]
     fn retire_value(&mut self) {
@@ -223,6 +234,7 @@ impl<'a> EntryMut<'a> {
         stand_in.set_walk_bit(self.entry.walk_bit());
         stand_in.set_fingerprint(self.entry.fingerprint());
         self.book.memory = (self.book.memory + stand_in.memory()).saturating_sub(self.entry.memory());
+        self.book.lapse_moved(self.hash, self.entry.first_lapse(), None);
         let old = std::mem::replace(self.entry, stand_in);
         self.book.retire(old);
     }

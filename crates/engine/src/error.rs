@@ -175,6 +175,26 @@ pub enum RequestError<'a> {
     InvalidIdleTime,
     /// A count of uses that is none.
     InvalidFrequency,
+    /// A request for fields without `FIELDS` where it belongs.
+    FieldsMissing,
+    /// A number of fields that is none or not above zero, in `HEXPIRE` and its kin.
+    FieldCountNotPositive,
+    /// The same in the words of other commands.
+    FieldNumberNotPositive,
+    /// The same in those of `HSETEX`.
+    BadFieldCount,
+    /// A number of fields that is not that of the arguments.
+    FieldCountMismatch,
+    /// A deadline of a field that is below zero.
+    NegativeFieldTime,
+    /// `HSETEX` with a word for a time and no time.
+    NoFieldTime,
+    /// `HSETEX` with two times.
+    FieldTimesTwice,
+    /// `HSETEX` with two conditions.
+    FieldConditionsTwice,
+    /// `HSETEX` with something that is no option.
+    UnknownFieldOption(&'a [u8]),
     /// A payload that is damaged, or of a newer version.
     PayloadEnvelope,
     /// A payload whose value is of no known form, or damaged.
@@ -208,6 +228,9 @@ impl RequestError<'_> {
             RequestError::UnsupportedOption(option) => {
                 let shown = c_string(option);
                 return [b"ERR Unsupported option ".as_slice(), shown].concat().into();
+            }
+            RequestError::UnknownFieldOption(option) => {
+                return [b"ERR unknown argument: ".as_slice(), c_string(option)].concat().into();
             }
             RequestError::DebugArguments(subcommand) => {
                 let before = b"ERR unknown subcommand or wrong number of arguments for '".as_slice();
@@ -311,6 +334,21 @@ impl RequestError<'_> {
             }
             RequestError::OverflowType => "ERR Invalid OVERFLOW type specified",
             RequestError::BitFieldReadOnly => "ERR BITFIELD_RO only supports the GET subcommand",
+            RequestError::FieldsMissing => {
+                "ERR Mandatory argument FIELDS is missing or not at the right position"
+            }
+            RequestError::FieldCountNotPositive => "ERR Parameter `numFields` should be greater than 0",
+            RequestError::FieldNumberNotPositive => "ERR Number of fields must be a positive integer",
+            RequestError::BadFieldCount => "ERR invalid number of fields",
+            RequestError::FieldCountMismatch => {
+                "ERR The `numfields` parameter must match the number of arguments"
+            }
+            RequestError::NegativeFieldTime => "ERR invalid expire time, must be >= 0",
+            RequestError::NoFieldTime => "ERR missing expire time",
+            RequestError::FieldTimesTwice => {
+                "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
+            }
+            RequestError::FieldConditionsTwice => "ERR Only one of FXX or FNX arguments can be specified",
             RequestError::BusyKey => "BUSYKEY Target key name already exists.",
             RequestError::InvalidTtl => "ERR Invalid TTL value, must be >= 0",
             RequestError::InvalidIdleTime => "ERR Invalid IDLETIME value, must be >= 0",

@@ -17,6 +17,7 @@ use crate::family::geo_search::GeoSearch;
 use crate::family::hash::{
     HCount, HDel, HGet, HIncrBy, HIncrByFloat, HList, HMGet, HRandField, HScan, HSet, HSetNx, Half,
 };
+use crate::family::hash_expire::{HExpire, HGetDel, HGetEx, HPersist, HSetEx, HTtl};
 use crate::family::hyperloglog::{PfAdd, PfCount, PfDebug, PfMerge};
 use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
 use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
@@ -89,6 +90,18 @@ macro_rules! with_operation {
             DataCommand::HSet => run!(HSet::parse(args)),
             DataCommand::HSetNx => run!(HSetNx::parse(args)),
             DataCommand::HStrLen => run!(HCount::value_len(args)),
+            DataCommand::HExpire => run!(HExpire::parse(args, Unit::Seconds, Since::Now, command)),
+            DataCommand::HExpireAt => run!(HExpire::parse(args, Unit::Seconds, Since::Epoch, command)),
+            DataCommand::HExpireTime => run!(HTtl::parse(args, Unit::Seconds, Told::Moment)),
+            DataCommand::HGetDel => run!(HGetDel::parse(args)),
+            DataCommand::HGetEx => run!(HGetEx::parse(args)),
+            DataCommand::HPersist => run!(HPersist::parse(args)),
+            DataCommand::HPExpire => run!(HExpire::parse(args, Unit::Millis, Since::Now, command)),
+            DataCommand::HPExpireAt => run!(HExpire::parse(args, Unit::Millis, Since::Epoch, command)),
+            DataCommand::HPExpireTime => run!(HTtl::parse(args, Unit::Millis, Told::Moment)),
+            DataCommand::HPTtl => run!(HTtl::parse(args, Unit::Millis, Told::Remaining)),
+            DataCommand::HSetEx => run!(HSetEx::parse(args)),
+            DataCommand::HTtl => run!(HTtl::parse(args, Unit::Seconds, Told::Remaining)),
             DataCommand::HVals => run!(HList::parse(args, Half::Values)),
 
             DataCommand::SAdd => run!(SAdd::parse(args)),

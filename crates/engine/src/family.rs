@@ -16,6 +16,7 @@ pub(crate) mod generic;
 pub(crate) mod geo;
 pub(crate) mod geo_search;
 pub(crate) mod hash;
+pub(crate) mod hash_expire;
 pub(crate) mod hyperloglog;
 pub(crate) mod internal;
 pub(crate) mod lcs;

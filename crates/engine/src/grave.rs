@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Segment, Table};
 use crate::tree::Rubble;
-use crate::value::{Chunk, Hash, List, Score, Set, ZSet};
+use crate::value::{Chunk, Hash, Lapses, List, Score, Set, ZSet};
 use crate::walk::BIG_HASH;
 
 /// What is left to free.
@@ -22,6 +22,7 @@ enum Remains {
     Scores(Rubble<Score, ()>),
     Members(Rubble<u32, f64>),
     List(VecDeque<Arc<Chunk>>),
+    Lapses(Box<Lapses>),
 }
 
 impl Remains {
@@ -31,6 +32,7 @@ impl Remains {
             Remains::Set(rubble) => rubble.free(budget),
             Remains::Scores(rubble) => rubble.free(budget),
             Remains::Members(rubble) => rubble.free(budget),
+            Remains::Lapses(lapses) => lapses.free(budget),
             Remains::List(chunks) => chunks.pop_front().map_or(0, |chunk| chunk.len()),
         }
     }
@@ -40,6 +42,7 @@ impl Remains {
             Remains::Set(rubble) => rubble.is_empty(),
             Remains::Scores(rubble) => rubble.is_empty(),
             Remains::Members(rubble) => rubble.is_empty(),
+            Remains::Lapses(lapses) => lapses.is_empty(),
             Remains::List(chunks) => chunks.is_empty(),
         }
     }
@@ -70,7 +73,9 @@ impl Grave {
         } else if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
             && let Some(hash) = entry.into_boxed::<Hash>()
         {
-            self.bury_table(hash.table);
+            let Hash { table, lapses, .. } = *hash;
+            self.remains.extend(lapses.map(Remains::Lapses));
+            self.bury_table(table);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
+use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
@@ -25,6 +25,14 @@ const LAPSED_MAX: usize = 1024;
 /// After how long, at most, [`Keyspace::due`] names a key again that it named. At least half of it passes: the item
 /// lies in a slot of level 1, and comes when the slot begins.
 const RETRY_MS: u64 = 2000;
+
+/// The same for a key that only loses fields: it may have more of them than one request deletes, and its next field may
+/// be due soon.
+const FIELDS_RETRY_MS: u64 = 100;
+
+/// Most fields of one hash that one request deletes because their deadline has come. Part of what a log means: with
+/// another number the same entries would leave other fields.
+const FIELDS_AT_ONCE: usize = 4096;
 
 /// Stale items that the wheel may hold, beside as many as there are keys with a deadline.
 const STALE_MAX: usize = 1024;
@@ -43,6 +51,8 @@ pub(crate) struct Book {
     pub(crate) memory: usize,
     /// Keys with a deadline.
     deadlines: usize,
+    /// Hashes whose fields have deadlines.
+    volatile: usize,
     wheel: Wheel,
     /// A new wheel in the making, and how far the scan that fills it has come.
     rebuild: Option<(Wheel, u64)>,
@@ -141,6 +151,21 @@ impl Book {
             (Some(_), None) => self.deadlines -= 1,
             (None, None) | (Some(_), Some(_)) => {}
         }
+        self.schedule_earlier(hash, old, new);
+    }
+
+    /// The same for the earliest deadline of a hash's fields.
+    pub(crate) fn lapse_moved(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>) {
+        match (old, new) {
+            (None, Some(_)) => self.volatile += 1,
+            (Some(_), None) => self.volatile -= 1,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.schedule_earlier(hash, old, new);
+    }
+
+    #[inline]
+    fn schedule_earlier(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>) {
         // An item that comes no later is there already if the old deadline was no later.
         if let Some(new) = new
             && old.is_none_or(|old| new < old)
@@ -151,7 +176,7 @@ impl Book {
 
     /// Whether so many items are of keys that were deleted or lost their deadline that a new wheel is due.
     fn has_stale_items(&self) -> bool {
-        self.wheel.len() > 2 * self.deadlines + STALE_MAX
+        self.wheel.len() > 2 * (self.deadlines + self.volatile) + STALE_MAX
     }
 
     fn schedule(&mut self, hash: u64, at: Millis) {
@@ -170,6 +195,7 @@ impl Keyspace {
             limits: Limits::REDIS,
             memory: 0,
             deadlines: 0,
+            volatile: 0,
             wheel: Wheel::default(),
             rebuild: None,
             old_wheel: None,
@@ -372,10 +398,18 @@ impl Keyspace {
         self.delete(key)
     }
 
-    /// Deletes a key whose deadline has come; whether there was one. Counts as a change. For `narf.expire`.
+    /// Deletes a key whose deadline has come, or some fields whose deadline has; whether there was such a key. Counts
+    /// as a change. For `narf.expire`.
     pub fn expire(&mut self, key: &[u8], now: Millis) -> bool {
-        if !self.peek(key).is_some_and(|entry| entry.is_lapsed(now)) {
-            return false;
+        match self.peek(key) {
+            Some(entry) if entry.is_lapsed(now) => {}
+            Some(entry) => {
+                if entry.has_lapsed_fields(now) {
+                    self.expire_fields(key, now);
+                }
+                return false;
+            }
+            None => return false,
         }
         self.book.changes += 1;
         self.book.watches.expired(key);
@@ -383,6 +417,16 @@ impl Keyspace {
             touched.push(key.into());
         }
         self.delete(key)
+    }
+
+    /// Deletes fields whose deadline has come, a bounded number, of a key that has others.
+    fn expire_fields(&mut self, key: &[u8], now: Millis) {
+        let hash = self.book.hasher.hash(key);
+        let Some(entry) = self.table.find_mut(hash, key) else { return };
+        let mut entry = EntryMut::new(entry, &mut self.book, hash);
+        if let Some(mut fields) = entry.hash_at(now) {
+            fields.remove_lapsed(FIELDS_AT_ONCE);
+        }
     }
 
     fn delete(&mut self, key: &[u8]) -> bool {
@@ -396,6 +440,9 @@ impl Keyspace {
         let entry = self.table.remove(hash, key)?;
         self.book.memory -= entry.memory();
         self.book.deadline_moved(hash, entry.deadline(), None);
+        if entry.is_volatile() {
+            self.book.lapse_moved(hash, entry.first_lapse(), None);
+        }
         Some(entry)
     }
 
@@ -408,6 +455,9 @@ impl Keyspace {
         entry.set_walk_bit(book.seen);
         book.memory += entry.memory();
         book.deadline_moved(hash, None, entry.deadline());
+        if entry.is_volatile() {
+            book.lapse_moved(hash, None, entry.first_lapse());
+        }
         table.insert(hash, entry, &book.hasher)
     }
 
@@ -433,6 +483,7 @@ impl Keyspace {
         self.book.changes += 1;
         self.book.memory = 0;
         self.book.deadlines = 0;
+        self.book.volatile = 0;
         self.book.rebuild = None;
         self.put_wheel_aside(Wheel::default());
     }
@@ -501,19 +552,21 @@ impl Keyspace {
         self.book.wheel.next_due()
     }
 
-    /// Appends keys whose deadline has come to `keys`, and does about `budget` keys' worth of work in all: call again
+    /// Appends keys whose deadline has come, or that of a field, to `keys`, and does about `budget` keys' worth of work in all: call again
     /// if [`Keyspace::next_due`] is still past. The keys stay until [`Keyspace::expire`]; a key named here is not
-    /// named again for two seconds.
+    /// named again for two seconds, for its fields for a tenth of one.
     pub fn due(&mut self, now: Millis, budget: usize, keys: &mut Vec<Box<[u8]>>) {
         for _ in 0..budget {
             let Some(hash) = self.book.wheel.pop(now) else { break };
-            let found = self.table.find_hash(hash, &self.book.hasher, |entry| entry.deadline().is_some());
-            let Some(deadline) = found.as_deref().and_then(Entry::deadline) else { continue };
-            let again = if deadline <= now {
-                keys.extend(found.map(|entry| entry.key().into()));
-                Millis(now.0 + RETRY_MS)
-            } else {
-                deadline
+            let found = self.table.find_hash(hash, &self.book.hasher, |entry| entry.next_lapse().is_some());
+            let Some(deadline) = found.as_deref().and_then(Entry::next_lapse) else { continue };
+            let again = match found {
+                Some(entry) if deadline <= now => {
+                    keys.push(entry.key().into());
+                    let retry = if entry.is_lapsed(now) { RETRY_MS } else { FIELDS_RETRY_MS };
+                    Millis(now.0 + retry)
+                }
+                Some(_) | None => deadline,
             };
             self.book.schedule(hash, again);
         }
@@ -529,7 +582,7 @@ impl Keyspace {
         }
         let Some((wheel, cursor)) = &mut book.rebuild else { return };
         *cursor = table.scan(*cursor, budget, &mut |entry| {
-            if let Some(deadline) = entry.deadline() {
+            if let Some(deadline) = entry.next_lapse() {
                 wheel.insert(book.hasher.hash(entry.key()), deadline);
             }
         });
@@ -555,7 +608,7 @@ impl Keyspace {
 
     /// Registers interest in a key; pair with [`Keyspace::unwatch`].
     pub fn watch(&mut self, key: &[u8], now: Millis) -> WatchStamp {
-        let lapsed = self.peek(key).is_some_and(|entry| entry.is_lapsed(now));
+        let lapsed = self.has_lapsed_in(key, now);
         self.book.watches.watch(key, lapsed)
     }
 
@@ -566,8 +619,13 @@ impl Keyspace {
 
     /// Whether a watched key was changed, deleted or has lapsed since `stamp` was handed out.
     pub fn changed_since(&self, key: &[u8], stamp: WatchStamp, now: Millis) -> bool {
-        let lapsed = self.peek(key).is_some_and(|entry| entry.is_lapsed(now));
+        let lapsed = self.has_lapsed_in(key, now);
         self.book.watches.changed_since(key, stamp, lapsed)
+    }
+
+    /// Whether a key has lapsed, or a field of it.
+    fn has_lapsed_in(&self, key: &[u8], now: Millis) -> bool {
+        self.peek(key).is_some_and(|entry| entry.is_lapsed(now) || entry.has_lapsed_fields(now))
     }
 
     /// Switches the collecting of touched keys on or off; off forgets what was collected.
@@ -635,13 +693,13 @@ impl Keyspace {
     pub fn digest(&self, now: Millis) -> u128 {
         let mut digester = Digester::new();
         let live = self.table.iter().filter(|entry| !entry.is_lapsed(now));
-        live.fold(0, |sum, entry| sum.wrapping_add(digester.entry(entry)))
+        live.fold(0, |sum, entry| sum.wrapping_add(digester.entry(entry, now)))
     }
 
     /// The digest of one live key's value alone, for `DEBUG DIGEST-VALUE`.
     pub fn digest_value(&self, key: &[u8], now: Millis) -> Option<u128> {
         let entry = self.peek(key).filter(|entry| !entry.is_lapsed(now))?;
-        Some(Digester::new().value(entry))
+        Some(Digester::new().value(entry, now))
     }
 
     /// Panics if the books do not match the entries. Looks at every entry: for tests and debug builds.
@@ -650,7 +708,14 @@ impl Keyspace {
         assert_eq!(self.book.memory, entries, "memory is the sum over entries");
         let deadlines = self.table.iter().filter(|entry| entry.deadline().is_some()).count();
         assert_eq!(self.book.deadlines, deadlines, "keys with a deadline are counted");
-        assert!(self.book.wheel.len() >= deadlines, "each has an item");
+        let volatile = self.table.iter().filter(|entry| entry.first_lapse().is_some()).count();
+        assert_eq!(self.book.volatile, volatile, "hashes whose fields have deadlines are counted");
+        assert!(self.book.wheel.len() >= deadlines.max(volatile), "each has an item");
+        for entry in self.table.iter() {
+            let lapses = entry.big_hash().is_some_and(|hash| hash.lapses.is_some());
+            assert_eq!(entry.is_volatile(), lapses, "the entry says whether fields have deadlines");
+            entry.big_hash().into_iter().for_each(Hash::check_invariants);
+        }
         if self.book.walk.is_none() {
             assert!(self.table.iter().all(|entry| entry.walk_bit() == self.book.seen), "all are seen");
         }

@@ -6,6 +6,10 @@
 //! Invariants: reading is total, any bytes give a value or a refusal; nothing is reserved for a number that the bytes
 //! only claim; what is packed unpacks to at most [`UNPACKED_MAX`]. Does not know: keys, deadlines, how values are kept.
 
+use base::Millis;
+
+use crate::value::Field;
+
 mod compact;
 mod decode;
 mod encode;
@@ -22,8 +26,13 @@ pub const UNPACKED_MAX: usize = 1 << 30;
 /// The newest version of the format that is read: that of Redis 7.4 to 8.
 pub const VERSION_READ: u16 = 12;
 
-/// The version of what is written: that of Redis 7.0.
+/// The version of what is written: that of Redis 7.0, and for a hash whose fields have deadlines that of 7.4.
 pub const VERSION_WRITTEN: u16 = 10;
+/// See [`VERSION_WRITTEN`].
+pub const VERSION_OF_DEADLINES: u16 = 12;
+
+/// The latest deadline of a field that Redis writes.
+const DEADLINE_MAX: u64 = (1 << 48) - 2;
 
 /// The bytes are not a value that is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +51,9 @@ pub enum Value {
     ZSet(Row),
     /// Fields, each before its value; that fields differ was not checked.
     Hash(Row),
+    /// Fields, each before its value and its deadline, milliseconds in eight bytes, low first, all ones if there is
+    /// none; that fields differ was not checked.
+    VolatileHash(Row),
 }
 
 /// Pieces of bytes one after the other, each behind its length: seven bits a byte, low first, the top bit set on all
@@ -71,6 +83,12 @@ impl Row {
     /// The pieces two by two; a last one alone is left out.
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs(self.iter())
+    }
+
+    /// The pieces in threes, as in a [`Value::VolatileHash`].
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let mut pieces = self.iter();
+        std::iter::from_fn(move || Some((pieces.next()?, pieces.next()?, deadline_of(pieces.next()?))))
     }
 
     fn push(&mut self, piece: &[u8]) {
@@ -126,6 +144,10 @@ pub(crate) fn score_of(piece: &[u8]) -> f64 {
     piece.try_into().map_or(0.0, f64::from_le_bytes)
 }
 
+fn deadline_of(piece: &[u8]) -> Option<Millis> {
+    piece.try_into().map(|bytes| Millis(u64::from_le_bytes(bytes))).ok().filter(|at| *at != Millis::NEVER)
+}
+
 /// Numbers in front of values, and how whole numbers in the place of a length are marked.
 mod tag {
     pub(super) const STRING: u8 = 0;
@@ -143,6 +165,8 @@ mod tag {
     pub(super) const ZSET_LISTPACK: u8 = 17;
     pub(super) const LIST_QUICKLIST_2: u8 = 18;
     pub(super) const SET_LISTPACK: u8 = 20;
+    pub(super) const HASH_METADATA: u8 = 24;
+    pub(super) const HASH_LISTPACK_EX: u8 = 25;
 
     /// Nodes of a quicklist: one element as it is, or a listpack of some.
     pub(super) const PLAIN: u64 = 1;

@@ -6,7 +6,7 @@
 use base::{I64_TEXT_MAX, Millis};
 
 use crate::table::Entry;
-use crate::value::{NewValue, ValueRef};
+use crate::value::{Field, NewValue, ValueRef};
 
 /// The version in the high half of the first byte: that of a kind that fits beside it, and that of a kind with a byte
 /// of its own.
@@ -27,6 +27,8 @@ const SET: u8 = 10;
 const SET_PART: u8 = 11;
 const ZSET: u8 = 12;
 const ZSET_PART: u8 = 13;
+const VOLATILE_HASH: u8 = 14;
+const VOLATILE_HASH_PART: u8 = 15;
 
 /// Why bytes are not a record. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +63,7 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
         ValueRef::Text(text) if text.len() <= crate::value::EMBSTR_MAX && entry.is_raw() => RAW,
         ValueRef::Text(_) => TEXT,
         ValueRef::Int(_) => INT,
+        ValueRef::Hash(hash) if hash.has_deadlines() => VOLATILE_HASH,
         ValueRef::Hash(_) => HASH,
         ValueRef::Set(_) => SET,
         ValueRef::List(_) => LIST,
@@ -70,6 +73,14 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     match entry.value() {
         ValueRef::Text(text) => put_piece(text, out),
         ValueRef::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
+        ValueRef::Hash(hash) if hash.has_deadlines() => {
+            put_length(hash.len(), out);
+            for (field, value, deadline) in hash.fields() {
+                put_piece(field, out);
+                put_piece(value, out);
+                put_deadline(deadline, out);
+            }
+        }
         ValueRef::Hash(hash) => {
             put_length(hash.len(), out);
             for (field, value) in hash.iter() {
@@ -149,11 +160,20 @@ pub(crate) struct Part<'a> {
     start: usize,
     count_at: usize,
     count: u32,
+    /// Each field comes with its deadline.
+    is_volatile: bool,
 }
 
 impl<'a> Part<'a> {
-    pub(crate) fn begin(key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> Part<'a> {
-        Part::begin_as(HASH_PART, key, deadline, out)
+    /// Of a hash whose fields have deadlines or not.
+    pub(crate) fn begin(
+        key: &[u8],
+        deadline: Option<Millis>,
+        is_volatile: bool,
+        out: &'a mut Vec<u8>,
+    ) -> Part<'a> {
+        let kind = if is_volatile { VOLATILE_HASH_PART } else { HASH_PART };
+        Part { is_volatile, ..Part::begin_as(kind, key, deadline, out) }
     }
 
     fn begin_as(kind: u8, key: &[u8], deadline: Option<Millis>, out: &'a mut Vec<u8>) -> Part<'a> {
@@ -161,12 +181,16 @@ impl<'a> Part<'a> {
         put_head(kind, key, deadline, out);
         let count_at = out.len();
         out.extend_from_slice(&0u32.to_le_bytes());
-        Part { out, start, count_at, count: 0 }
+        Part { out, start, count_at, count: 0, is_volatile: false }
     }
 
-    pub(crate) fn push(&mut self, field: &[u8], value: &[u8]) {
+    /// A field; its deadline is left out where none has one.
+    pub(crate) fn push(&mut self, field: &[u8], value: &[u8], deadline: Option<Millis>) {
         put_piece(field, self.out);
         put_piece(value, self.out);
+        if self.is_volatile {
+            put_deadline(deadline, self.out);
+        }
         self.count += 1;
     }
 
@@ -206,6 +230,11 @@ fn put_scored(member: &[u8], score: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(&score.to_le_bytes());
 }
 
+/// The deadline of a field: the last moment of all is none.
+fn put_deadline(deadline: Option<Millis>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&deadline.unwrap_or(Millis::NEVER).0.to_le_bytes());
+}
+
 /// Seven bits a byte, low first, the top bit set on all but the last.
 fn put_length(mut length: usize, out: &mut Vec<u8>) {
     while length >= 0x80 {
@@ -231,6 +260,11 @@ pub(crate) enum RecordValue<'a> {
     /// Pairs that were checked to be whole; a field may come twice, then the later one holds.
     Hash {
         pairs: Pairs<'a>,
+        part: bool,
+    },
+    /// The same with deadlines.
+    VolatileHash {
+        fields: Fields<'a>,
         part: bool,
     },
     /// Members that were checked to be whole; one may come twice.
@@ -282,6 +316,23 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// The fields of a hash in a record, with their deadlines.
+#[derive(Clone)]
+pub(crate) struct Fields<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (field, value) = (self.reader.piece().ok()?, self.reader.piece().ok()?);
+        Some((field, value, self.reader.field_deadline().ok()?))
+    }
+}
+
 /// The pairs of a hash in a record.
 #[derive(Clone)]
 pub(crate) struct Pairs<'a> {
@@ -327,6 +378,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
         kind @ (HASH | HASH_PART) => {
             let part = kind == HASH_PART;
             RecordValue::Hash { pairs: reader.pairs(part)?, part }
+        }
+        kind @ (VOLATILE_HASH | VOLATILE_HASH_PART) => {
+            let part = kind == VOLATILE_HASH_PART;
+            RecordValue::VolatileHash { fields: reader.fields(part)?, part }
         }
         kind @ (SET | SET_PART) => {
             let part = kind == SET_PART;
@@ -431,6 +486,22 @@ impl<'a> Reader<'a> {
         Ok(scored)
     }
 
+    fn field_deadline(&mut self) -> Result<Option<Millis>, RecordError> {
+        let deadline = Millis(u64::from_le_bytes(self.array()?));
+        Ok((deadline != Millis::NEVER).then_some(deadline))
+    }
+
+    fn fields(&mut self, part: bool) -> Result<Fields<'a>, RecordError> {
+        let left = self.count(part)?;
+        let fields = Fields { reader: self.clone(), left };
+        for _ in 0..left {
+            self.piece()?;
+            self.piece()?;
+            self.field_deadline()?;
+        }
+        Ok(fields)
+    }
+
     fn pairs(&mut self, part: bool) -> Result<Pairs<'a>, RecordError> {
         let left = self.count(part)?;
         let pairs = Pairs { reader: self.clone(), left };
@@ -460,8 +531,8 @@ mod tests {
         encode_entry(&Entry::new(b"k", None, NewValue::Raw(b"12")), &mut out);
         assert_eq!(out, b"\x11\x01k\x0212");
         out.clear();
-        let mut part = Part::begin(b"h", None, &mut out);
-        part.push(b"f", &[7; 130]);
+        let mut part = Part::begin(b"h", None, false, &mut out);
+        part.push(b"f", &[7; 130], None);
         part.end();
         assert_eq!(out[..12], *b"\x14\x01h\x01\0\0\0\x01f\x82\x01\x07");
     }
@@ -487,6 +558,28 @@ mod tests {
     }
 
     #[test]
+    fn fields_with_deadlines_have_eight_bytes_more() {
+        let mut out = Vec::new();
+        let mut part = Part::begin(b"h", None, true, &mut out);
+        part.push(b"f", b"v", Some(Millis(0x0102)));
+        part.push(b"g", b"", None);
+        part.end();
+        let expect =
+            b"\x20\x0F\x01h\x02\0\0\0\x01f\x01v\x02\x01\0\0\0\0\0\0\x01g\x00\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
+        assert_eq!(out, expect);
+        let Ok(Record { value: RecordValue::VolatileHash { fields, part: true }, .. }) = decode(&out) else {
+            unreachable!("a part of a hash")
+        };
+        let none: &[u8] = b"";
+        assert_eq!(
+            fields.collect::<Vec<_>>(),
+            [(&b"f"[..], &b"v"[..], Some(Millis(0x0102))), (b"g", none, None)]
+        );
+        (0..out.len())
+            .for_each(|len| assert_eq!(decode(&out[..len]).err(), Some(RecordError::Short { have: len })));
+    }
+
+    #[test]
     fn a_kind_has_one_version() {
         let mut out = Vec::new();
         put_head(8, b"k", Some(Millis(1)), &mut out);
@@ -501,9 +594,9 @@ mod tests {
     fn any_bytes_give_a_record_or_an_error() {
         let mut random = Random::new(1);
         let mut whole = Vec::new();
-        let mut part = Part::begin(b"some key", Some(Millis(99)), &mut whole);
-        part.push(b"field", b"value");
-        part.push(b"other", &[1; 300]);
+        let mut part = Part::begin(b"some key", Some(Millis(99)), random.chance(1, 2), &mut whole);
+        part.push(b"field", b"value", Some(Millis(7)));
+        part.push(b"other", &[1; 300], None);
         part.end();
         for _ in 0..20_000 {
             let mut bytes = whole.clone();

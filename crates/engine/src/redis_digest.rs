@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use base::{DbIndex, I64_TEXT_MAX};
+use base::{DbIndex, I64_TEXT_MAX, Millis};
 
 use crate::{Entry, Kind, ValueRef, double};
 
@@ -45,22 +45,22 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A key's part in the digest of its database.
-pub fn key_digest(entry: &Entry) -> Digest {
+/// A key's part in the digest of its database, as it is seen at `now`.
+pub fn key_digest(entry: &Entry, now: Millis) -> Digest {
     let mut digest = Digest::ZERO;
     digest.mix(entry.key());
-    add_value(&mut digest, entry);
+    add_value(&mut digest, entry, now);
     sha1(&digest.0)
 }
 
 /// The digest of a value and its deadline, without the key.
-pub(crate) fn value_digest(entry: &Entry) -> Digest {
+pub(crate) fn value_digest(entry: &Entry, now: Millis) -> Digest {
     let mut digest = Digest::ZERO;
-    add_value(&mut digest, entry);
+    add_value(&mut digest, entry, now);
     digest
 }
 
-fn add_value(digest: &mut Digest, entry: &Entry) {
+fn add_value(digest: &mut Digest, entry: &Entry, now: Millis) {
     // Redis's numbers of types.
     let kind: u32 = match entry.kind() {
         Kind::String => 0,
@@ -75,10 +75,13 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
         ValueRef::Text(text) => digest.mix(text),
         ValueRef::Int(number) => digest.mix(base::format_i64(number, &mut buffer)),
         ValueRef::Hash(hash) => {
-            for (field, value) in hash.iter() {
+            for (field, value, deadline) in hash.at(now).fields() {
                 let mut pair = Digest::ZERO;
                 pair.mix(field);
                 pair.mix(value);
+                if deadline.is_some() {
+                    pair.join_bytes(b"!!hexpire!!");
+                }
                 digest.join_bytes(&pair.0);
             }
         }
@@ -170,6 +173,6 @@ mod tests {
     #[test]
     fn a_string_has_the_digest_redis_gives_it() {
         let entry = Entry::new(b"s", None, NewValue::Text(b"abc"));
-        assert_eq!(value_digest(&entry).to_string(), "21ffcd2d36aebffca02995acb412bcb827d4c1db");
+        assert_eq!(value_digest(&entry, Millis(0)).to_string(), "21ffcd2d36aebffca02995acb412bcb827d4c1db");
     }
 }

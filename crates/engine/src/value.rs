@@ -13,8 +13,11 @@ pub(crate) mod small_hash;
 pub(crate) mod small_set;
 pub(crate) mod zset;
 
-pub(crate) use hash::{Hash, field_value as hash_field_value, from_pairs as hash_from_pairs};
-pub use hash::{HashIter, HashMut, HashRef};
+pub use hash::{Field, HashIter, HashMut, HashRef};
+pub(crate) use hash::{
+    Hash, Lapses, field_value as hash_field_value, from_fields as hash_from_fields,
+    from_pairs as hash_from_pairs,
+};
 pub(crate) use list::{Chunk, List, from_elements as list_from_elements};
 pub use list::{End, ListIter, ListMut, ListRef};
 pub use set::{Member, SetIter, SetMut, SetRef};

@@ -218,16 +218,16 @@ impl Open {
         budget: &mut Budget,
         out: &mut Vec<u8>,
     ) -> bool {
-        let seen = hash.seen;
+        let (seen, is_volatile) = (hash.seen, hash.lapses.is_some());
         while !budget.is_spent(out) {
-            let mut part = record::Part::begin(&self.key, self.deadline, out);
+            let mut part = record::Part::begin(&self.key, self.deadline, is_volatile, out);
             // One piece at least; a piece without unseen fields leaves it to the budget to go on.
             loop {
                 let mut passed = 0;
                 cursor = hash.table.scan_mut(cursor, 16, &mut |field| {
                     if field.walk_bit() != seen {
                         field.set_walk_bit(seen);
-                        part.push(field.key(), hash_field_value(field));
+                        part.push(field.key(), hash_field_value(field), field.deadline());
                     } else {
                         passed += 1;
                     }
@@ -363,13 +363,13 @@ impl Walk {
     pub(crate) fn keep_field(&mut self, entry: &mut Entry, field: &[u8]) {
         let at = self.opened.values.iter().position(|open| *open.key == *entry.key());
         let (Some(at), Some(hash)) = (at, entry.big_hash_mut()) else { return };
-        let seen = hash.seen;
+        let (seen, is_volatile) = (hash.seen, hash.lapses.is_some());
         let Some(held) = hash.field_mut(field).filter(|held| held.walk_bit() != seen) else { return };
         held.set_walk_bit(seen);
         if !self.discarding {
             let open = &self.opened.values[at];
-            let mut part = record::Part::begin(&open.key, open.deadline, &mut self.early);
-            part.push(held.key(), hash_field_value(held));
+            let mut part = record::Part::begin(&open.key, open.deadline, is_volatile, &mut self.early);
+            part.push(held.key(), hash_field_value(held), held.deadline());
             part.end();
         }
     }

@@ -1,6 +1,9 @@
-//! Strings, their bits, hashes, sets, lists, sorted sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
+//! Strings, their bits, hashes whose fields lapse, sets, lists, sorted sets and deadlines against a plain map: long random histories in which time passes, keys lapse, and
 //! lapsed keys are deleted whenever it suits.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+#[path = "model/fields.rs"]
+mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +12,13 @@ use command::{Lookup, Run};
 use engine::{Keyspace, Store, ValueRef, execute};
 use resp::{Reply, Version};
 
+/// Values of a hash and their deadlines.
+type Fields = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
     Text(Vec<u8>),
-    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Hash(Fields),
     Set(BTreeSet<Vec<u8>>),
     List(Vec<Vec<u8>>),
     ZSet(BTreeMap<Vec<u8>, i64>),
@@ -33,6 +39,8 @@ enum Answer {
     Int(i64),
     /// In an array.
     OneInt(i64),
+    Ints(Vec<i64>),
+    Texts(Vec<Option<Vec<u8>>>),
     Text(Vec<u8>),
     WrongType,
     Error,
@@ -50,6 +58,19 @@ impl Answer {
                 reply.array(1);
                 reply.int(*number);
             }
+            Answer::Ints(numbers) => {
+                reply.array(numbers.len());
+                numbers.iter().for_each(|number| reply.int(*number));
+            }
+            Answer::Texts(texts) => {
+                reply.array(texts.len());
+                for text in texts {
+                    match text {
+                        Some(text) => reply.bulk(text),
+                        None => reply.null(),
+                    }
+                }
+            }
             Answer::Text(text) => reply.bulk(text),
             Answer::WrongType => {
                 reply.error("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -63,7 +84,12 @@ impl Answer {
 impl Model {
     fn drop_lapsed(&mut self) {
         let now = self.now;
-        self.keys.retain(|_, (_, deadline)| deadline.is_none_or(|at| at > now));
+        self.keys.retain(|_, (value, deadline)| {
+            if let Value::Hash(hash) = value {
+                hash.retain(|_, (_, deadline)| deadline.is_none_or(|at| at > now));
+            }
+            deadline.is_none_or(|at| at > now) && !matches!(value, Value::Hash(hash) if hash.is_empty())
+        });
     }
 
     fn text(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Answer> {
@@ -74,7 +100,7 @@ impl Model {
         }
     }
 
-    fn hash(&self, key: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Answer> {
+    fn hash(&self, key: &[u8]) -> Result<Fields, Answer> {
         match self.keys.get(key) {
             Some((Value::Hash(hash), _)) => Ok(hash.clone()),
             Some(_) => Err(Answer::WrongType),
@@ -272,7 +298,7 @@ impl Model {
             b"STRLEN" => Answer::Int(self.text(key)?.map_or(0, |text| text.len() as i64)),
             b"HSET" => {
                 let mut hash = self.hash(key)?;
-                let created = hash.insert(part(2), part(3)).is_none();
+                let created = hash.insert(part(2), (part(3), None)).is_none();
                 self.put(key, Value::Hash(hash), self.deadline(key));
                 Answer::Int(i64::from(created))
             }
@@ -284,13 +310,17 @@ impl Model {
                 }
                 Answer::Int(i64::from(removed))
             }
-            b"HGET" => self.hash(key)?.remove(&parts[2]).map_or(Answer::Nil, Answer::Text),
+            b"HGET" => self.hash(key)?.remove(&parts[2]).map_or(Answer::Nil, |(text, _)| Answer::Text(text)),
+            b"HPEXPIRE" | b"HPTTL" | b"HPERSIST" | b"HGETDEL" | b"HGETEX" | b"HSETEX" => {
+                self.apply_fields(parts)?
+            }
             b"HLEN" => Answer::Int(self.hash(key)?.len() as i64),
             b"HINCRBY" => {
                 let mut hash = self.hash(key)?;
-                let before = hash.get(&parts[2]).map_or(Ok(0), |text| integer(text))?;
+                let before = hash.get(&parts[2]).map_or(Ok(0), |(text, _)| integer(text))?;
                 let sum = before.checked_add(number(3)?).ok_or(Answer::Error)?;
-                hash.insert(part(2), sum.to_string().into_bytes());
+                let deadline = hash.get(&parts[2]).and_then(|(_, deadline)| *deadline);
+                hash.insert(part(2), (sum.to_string().into_bytes(), deadline));
                 self.put(key, Value::Hash(hash), self.deadline(key));
                 Answer::Int(sum)
             }
@@ -510,6 +540,26 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "HGET key field",
         "HLEN key",
         "HINCRBY key field number",
+        "HPEXPIRE key life FIELDS 3 field field field",
+        "HPEXPIRE key life FIELDS 2 field field",
+        "HPEXPIRE key life NX FIELDS 2 field field",
+        "HPEXPIRE key life XX FIELDS 2 field field",
+        "HPEXPIRE key life GT FIELDS 2 field field",
+        "HPEXPIRE key life LT FIELDS 2 field field",
+        "HPEXPIRE key 0 FIELDS 1 field",
+        "HPTTL key FIELDS 3 field field field",
+        "HPERSIST key FIELDS 2 field field",
+        "HGETDEL key FIELDS 2 field field",
+        "HGETEX key FIELDS 2 field field",
+        "HGETEX key PX life FIELDS 2 field field",
+        "HGETEX key PX 0 FIELDS 2 field field",
+        "HGETEX key PERSIST FIELDS 2 field field",
+        "HSETEX key PX life FIELDS 1 field value",
+        "HSETEX key PX life FIELDS 1 field value",
+        "HSETEX key PX 0 FIELDS 1 field value",
+        "HSETEX key KEEPTTL FIELDS 1 field value",
+        "HSETEX key FNX PX life FIELDS 1 field value",
+        "HSETEX key FXX PX life FIELDS 1 field value",
         "SADD key member member member",
         "SADD key member member",
         "SADD key value",
@@ -570,6 +620,8 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
             "key" => format!("k{}", random.below(12)).into_bytes(),
             // Never equal to a key: source and destination differ.
             "other" => format!("o{}", random.below(4)).into_bytes(),
+            // Mostly few, so that hashes become empty by time alone.
+            "field" if random.chance(2, 3) => format!("f{}", random.below(6)).into_bytes(),
             "field" => format!("f{}", random.below(200)).into_bytes(),
             "member" => (random.below(900) as i64 - 300).to_string().into_bytes(),
             "score" => (random.below(300) as i64 - 100).to_string().into_bytes(),
@@ -613,7 +665,11 @@ fn content(keyspace: &mut Keyspace, now: u64) -> BTreeMap<Vec<u8>, (Value, Optio
             }
             let value = match entry.value() {
                 ValueRef::Hash(hash) => {
-                    Value::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
+                    let fields = hash.at(Millis(now)).fields();
+                    let owned = fields.map(|(field, value, deadline)| {
+                        (field.to_vec(), (value.to_vec(), deadline.map(|at| at.0)))
+                    });
+                    Value::Hash(owned.collect())
                 }
                 ValueRef::Set(set) => Value::Set(set.iter().map(|member| member.to_vec()).collect()),
                 ValueRef::List(list) => Value::List(list.iter().map(<[u8]>::to_vec).collect()),
@@ -677,6 +733,12 @@ fn run(seed: u64, steps: usize) {
         if step % 50 == 0 {
             model.drop_lapsed();
             assert_eq!(content(&mut keyspace, model.now), model.keys, "seed {seed} step {step}");
+            keyspace.check_invariants();
+        }
+        if random.chance(1, 300) {
+            let digest = keyspace.digest(Millis(model.now));
+            keyspace.reload().unwrap();
+            assert_eq!(keyspace.digest(Millis(model.now)), digest, "seed {seed} step {step}: reloaded");
         }
     }
 }

@@ -54,6 +54,15 @@ fn old_and_new_forms_are_read() {
         match rdb::decode_value(bytes).unwrap() {
             Value::String(text) => vec![String::from_utf8(text).unwrap()],
             Value::List(row) | Value::Set(row) | Value::Hash(row) => texts(&row),
+            Value::VolatileHash(row) => {
+                let pieces: Vec<&[u8]> = row.iter().collect();
+                let field = |three: &[&[u8]]| {
+                    let deadline = u64::from_le_bytes(three[2].try_into().unwrap());
+                    let [field, value] = [three[0], three[1]].map(String::from_utf8_lossy);
+                    format!("{field}={value} until {}", deadline as i64)
+                };
+                pieces.chunks(3).map(field).collect()
+            }
             Value::ZSet(row) => {
                 let score = |score: &[u8]| f64::from_le_bytes(score.try_into().unwrap());
                 row.pairs()
@@ -89,6 +98,11 @@ fn old_and_new_forms_are_read() {
     assert_eq!(read(b"\x01\x02\x01a\xc0\x05"), ["a", "5"]);
     assert_eq!(read(b"\x14\x0c\x0c\x00\x00\x00\x02\x00\x81a\x02\x05\x01\xff"), ["a", "5"]);
     assert_eq!(read(b"\x12\x02\x01\x02ab\x02\x0a\x0a\x00\x00\x00\x01\x00\x81a\x02\xff"), ["ab", "a"]);
+    // 7.4: the earliest deadline, then deadlines from there on; or a listpack of threes.
+    let deadlines = b"\x18\x00\x01\x00\x00\x00\x00\x00\x00\x02\x01\x01f\x01v\x00\x01g\xc0\x07";
+    assert_eq!(read(deadlines), ["f=v until 256", "g=7 until -1"]);
+    let listpack = b"\x19\x00\x01\x00\x00\x00\x00\x00\x00\x17\x17\x00\x00\x00\x06\x00\x81f\x02\x81v\x02\xc1\x00\x02\x81g\x02\x07\x01\x00\x01\xff";
+    assert_eq!(read(listpack), ["f=v until 256", "g=7 until -1"]);
     assert_eq!(read(b"\x00\x81\x00\x00\x00\x00\x00\x00\x00\x01v"), ["v"]);
 }
 
@@ -128,6 +142,10 @@ fn what_is_no_value_is_refused() {
         ("integers that do not ascend", b"\x0b\x0c\x02\x00\x00\x00\x02\x00\x00\x00\x02\x00\x01\x00".to_vec()),
         ("integers of three bytes", b"\x0b\x0b\x03\x00\x00\x00\x01\x00\x00\x00\x02\x00\x01".to_vec()),
         ("more integers than there are", b"\x0b\x0a\x02\x00\x00\x00\x02\x00\x00\x00\x02\x00".to_vec()),
+        ("a deadline beyond the end", b"\x18\xff\xff\xff\xff\xff\xff\x00\x00\x01\x01\x01f\x01v".to_vec()),
+        ("a deadline that wraps", b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01f\x01v".to_vec()),
+        ("a field with a deadline twice", b"\x18\x00\x00\x00\x00\x00\x00\xff\x00\x02\x01\x01f\x01v\x01\x01f\x01v".to_vec()),
+        ("a deadline of letters", b"\x19\x00\x00\x00\x00\x00\x00\x00\x00\x10\x10\x00\x00\x00\x03\x00\x81f\x02\x81v\x02\x81x\x02\xff".to_vec()),
         ("a node of no kind", b"\x12\x01\x03\x01a".to_vec()),
     ];
     for (what, bytes) in cases {

@@ -294,10 +294,12 @@ impl Worker {
 
     /// The digest of all databases as Redis computes it, the same for the same content on any number of partitions.
     fn digest(&mut self) -> Digest {
-        let mut digest = Digest::ZERO;
+        let (mut digest, now) = (Digest::ZERO, self.now.millis());
         for db in (0..DbIndex::COUNT).filter_map(DbIndex::new) {
             let mut keys: Option<Digest> = None;
-            self.each_entry(db, &mut |entry| keys.get_or_insert(Digest::ZERO).join(key_digest(entry)));
+            self.each_entry(db, &mut |entry| {
+                keys.get_or_insert(Digest::ZERO).join(key_digest(entry, now));
+            });
             if let Some(keys) = keys {
                 digest.begin_db(db);
                 digest.join(keys);

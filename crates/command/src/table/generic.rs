@@ -225,7 +225,7 @@ pub(super) const ROWS: &[Row] = &[
         .keys(&[key(1, -1, 1, RM | DELETE)])
         .syntax("key [key ...]")
         .cost("O(N), N the number of keys")
-        .summary("Deletes those of the keys whose deadline has passed at the time of the entry."),
+        .summary("Deletes those of the keys, and of fields of hashes, whose deadline has passed at the time of the entry."),
     data(NarfPut, "narf.put", 4, WRITE | INTERNAL)
         .since("0.1.0")
         .keys(&[key(1, 1, 1, OW | UPDATE)])

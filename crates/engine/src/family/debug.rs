@@ -86,9 +86,10 @@ impl<'a> DebugDigestValue<'a> {
 
 impl<'a> Operation<'a> for DebugDigestValue<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        let now = store.now;
         reply.array(self.0.len());
         for key in self.0.iter() {
-            let digest = store.peek(key).map_or(Digest::ZERO, value_digest);
+            let digest = store.peek(key).map_or(Digest::ZERO, |entry| value_digest(entry, now));
             reply.simple(&digest.to_string());
         }
         Ok(())

@@ -21,8 +21,9 @@ impl<'a> Dump<'a> {
 
 impl<'a> Operation<'a> for Dump<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        let now = store.now;
         match store.find(self.0) {
-            Some(entry) => reply.bulk(&payload_of(entry)),
+            Some(entry) => reply.bulk(&payload_of(entry, now)),
             None => reply.null(),
         }
         Ok(())
@@ -30,13 +31,20 @@ impl<'a> Operation<'a> for Dump<'a> {
 }
 
 /// The value of an entry in its envelope.
-fn payload_of(entry: &Entry) -> Vec<u8> {
+fn payload_of(entry: &Entry, now: Millis) -> Vec<u8> {
     let mut writer = Writer::default();
     let is_small = entry.encoding() == Encoding::Listpack;
     match entry.value() {
         ValueRef::Text(text) => writer.string(text),
         ValueRef::Int(number) => writer.number(number),
         ValueRef::List(list) => writer.list(list.iter()),
+        ValueRef::Hash(hash) if hash.has_deadlines() => {
+            let hash = hash.at(now);
+            match hash.fields().filter_map(|(_, _, deadline)| deadline).min() {
+                Some(first) => writer.volatile_hash(hash.len(), first, hash.fields()),
+                None => writer.hash(hash.len(), hash.iter()),
+            }
+        }
         ValueRef::Hash(hash) if is_small => writer.small_hash(hash.iter()),
         ValueRef::Hash(hash) => writer.hash(hash.len(), hash.iter()),
         ValueRef::ZSet(zset) if is_small => writer.small_zset(zset.iter()),
@@ -124,7 +132,7 @@ impl<'a> Operation<'a> for Restore<'a> {
             return Err(RequestError::PayloadValue);
         }
         let entry = store.entry_of(self.key, deadline, &value)?.ok_or(RequestError::PayloadValue)?;
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        if entry.is_lapsed(now) {
             // Was never there; what it replaces goes all the same.
             store.remove(self.key);
         } else {

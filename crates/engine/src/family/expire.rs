@@ -10,7 +10,7 @@ use crate::{RequestError, Store};
 
 /// On which keys `EXPIRE` acts, by the deadline they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExpireWhen {
+pub(super) enum ExpireWhen {
     Always,
     /// `NX`: it has none.
     IfNone,
@@ -52,7 +52,7 @@ impl ExpireWhen {
         }
     }
 
-    fn holds(self, current: Option<Millis>, new: i64) -> bool {
+    pub(super) fn holds(self, current: Option<Millis>, new: i64) -> bool {
         let new = i128::from(new);
         let current = current.map(|at| i128::from(at.0));
         match (self, current) {

@@ -9,24 +9,29 @@ use super::options::integer;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_pairs};
 use crate::extended::Extended;
-use crate::{HashMut, HashRef, NewValue, RequestError, Store};
+use crate::{HashMut, HashRef, NewDeadline, NewValue, RequestError, Store};
 
 /// The hash under `key`; refuses any other type.
 #[inline]
-fn find_hash<'s, 'e>(store: &'s mut Store<'_>, key: &[u8]) -> Result<Option<HashRef<'s>>, RequestError<'e>> {
+pub(super) fn find_hash<'s, 'e>(
+    store: &'s mut Store<'_>,
+    key: &[u8],
+) -> Result<Option<HashRef<'s>>, RequestError<'e>> {
+    let now = store.now;
     match store.find(key) {
-        Some(entry) => entry.value().hash().map(Some).ok_or(RequestError::WrongType),
+        Some(entry) => entry.value().hash().map(|hash| Some(hash.at(now))).ok_or(RequestError::WrongType),
         None => Ok(None),
     }
 }
 
 /// Changes the hash under `key`, which is made if it is not there. `edit` must leave a field in a new one.
 #[inline]
-fn edit_hash<'e, T>(
+pub(super) fn edit_hash<'e, T>(
     store: &mut Store<'_>,
     key: &[u8],
     edit: impl FnOnce(&mut HashMut<'_, '_>) -> Result<T, RequestError<'e>>,
 ) -> Result<T, RequestError<'e>> {
+    let now = store.now;
     let mut entry = match store.find_mut(key) {
         Some(entry) => entry,
         None => match store.insert(key, NewValue::EmptyHash, None) {
@@ -35,7 +40,7 @@ fn edit_hash<'e, T>(
             None => return Err(RequestError::CrossSlot),
         },
     };
-    let mut hash = entry.hash().ok_or(RequestError::WrongType)?;
+    let mut hash = entry.hash_at(now).ok_or(RequestError::WrongType)?;
     let result = edit(&mut hash);
     debug_assert!(!hash.is_empty(), "an empty hash would be left behind");
     result
@@ -246,11 +251,12 @@ impl<'a> HDel<'a> {
 
 impl<'a> Operation<'a> for HDel<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        let now = store.now;
         let Some(mut entry) = store.find_mut(self.key) else {
             reply.int(0);
             return Ok(());
         };
-        let mut hash = entry.hash().ok_or(RequestError::WrongType)?;
+        let mut hash = entry.hash_at(now).ok_or(RequestError::WrongType)?;
         let removed = self.fields.iter().filter(|field| hash.remove(field)).count();
         if hash.is_empty() {
             store.remove(self.key);
@@ -281,7 +287,7 @@ impl<'a> Operation<'a> for HIncrBy<'a> {
                 None => 0,
             };
             let sum = before.checked_add(self.amount).ok_or(RequestError::Overflow)?;
-            hash.set(self.field, base::format_i64(sum, &mut [0; base::I64_TEXT_MAX]));
+            hash.set_with(self.field, base::format_i64(sum, &mut [0; base::I64_TEXT_MAX]), NewDeadline::Keep);
             Ok(sum)
         })?;
         reply.int(sum);
@@ -313,7 +319,7 @@ impl<'a> Operation<'a> for HIncrByFloat<'a> {
             let before = Extended::parse(before).ok_or(RequestError::HashNotFloat)?;
             let sum = before.plus(self.amount).filter(|sum| sum.is_finite());
             let text = sum.ok_or(RequestError::InfiniteSum)?.text();
-            hash.set(self.field, &text);
+            hash.set_with(self.field, &text, NewDeadline::Keep);
             Ok(text)
         })?;
         reply.bulk(&text);

@@ -7,7 +7,8 @@ use super::options::integer;
 use super::{Applied, Operation, Parsed};
 use crate::{RequestError, Store};
 
-/// `narf.expire key [key ...]`: deletes those keys whose deadline has come at the entry's time.
+/// `narf.expire key [key ...]`: deletes those keys whose deadline has come at the entry's time, and of others fields
+/// whose deadline has, a bounded number each.
 pub(crate) struct NarfExpire<'a>(Args<'a>);
 
 impl<'a> NarfExpire<'a> {

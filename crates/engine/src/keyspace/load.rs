@@ -9,8 +9,8 @@ use crate::rdb::{Value, score_of};
 use crate::record::{self, Record, RecordError, RecordValue};
 use crate::table::entry::Entry;
 use crate::value::{
-    End, Kind, Member, NewDeadline, NewValue, ValueRef, hash_from_pairs, list_from_elements,
-    set_from_members, zset_from_scored,
+    End, Kind, Member, NewDeadline, NewValue, ValueRef, hash_from_fields, hash_from_pairs,
+    list_from_elements, set_from_members, zset_from_scored,
 };
 
 impl Keyspace {
@@ -64,6 +64,20 @@ impl Keyspace {
                     });
                 }
             }
+            RecordValue::VolatileHash { fields, part: true } if self.peek(key).is_some_and(is_hash) => {
+                let hash = self.book.hasher.hash(key);
+                let Some(entry) = self.table.find_mut(hash, key) else { return };
+                let mut entry = EntryMut::new(entry, &mut self.book, hash);
+                if let Some(mut hash) = entry.hash() {
+                    for (field, value, deadline) in fields {
+                        hash.set_with(field, value, deadline.map_or(NewDeadline::Clear, NewDeadline::At));
+                    }
+                }
+            }
+            RecordValue::VolatileHash { fields, .. } => {
+                let hash = hash_from_fields(key, deadline, fields, self.book.hasher);
+                self.put(key, hash);
+            }
             RecordValue::Set { members, part: true } if self.peek(key).is_some_and(is_set) => {
                 let hash = self.book.hasher.hash(key);
                 let Some(entry) = self.table.find_mut(hash, key) else { return };
@@ -116,6 +130,9 @@ impl Keyspace {
                 (set, row.len())
             }
             Value::Hash(row) => (hash_from_pairs(key, deadline, row.pairs(), limits, hasher), row.len() / 2),
+            Value::VolatileHash(row) => {
+                (hash_from_fields(key, deadline, row.fields(), hasher), row.len() / 3)
+            }
             Value::ZSet(row) => {
                 let scored = row.pairs().map(|(member, score)| (member, score_of(score)));
                 (zset_from_scored(key, deadline, scored, limits, hasher), row.len() / 2)
@@ -138,6 +155,7 @@ impl Keyspace {
         }
         let value = match record.value {
             RecordValue::Hash { pairs, .. } => RecordValue::Hash { pairs, part: false },
+            RecordValue::VolatileHash { fields, .. } => RecordValue::VolatileHash { fields, part: false },
             RecordValue::Set { members, .. } => RecordValue::Set { members, part: false },
             RecordValue::List { elements, .. } => RecordValue::List { elements, part: false },
             RecordValue::ZSet { scored, .. } => RecordValue::ZSet { scored, part: false },

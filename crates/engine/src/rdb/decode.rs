@@ -1,9 +1,9 @@
 //! Values out of bytes.
 
-use base::{I64_TEXT_MAX, format_i64};
+use base::{I64_TEXT_MAX, Millis, format_i64};
 
 use super::compact::{Element, each_of_intset, each_of_listpack, each_of_ziplist};
-use super::{BadValue, Row, UNPACKED_MAX, Value, lzf, tag};
+use super::{BadValue, DEADLINE_MAX, Row, UNPACKED_MAX, Value, lzf, tag};
 use crate::double;
 
 /// Reads a value that takes all of `bytes`.
@@ -26,11 +26,18 @@ pub fn decode_value(bytes: &[u8]) -> Result<Value, BadValue> {
         tag::ZSET_LISTPACK => Value::ZSet(scored(&reader.blob(Blob::Listpack)?)?),
         tag::LIST_QUICKLIST_2 => Value::List(reader.quicklist(Reader::node)?),
         tag::SET_LISTPACK => Value::Set(reader.blob(Blob::Listpack)?),
+        tag::HASH_METADATA => Value::VolatileHash(reader.volatile_row()?),
+        tag::HASH_LISTPACK_EX => {
+            // The earliest deadline, which the fields tell as well.
+            reader.take(8)?;
+            Value::VolatileHash(volatile(&reader.blob(Blob::Listpack)?)?)
+        }
         _ => return Err(BadValue),
     };
     let is_empty = match &value {
         Value::String(_) => false,
-        Value::List(row) | Value::Set(row) | Value::Hash(row) | Value::ZSet(row) => row.is_empty(),
+        Value::List(row) | Value::Set(row) | Value::ZSet(row) => row.is_empty(),
+        Value::Hash(row) | Value::VolatileHash(row) => row.is_empty(),
     };
     if reader.rest.is_empty() && !is_empty { Ok(value) } else { Err(BadValue) }
 }
@@ -161,6 +168,24 @@ impl<'a> Reader<'a> {
         Ok(row)
     }
 
+    /// Fields with their deadlines, which are told from the earliest of all on, and one more; 0 is none.
+    fn volatile_row(&mut self) -> Result<Row, BadValue> {
+        let first = u64::from_le_bytes(self.array()?);
+        let count = self.count()?;
+        let mut row = Row::default();
+        for _ in 0..count {
+            let deadline = match self.count()? {
+                0 => 0,
+                after => first.checked_add(after - 1).filter(|at| *at > 0).ok_or(BadValue)?,
+            };
+            for _ in 0..2 {
+                row.push(self.string()?.bytes(&mut [0; I64_TEXT_MAX]));
+            }
+            push_deadline(&mut row, deadline)?;
+        }
+        Ok(row)
+    }
+
     fn binary_score(&mut self) -> Result<f64, BadValue> {
         self.array().map(f64::from_le_bytes)
     }
@@ -225,6 +250,31 @@ fn push_score(row: &mut Row, score: f64) -> Result<(), BadValue> {
     }
     row.push(&score.to_le_bytes());
     Ok(())
+}
+
+/// Puts the deadline of a field into a row; 0 is none.
+fn push_deadline(row: &mut Row, deadline: u64) -> Result<(), BadValue> {
+    let deadline = match deadline {
+        0 => Millis::NEVER,
+        1..=DEADLINE_MAX => Millis(deadline),
+        _ => return Err(BadValue),
+    };
+    row.push(&deadline.0.to_le_bytes());
+    Ok(())
+}
+
+/// Fields with deadlines whose text was in one row with them.
+fn volatile(texts: &Row) -> Result<Row, BadValue> {
+    let mut row = Row::default();
+    let mut pieces = texts.iter();
+    while let Some(field) = pieces.next() {
+        let (value, deadline) = pieces.next().zip(pieces.next()).ok_or(BadValue)?;
+        let deadline = base::parse_i64(deadline).and_then(|at| u64::try_from(at).ok()).ok_or(BadValue)?;
+        row.push(field);
+        row.push(value);
+        push_deadline(&mut row, deadline)?;
+    }
+    Ok(row)
 }
 
 /// Members with scores whose text was in one row with them.

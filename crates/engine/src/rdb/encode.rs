@@ -1,10 +1,11 @@
 //! Values into bytes, in the forms that Redis 7.0 reads. Strings are not packed: a receiver takes either.
 
-use base::{I64_TEXT_MAX, format_i64};
+use base::{I64_TEXT_MAX, Millis, format_i64};
 
 use super::compact::{Listpack, intset};
 use super::tag;
 use crate::double;
+use crate::value::Field;
 
 /// Bytes of a listpack in a list, about.
 const NODE_BYTES: usize = 8 << 10;
@@ -79,6 +80,24 @@ impl Writer {
         self.out.push(tag::HASH);
         self.put_length(len);
         for (field, value) in pairs {
+            self.put_string(field);
+            self.put_string(value);
+        }
+    }
+
+    /// A hash some of whose fields have deadlines, the earliest of which is `first`.
+    pub(crate) fn volatile_hash<'a>(
+        &mut self,
+        len: usize,
+        first: Millis,
+        fields: impl Iterator<Item = Field<'a>>,
+    ) {
+        self.out.push(tag::HASH_METADATA);
+        self.out.extend_from_slice(&first.0.to_le_bytes());
+        self.put_length(len);
+        for (field, value, deadline) in fields {
+            let after = deadline.map_or(0, |deadline| deadline.since(first) + 1);
+            self.put_length(usize::try_from(after).unwrap_or(usize::MAX));
             self.put_string(field);
             self.put_string(value);
         }

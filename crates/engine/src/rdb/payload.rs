@@ -8,7 +8,7 @@
 
 use crc::{CRC_64_REDIS, Crc, Table};
 
-use super::{VERSION_READ, VERSION_WRITTEN};
+use super::{VERSION_OF_DEADLINES, VERSION_READ, VERSION_WRITTEN, tag};
 
 /// Sixteen tables: some bytes a cycle, where one table takes some cycles a byte.
 static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
@@ -30,8 +30,12 @@ pub fn open(payload: &[u8]) -> Result<&[u8], PayloadError> {
 
 /// Puts a value into its envelope.
 pub fn seal(value: &mut Vec<u8>) {
+    let version = match value.first() {
+        Some(&tag::HASH_METADATA) => VERSION_OF_DEADLINES,
+        Some(_) | None => VERSION_WRITTEN,
+    };
     value.reserve_exact(FOOTER_LEN);
-    value.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+    value.extend_from_slice(&version.to_le_bytes());
     let sum = CRC.checksum(value);
     value.extend_from_slice(&sum.to_le_bytes());
 }

@@ -62,6 +62,16 @@ fn what_is_written_is_read() {
         let expect = Value::ZSet(row(&both.collect::<Vec<_>>()));
         assert_eq!(written(|writer| writer.zset(len, scored())), expect);
         assert_eq!(written(|writer| writer.small_zset(scored())), expect);
+        let first = Millis(1_700_000_000_000);
+        let deadlines: Vec<Option<Millis>> = (0..len / 2)
+            .map(|n| (n % 3 != 1).then(|| Millis(first.0 + random.below(1 << 40) * u64::from(n > 0))))
+            .collect();
+        let fields = || pairs().zip(&deadlines).map(|((field, value), deadline)| (field, value, *deadline));
+        let Value::VolatileHash(read) = written(|writer| writer.volatile_hash(len / 2, first, fields()))
+        else {
+            unreachable!("a hash with deadlines")
+        };
+        assert!(read.fields().eq(fields()));
         let mut numbers: Vec<i64> = (0..len).map(|_| random.next_u64() as i64 >> random.below(64)).collect();
         numbers.sort_unstable();
         numbers.dedup();

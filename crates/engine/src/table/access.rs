@@ -64,6 +64,7 @@ impl Entry {
                 let mut new = self.sibling(key, Body::Int(0));
                 let hash = self.into_boxed().expect("the form says that the payload is a hash");
                 new.set_body(Body::Hash(hash));
+                new.mark_volatile();
                 new
             }
             Form::Set => {
@@ -124,10 +125,42 @@ impl Entry {
         }
     }
 
-    /// Whether its deadline has come: it is then absent for every command.
+    /// Whether its deadline has come, or that of all fields of a hash: it is then absent for every command.
     #[inline]
     pub fn is_lapsed(&self, now: Millis) -> bool {
+        self.may_lapse() && self.is_lapsed_by(now)
+    }
+
+    fn is_lapsed_by(&self, now: Millis) -> bool {
         self.deadline().is_some_and(|deadline| deadline <= now)
+            || self.is_volatile() && self.big_hash().is_some_and(|hash| hash.is_all_lapsed(now))
+    }
+
+    /// Whether fields of a hash have deadlines.
+    #[inline]
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.is_raw() && self.form() == Form::Hash
+    }
+
+    /// Notes whether fields of a hash have deadlines, after they changed.
+    pub(crate) fn mark_volatile(&mut self) {
+        let volatile = self.big_hash().is_some_and(|hash| hash.lapses.is_some());
+        self.set_raw(volatile);
+    }
+
+    /// The earliest deadline of a hash's fields.
+    pub(crate) fn first_lapse(&self) -> Option<Millis> {
+        if self.is_volatile() { self.big_hash()?.first_lapse() } else { None }
+    }
+
+    /// Whether a field of a hash is past its deadline.
+    pub(crate) fn has_lapsed_fields(&self, now: Millis) -> bool {
+        self.first_lapse().is_some_and(|first| first <= now)
+    }
+
+    /// When something of it lapses next, it or a field.
+    pub(crate) fn next_lapse(&self) -> Option<Millis> {
+        self.deadline().into_iter().chain(self.first_lapse()).min()
     }
 
     /// The type of its value.

@@ -436,7 +436,14 @@ impl Entry {
         self.set_header(header);
     }
 
-    /// Whether a string's encoding is `raw` at any length.
+    /// Whether it has a deadline or fields that have: others are not asked.
+    #[inline]
+    pub(crate) fn may_lapse(&self) -> bool {
+        self.flag(HAS_DEADLINE | RAW)
+    }
+
+    /// Of a string, whether its encoding is `raw` at any length; of a hash, whether fields have deadlines.
+    #[inline]
     pub(crate) fn is_raw(&self) -> bool {
         self.flag(RAW)
     }

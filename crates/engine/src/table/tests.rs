@@ -64,7 +64,7 @@ fn parts_of_an_entry_survive_every_change_of_shape() {
         moved.set_body(Body::Hash(Box::new(crate::value::Hash::new(HASHER()))));
         moved.big_hash_mut().unwrap().set(b"f", b"v");
         let copy = moved.with_key(b"copy");
-        assert_eq!(copy.big_hash().unwrap().get(b"f"), Some(b"v".as_slice()));
+        assert_eq!(copy.value().hash().unwrap().get(b"f"), Some(b"v".as_slice()));
         let moved = moved.into_key(name);
         assert_eq!((moved.key(), moved.form()), (name, Form::Hash));
         assert!(moved.into_boxed::<crate::value::Hash>().is_some());

@@ -35,6 +35,10 @@ pub(crate) fn check_value(value: &[u8]) -> bool {
         return false;
     }
     assert_eq!(reply, b"+OK\r\n", "{}", String::from_utf8_lossy(&reply));
+    if keyspace.is_empty() {
+        // All its fields were past their deadlines.
+        return true;
+    }
     let digest = keyspace.digest_value(b"k", NOW);
     let again = ask(&mut keyspace, DataCommand::Dump, &[b"dump", b"k"]);
     let words: [&[u8]; 5] = [b"restore", b"k", b"0", bulk(&again), b"replace"];

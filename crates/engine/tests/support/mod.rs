@@ -18,6 +18,8 @@ pub(crate) const PAYLOADS: &[&[u8]] = &[
     b"\x02\x02\x01a\x01a",
     b"\x04\x01\x01f",
     b"\x2a\x01f",
+    b"\x18\x00\x00\x00\x00\x00\x20\x00\x00\x02\x01\x01f\x01v\x00\x01g\xc0\x07",
+    b"\x19\x00\x00\x00\x00\x00\x20\x00\x00\x1e\x1e\x00\x00\x00\x06\x00\x81f\x02\x81v\x02\xf4\x00\x00\x00\x00\x00\x20\x00\x00\x09\x81g\x02\x07\x01\x00\x01\xff",
 ];
 
 /// How right the requests are.
@@ -258,6 +260,15 @@ impl Requests {
             };
             request.push(&argument);
         }
+    }
+
+    /// `FIELDS`, mostly the right number, and fields, with values or without.
+    fn fields(&mut self, request: &mut Request, with_values: bool) {
+        let count = 1 + self.random.below(3);
+        request.push(self.pick(&["FIELDS", "FIELDS", "fields", "FIELDS", "FIELD"]).as_bytes());
+        let said = if self.random.chance(1, 8) { self.integer() } else { count.to_string().into_bytes() };
+        request.push(&said);
+        (0..count).for_each(|_| self.push_each(request, if with_values { "field value" } else { "field" }));
     }
 
     fn some(&mut self, request: &mut Request, parts: &str) {
@@ -592,6 +603,36 @@ impl Requests {
                 self.push_each(request, "key");
                 self.options(request, &["SAMPLES integer", "SAMPLES"]);
             }
+            HExpire | HExpireAt | HPExpire | HPExpireAt => {
+                self.push_each(request, "key");
+                let amount = self.amount(
+                    matches!(command, HExpire | HExpireAt),
+                    matches!(command, HExpireAt | HPExpireAt),
+                );
+                request.push(&amount);
+                self.options(request, &["NX", "XX", "GT", "LT"]);
+                self.fields(request, false);
+            }
+            HTtl | HPTtl | HExpireTime | HPExpireTime | HPersist | HGetDel => {
+                self.push_each(request, "key");
+                self.fields(request, false);
+            }
+            HGetEx => {
+                self.push_each(request, "key");
+                match self.random.below(3) {
+                    0 => self.lifetime(request),
+                    _ => self.options(request, &["PERSIST"]),
+                }
+                self.fields(request, false);
+            }
+            HSetEx => {
+                self.push_each(request, "key");
+                self.options(request, &["FNX", "FXX", "KEEPTTL"]);
+                if self.random.chance(1, 2) {
+                    self.lifetime(request);
+                }
+                self.fields(request, true);
+            }
             Dump => self.push_each(request, "key"),
             Restore => {
                 self.push_each(request, "key");
@@ -653,6 +694,9 @@ impl Requests {
                     "BYBOX",
                     "FROMLONLAT",
                     "m",
+                    "FIELDS",
+                    "FNX",
+                    "FXX",
                     "*",
                 ];
                 self.pick(&words).into()

@@ -1,4 +1,4 @@
-//! Commands on lists, sets, sorted sets, hashes and keys that lapse, of which replicas must make the same.
+//! Commands on lists, sets, sorted sets, hashes, and keys and fields that lapse, of which replicas must make the same.
 //!
 //! What they answer is not judged: that is done elsewhere, on one node. Here they make entries whose effects come from the
 //! seed and the time in them, deletions that a leader thinks of, and states to be transferred.
@@ -15,7 +15,7 @@ pub(super) fn line(draw: u64) -> String {
     // A tag keeps those of one kind together, for the commands on two.
     let (key, other) = (below(KEYS), below(KEYS));
     let (number, small, wide) = (below(1000), below(12), below(400) as usize);
-    match below(24) {
+    match below(30) {
         0 => format!("RPUSH {{l}}{key} {number} {number:0>wide$}"),
         1 => format!("LPUSH {{l}}{key} {number:0>wide$} {small} {number}"),
         2 => format!("LPOP {{l}}{key} {small}"),
@@ -36,11 +36,22 @@ pub(super) fn line(draw: u64) -> String {
         17 => format!("HSET {{h}}{key} f{small} {number:0>wide$} f{number} x"),
         18 => format!("HINCRBY {{h}}{key} n{small} {number}"),
         19 => format!("HDEL {{h}}{key} f{small} f{number}"),
+        23 => format!("HPEXPIRE {{h}}{key} {number} FIELDS 2 f{small} n{small}"),
+        24 => format!("HSETEX {{h}}{key} PX {} FIELDS 2 f{small} {number} n{small} {small}", number + 1),
+        25 => format!("HSETEX {{h}}{key} PX {} FIELDS 200 {}", number + 1, pairs(number, 200)),
+        26 => format!("HGETEX {{h}}{key} PERSIST FIELDS 1 f{small}"),
+        27 => format!("HGETDEL {{h}}{key} FIELDS 2 f{small} f{number}"),
+        28 => format!("COPY {{h}}{key} {{h}}copy REPLACE"),
         20 => format!("PEXPIRE {{{}}}{key} {number}", ["l", "s", "z", "h"][(small % 4) as usize]),
         21 => format!("SET e{small} {number} PX {}", number + 1),
         22 => format!("GETEX e{small} PX {}", number + 1),
         _ => format!("COPY {{l}}{key} {{l}}copy REPLACE"),
     }
+}
+
+/// Many fields and values in a row.
+fn pairs(from: u64, count: u64) -> String {
+    (from..from + count).map(|field| format!("f{field} {field}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Many members in a row.
