@@ -165,6 +165,16 @@ def test_hyperloglogs():
     assert raw.get("{p}to").startswith(b"HYLL\x01") and raw.set("{p}copy", raw.get("{p}to")) and raw.pfcount("{p}copy") == 4
 
 
+def test_sort():
+    r = connect(decode_responses=True)
+    r.rpush("l", 3, 1, 2)
+    r.mset({"w_1": 3, "w_2": 2, "w_3": 1, "n_1": "one", "n_2": "two"})
+    assert r.sort("l") == ["1", "2", "3"] and r.sort("l", desc=True, start=0, num=1) == ["3"]
+    assert r.sort("l", by="w_*", get=["#", "n_*"], groups=True) == [("3", None), ("2", "two"), ("1", "one")]
+    assert r.sort("l", by="w_*", store="to") == 3 and r.lrange("to", 0, -1) == ["3", "2", "1"]
+    assert r.sort_ro("l", alpha=True, get="n_*") == ["one", "two", None]
+
+
 def test_hashes():
     r = connect(decode_responses=True)
     assert r.hset("h", mapping={"name": "Ada", "age": 36}) == 2

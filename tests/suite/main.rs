@@ -35,6 +35,7 @@ mod readme;
 mod real_clients;
 mod scan;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod strings;
 mod transactions;

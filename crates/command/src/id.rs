@@ -53,7 +53,7 @@ commands! {
         PfAdd PfCount PfDebug PfMerge
         // Generic.
         Copy Del Dump Exists Expire ExpireAt ExpireTime Move ObjectEncoding ObjectFreq ObjectIdleTime ObjectRefCount
-        Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Touch Ttl Type Unlink MemoryUsage DebugObject
+        Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Sort SortRo Touch Ttl Type Unlink MemoryUsage DebugObject
         DebugDigestValue
         // Written by nodes into the log, never taken from clients.
         NarfExpire NarfPut NarfFlush NarfPfAdd NarfPfMerge

@@ -7,7 +7,7 @@
 
 use std::iter::Peekable;
 
-use crate::{Group, Spec};
+use crate::{FindKeys, Group, Spec};
 
 /// One argument, or a group of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +102,13 @@ fn settle(arg: &mut Arg, spec: &Spec, keys: &mut usize) {
         // `CLUSTER KEYSLOT key`: it has the form of a key and is none.
         Kind::Key if spec.key_specs.is_empty() => arg.kind = Kind::String,
         Kind::Key => {
+            let is_content =
+                |at: usize| spec.key_specs.get(at).is_some_and(|key| key.find == FindKeys::Content);
+            *keys += usize::from(is_content(*keys));
             arg.key_spec = Some((*keys).min(spec.key_specs.len() - 1));
             *keys += 1;
         }
+        Kind::Pattern => arg.key_spec = spec.key_specs.iter().position(|key| key.find == FindKeys::Content),
         Kind::Integer if arg.name == "increment" && spec.name.ends_with("float") => arg.kind = Kind::Double,
         Kind::Integer if spec.name == "debug|sleep" => arg.kind = Kind::Double,
         // Places, scores or names.
@@ -378,6 +382,11 @@ mod tests {
         );
         check("bitfield_ro", "key:key GET=get:block?**(encoding:string offset:integer)");
         check("pfmerge", "destkey:key sourcekey:key?*");
+        check(
+            "sort",
+            "key:key BY=pattern:pattern? LIMIT=limit:block?(offset:integer count:integer) GET=pattern:pattern?** \
+             order:oneof?(ASC=asc:pure-token DESC=desc:pure-token) ALPHA=alpha:pure-token? STORE=destination:key?",
+        );
         check("setbit", "key:key offset:integer value:integer");
         let unit = "unit:oneof(M=m:pure-token KM=km:pure-token FT=ft:pure-token MI=mi:pure-token)";
         check(
@@ -398,6 +407,7 @@ mod tests {
             |name| arguments(lookup_name(name).unwrap()).iter().map(|arg| arg.key_spec).collect::<Vec<_>>();
         assert_eq!(specs("copy"), [Some(0), Some(1), None, None]);
         assert_eq!(specs("lcs")[..2], [Some(0), Some(0)]);
+        assert_eq!(specs("sort"), [Some(0), Some(1), None, Some(1), None, None, Some(2)]);
         let stored = arguments(lookup_name("georadius").unwrap()).pop().unwrap();
         assert_eq!(stored.args.iter().map(|key| key.key_spec).collect::<Vec<_>>(), [Some(1), Some(2)]);
     }

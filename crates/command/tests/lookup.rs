@@ -112,6 +112,12 @@ fn keys_are_where_redis_has_them() {
     check(&["georadius_ro", "k", "1", "1", "1", "m", "store", "a"], &[1]);
     check(&["georadiusbymember", "k", "store", "1", "m", "store", "a"], &[1, 6]);
     check(&["geosearchstore", "a", "b", "frommember", "store", "byradius", "1", "m"], &[1, 2]);
+    check(
+        &["sort", "k", "by", "store", "get", "store", "limit", "store", "1", "store", "a", "STORE", "by"],
+        &[1, 12],
+    );
+    check(&["sort", "k", "store"], &[1]);
+    check(&["sort_ro", "k", "by", "w_*", "get", "#"], &[1]);
     check(&["ping", "a"], &[]);
     // Channels place a request in Redis Cluster, but they are no keys.
     check(&["spublish", "channel", "message"], &[]);

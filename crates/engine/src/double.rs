@@ -23,6 +23,15 @@ pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
     strtod(text).filter(|read| read.len == text.len()).map(|read| read.value)
 }
 
+/// What `SORT` goes by: as a bound, but not out of range.
+pub(crate) fn parse_weight(text: &[u8]) -> Option<f64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    strtod(text).filter(|read| read.len == text.len() && !read.is_out_of_range).map(|read| read.value)
+}
+
 /// A number at the front of a text.
 struct Read {
     value: f64,
@@ -360,7 +369,13 @@ mod tests {
             assert_eq!(parse_bound(text.as_bytes()), Some(expect), "{text:?}");
         }
         for text in ["nan", "1 ", "a", " ", "(", "0x"] {
+            assert_eq!(parse_weight(text.as_bytes()), None, "{text:?}");
             assert_eq!(parse_bound(text.as_bytes()), None, "{text:?}");
         }
+        assert_eq!(
+            [b"".as_slice(), b" 2\0x", b"inf"].map(parse_weight),
+            [Some(0.0), Some(2.0), Some(f64::INFINITY)]
+        );
+        assert_eq!([b"1e400".as_slice(), b"1e-400"].map(parse_weight), [None, None]);
     }
 }

@@ -155,6 +155,8 @@ pub enum RequestError<'a> {
     NoShape(&'a [u8]),
     /// `ANY` without `COUNT`.
     AnyWithoutCount,
+    /// An element of `SORT`, or what it goes by, is no number.
+    NotWeights,
     /// A string that is no HyperLogLog.
     NotHll,
     /// A HyperLogLog whose registers do not add up.
@@ -369,6 +371,7 @@ impl RequestError<'_> {
             RequestError::GeoSearchStoreWith => {
                 "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
             }
+            RequestError::NotWeights => "ERR One or more scores can't be converted into double",
             RequestError::NotHll => "WRONGTYPE Key is not a valid HyperLogLog string value.",
             RequestError::CorruptedHll => "INVALIDOBJ Corrupted HLL object detected",
             RequestError::HllNotSparse => "ERR HLL encoding is not sparse",

@@ -26,6 +26,7 @@ use crate::family::object::{Fact, MemoryUsage, Object};
 use crate::family::options::{Since, Unit};
 use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandMember, SRem, SScan};
 use crate::family::set_algebra::{SCombine, SInterCard, algebra_of};
+use crate::family::sort::Sort;
 use crate::family::string::{
     Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
 };
@@ -203,6 +204,8 @@ macro_rules! with_operation {
             DataCommand::Rename => run!(Rename::parse(args)),
             DataCommand::RenameNx => run!(Rename::if_absent(args)),
             DataCommand::Restore => run!(Restore::parse(args)),
+            DataCommand::Sort => run!(Sort::parse(args)),
+            DataCommand::SortRo => run!(Sort::read_only(args)),
             DataCommand::Touch => run!(Count::parse(args, Each::Touch)),
             DataCommand::Type => run!(TypeOf::parse(args)),
 

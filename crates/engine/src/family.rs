@@ -27,6 +27,7 @@ pub(crate) mod options;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod set_algebra;
+pub(crate) mod sort;
 pub(crate) mod string;
 pub(crate) mod zset;
 pub(crate) mod zset_algebra;

@@ -64,6 +64,7 @@ pub use error::RequestError;
 pub use execute::{check, execute};
 pub use family::hyperloglog::SPARSE_MAX;
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
+pub use family::sort::{SortPattern, sort_patterns, sorted_bytes};
 pub use hyperloglog::self_test as hyperloglog_self_test;
 pub use keyspace::{Keyspace, Lookups};
 pub use record::{RecordError, encode_entry};

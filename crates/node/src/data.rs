@@ -2,7 +2,7 @@
 
 use base::{AckLevel, Args, DbIndex, I64_TEXT_MAX, Millis, PartitionId, WorkerId, parse_i64};
 use command::{DataCommand, Lookup, Run, Spec};
-use engine::{Access, KeyspaceSet, Store};
+use engine::{Access, Keyspace, KeyspaceSet, Store};
 use resp::{Reply, Version};
 
 use crate::borrow::AtHand;
@@ -156,7 +156,7 @@ impl Worker {
         let mut keys = spec.keys_of(args);
         let Some(first) = keys.next() else { return Place::One(PartitionId(0)) };
         let one = self.router.partition(db, args.at(first));
-        if keys.len() == 0 && !matches!(command, DataCommand::Move) {
+        if keys.len() == 0 && !reaches_further(command) {
             return Place::One(one);
         }
         let ids = self.partitions_for(db, command, spec, args);
@@ -175,6 +175,15 @@ impl Worker {
             spec.keys_of(args).map(|index| self.router.partition(db, args.at(index))).collect();
         if let Some((other, key)) = other_database(command, args) {
             ids.push(self.router.partition(other, key));
+        }
+        if matches!(command, DataCommand::Sort | DataCommand::SortRo) && db == DbIndex::ZERO {
+            for pattern in engine::sort_patterns(args) {
+                match pattern.slot() {
+                    Some(slot) => ids.push(self.router.partition_of_slot(slot)),
+                    // Which keys it names is known only when the elements are.
+                    None => ids.extend(self.router.partitions_of(db)),
+                }
+            }
         }
         ids.sort_unstable();
         ids.dedup();
@@ -215,6 +224,10 @@ impl Worker {
     /// Bytes of the value that a request carries from one key to another: its words do not tell, the log holds
     /// it all. Zero while the value is away; it is asked again once it is at hand.
     pub(crate) fn carried_bytes(&self, db: DbIndex, spec: &Spec, args: Args<'_>) -> usize {
+        if spec.run == Run::Data(DataCommand::Sort) {
+            let mut places = LookedAt(self);
+            return engine::sorted_bytes(args, &Store::over(&mut places, db, self.now.millis(), 0));
+        }
         if stores_result(spec) {
             let of = |at| {
                 let entry =
@@ -409,6 +422,24 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::BitOp
         )
     )
+}
+
+/// Whether a request may need more than the keys in it.
+fn reaches_further(command: DataCommand) -> bool {
+    matches!(command, DataCommand::Move | DataCommand::Sort | DataCommand::SortRo)
+}
+
+/// The partitions at hand, to be looked at only.
+struct LookedAt<'a>(&'a Worker);
+
+impl KeyspaceSet for LookedAt<'_> {
+    fn keyspace_of(&mut self, _: DbIndex, _: &[u8]) -> Option<&mut Keyspace> {
+        None
+    }
+
+    fn existing(&self, db: DbIndex, key: &[u8]) -> Option<&Keyspace> {
+        self.0.place_of(self.0.router.partition(db, key))?.existing(db)
+    }
 }
 
 /// Whether a command may reach into another database than the selected one, so that it must see both.

@@ -1,6 +1,6 @@
 //! A client's request where partitions may be led by other nodes: read here if that is safe, else sent on its way.
 
-use base::{Args, PartitionId};
+use base::{Args, DbIndex, PartitionId};
 use command::{DataCommand, NodeCommand, Spec};
 use resp::Reply;
 
@@ -12,6 +12,20 @@ use crate::partition::Operation;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, Stall};
 use crate::worker::Worker;
+
+/// Why a `SORT` must not be run where keys of database 0 may be on other nodes: patterns must name keys of the slot of
+/// the sorted key.
+fn sort_refused(db: DbIndex, command: DataCommand, args: Args<'_>) -> Option<String> {
+    if !matches!(command, DataCommand::Sort | DataCommand::SortRo) || db != DbIndex::ZERO {
+        return None;
+    }
+    let slot = base::slot_of(args.at(1));
+    let elsewhere = engine::sort_patterns(args).find(|pattern| pattern.slot() != Some(slot))?;
+    let option = elsewhere.option;
+    Some(format!(
+        "ERR {option} option of SORT denied in cluster mode when keys formed by the pattern may be in different slots."
+    ))
+}
 
 /// Requests of one client under way; it is read no further until some are answered.
 const UNDER_WAY_MAX: usize = 8192;
@@ -29,6 +43,11 @@ impl Worker {
         if session.output.waiting() >= UNDER_WAY_MAX {
             session.stall = Some(Stall::Drain);
             return Taken::Later;
+        }
+        if let Some(refusal) = sort_refused(session.db, command, args) {
+            self.stats.errors += 1;
+            Reply::new(session.output.end(), session.version).error(refusal);
+            return Taken::Done;
         }
         match self.place(session.db, command, spec, args) {
             Place::One(id) if spec.is_write() || !self.read_here(session, id, spec, args) => {

@@ -10,6 +10,7 @@
 //! - a list that Redis 7.2 would keep in its small form is a `quicklist` in Redis 7.0;
 //! - scores are written with 17 digits by Redis 7.0 and with as few as say the same number by 7.2; a big sorted set of
 //!   Redis keeps the sign of a zero;
+//! - what `SORT` leaves unsorted, or what weighs the same as text, Redis returns in the order of its tables;
 //! - distances are rounded by Redis 7.0 to the nearest of four decimals, by 7.2 after a product that is rounded itself;
 //! - Redis 7.2 takes the big form of a sorted set for many members at once before it looks how many of them are the same;
 //! - a hash, set or sorted set that `SWAPDB` moved is stored anew, so here it may be small again where Redis keeps its table, and
@@ -33,6 +34,8 @@ pub(crate) enum Class {
     Count,
     /// To the byte, but for the digits of scores.
     Scores,
+    /// As `SORT` was asked: to the byte where that says the order.
+    Sorted { is_ordered: bool, is_cut: bool },
     /// To the byte, but for the last decimal of distances.
     Distances,
     /// To the byte, but for small forms.
@@ -69,6 +72,15 @@ pub(crate) fn class(args: &[Vec<u8>]) -> Class {
         ("ZADD" | "ZINCRBY" | "ZSCORE" | "ZMSCORE", _) => Class::Scores,
         ("ZRANGE" | "ZREVRANGE" | "ZRANGEBYSCORE" | "ZREVRANGEBYSCORE", _) => Class::Scores,
         ("ZPOPMIN" | "ZPOPMAX" | "ZMPOP" | "ZUNION" | "ZINTER" | "ZDIFF", _) => Class::Scores,
+        ("SORT" | "SORT_RO", _) => {
+            let has =
+                |option: &str| args.iter().skip(2).any(|arg| arg.eq_ignore_ascii_case(option.as_bytes()));
+            let by = args.windows(2).skip(2).filter(|pair| pair[0].eq_ignore_ascii_case(b"by"));
+            let is_unsorted = by.clone().any(|pair| !pair[1].contains(&b'*'));
+            let has_ties = has("ALPHA") && by.count() > 0;
+            let is_ordered = has("STORE") || !(is_unsorted || has_ties);
+            Class::Sorted { is_ordered, is_cut: has("LIMIT") }
+        }
         ("GEODIST" | "GEOSEARCH" | "GEORADIUS" | "GEORADIUS_RO", _) => Class::Distances,
         ("GEORADIUSBYMEMBER" | "GEORADIUSBYMEMBER_RO", _) => Class::Distances,
         ("OBJECT", Some("REFCOUNT" | "IDLETIME")) | ("MEMORY", _) | ("CLIENT", Some("ID")) => Class::Shape,
@@ -99,6 +111,19 @@ pub(crate) fn equal(class: Class, reference: &Value, subject: &Value) -> bool {
         Class::Exact => reference == subject,
         Class::Scores => same_scores(reference, subject),
         Class::Distances => same_distances(reference, subject),
+        Class::Sorted { is_ordered, is_cut } => {
+            // What differs only behind a zero byte is the same to Redis.
+            let has_zero = |value: &Value| match value {
+                Value::Array(items) => {
+                    items.iter().any(|item| matches!(item, Value::Bulk(b) if b.contains(&0)))
+                }
+                _ => false,
+            };
+            let is_ordered = is_ordered && !has_zero(reference) && !has_zero(subject);
+            reference == subject
+                || !is_ordered && is_cut && size(reference) == size(subject)
+                || !is_ordered && reference.clone().sorted() == subject.clone().sorted()
+        }
         Class::Encoding => {
             let is =
                 |value: &Value, name: &str| matches!(value, Value::Bulk(text) if text == name.as_bytes());

@@ -173,6 +173,23 @@ pub(super) const ROWS: &[Row] = &[
         .cost("O(1) a call, O(N) for a whole round, N the number of keys")
         .tips(&["nondeterministic_output", "request_policy:special"])
         .summary("Walks over the keys of the database, some at each call."),
+    data(Sort, "sort", -2, WRITE | DENYOOM)
+        .since("1.0.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS), content(RO | ACCESS), stored(2, OW | UPDATE)])
+        .categories(&[Category::Set, Category::SortedSet, Category::List, Category::Dangerous])
+        .syntax(
+            "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE \
+             destination]",
+        )
+        .cost("O(N + M*log N), N the elements, M those returned; O(N) if they are not sorted")
+        .summary("Returns or stores the elements of a list, set or sorted set in order of themselves or of other keys."),
+    data(SortRo, "sort_ro", -2, READONLY)
+        .since("7.0.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS), content(RO | ACCESS)])
+        .categories(&[Category::Set, Category::SortedSet, Category::List, Category::Dangerous])
+        .syntax("key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]")
+        .cost("O(N + M*log N), N the elements, M those returned; O(N) if they are not sorted")
+        .summary("Returns the elements of a list, set or sorted set in order of themselves or of other keys."),
     data(Touch, "touch", -2, READONLY | FAST)
         .since("3.2.1")
         .keys(&[key(1, -1, 1, RO)])

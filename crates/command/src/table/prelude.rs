@@ -93,6 +93,16 @@ pub(super) const fn behind(word: &'static str, from: u8, access: u16) -> KeySpec
     KeySpec { find: FindKeys::Behind { word, from }, access: KeyAccess::from_bits(access) }
 }
 
+/// Keys whose names come out of what the first key holds.
+pub(super) const fn content(access: u16) -> KeySpec {
+    KeySpec { find: FindKeys::Content, access: KeyAccess::from_bits(access) }
+}
+
+/// The key behind the option that says where to store, the last one if there are several.
+pub(super) const fn stored(from: u8, access: u16) -> KeySpec {
+    KeySpec { find: FindKeys::Stored(StoreOption { from }), access: KeyAccess::from_bits(access) }
+}
+
 /// A row as it is written. The table copies the specs and puts subcommands behind their parents.
 #[derive(Clone, Copy)]
 pub(in crate::table) struct Row {

@@ -586,6 +586,14 @@ impl Requests {
                 self.push_each(request, "integer");
                 self.some(request, "key");
             }
+            Sort | SortRo => {
+                self.push_each(request, "key");
+                let by = ["BY {k}*", "BY nosort", "BY {k}*->field", "BY *", "ALPHA BY {k}*"];
+                self.options(request, &by);
+                self.options(request, &["GET #", "GET {k}*", "GET {k}*->f1", "GET x"]);
+                self.options(request, &["ALPHA", "DESC", "ASC", "LIMIT integer integer", "LIMIT 1 3"]);
+                self.options(request, &["STORE key"]);
+            }
             Copy => {
                 self.push_each(request, "key key");
                 self.options(request, &["REPLACE", "DB 0", "DB integer", "DB 99"]);
@@ -691,6 +699,8 @@ impl Requests {
                     "SAMPLES",
                     "STORE",
                     "STOREDIST",
+                    "ALPHA",
+                    "BY",
                     "BYBOX",
                     "FROMLONLAT",
                     "m",

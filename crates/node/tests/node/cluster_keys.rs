@@ -57,3 +57,33 @@ fn searches_are_stored_within_a_partition_and_replicas_agree() {
     refused_for_some(&mut world, client, "GEORADIUSBYMEMBER {g}from m7 300 mi STOREDIST @");
     all_hold_the_same(&mut world);
 }
+
+const SORT_DENIED: &str =
+    "option of SORT denied in cluster mode when keys formed by the pattern may be in different slots.)";
+
+#[test]
+fn sort_reaches_no_further_than_its_slot_and_replicas_agree() {
+    let mut world = World::of(3, 33);
+    let client = world.connect(2);
+    for n in 0..9 {
+        assert_eq!(world.ask(client, &format!("SADD {{s}}set {n}")), "1");
+        assert_eq!(world.ask(client, &format!("SET {{s}}w_{n} {}", n * 5 % 9)), "OK");
+    }
+    let sorted = r#"["0" "2" "4" "6" "8" "1" "3" "5" "7"]"#;
+    assert_eq!(world.ask(client, "SORT {s}set BY {s}w_*"), sorted);
+    assert_eq!(world.ask(client, "SORT_RO {s}set BY {s}w_* GET #"), sorted);
+    assert_eq!(world.ask(client, "SORT {s}set BY {s}w_* STORE {s}to"), "9");
+    assert_eq!(world.ask(client, "LRANGE {s}to 0 -1"), sorted);
+    assert_eq!(world.ask(client, "SORT {s}set BY nosort STORE {s}too"), "9");
+    assert_eq!(world.ask(client, "SORT {s}set BY w_*"), format!("(ERR BY {SORT_DENIED}"));
+    assert_eq!(world.ask(client, "SORT {s}set BY {s}w_* GET {t}w_*"), format!("(ERR GET {SORT_DENIED}"));
+    assert_eq!(world.ask(client, "SORT_RO {s}set BY w_{s*}"), format!("(ERR BY {SORT_DENIED}"));
+    refused_for_some(&mut world, client, "SORT {s}set STORE @");
+    // The other databases are whole in one partition.
+    assert_eq!(world.ask(client, "SELECT 4"), "OK");
+    assert_eq!(world.ask(client, "MSET w_1 2 w_2 1"), "OK");
+    assert_eq!(world.ask(client, "RPUSH list 1 2"), "2");
+    assert_eq!(world.ask(client, "SORT list BY w_* GET w_* STORE to"), "2");
+    assert_eq!(world.ask(client, "LRANGE to 0 -1"), r#"["1" "2"]"#);
+    all_hold_the_same(&mut world);
+}

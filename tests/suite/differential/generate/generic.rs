@@ -44,6 +44,8 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
         DataCommand::Rename => args("RENAME", [g.key(), g.key()]),
         DataCommand::RenameNx => args("RENAMENX", [g.key(), g.key()]),
         DataCommand::Restore => restore(g),
+        DataCommand::Sort => sort("SORT", true, g),
+        DataCommand::SortRo => sort("SORT_RO", false, g),
         DataCommand::Touch => g.several("TOUCH", 4, Generator::key),
         DataCommand::Ttl => args("TTL", [g.key()]),
         DataCommand::Type => args("TYPE", [g.key()]),
@@ -114,5 +116,39 @@ fn deadline(name: &str, g: &mut Generator, far: impl Fn(&mut Generator) -> i64) 
     all.extend(
         g.line(&["", "", "", "NX", "XX", "GT", "LT", "XX GT", "XX LT", "NX GT", "GT LT", "BANANA", "nx xx"]),
     );
+    all
+}
+
+/// Members are mostly small numbers, which name other keys behind a `k`.
+fn sort(name: &str, stores: bool, g: &mut Generator) -> Args {
+    let mut all = args(name, [g.key()]);
+    let by = g.line(&["", "", "BY nosort", "BY k*", "BY k*", "BY k*->f1", "by k*->f2", "BY #", "BY"]);
+    let alphabetic = g.random.chance(1, 2);
+    let stores = stores && g.random.chance(1, 3);
+    // What weighs the same as text is left by Redis as it finds it, and a set is found in any order.
+    let has_ties = alphabetic && by.len() > 1;
+    all.extend(by);
+    if alphabetic {
+        all.push(g.pick(&["ALPHA", "alpha"]));
+    }
+    all.extend(g.line(&["", "ASC", "DESC", "desc"]));
+    all.extend(g.line(&[
+        "",
+        "",
+        "",
+        "LIMIT 0 2",
+        "LIMIT 1 3",
+        "LIMIT -1 2",
+        "LIMIT 2 -1",
+        "LIMIT 1 0",
+        "LIMIT x 1",
+        "LIMIT 1",
+    ]));
+    for _ in 0..g.random.below(3) {
+        all.extend(g.line(&["GET #", "GET k*", "GET k*->f1", "get nothing", "GET"]));
+    }
+    if stores && !has_ties {
+        all.extend([owned("STORE"), g.key()]);
+    }
     all
 }
