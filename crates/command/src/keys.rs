@@ -57,6 +57,15 @@ impl KeysOf {
     }
 }
 
+impl KeysOf {
+    /// Whether `index` is still to come.
+    pub(crate) fn contains(&self, index: usize) -> bool {
+        let is_in_row =
+            (self.next..self.end).contains(&index) && (index - self.next).is_multiple_of(self.step);
+        is_in_row || self.lone != 0 && self.lone == index
+    }
+}
+
 impl Iterator for KeysOf {
     type Item = usize;
 

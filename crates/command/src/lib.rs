@@ -25,6 +25,7 @@ mod reference;
 mod spec;
 pub mod syntax;
 mod table;
+mod uses;
 
 pub use hint::{hint, next_value, next_words};
 pub use id::{DataCommand, NodeCommand};
@@ -32,3 +33,5 @@ pub use keys::{CountedKeys, FindKeys, KeyAccess, KeyRange, KeySpec, KeysOf, Mova
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
 pub use reference::reference_markdown;
 pub use spec::{Categories, Category, Deprecated, Flags, Group, Run, Spec, Split};
+pub use table::LEN as ROWS;
+pub use uses::{ChannelName, KeyUse, UnsureKeys};

@@ -52,6 +52,7 @@ pub struct Spec {
     /// Lower case; `parent|sub` for a subcommand.
     pub name: &'static str,
     pub(crate) subcommands: Subcommands,
+    pub(crate) index: u16,
     /// The family it is documented with.
     pub group: Group,
     /// ACL categories.
@@ -125,6 +126,12 @@ impl Spec {
             None => self.keys.of(args.len()),
             Some(movable) => movable.of(args),
         }
+    }
+
+    /// Its place among [`all`](crate::all) rows, for sets of commands in memory. It means nothing outside this process.
+    #[inline]
+    pub fn index(&self) -> usize {
+        usize::from(self.index)
     }
 
     /// The parent's name; `None` unless this is a subcommand.

@@ -41,7 +41,8 @@ const GROUPS: [&[Row]; 14] = [
     cluster::ROWS,
 ];
 
-const LEN: usize = {
+/// How many rows there are, internal ones and those of subcommands included.
+pub const LEN: usize = {
     let mut len = 0;
     let mut group = 0;
     while group < GROUPS.len() {
@@ -65,11 +66,13 @@ pub(crate) static TABLE: [Spec; LEN] = {
         while row < GROUPS[group].len() {
             let Row { mut spec, subcommands } = GROUPS[group][row];
             spec.subcommands = Subcommands { first: len as u16 + 1, len: subcommands.len() as u16 };
+            spec.index = len as u16;
             table[len] = spec;
             len += 1;
             let mut sub = 0;
             while sub < subcommands.len() {
                 table[len] = subcommands[sub].spec;
+                table[len].index = len as u16;
                 len += 1;
                 sub += 1;
             }

@@ -182,6 +182,26 @@ proptest! {
         }
     }
 
+    /// Access control asks about these keys, the router goes to those: a difference would be a way around the rules.
+    #[test]
+    fn keys_that_are_touched_are_asked_about(
+        spec in any_spec(),
+        words in proptest::collection::vec(prop::sample::select(vec!["0", "1", "2", "3", "-1", "x", "GET", "STORE", "storedist", "COUNT", "by", "99999999999999999999"]), 0..9),
+    ) {
+        let request = Request::from_parts(&words);
+        let args = request.args();
+        let touched: Vec<usize> = spec.keys_of(args).collect();
+        match spec.key_uses(args) {
+            Ok(uses) => {
+                let asked: Vec<usize> = uses.map(|used| used.index).collect();
+                prop_assert!(touched.iter().all(|index| asked.contains(index)), "{:?} of {:?}", asked, touched);
+                prop_assert!(asked.iter().all(|index| *index > 0 && *index < words.len()));
+                prop_assert!(asked.len() == touched.len() || spec.movable.is_some());
+            }
+            Err(_) => prop_assert!(spec.movable.is_some()),
+        }
+    }
+
     #[test]
     fn hints_and_help_take_any_words(spec in any_spec(), words in proptest::collection::vec("[A-Za-z0-9 ]{0,9}", 0..8)) {
         let typed: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -122,6 +122,7 @@ impl Row {
             flags,
             name,
             subcommands: Subcommands::NONE,
+            index: 0,
             group,
             categories: categories_of_flags(flags, categories_of_group(group, run)),
             key_specs: &[],

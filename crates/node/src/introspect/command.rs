@@ -5,10 +5,7 @@
 
 use base::Args;
 use command::syntax::{self, Arg, Kind};
-use command::{
-    Category, DataCommand, FindKeys, KeyAccess, KeyRange, KeySpec, Lookup, Movable, NodeCommand, Run, Spec,
-    help,
-};
+use command::{Category, FindKeys, KeyRange, KeySpec, KeyUse, Lookup, Movable, NodeCommand, Spec, help};
 use engine::glob::{self, Case};
 use resp::Reply;
 
@@ -268,14 +265,12 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     if spec.is_internal() {
         return reply.error("ERR Invalid command specified");
     }
-    if spec.keys == KeyRange::NONE && spec.movable.is_none() {
+    if !spec.has_keys() {
         return reply.error("ERR The command has no key arguments");
     }
     if !spec.arity_ok(request.len()) {
         return reply.error("ERR Invalid number of arguments specified for command");
     }
-    let found = || spec.key_specs.iter().flat_map(|key| key.of(request).map(move |at| (key, at)));
-    // A number of keys that is none, or is not right.
     let is_wrong = match spec.movable {
         Some(Movable::Counted(_)) => spec.key_specs.last().is_some_and(|key| key.of(request).len() == 0),
         Some(Movable::Stored(_)) => false,
@@ -289,51 +284,18 @@ fn keys(request: Args<'_>, form: KeysForm, reply: &mut Reply<'_>) {
     if is_wrong {
         return reply.error("ERR Invalid arguments specified for command");
     }
-    reply.array(found().count());
-    for (key, at) in found() {
+    let found = spec.named_keys(request);
+    reply.array(found.clone().count());
+    for KeyUse { index, access } in found {
         match form {
-            KeysForm::Names => reply.bulk(request.at(at)),
+            KeysForm::Names => reply.bulk(request.at(index)),
             KeysForm::NamesAndFlags => {
                 reply.array(2);
-                reply.bulk(request.at(at));
-                statuses(access(spec, key, request).names(), reply);
+                reply.bulk(request.at(index));
+                statuses(access.names(), reply);
             }
         }
     }
-}
-
-/// What happens to a key in this very request: `SET` with and without `GET`, and `BITFIELD`, make a difference.
-fn access(spec: &Spec, key: &KeySpec, request: Args<'_>) -> KeyAccess {
-    if !key.access.contains(KeyAccess::VARIABLE) {
-        return key.access;
-    }
-    if spec.run == Run::Data(DataCommand::BitField) {
-        return match reads_only(request.tail(2)) {
-            true => KeyAccess::RO.and(KeyAccess::ACCESS),
-            false => KeyAccess::RW.and(KeyAccess::ACCESS).and(KeyAccess::UPDATE),
-        };
-    }
-    let returns_old = request.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"get"));
-    match returns_old {
-        true => KeyAccess::RW.and(KeyAccess::ACCESS).and(KeyAccess::UPDATE),
-        false => KeyAccess::OW.and(KeyAccess::UPDATE),
-    }
-}
-
-/// Whether no step of `BITFIELD` writes. What is no step might.
-fn reads_only(steps: Args<'_>) -> bool {
-    let mut at = 0;
-    while let Some(word) = steps.get(at) {
-        let follow = steps.len() - at - 1;
-        at += if word.eq_ignore_ascii_case(b"get") && follow >= 2 {
-            3
-        } else if word.eq_ignore_ascii_case(b"overflow") && follow >= 1 {
-            2
-        } else {
-            return false;
-        };
-    }
-    true
 }
 
 #[cfg(test)]
