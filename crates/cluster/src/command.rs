@@ -13,6 +13,7 @@ use crate::member::{
     ADDRESS_BYTES_MAX, MemberKind, MemberState, NAME_BYTES_MAX, Newcomer, VERSION_BYTES_MAX,
 };
 use crate::token::TokenHash;
+use crate::users::{UserChange, read_changes, write_changes};
 use crate::wire::{Read, Reader, Writer};
 
 /// Most replicas of a partition.
@@ -149,6 +150,13 @@ pub enum Command {
         /// Its value; none deletes it.
         value: Option<String>,
     },
+    /// Change users.
+    SetUsers {
+        /// What becomes of which.
+        changes: Vec<UserChange>,
+        /// The version of the list of users that was looked at; refused if it has changed.
+        based_on: u64,
+    },
 }
 
 const FOUND: u8 = 1;
@@ -163,6 +171,7 @@ const REMOVE: u8 = 9;
 const PLACE: u8 = 10;
 const SET_REPLICAS: u8 = 11;
 const SET: u8 = 12;
+const SET_USERS: u8 = 13;
 
 impl Command {
     /// The bytes of the command.
@@ -249,6 +258,11 @@ impl Command {
                     }
                 }
             }
+            Command::SetUsers { changes, based_on } => {
+                out.u8(SET_USERS);
+                out.u64(*based_on);
+                write_changes(changes, &mut out);
+            }
         }
         out.finish()
     }
@@ -314,6 +328,10 @@ impl Command {
                     true => Some(reader.text("value of a setting", SETTING_VALUE_BYTES_MAX)?),
                 },
             },
+            SET_USERS => {
+                let based_on = reader.u64()?;
+                Command::SetUsers { changes: read_changes(reader)?, based_on }
+            }
             kind => return Err(DecodeError::UnknownKind { what: "cluster command", kind }),
         })
     }

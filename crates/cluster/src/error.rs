@@ -161,6 +161,9 @@ pub enum Refused {
         /// What is now.
         version: u64,
     },
+    /// The users were changed since the change was thought out.
+    #[error("{}", crate::users::USERS_CHANGED)]
+    UsersChanged,
     /// The placement breaks a rule; nothing of it was applied.
     #[error("placement of partition {} refused: {rule}; plan again", .partition.0)]
     BadPlacement {

@@ -45,6 +45,7 @@ mod member;
 mod meta;
 pub mod placement;
 mod token;
+mod users;
 mod wire;
 
 pub use command::{
@@ -61,3 +62,7 @@ pub use meta::{
     TOMBSTONES_MAX, Target, Token,
 };
 pub use token::{Fingerprint, JoinToken, Secret, TOKEN_ADDRESSES_MAX, TokenError, TokenHash};
+pub use users::{
+    Definition, USER_DEFINITION_BYTES_MAX, USER_NAME_BYTES_MAX, USERS_BYTES_MAX, USERS_CHANGED, USERS_MAX,
+    UserChange, Users,
+};

@@ -16,6 +16,7 @@ use base::{Millis, NodeId, PartitionId, Slot};
 use crate::command::{HashSeed, REPLICAS_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX};
 use crate::member::{Member, MemberKind, MemberState};
 use crate::token::TokenHash;
+use crate::users::Users;
 
 pub use apply::Applied;
 pub use voters::META_VOTERS_MAX;
@@ -62,6 +63,7 @@ pub struct Meta {
     targets: Vec<Target>,
     tokens: BTreeMap<TokenHash, Token>,
     settings: BTreeMap<String, String>,
+    users: Users,
     /// Ascending. Kept, not derived from the members: who voted before goes on voting.
     voters: Vec<NodeId>,
 }
@@ -177,6 +179,11 @@ impl Meta {
         self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// The users.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
     fn settings_bytes(&self) -> usize {
         self.settings.iter().map(|(key, value)| key.len() + value.len()).sum()
     }
@@ -282,7 +289,8 @@ impl Meta {
             (self.settings_bytes() <= SETTINGS_BYTES_MAX, "settings are not too large together"),
             (self.settings.iter().all(is_sized), "no setting is too large"),
         ];
-        first_broken(&rules)
+        first_broken(&rules)?;
+        self.users.check()
     }
 }
 

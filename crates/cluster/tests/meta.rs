@@ -7,8 +7,8 @@ mod checks;
 use base::{Millis, NodeId, PartitionId, Random};
 use checks::{check_bytes, check_command};
 use cluster::{
-    Admission, Applied, Command, Founding, HashSeed, MemberKind, MemberState, Meta, Move, Newcomer, Refused,
-    Secret, TokenHash,
+    Admission, Applied, Command, Definition, Founding, HashSeed, MemberKind, MemberState, Meta, Move,
+    Newcomer, Refused, Secret, TokenHash, UserChange,
 };
 
 fn node(number: u128) -> NodeId {
@@ -184,7 +184,7 @@ fn random_command(random: &mut Random, meta: &Meta) -> Command {
         MemberState::Down,
         MemberState::Removed,
     ];
-    match random.below(14) {
+    match random.below(16) {
         0 => found(),
         1 => Command::AddToken { hash: token(), expires: Millis(random.below(3000)) },
         2 => Command::RevokeToken { hash: token() },
@@ -195,6 +195,13 @@ fn random_command(random: &mut Random, meta: &Meta) -> Command {
         9 => Command::Leave { node: node(number) },
         10 => Command::Remove { node: node(number) },
         11 => Command::SetReplicas { replicas: random.below(9) as u8 },
+        13 | 14 => {
+            let definition =
+                random.chance(2, 3).then(|| Definition(format!("on +{number}").into_bytes().into()));
+            let change = UserChange { name: format!("u{number}").into_bytes().into(), definition };
+            let based_on = meta.users().version().saturating_sub(random.below(5) / 4);
+            Command::SetUsers { changes: vec![change], based_on }
+        }
         12 => Command::Set { key: format!("k{number}"), value: random.chance(1, 2).then(|| "v".to_owned()) },
         _ => {
             let voters: Vec<u128> = (0..random.below(4)).map(|_| 1 + u128::from(random.below(8))).collect();

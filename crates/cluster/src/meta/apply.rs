@@ -56,6 +56,7 @@ impl Meta {
             Command::Place { moves, based_on } => self.place(moves, *based_on),
             Command::SetReplicas { replicas } => self.set_replicas(*replicas),
             Command::Set { key, value } => self.set(key, value.as_deref()),
+            Command::SetUsers { changes, based_on } => self.users.apply(changes, *based_on),
         }
     }
 

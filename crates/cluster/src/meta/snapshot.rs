@@ -14,9 +14,12 @@ use crate::command::{
 use crate::error::DecodeError;
 use crate::member::{ADDRESS_BYTES_MAX, Member, NAME_BYTES_MAX, VERSION_BYTES_MAX};
 use crate::token::TokenHash;
+use crate::users::Users;
 use crate::wire::{Read, Reader, Writer};
 
-const VERSION: u8 = 1;
+/// A state without users is written as before there were any, so that older nodes can read it.
+const WITHOUT_USERS: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of a member whose texts are all empty: no member takes fewer.
 const MEMBER_BYTES_MIN: usize = 16 + 4 * 4 + 1 + 1 + 4 + 8 + 8 + 8;
@@ -28,7 +31,8 @@ impl Meta {
     /// The bytes of the state.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.u8(VERSION);
+        let has_users = self.users.version() > 0;
+        out.u8(if has_users { VERSION } else { WITHOUT_USERS });
         out.u128(self.cluster);
         out.text(&self.name);
         out.u64(self.version);
@@ -58,6 +62,9 @@ impl Meta {
         }
         out.count(self.voters.len());
         self.voters.iter().for_each(|&voter| out.node(voter));
+        if has_users {
+            self.users.write(&mut out);
+        }
         out.finish()
     }
 
@@ -65,10 +72,10 @@ impl Meta {
     pub fn decode(bytes: &[u8]) -> Result<Meta, DecodeError> {
         let mut reader = Reader::new(bytes);
         let found = reader.u8()?;
-        if found != VERSION {
+        if found != VERSION && found != WITHOUT_USERS {
             return Err(DecodeError::Version { what: "a cluster's state", found, known: VERSION });
         }
-        let meta = Meta {
+        let mut meta = Meta {
             cluster: reader.u128()?,
             name: reader.text("cluster name", NAME_BYTES_MAX)?,
             version: reader.u64()?,
@@ -80,7 +87,14 @@ impl Meta {
             tokens: read_tokens(&mut reader)?,
             settings: read_settings(&mut reader)?,
             voters: read_meta_voters(&mut reader)?,
+            users: Users::default(),
         };
+        if found == VERSION {
+            meta.users = Users::read(&mut reader)?;
+            if meta.users.version() == 0 {
+                return Err(DecodeError::NotCanonical("a list of users was changed at least once"));
+            }
+        }
         reader.finish()?;
         meta.check().map_err(DecodeError::Contradiction)?;
         Ok(meta)
