@@ -354,6 +354,49 @@ def test_async_client():
     asyncio.run(work())
 
 
+def test_users():
+    root = connect(decode_responses=True)
+    assert root.acl_whoami() == "default"
+    assert "read" in root.acl_cat() and "get" in root.acl_cat("read")
+    root.acl_setuser(
+        "reader",
+        enabled=True,
+        passwords=["+sesame"],
+        categories=["+@read"],
+        commands=["+set", "-keys"],
+        keys=["app:*"],
+        channels=["news"],
+        selectors=[("+del", "~tmp:*")],
+    )
+    user = root.acl_getuser("reader")
+    assert user["enabled"] and user["keys"] == ["~app:*"] and user["channels"] == ["&news"], user
+    assert len(user["passwords"]) == 1 and len(user["selectors"]) == 1, user
+    assert root.acl_users() == ["default", "reader"]
+    assert any(line.startswith("user reader on ") for line in root.acl_list())
+    reader = connect(username="reader", password="sesame", decode_responses=True)
+    reader.set("app:1", "x")
+    assert reader.get("app:1") == "x"
+    assert reader.delete("tmp:1") == 0
+    for forbidden in (lambda: reader.get("other"), lambda: reader.keys("*"), lambda: reader.delete("app:1")):
+        try:
+            forbidden()
+        except redis.exceptions.NoPermissionError:
+            continue
+        raise AssertionError("it was allowed")
+    assert root.acl_dryrun("reader", "get", "app:1") == "OK"
+    log = root.acl_log()
+    assert {entry["reason"] for entry in log} == {"key", "command"}, log
+    assert log[0]["username"] == "reader" and log[0]["client-info"]["user"] == "reader", log
+    try:
+        connect(username="reader", password="wrong").ping()
+        raise AssertionError("a wrong password was right")
+    except redis.exceptions.AuthenticationError:
+        pass
+    assert len(root.acl_genpass()) == 64
+    assert root.acl_deluser("reader") == 1
+    assert root.acl_log_reset()
+
+
 def main():
     tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
     failed = []

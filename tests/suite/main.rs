@@ -39,3 +39,5 @@ mod sort;
 mod sorted_sets;
 mod strings;
 mod transactions;
+mod users;
+mod users_differential;

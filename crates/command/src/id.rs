@@ -77,6 +77,8 @@ commands! {
         // Whole databases.
         DbSize FlushAll FlushDb Keys Migrate RandomKey Scan SwapDb Wait WaitAof ObjectHelp
         // Server.
+        AclCat AclDelUser AclDryRun AclGenPass AclGetUser AclHelp AclList AclLoad AclLog AclSave AclSetUser AclUsers
+        AclWhoAmI
         BgRewriteAof BgSave Command CommandCount CommandDocs CommandGetKeys CommandGetKeysAndFlags CommandHelp
         CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest
         DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave Lolwut MemoryDoctor MemoryHelp

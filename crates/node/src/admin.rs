@@ -7,11 +7,16 @@ use base::{Args, WorkerId, parse_i64, slot_of};
 use command::NodeCommand;
 use resp::Reply;
 
+use crate::acl::Known;
+use crate::acl::password::Password;
+use crate::acl_command::BUSY;
+use crate::dispatch::Taken;
 use crate::gather::{Answer, Question, sum};
 use crate::outbox::Control;
 use crate::session::{Peer, Session};
 use crate::settings::DebugCommand;
 use crate::slowlog::{SlowEntry, write_entries};
+use crate::users::{DEFAULT, WishedUsers};
 use crate::worker::Worker;
 
 impl Worker {
@@ -25,19 +30,53 @@ impl Worker {
         }
     }
 
-    pub(crate) fn config_set(&mut self, session: &mut Session, args: Args<'_>) {
+    pub(crate) fn config_set(&mut self, session: &mut Session, args: Args<'_>) -> Taken {
         let words = args.tail(2).to_vec();
         if !words.len().is_multiple_of(2) {
-            return Reply::new(session.output.end(), session.version).error("ERR syntax error");
+            Reply::new(session.output.end(), session.version).error("ERR syntax error");
+            return Taken::Done;
         }
         let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-        match self.settings.with_changes(pairs) {
-            Err(error) => Reply::new(session.output.end(), session.version).error(format!("ERR {error}")),
-            Ok(_) => {
-                let pairs = words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
-                self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok()));
-            }
+        if let Err(error) = self.settings.with_changes(pairs) {
+            Reply::new(session.output.end(), session.version).error(format!("ERR {error}"));
+            return Taken::Done;
         }
+        let mut pairs: Vec<_> =
+            words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
+        match self.hash_requirepass(session, &mut pairs) {
+            Ok(true) => self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok())),
+            Ok(false) => return Taken::Later,
+            Err(text) => Reply::new(session.output.end(), session.version).error(text),
+        }
+        Taken::Done
+    }
+
+    /// Puts a hash in the place of the password of `default`, and tells the fabric if that has a user of this name.
+    /// False if the hash is still to be made.
+    fn hash_requirepass(
+        &mut self,
+        session: &mut Session,
+        pairs: &mut [(Vec<u8>, Vec<u8>)],
+    ) -> Result<bool, &'static str> {
+        let Some((_, value)) = pairs.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(b"requirepass"))
+        else {
+            return Ok(true);
+        };
+        let mut rules = vec![b"nopass".to_vec()];
+        if !value.is_empty() {
+            if !Password::parse(value).is_some_and(|hash| hash.is_salted()) {
+                let words = vec![value.clone()];
+                let job = |worker: &mut Worker| worker.job_to_hash(words.clone(), Vec::new());
+                let Some(known) = self.known_words(session, &words, job)? else { return Ok(false) };
+                *value = known.first().and_then(Known::salted).ok_or(BUSY)?.to_string().into_bytes();
+            }
+            rules = vec![b"resetpass".to_vec(), [b"#", value.as_slice()].concat()];
+        }
+        if self.users.is_listed(DEFAULT) {
+            let (name, known) = (DEFAULT.to_vec(), Vec::new());
+            self.wish_users_unasked(WishedUsers::Set { name, rules, known });
+        }
+        Ok(true)
     }
 
     /// Applies changes that the worker which was asked found right.
@@ -326,6 +365,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Count(_)
             | Answer::Clients(_)
             | Answer::Stats(_)
+            | Answer::AclLog(_)
             | Answer::Standings(_)
             | Answer::Report(..)
             | Answer::Saved(_) => Vec::new(),

@@ -101,6 +101,9 @@ impl Worker {
         if let Some(meta) = &self.fabric.meta_replica {
             meta.log_again(&mut frame);
         }
+        if self.id == WorkerId(0) {
+            self.users.log_again(&mut frame);
+        }
         for partition in self.places.iter().filter_map(|place| place.partition.as_deref()) {
             if !partition.group.is_lone() && partition.applied() == raft::EntryId::default() {
                 partition.log_again(&mut frame);

@@ -7,6 +7,7 @@ use resp::Reply;
 use crate::gather::{Answer, Question, sum};
 use crate::pause::PauseMode;
 use crate::session::{Peer, ReplyMode, Session, gate};
+use crate::users::Users;
 use crate::worker::Worker;
 
 /// The kinds that `CLIENT LIST TYPE` tells apart.
@@ -89,13 +90,13 @@ impl ClientQuery {
             && self
                 .user
                 .as_ref()
-                .is_none_or(|user| user == b"default" && !session.has_gate(gate::UNAUTHENTICATED))
+                .is_none_or(|user| user == session.user_name() && !session.has_gate(gate::UNAUTHENTICATED))
             && self.max_age.is_none_or(|age| now.since(session.created) / 1000 >= age)
             && self.skip.is_none_or(|skip| skip != session.at.conn)
     }
 
     /// Reads the filters of `CLIENT KILL`, from `args[2]` on.
-    fn for_kill(args: Args<'_>, asker: ConnId) -> Result<ClientQuery, String> {
+    fn for_kill(args: Args<'_>, asker: ConnId, users: &Users) -> Result<ClientQuery, String> {
         let mut query = ClientQuery { skip: Some(asker), ..ClientQuery::default() };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut at = 2;
@@ -111,7 +112,7 @@ impl ClientQuery {
                 b"type" => query.kind = Some(client_kind(value)?),
                 b"addr" => query.address = Some(text(value)),
                 b"laddr" => query.local_address = Some(text(value)),
-                b"user" if value == b"default" => query.user = Some(value.to_vec()),
+                b"user" if users.find(value).is_some() => query.user = Some(value.to_vec()),
                 b"user" => return Err(format!("ERR No such user '{}'", text(value))),
                 b"maxage" => {
                     let age = parse_i64(value).filter(|age| *age > 0);
@@ -217,7 +218,7 @@ impl Worker {
             };
             return self.ask(session, Question::Kill(query), Box::new(finish));
         }
-        match ClientQuery::for_kill(args, session.at.conn) {
+        match ClientQuery::for_kill(args, session.at.conn, &self.users) {
             Err(text) => Reply::new(session.output.end(), session.version).error(text),
             Ok(query) => {
                 let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
@@ -331,7 +332,7 @@ impl Worker {
         killed
     }
 
-    fn describe(&self, session: &Session) -> String {
+    pub(crate) fn describe(&self, session: &Session) -> String {
         let now = self.now.mono_millis();
         let (sub, psub, ssub) = session.subscriptions.counts();
         let transaction = session.transaction.as_ref();
@@ -339,7 +340,7 @@ impl Worker {
         format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} \
              multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp=0 obl={} oll={} omem={} \
-             tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} ack={} worker={} \
+             tot-mem={} events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} ack={} worker={} \
              tot-net-in={} tot-net-out={} tot-cmds={}",
             session.at.conn.0,
             address(&session.peer),
@@ -361,6 +362,7 @@ impl Worker {
             session.output.backlog(),
             session.memory(),
             session.last_command,
+            text(session.user_name()),
             match session.version {
                 resp::Version::Resp2 => 2,
                 resp::Version::Resp3 => 3,
@@ -386,6 +388,7 @@ impl Answer {
             | Answer::Stats(_)
             | Answer::Slow(_)
             | Answer::Report(..)
+            | Answer::AclLog(_)
             | Answer::Standings(_) => Vec::new(),
         }
     }

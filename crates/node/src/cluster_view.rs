@@ -214,7 +214,8 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Clients(_)
             | Answer::Stats(_)
             | Answer::Report(..)
-            | Answer::Slow(_) => Vec::new(),
+            | Answer::Slow(_)
+            | Answer::AclLog(_) => Vec::new(),
         })
         .collect();
     standings.sort_by_key(|standing| standing.id);

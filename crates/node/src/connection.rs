@@ -1,12 +1,20 @@
 //! `AUTH`, `HELLO`, `PING`, `ECHO`, `SELECT`, `RESET`, `QUIT`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Args, DbIndex, parse_i64};
 use resp::{Reply, Version};
 
+use crate::acl::password::{Job, Password, WORD_BYTES_MAX, digest};
+use crate::acl::{Known, User};
+use crate::acl_command::BUSY;
+use crate::acl_log::{Context, Reason};
+use crate::dispatch::Taken;
+use crate::password_jobs::Attempt;
 use crate::session::{Peer, Session, gate};
 use crate::txn::db_of;
+use crate::users::{DEFAULT, set_user};
 use crate::worker::Worker;
 
 /// The version of Redis whose behaviour this is.
@@ -14,6 +22,23 @@ pub(crate) const REDIS_VERSION: &str = "7.2.4";
 
 /// Our own version.
 pub(crate) const NARF_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How far a client has come with proving who it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// It did.
+    Given,
+    /// Its password is being looked at; the request is taken up again then.
+    Later,
+}
+
+/// What is known of a password.
+enum Verdict {
+    Right,
+    Wrong,
+    /// It has to be tried against these.
+    Unknown(Vec<Password>),
+}
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -50,68 +75,142 @@ impl Worker {
         }
     }
 
-    pub(crate) fn auth(&mut self, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
-        let mut reply = Reply::new(out, session.version);
-        let (user, password) = match args.len() {
-            2 => (b"default".as_slice(), args.at(1)),
-            3 => (args.at(1), args.at(2)),
-            _ => return reply.error("ERR syntax error"),
+    pub(crate) fn auth(&mut self, session: &mut Session, args: Args<'_>) -> Taken {
+        let result = match args.len() {
+            2 if self.users.default.takes_any_password() => Err(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?".to_owned(),
+            ),
+            2 => self.authenticate(session, DEFAULT, args.at(1), args.at(0)),
+            3 => self.authenticate(session, args.at(1), args.at(2), args.at(0)),
+            _ => Err("ERR syntax error".to_owned()),
         };
-        if args.len() == 2 && self.settings.requirepass.is_empty() {
-            return reply.error(
-                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-            );
-        }
-        match self.authenticate(session, user, password) {
-            Ok(()) => reply.ok(),
+        let mut reply = Reply::new(session.output.end(), session.version);
+        match result {
+            Ok(Proof::Given) => reply.ok(),
+            Ok(Proof::Later) => return Taken::Later,
             Err(text) => reply.error(text),
         }
+        Taken::Done
     }
 
     /// Whether a client from there must authenticate. The program that holds this node may do anything anyway.
     pub(crate) fn wants_password(&self, peer: &Peer) -> bool {
-        !self.settings.requirepass.is_empty() && *peer != Peer::InProcess
+        !self.users.default.is_open() && *peer != Peer::InProcess
     }
 
-    /// Checks a password and, if it is right, lets the session in. Else says why not.
-    fn authenticate(&mut self, session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), String> {
-        let expected = self.settings.requirepass.expose().as_bytes();
+    /// Checks a password and, if it is right, makes the session that user's. Else says why not. `word` is the command.
+    fn authenticate(
+        &mut self,
+        session: &mut Session,
+        name: &[u8],
+        password: &[u8],
+        word: &[u8],
+    ) -> Result<Proof, String> {
+        let solved = session.solved.take();
         // Where there is nothing to guess, nobody guesses. Whoever reaches the socket of this user is this user.
         let source = match &session.peer {
-            Peer::Tcp { remote, .. } if !expected.is_empty() => Some(remote.ip()),
+            Peer::Tcp { remote, .. } if self.users.has_passwords => Some(remote.ip()),
             Peer::Tcp { .. } | Peer::Unix(_) | Peer::InProcess => None,
         };
         let free = self.settings.auth_failures_max;
         let source = source.filter(|_| free > 0);
         let wait = source.map_or(Duration::ZERO, |source| self.host.password_wait(source, free));
         if !wait.is_zero() {
-            // Not looked at: a right one must not be told from a wrong one.
+            // Not looked at, or what was seen is not told: a right one must not be told from a wrong one.
             self.stats.refused_auth += 1;
             let seconds = wait.as_secs().max(1);
             return Err(format!(
                 "WRONGPASS too many wrong passwords from your address, this one was not looked at; try again in {seconds} seconds"
             ));
         }
-        if user == b"default" && (expected.is_empty() || equal_in_constant_time(expected, password)) {
-            session.set_gate(gate::UNAUTHENTICATED, false);
-            session.new_limits = Some(self.limits(true));
-            return Ok(());
+        if password.len() > WORD_BYTES_MAX {
+            return Err(WRONG_PASSWORD.to_owned());
+        }
+        let user = self.users.find(name).filter(|user| user.is_on()).cloned();
+        let solved = solved.filter(|known| Known::are_of(known, &[password.to_vec()]));
+        match self.judge(user.as_deref(), password, solved.as_deref()) {
+            Verdict::Right => {
+                set_user(session, user.unwrap_or_else(|| Arc::clone(&self.users.default)));
+                session.set_gate(gate::UNAUTHENTICATED, false);
+                session.new_limits = Some(self.limits(true));
+                return Ok(Proof::Given);
+            }
+            Verdict::Unknown(against) if session.runs_exec() => {
+                drop(against);
+                return Err(
+                    "ERR a password cannot be checked inside a transaction; send AUTH outside of MULTI"
+                        .to_owned(),
+                );
+            }
+            Verdict::Unknown(against) => {
+                let job = Job {
+                    number: 0,
+                    words: vec![password.to_vec()],
+                    against,
+                    salts: Vec::new(),
+                    stops_at_first: true,
+                };
+                let key = self.host.secret_key();
+                let digest = digest(&key, &[name, b"\0", password].concat());
+                return match self.begin_job(session, job, Some(Attempt { digest, source })) {
+                    true => Ok(Proof::Later),
+                    false => Err(BUSY.to_owned()),
+                };
+            }
+            Verdict::Wrong => {}
         }
         self.stats.failed_auth += 1;
         if let Some(source) = source {
             self.host.note_wrong_password(source, free, password);
         }
+        let context = if session.runs_exec() { Context::Exec } else { Context::TopLevel };
+        self.note_denied(session, Reason::Auth, context, word, name);
         Err(WRONG_PASSWORD.to_owned())
     }
 
-    pub(crate) fn hello(&mut self, session: &mut Session, args: Args<'_>, out: &mut Vec<u8>) {
-        match self.try_hello(session, args) {
-            Ok(()) => self.write_hello(session, out),
-            Err(text) => Reply::new(out, session.version).error(text),
+    /// Whether a password is a user's. Salted hashes take too long for a turn: the first time somebody else must look.
+    fn judge(&mut self, user: Option<&User>, password: &[u8], solved: Option<&[Known]>) -> Verdict {
+        let Some(user) = user else {
+            // As slow as for a user that there is, or everybody could find out who there is.
+            return match (solved, self.users.some_salted()) {
+                (None, Some(hash)) => Verdict::Unknown(vec![hash]),
+                _ => Verdict::Wrong,
+            };
+        };
+        if user.takes_any_password() || user.passwords().iter().any(|hash| hash.is_sha256_of(password)) {
+            return Verdict::Right;
+        }
+        let salted: Vec<Password> =
+            user.passwords().iter().filter(|hash| hash.is_salted()).cloned().collect();
+        if salted.is_empty() {
+            return Verdict::Wrong;
+        }
+        let digest = digest(&self.host.secret_key(), password);
+        if salted.iter().any(|hash| self.users.verified.contains(hash, &digest)) {
+            return Verdict::Right;
+        }
+        let Some(solved) = solved else { return Verdict::Unknown(salted) };
+        match solved.iter().flat_map(|known| &known.hashes).find(|hash| salted.contains(hash)) {
+            Some(hash) => {
+                self.note_verified(hash, digest);
+                Verdict::Right
+            }
+            None => Verdict::Wrong,
         }
     }
 
-    fn try_hello(&mut self, session: &mut Session, args: Args<'_>) -> Result<(), Vec<u8>> {
+    pub(crate) fn hello(&mut self, session: &mut Session, args: Args<'_>) -> Taken {
+        match self.try_hello(session, args) {
+            Ok(Proof::Given) => {
+                self.with_reply(session, |worker, session, out| worker.write_hello(session, out))
+            }
+            Ok(Proof::Later) => return Taken::Later,
+            Err(text) => Reply::new(session.output.end(), session.version).error(text),
+        }
+        Taken::Done
+    }
+
+    fn try_hello(&mut self, session: &mut Session, args: Args<'_>) -> Result<Proof, Vec<u8>> {
         let version = match args.get(1) {
             None => session.version,
             Some(text) => match parse_i64(text) {
@@ -138,8 +237,10 @@ impl Worker {
                 }
             }
         }
-        if let Some((user, password)) = credentials {
-            self.authenticate(session, user, password)?;
+        if let Some((user, password)) = credentials
+            && self.authenticate(session, user, password, args.at(0))? == Proof::Later
+        {
+            return Ok(Proof::Later);
         }
         if session.has_gate(gate::UNAUTHENTICATED) {
             return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());
@@ -149,7 +250,7 @@ impl Worker {
         }
         session.version = version;
         session.update_subscribed_gate();
-        Ok(())
+        Ok(Proof::Given)
     }
 
     fn write_hello(&self, session: &Session, out: &mut Vec<u8>) {
@@ -188,6 +289,7 @@ impl Worker {
         session.takes_stale = false;
         session.set_ack(self.default_ack());
         self.end_skip(session);
+        self.be_default(session);
         if self.wants_password(&session.peer) {
             session.set_gate(gate::UNAUTHENTICATED, true);
             session.new_limits = Some(self.limits(false));
@@ -202,10 +304,4 @@ impl Worker {
         self.drop_waits(session.at);
         self.end_monitor(session);
     }
-}
-
-/// Compares without telling by its time where the first difference is. The length of the password is not hidden.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
-    let difference = a.iter().zip(b).fold(0u8, |difference, (x, y)| difference | (x ^ y));
-    a.len() == b.len() && std::hint::black_box(difference) == 0
 }

@@ -8,6 +8,7 @@ use base::{Args, DbIndex};
 use command::{DataCommand, Flags, Lookup, NodeCommand, Run, Spec, Split};
 use resp::Reply;
 
+use crate::acl_log::Context;
 use crate::entry::HEADER_LEN;
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
@@ -156,6 +157,19 @@ impl Worker {
     fn admit(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Admitted {
         if session.has_gate(gate::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
             return self.refuse(session, "NOAUTH Authentication required.");
+        }
+        // What is refused inside a transaction anyway is told so.
+        let is_barred = session.transaction.is_some() && spec.flags.contains(Flags::NO_MULTI);
+        if session.has_gate(gate::RESTRICTED) && !is_barred {
+            let context = if session.transaction.is_some() { Context::Queued } else { Context::TopLevel };
+            if let Some(text) = self.denied(session, spec, args, context) {
+                session.last_command = spec.name;
+                if spec.run == Run::Node(NodeCommand::Exec) {
+                    let text = self.abort_transaction(session, text.as_bytes());
+                    return self.refuse(session, &String::from_utf8_lossy(&text));
+                }
+                return self.refuse(session, &text);
+            }
         }
         if session.has_gate(gate::SUBSCRIBED) && !allowed_while_subscribed(spec) {
             let name = spec.name;

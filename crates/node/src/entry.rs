@@ -15,6 +15,7 @@ const MEMBERS: u8 = 5;
 const RESTORED: u8 = 6;
 const GONE: u8 = 7;
 const META: u8 = 8;
+const USERS: u8 = 9;
 
 /// The group of the fabric's own state, which is no partition.
 pub const META_GROUP: PartitionId = PartitionId(u16::MAX);
@@ -100,6 +101,8 @@ pub enum Record<'a> {
         /// The state's bytes.
         state: &'a [u8],
     },
+    /// The users of a node that is on its own for good: the bytes of [`cluster::Users`].
+    Users(&'a [u8]),
 }
 
 /// The bytes are not records; a frame with a good checksum never holds such.
@@ -182,6 +185,12 @@ pub fn write_meta(out: &mut Vec<u8>, id: raft::EntryId, members: &raft::Members,
     block(out, |out| out.extend_from_slice(state));
 }
 
+/// Appends the users of a node that is on its own.
+pub fn write_users(out: &mut Vec<u8>, users: &[u8]) {
+    out.push(USERS);
+    block(out, |out| out.extend_from_slice(users));
+}
+
 fn head(out: &mut Vec<u8>, kind: u8, partition: PartitionId) {
     out.push(kind);
     out.extend_from_slice(&partition.0.to_le_bytes());
@@ -258,6 +267,10 @@ fn read_record(frame: &[u8], at: usize) -> Result<(Record<'_>, usize), EntryErro
             let (members, state) = (cursor.block()?, cursor.block()?);
             Ok((Record::Meta { term, index, members, state }, cursor.at()))
         }
+        USERS => {
+            let users = cursor.block()?;
+            Ok((Record::Users(users), cursor.at()))
+        }
         kind => Err(EntryError::Kind { kind, at }),
     }
 }
@@ -306,6 +319,7 @@ mod tests {
         write_restored(&mut frame, partition, id);
         write_gone(&mut frame, partition, 8);
         write_meta(&mut frame, id, &members, b"state");
+        write_users(&mut frame, b"users");
         let read: Result<Vec<_>, _> = records(&frame).collect();
         let expect = vec![
             Record::State { partition, term: 2, vote: 7, commit: 6 },
@@ -314,11 +328,12 @@ mod tests {
             Record::Restored { partition, term: 2, index: 8 },
             Record::Gone { partition, index: 8 },
             Record::Meta { term: 2, index: 8, members: &member_bytes, state: b"state" },
+            Record::Users(b"users"),
         ];
         assert_eq!(read, Ok(expect));
         for cut in 1..frame.len() {
             let whole = records(&frame[..cut]).take_while(Result::is_ok).count();
-            assert!(whole < 6, "cut at {cut}");
+            assert!(whole < 7, "cut at {cut}");
         }
     }
 

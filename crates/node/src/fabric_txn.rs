@@ -45,7 +45,7 @@ impl Worker {
         &mut self,
         session: &mut Session,
         wanted: &[PartitionId],
-        transaction: Transaction,
+        mut transaction: Transaction,
     ) {
         let watched = std::mem::take(&mut session.watched);
         let refusal = match wanted {
@@ -68,6 +68,11 @@ impl Worker {
         let mut db = session.db;
         for request in &transaction.requests {
             let Lookup::Found(spec) = command::lookup(request.args()) else { continue };
+            let denied = self.denied_in_exec(session, spec, request.args());
+            transaction.denied.push(denied);
+            if transaction.denied.last().is_some_and(Option::is_some) {
+                continue;
+            }
             match spec.run {
                 Run::Data(_) => words.extend([db.number().to_string().into_bytes(), request.raw().to_vec()]),
                 Run::Node(NodeCommand::Select) => db = db_of(request.args().at(1)).unwrap_or(db),
@@ -170,10 +175,14 @@ impl Worker {
         let mut rest = crate::scatter::after_header(answer).unwrap_or_default();
         self.run_in_reply(session, ticket, |worker, session| {
             Reply::new(session.output.end(), session.version).array(transaction.requests.len());
-            for request in &transaction.requests {
+            for (number, request) in transaction.requests.iter().enumerate() {
                 let (args, raw) = (request.args(), request.raw());
                 let Lookup::Found(spec) = command::lookup(args) else { continue };
                 worker.stats.count(spec);
+                if let Some(Some(text)) = transaction.denied.get(number) {
+                    Reply::new(session.output.end(), session.version).error(text);
+                    continue;
+                }
                 match spec.run {
                     Run::Node(command) => {
                         worker.run_node(session, command, spec, args, raw);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use base::{ConnId, Millis, WorkerId};
 use resp::{Reply, Version};
 
+use crate::acl_log::DeniedEntry;
 use crate::client::{ClientLine, ClientQuery};
 use crate::cluster_view::PartitionStanding;
 use crate::message::Message;
@@ -45,6 +46,10 @@ pub enum Question {
     Slow(usize),
     /// Forget the slow log.
     ResetSlow,
+    /// The newest entries of what was refused, at most so many; the first worker has them.
+    AclLog(usize),
+    /// Forget them.
+    ResetAclLog,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     ActiveExpire(bool),
     /// A worker gained or lost `MONITOR` clients.
@@ -74,6 +79,8 @@ pub enum Answer {
     Stats(Box<Snapshot>),
     /// Slow requests.
     Slow(Vec<SlowEntry>),
+    /// What was refused.
+    AclLog(Vec<DeniedEntry>),
     /// How partitions stand.
     Standings(Vec<PartitionStanding>),
     /// Counters, and how partitions stand.
@@ -210,6 +217,7 @@ impl Worker {
             Question::Settings(pairs) => {
                 self.change_settings(pairs);
                 if let Some(session) = asker {
+                    self.renew_rights(session);
                     session.new_limits = Some(self.limits(!session.has_gate(gate::UNAUTHENTICATED)));
                 }
                 Answer::Done
@@ -223,6 +231,11 @@ impl Worker {
                 Answer::Done
             }
             Question::Slow(count) => Answer::Slow(self.slowlog.newest(*count)),
+            Question::AclLog(count) => self.answer_acl_log(*count),
+            Question::ResetAclLog => {
+                self.users.log.clear();
+                Answer::Done
+            }
             Question::ResetSlow => {
                 self.slowlog.clear();
                 Answer::Done
@@ -252,6 +265,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::Clients(_)
         | Answer::Stats(_)
         | Answer::Slow(_)
+        | Answer::AclLog(_)
         | Answer::Standings(_)
         | Answer::Report(..)
         | Answer::Saved(_) => 0,

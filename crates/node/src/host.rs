@@ -3,6 +3,7 @@
 //! Nothing that decides what happens to data may come from here; a simulated host answers with constants.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use resp::Foreign;
@@ -79,6 +80,23 @@ pub trait Host: Send {
     /// A client spoke another protocol, and is shown out.
     fn note_foreign(&self, peer: &Peer, protocol: Foreign) {
         let _ = (peer, protocol);
+    }
+    /// Bytes that nobody can guess: passwords and salts. A host that has none leaves zeros.
+    fn random(&self, bytes: &mut [u8]) {
+        let _ = bytes;
+    }
+    /// A secret of this process, the same for all workers; never leaves it.
+    fn secret_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+    /// Reads the file of users, or says why it cannot.
+    fn read_acl_file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        Err(format!("{} is out of reach", path.display()))
+    }
+    /// Puts the file of users in the place of what was there, whole or not at all.
+    fn write_acl_file(&self, path: &Path, text: &[u8]) -> Result<(), String> {
+        let _ = text;
+        Err(format!("{} is out of reach", path.display()))
     }
     /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
     fn stopwatch_us(&self) -> u64;

@@ -9,6 +9,8 @@ use cluster::Meta;
 use command::Spec;
 use resp::Version;
 
+use crate::acl::password::Password;
+use crate::acl_log::DeniedEntry;
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::gather::{Answer, Question};
 use crate::interest::Word;
@@ -16,6 +18,7 @@ use crate::output::Ticket;
 use crate::partition::Partition;
 use crate::pubsub::{Channel, Delivery};
 use crate::session::SessionRef;
+use crate::users;
 
 /// A message from one worker of a node to another.
 pub enum Message {
@@ -79,6 +82,16 @@ pub enum Message {
     Peer(u64, Vec<u8>),
     /// The fabric's state changed.
     Meta(Arc<Meta>),
+    /// A client of the sender wants users changed; to the first worker.
+    ChangeUsers(users::Wish),
+    /// What became of that.
+    UsersChanged(users::Changed),
+    /// The users of a node that is on its own for good.
+    Users(cluster::Users),
+    /// A password was found to be that of a hash: its digest with the key of the process.
+    PasswordVerified(Password, [u8; 32]),
+    /// Something was refused to a client; to the first worker.
+    Denied(Box<DeniedEntry>),
     /// A client of the sender wants the fabric changed; with the reply it gets if that is agreed on.
     AskMeta(Wish),
 }

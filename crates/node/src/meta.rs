@@ -21,6 +21,7 @@ use crate::message::Message;
 use crate::operations::Stamp;
 use crate::outbox::Control;
 use crate::peer_frame::Item;
+use crate::users::Pending;
 use crate::worker::Worker;
 
 /// How long whoever wants the fabric changed may wait for an answer.
@@ -29,9 +30,10 @@ const PATIENCE_MS: u64 = 8000;
 const DUTY_MS: u64 = 200;
 /// Silent for so long, a node counts as down and its replicas are made anew elsewhere.
 const DOWN_AFTER_MS: u64 = 10_000;
+/// How often a change that somebody else overtook is made again in one turn.
+const ROUNDS_MAX: usize = 8;
 
 /// Whom to tell what became of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// The shell, by its own number.
     Shell(u64),
@@ -39,6 +41,8 @@ pub(crate) enum Asker {
     Peer { node: u64, call: u64 },
     /// A client, with the reply it gets if the fabric agrees.
     Client(Dest, Vec<u8>),
+    /// Whoever wants users changed; it may have to be thought out again.
+    Users(Box<Pending>),
     /// Nobody: it is looked at again anyway.
     Nobody,
 }
@@ -202,6 +206,7 @@ impl Worker {
                 Ok(()) => self.fabric.answers.push(dest, &reply),
                 Err(reason) => self.fabric.answers.push(dest, format!("-ERR {reason}\r\n").as_bytes()),
             },
+            Asker::Users(pending) => self.users_agreed(*pending, result),
             Asker::Nobody => {}
         }
     }
@@ -239,7 +244,20 @@ impl Worker {
 
     /// Does the work of the meta group at the end of a turn, and tells of changes.
     pub(crate) fn settle_meta(&mut self) {
-        while self.drive_meta() {}
+        for _ in 0..ROUNDS_MAX {
+            while self.drive_meta() {}
+            self.tell_of_meta();
+            if !self.settle_unseen_users() {
+                break;
+            }
+        }
+        if !self.resumable.is_empty() {
+            // Clients that were answered go on at once.
+            self.fabric.next_tick = Millis::default();
+        }
+    }
+
+    fn tell_of_meta(&mut self) {
         let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
         if std::mem::take(&mut meta.has_changed) && meta.state.is_founded() {
             let state = Arc::new(meta.state.clone());
@@ -353,6 +371,7 @@ impl Worker {
         let is_alone = state.live_members().all(|member| member.replica_id() == me);
         self.fabric.is_spread |= !is_alone;
         self.fabric.meta = state;
+        self.use_users();
         self.reconcile();
     }
 
@@ -378,7 +397,7 @@ impl Worker {
             // Refused while another change is under way: it is looked at again.
             let _ = meta.group.propose_change(&changes);
         }
-        if !meta.asked.values().any(|asked| asked.asker == Asker::Nobody)
+        if !meta.asked.values().any(|asked| matches!(asked.asker, Asker::Nobody))
             && let Some(command) = self.next_duty(now)
         {
             self.ask_meta(command, Asker::Nobody);

@@ -134,6 +134,9 @@ pub(crate) fn is_secret(spec: &Spec, args: Args<'_>, index: usize) -> bool {
             let name = word_before(1).and_then(|name| std::str::from_utf8(name).ok());
             index % 2 == 1 && name.and_then(find).is_some_and(|row| matches!(row.kind, Kind::Secret(_)))
         }
+        // Rules hold passwords and their hashes; what is tried for another may be his password.
+        Run::Node(NodeCommand::AclSetUser) => index > 1,
+        Run::Node(NodeCommand::AclDryRun) => index > 3,
         Run::Node(_) | Run::Data(_) | Run::Container => false,
     }
 }

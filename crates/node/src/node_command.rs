@@ -33,8 +33,8 @@ impl Worker {
                 Reply::new(out, session.version).bulk(args.at(1));
             }),
             N::Select => self.with_reply(session, |worker, session, out| worker.select(session, args, out)),
-            N::Auth => self.with_reply(session, |worker, session, out| worker.auth(session, args, out)),
-            N::Hello => self.with_reply(session, |worker, session, out| worker.hello(session, args, out)),
+            N::Auth => return self.auth(session, args),
+            N::Hello => return self.hello(session, args),
             N::Quit => {
                 Reply::new(session.output.end(), session.version).ok();
                 session.closing = true;
@@ -112,7 +112,7 @@ impl Worker {
             N::Wait | N::WaitAof => self.wait(session, command, args),
             N::BgRewriteAof | N::BgSave | N::Save | N::LastSave => self.run_save(session, command, args),
             N::ConfigGet => self.config_get(session, args),
-            N::ConfigSet => self.config_set(session, args),
+            N::ConfigSet => return self.config_set(session, args),
             N::ConfigResetStat => {
                 self.ask(session, crate::gather::Question::ResetStats, Box::new(|_, _, reply| reply.ok()));
             }
@@ -163,7 +163,20 @@ impl Worker {
             | N::CommandList => self.with_reply(session, |_, session, out| {
                 crate::introspect::command::reply(command, args, &mut Reply::new(out, session.version));
             }),
-            N::ClientHelp
+            N::AclCat
+            | N::AclDelUser
+            | N::AclDryRun
+            | N::AclGenPass
+            | N::AclGetUser
+            | N::AclList
+            | N::AclLoad
+            | N::AclLog
+            | N::AclSave
+            | N::AclSetUser
+            | N::AclUsers
+            | N::AclWhoAmI => return self.run_acl(session, command, args),
+            N::AclHelp
+            | N::ClientHelp
             | N::PubSubHelp
             | N::ObjectHelp
             | N::CommandHelp

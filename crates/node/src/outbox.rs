@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base::{Millis, PartitionId, WorkerId};
 
+use crate::acl::password::Job;
 use crate::message::Message;
 use crate::report::Report;
 use crate::settings::Settings;
@@ -30,6 +31,9 @@ pub struct Outbox {
     pub close: Vec<u32>,
     /// Writes to checkpoint files, in order.
     pub checkpoints: Vec<CheckpointWrite>,
+    /// Passwords to be looked at, on another thread; the answers come by
+    /// [`Worker::passwords_solved`](crate::Worker::passwords_solved).
+    pub passwords: Vec<Job>,
     /// What concerns the whole node.
     pub control: Vec<Control>,
     /// Keep this worker busy for so long (`DEBUG SLEEP`).

@@ -93,6 +93,16 @@ impl Subscriptions {
         }
     }
 
+    /// All that is listened to.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ChannelKind, &[u8])> {
+        let of = [
+            (ChannelKind::Plain, &self.plain),
+            (ChannelKind::Pattern, &self.pattern),
+            (ChannelKind::Shard, &self.shard),
+        ];
+        of.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, &**name)))
+    }
+
     /// How many in all.
     pub(crate) fn count(&self) -> usize {
         self.plain.len() + self.pattern.len() + self.shard.len()

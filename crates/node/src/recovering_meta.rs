@@ -127,6 +127,18 @@ impl RecoveringMeta {
         Ok(())
     }
 
+    /// Where this node alone decides, all that is in its log was decided, also what no later record says so of. It must
+    /// not begin with an older state: there may be users in it who are gone.
+    pub(crate) fn commit_alone(&mut self, node: u64) -> Result<(), ReplayError> {
+        let is_founder =
+            self.members == Members::default() && self.tail.end(EntryId::default()) != EntryId::default();
+        if self.members == Members::lone(node) || is_founder {
+            let end = self.tail.end(self.applied).index;
+            self.commit(end)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn start(self, node: u64, seed: u64) -> Result<RecoveredMeta, RecoverError> {
         let recovered = if self.members == Members::default()
             && self.applied == EntryId::default()

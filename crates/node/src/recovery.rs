@@ -67,13 +67,14 @@ impl From<EntryError> for RecoveryError {
 pub struct Recovery {
     partitions: Vec<RecoveringPartition>,
     meta: RecoveringMeta,
+    users: cluster::Users,
 }
 
 impl Recovery {
     /// Nothing is known yet.
     pub fn new(router: Router, hasher: KeyHasher) -> Recovery {
         let partitions = router.all().map(|id| RecoveringPartition::new(id, hasher)).collect();
-        Recovery { partitions, meta: RecoveringMeta::default() }
+        Recovery { partitions, meta: RecoveringMeta::default(), users: cluster::Users::default() }
     }
 
     /// Whether what was read is of a node that was part of a fabric.
@@ -84,6 +85,11 @@ impl Recovery {
     /// The fabric's state as far as it was read.
     pub fn fabric_state(&self) -> &cluster::Meta {
         self.meta.current()
+    }
+
+    /// The users of a node that is on its own for good, as far as they were read.
+    pub fn own_users(&self) -> &cluster::Users {
+        &self.users
     }
 
     fn partition(&mut self, id: PartitionId) -> Result<&mut RecoveringPartition, RecoveryError> {
@@ -141,6 +147,7 @@ impl Recovery {
                 let id = raft::EntryId { term, index };
                 self.meta.restore(id, members_of(members)?, cluster::Meta::decode(state)?);
             }
+            Record::Users(users) => self.users = cluster::Users::decode(users)?,
             Record::Entry(header, body) => self.partition(header.partition)?.replay(&header, body)?,
             Record::Term { partition, term } => self.partition(partition)?.replay_term(term)?,
             Record::State { partition, term, vote, commit } => {
@@ -176,8 +183,10 @@ impl Recovery {
                 partitions.push(Box::new(partition.start(node, seed, frame)?));
             }
         }
-        self.meta.check()?;
-        let meta = self.meta.is_known().then(|| self.meta.start(node, seed)).transpose()?;
+        let mut known = self.meta;
+        known.check()?;
+        known.commit_alone(node)?;
+        let meta = known.is_known().then(|| known.start(node, seed)).transpose()?;
         Ok((partitions, meta))
     }
 

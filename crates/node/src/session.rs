@@ -4,10 +4,12 @@
 //! when a request must be looked at more closely than the fast path does. Does not know: sockets, data.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base::{AckLevel, ConnId, DbIndex, Millis, PartitionId};
 use resp::{Decoder, Limits, Version};
 
+use crate::acl::{Known, User};
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
 use crate::txn::{PendingExec, Transaction};
@@ -51,6 +53,8 @@ pub(crate) mod gate {
     pub(crate) const MONITOR: u8 = 16;
     /// Answers wait for stable storage.
     pub(crate) const DURABLE: u8 = 32;
+    /// The user may not do everything.
+    pub(crate) const RESTRICTED: u8 = 64;
 }
 
 /// Why no further request of a session is taken up at the moment.
@@ -60,6 +64,8 @@ pub(crate) enum Stall {
     Drain,
     /// `CLIENT PAUSE` holds it.
     Paused,
+    /// A password it gave is being looked at.
+    Password,
 }
 
 /// What `CLIENT REPLY` asked for.
@@ -95,6 +101,12 @@ pub(crate) enum WatchedSince {
 pub(crate) struct Session {
     pub(crate) at: SessionRef,
     pub(crate) peer: Peer,
+    /// Who it is; none may do everything, and is the program that holds this node.
+    pub(crate) user: Option<Arc<User>>,
+    /// What was worked out of the passwords of the request that is taken up next.
+    pub(crate) solved: Option<Vec<Known>>,
+    /// It waits for a change of users.
+    pub(crate) changes_users: bool,
     pub(crate) version: Version,
     pub(crate) db: DbIndex,
     pub(crate) gate: u8,
@@ -148,6 +160,9 @@ impl Session {
         Session {
             at,
             peer,
+            user: None,
+            solved: None,
+            changes_users: false,
             version: Version::Resp2,
             db: DbIndex::ZERO,
             gate: 0,
@@ -182,6 +197,11 @@ impl Session {
             bytes_out: 0,
             commands: 0,
         }
+    }
+
+    /// The name of its user.
+    pub(crate) fn user_name(&self) -> &[u8] {
+        self.user.as_deref().map_or(crate::users::DEFAULT, User::name)
     }
 
     pub(crate) fn set_gate(&mut self, bit: u8, on: bool) {

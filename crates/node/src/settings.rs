@@ -23,7 +23,9 @@ pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
 pub use reference::reference_markdown;
 pub use table::{Change, SETTINGS, Section, Setting, find, nearest_key};
-pub use values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, Secret};
+pub use values::{
+    DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, PubSubDefault, Secret,
+};
 
 /// What the node was told. The table says what each field means and what it may hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,9 @@ pub struct Settings {
     pub http_token: Secret,
     pub requirepass: Secret,
     pub insecure: bool,
+    pub aclfile: Option<PathBuf>,
+    pub acl_pubsub_default: PubSubDefault,
+    pub acllog_max_len: u64,
     pub auth_timeout: Duration,
     pub auth_failures_max: u32,
     pub enable_debug_command: DebugCommand,

@@ -77,6 +77,8 @@ impl Worker {
             }
         }
         self.expiry.set(self.settings.active_expire);
+        // What `requirepass` says may be all that is known of `default`.
+        self.use_users();
         for token in self.sessions.tokens() {
             let Some(mut session) = self.sessions.take(token) else { continue };
             let limits = self.limits(!session.has_gate(gate::UNAUTHENTICATED));

@@ -29,6 +29,8 @@ pub(crate) struct Transaction {
     pub(crate) bytes: usize,
     /// One of them may change data, or publish.
     pub(crate) writes: bool,
+    /// By request: why it may not be run any more. Filled when the transaction is sent to a leader.
+    pub(crate) denied: Vec<Option<String>>,
 }
 
 /// The reply of a transaction that ran, as far as it is known.
@@ -197,6 +199,11 @@ impl Worker {
         let (args, raw) = (request.args(), request.raw());
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         self.stats.count(spec);
+        if let Some(text) = self.denied_in_exec(session, spec, args) {
+            self.stats.errors += 1;
+            Reply::new(session.output.end(), session.version).error(text);
+            return false;
+        }
         match spec.run {
             Run::Node(command) if !is_keyspace_command(command) => {
                 self.run_node(session, command, spec, args, raw);

@@ -31,6 +31,7 @@ use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::timeouts::{MEMORY_BEFORE_AUTH, OUTPUT_BEFORE_AUTH};
+use crate::users::{StartUsers, Users, set_user};
 use crate::waits::Waits;
 use crate::window::{End, Window};
 use crate::wire::WireRequest;
@@ -57,6 +58,8 @@ pub struct WorkerSetup {
     pub seed: u64,
     /// What the node may ask of its surroundings.
     pub host: Box<dyn Host>,
+    /// What is known of users.
+    pub users: StartUsers,
     /// The node's part in a fabric of several, if it is to have one.
     pub fabric: Option<FabricSetup>,
 }
@@ -95,6 +98,7 @@ pub struct Worker {
     pub(crate) waits: Waits,
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
+    pub(crate) users: Users,
     pub(crate) slowlog: SlowLog,
     pub(crate) monitors: Monitors,
     pub(crate) pause: Pause,
@@ -155,6 +159,7 @@ impl Worker {
             id: setup.id,
             router: setup.router,
             now: Now::default(),
+            users: Users::new(setup.users),
             slowlog: SlowLog::new(&setup.settings),
             settings: setup.settings,
             places,
@@ -193,6 +198,7 @@ impl Worker {
         if let Some(fabric) = setup.fabric {
             worker.join_fabric(fabric);
         }
+        worker.use_users();
         worker
     }
 
@@ -256,10 +262,14 @@ impl Worker {
         }
         self.stats.connections += 1;
         let open = !self.wants_password(&peer);
+        let (in_process, default) = (peer == Peer::InProcess, Arc::clone(&self.users.default));
         let limits = self.limits(open);
         let (ack, now) = (self.default_ack(), self.now.mono_millis());
         let token = self.sessions.insert(|token| {
             let mut session = Session::new(SessionRef { token, conn }, peer, ack, limits, now);
+            if !in_process {
+                set_user(&mut session, default);
+            }
             session.set_gate(gate::UNAUTHENTICATED, !open);
             session.set_ack(ack);
             session
@@ -542,6 +552,11 @@ impl Worker {
             Message::Answers(answers) => self.take_answers(&answers),
             Message::Peer(from, items) => self.peer_items(from, &items),
             Message::Meta(meta) => self.use_meta(meta),
+            Message::ChangeUsers(wish) => self.take_wish(wish),
+            Message::UsersChanged(changed) => self.users_changed(&changed),
+            Message::Users(users) => self.take_own_users(users),
+            Message::PasswordVerified(hash, digest) => self.users.verified.insert(hash, digest),
+            Message::Denied(entry) => self.take_denied(*entry),
             Message::AskMeta(wish) => self.ask_meta(wish.command, Asker::Client(wish.dest, wish.reply)),
         }
         self.resume_sessions();
@@ -586,7 +601,9 @@ impl Worker {
     /// Ends the turn: closes the open entries, batches what goes to other workers, and gives the outbox.
     pub fn end_turn(&mut self) -> &mut Outbox {
         self.resume_sessions();
+        self.settle_users();
         self.settle_fabric();
+        self.resume_sessions();
         self.close_entries();
         for worker in 0..self.calls.len() {
             let to = WorkerId(worker as u16);
@@ -658,6 +675,7 @@ impl Worker {
         if now >= self.next_housekeeping {
             self.next_housekeeping = Millis(now.0 + 100);
             self.check_timeouts();
+            self.agree_on_configured_users();
             self.stats.sample(self.now);
         }
         self.resume_sessions();

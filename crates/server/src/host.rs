@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use node::{Facts, Host, Peer};
 use resp::Foreign;
 
 use crate::config;
+use crate::passwords;
 use crate::random::random;
 use crate::shared::Shared;
 
@@ -89,6 +91,25 @@ impl Host for ThisHost {
         if self.0.foreigners.is_new(remote.ip()) {
             tracing::warn!(source = %remote.ip(), %protocol, "another protocol at the port for clients, closed");
         }
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        if let Err(error) = self.0.passwords.random(bytes) {
+            // Nothing of this turn leaves.
+            self.0.fail(&format!("{error:#}"));
+        }
+    }
+
+    fn secret_key(&self) -> [u8; 32] {
+        *self.0.passwords.key()
+    }
+
+    fn read_acl_file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        passwords::read_file(path).map_err(|error| error.to_string())
+    }
+
+    fn write_acl_file(&self, path: &Path, text: &[u8]) -> Result<(), String> {
+        passwords::write_file(path, text).map_err(|error| error.to_string())
     }
 
     fn stopwatch_us(&self) -> u64 {

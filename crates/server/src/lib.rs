@@ -33,6 +33,7 @@ mod membership;
 pub mod names;
 mod open;
 pub mod outside;
+mod passwords;
 pub mod pidfile;
 pub mod ports;
 mod progress;

@@ -31,6 +31,8 @@ pub(crate) struct Opened {
     /// The machine lost its power since the node ran last, or nobody knows that it did not.
     pub(crate) is_in_doubt: bool,
     pub(crate) fabric: Option<EnteredFabric>,
+    /// The users that the log of a node on its own has.
+    pub(crate) own_users: cluster::Users,
 }
 
 /// The log and what it follows.
@@ -176,6 +178,7 @@ fn start(
         None => Recovering { recovery: empty(&meta), log: None },
     };
     let knows_fabric = recovered.recovery.knows_fabric();
+    let own_users = recovered.recovery.own_users().clone();
     let Some(Entrance { trust, meta: told, how }) = entrance else {
         if knows_fabric {
             bail!(
@@ -189,7 +192,7 @@ fn start(
         if let Some(storage) = &storage {
             storage.log.sync_handle().mark_certain()?;
         }
-        return Ok(Opened { meta, partitions, storage, is_in_doubt: false, fabric: None });
+        return Ok(Opened { meta, partitions, storage, is_in_doubt: false, fabric: None, own_users });
     };
     let me = cluster::replica_id(meta.node_id)
         .context("the node's id cannot be used; start with a new data folder")?;
@@ -213,7 +216,7 @@ fn start(
     let is_in_doubt = recovered.log.as_ref().is_some_and(|open| open.is_in_doubt);
     let storage = keep(disk, recovered.log.take(), &frame)?;
     let fabric = EnteredFabric { trust, meta: state, replica, returns, turnstile };
-    Ok(Opened { meta, partitions, storage, is_in_doubt, fabric: Some(fabric) })
+    Ok(Opened { meta, partitions, storage, is_in_doubt, fabric: Some(fabric), own_users })
 }
 
 /// Puts what start-up decided on stable storage.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use base::{NodeId, Now, PartitionId, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
+use node::acl::password::Solved;
 use node::settings::Settings;
 use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 
@@ -16,6 +17,7 @@ use crate::fabric::Fabric;
 use crate::failures::{Failures, Known};
 use crate::http::Reports;
 use crate::logging::Logging;
+use crate::passwords::Passwords;
 use crate::signals::StopHandle;
 
 /// Something for a worker thread.
@@ -26,6 +28,8 @@ pub(crate) enum Item {
     Local(LocalId, Local),
     Synced(Position),
     CheckpointDone(CheckpointDone),
+    /// Passwords were looked at.
+    Passwords(Solved),
     /// The round of checkpoints is over on all workers.
     RoundOver,
     /// So many bytes of a checkpoint were written.
@@ -179,6 +183,8 @@ pub(crate) struct Shared {
     pub(crate) fabric: Option<Fabric>,
     /// Who gave wrong passwords.
     pub(crate) wrong_passwords: Failures,
+    /// Where passwords are looked at.
+    pub(crate) passwords: Passwords,
     /// Who spoke other protocols.
     pub(crate) foreigners: Known,
     failure: Mutex<Option<String>>,
@@ -197,6 +203,7 @@ impl Shared {
         stop: StopHandle,
         logging: Option<Logging>,
         fabric: Option<Fabric>,
+        passwords: Passwords,
     ) -> Shared {
         Shared {
             started_us: boot_us(),
@@ -219,6 +226,7 @@ impl Shared {
             logging,
             fabric,
             wrong_passwords: Failures::default(),
+            passwords,
             foreigners: Known::default(),
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),

@@ -10,7 +10,7 @@ use base::{KeyHasher, WorkerId};
 use log::{Disk, NodeMeta, Rounds};
 use mio::Poll;
 use node::settings::Settings;
-use node::{FabricSetup, Partition, Router, Worker, WorkerSetup};
+use node::{FabricSetup, Partition, Router, StartUsers, Worker, WorkerSetup};
 
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
@@ -21,6 +21,7 @@ use crate::listen::{Listeners, bind_unix};
 use crate::logging::Logging;
 use crate::membership::{Membership, PeerPort};
 use crate::open::{self, Folder, Storage};
+use crate::passwords::{self, Passwords, hashed, start_users};
 use crate::ports::{self, Chosen};
 use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
@@ -51,6 +52,8 @@ pub(crate) struct Running {
     pub(crate) http: Option<Http>,
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
+    /// The thread that looks at passwords.
+    looking: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
     pub(crate) membership: Option<Membership>,
 }
@@ -75,6 +78,7 @@ impl Running {
         let http = Http::start(&settings)?;
         // From here on the settings say what is, not what was asked for.
         settings.port = chosen.port;
+        settings.requirepass = hashed(&settings.requirepass)?;
         let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
         let peers = PeerPort::choose(&settings)?;
         let opened = open::open(&mut settings, folder, &peers.reach, plan.progress)?;
@@ -92,6 +96,7 @@ impl Running {
             Some(Storage { disk, log, rounds }) => (Some(SharedLog::new(log)), Some((disk, rounds))),
             None => (None, None),
         };
+        let users = start_users(&settings, &opened.own_users, opened.fabric.is_some())?;
         let run_id = random::<16>()?;
         let (fabric, fabric_setup, turnstile) = match opened.fabric {
             Some(entered) => {
@@ -121,17 +126,21 @@ impl Running {
             plan.stop,
             plan.logging,
             fabric,
+            Passwords::new()?,
         ));
         let listeners =
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
-        let workers = spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup)?;
+        let looking = passwords::spawn(&shared)?;
+        let workers =
+            spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup, users)?;
         if let Some(http) = &http {
             http.serve(Arc::clone(&shared));
         }
-        let name = settings.name.clone();
-        let mut running = Running { shared, chosen, name, keys, http, workers, disk, membership: None };
+        let (name, looking) = (settings.name.clone(), Some(looking));
+        let mut running =
+            Running { shared, chosen, name, keys, http, workers, disk, looking, membership: None };
         if let Some((turnstile, returns)) = turnstile {
             let membership = Membership::begin(&running.shared, &settings, peers, returns)?;
             running.membership = Some(membership);
@@ -161,6 +170,12 @@ impl Running {
             }
         }
         self.shared.disk(DiskJob::Stop);
+        self.shared.passwords.stop();
+        if let Some(looking) = self.looking.take()
+            && looking.join().is_err()
+        {
+            self.shared.fail("the thread for passwords panicked; please report it with the log");
+        }
         if let Some(disk) = self.disk.take()
             && disk.join().is_err()
         {
@@ -197,6 +212,7 @@ fn spawn_workers(
     partitions: Vec<Box<Partition>>,
     listeners: Listeners,
     mut fabric: Option<FabricSetup>,
+    users: StartUsers,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let polls = (0..router.workers()).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
     let wakers = polls.iter().map(|poll| mio::Waker::new(poll.registry(), WorkerThread::WAKE));
@@ -229,6 +245,7 @@ fn spawn_workers(
             logging: shared.log.is_some(),
             seed: u64::from_le_bytes(random()?),
             host: Box::new(ThisHost(Arc::clone(shared))),
+            users: users.clone(),
             fabric: setup,
         });
         let thread = WorkerThread::new(id, worker, poll, Arc::clone(shared), listeners.take());

@@ -337,6 +337,7 @@ impl WorkerThread {
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(done) => self.worker.checkpoint_done(done),
+                Item::Passwords(solved) => self.worker.passwords_solved(solved),
                 Item::RoundOver => self.worker.round_over(),
                 Item::CheckpointWritten(partition, bytes) => self.worker.checkpoint_written(partition, bytes),
                 Item::BeginCheckpoint => {
@@ -397,7 +398,7 @@ impl WorkerThread {
 
     /// Does what the turn left to be done, in the order that [`Outbox`] promises.
     fn end_turn(&mut self) {
-        let Outbox { frame, sync, messages, peers, send, close, checkpoints, control, sleep } =
+        let Outbox { frame, sync, messages, peers, send, close, checkpoints, passwords, control, sleep } =
             std::mem::take(self.worker.end_turn());
         for control in &control {
             if let Control::Fail(reason) = control {
@@ -427,6 +428,9 @@ impl WorkerThread {
         }
         if self.shared.has_failed() {
             return;
+        }
+        for job in passwords {
+            self.shared.passwords.look_at(self.id, job);
         }
         for (to, message) in messages {
             self.shared.send(to, Item::Message(self.id, message));

@@ -34,6 +34,7 @@ pub(crate) enum Item {
     CheckpointDone(CheckpointDone),
     CheckpointWritten(PartitionId, usize),
     RoundOver,
+    Passwords(node::acl::password::Solved),
     BeginCheckpoint,
     AskFabric(u64, Box<cluster::Command>),
     /// A frame of another node.
@@ -121,7 +122,7 @@ impl Life {
         (sync_interval_us, checkpoint_log_bytes): (u64, u64),
         random: &mut Random,
     ) -> Life {
-        let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, .. } = started;
+        let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, users, .. } = started;
         let sync = log.sync_handle();
         let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
@@ -150,6 +151,7 @@ impl Life {
                 logging: true,
                 seed: random.next_u64(),
                 host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
+                users: node::StartUsers { own: users.clone(), ..Default::default() },
                 fabric,
             }),
             phase: Phase::Idle,
@@ -286,6 +288,9 @@ impl Life {
                 self.flush(seat, token, around);
             }
         }
+        let solved =
+            std::mem::take(&mut outbox.passwords).into_iter().map(|job| Item::Passwords(job.solve()));
+        self.seats[seat].inbox.extend(solved);
         for control in std::mem::take(&mut outbox.control) {
             match control {
                 // Before anything of this turn leaves.
@@ -314,6 +319,7 @@ impl Life {
             Item::PeerDown(node) => seat.worker.peer_down(node),
             Item::AnswersLost(node) => seat.worker.answers_lost(node),
             Item::RoundOver => seat.worker.round_over(),
+            Item::Passwords(solved) => seat.worker.passwords_solved(solved),
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();
             }

@@ -44,6 +44,8 @@ pub(crate) struct Started {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) meta: NodeMeta,
     pub(crate) partitions: Vec<Box<Partition>>,
+    /// Those of a node that is on its own.
+    pub(crate) users: cluster::Users,
     pub(crate) log: Log,
     pub(crate) rounds: Rounds,
     /// The machine lost its power since the node ran last.
@@ -73,6 +75,7 @@ pub(crate) fn start(
     let (recovery, mut log, rounds, (frames, cut_bytes, is_in_doubt)) = recover(&place, &meta, &begins)?;
     let mut frame = Vec::new();
     let seed = random.next_u64();
+    let users = recovery.own_users().clone();
     let (partitions, member) = match begins {
         Begins::Alone => (recovery.lead_alone(seed, &mut frame)?, None),
         begins => {
@@ -87,7 +90,7 @@ pub(crate) fn start(
     if member.is_none() {
         log.sync_handle().mark_certain()?;
     }
-    Ok(Started { disk, meta, partitions, log, rounds, is_in_doubt, member, cut_bytes, frames })
+    Ok(Started { disk, meta, partitions, users, log, rounds, is_in_doubt, member, cut_bytes, frames })
 }
 
 type Recovered = (Recovery, Log, Rounds, (u64, u64, bool));

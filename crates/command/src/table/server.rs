@@ -7,6 +7,67 @@ use crate::NodeCommand::*;
 rows_of!(Group::Server; data node container);
 
 pub(super) const ROWS: &[Row] = &[
+    container("acl").since("6.0.0").summary("Says who may do what.").subcommands(&[
+        node(AclCat, "acl|cat", -2, NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("[category]")
+            .cost("O(N), N the number of commands")
+            .summary("Returns the categories of commands, or the commands of one."),
+        node(AclDelUser, "acl|deluser", -3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("username [username ...]")
+            .cost("O(N), N the number of users and of their connections")
+            .summary("Deletes users on all nodes, and closes their connections."),
+        node(AclDryRun, "acl|dryrun", -4, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("7.0.0")
+            .syntax("username command [arg [arg ...]]")
+            .cost("O(1)")
+            .summary("Says whether a user may run a command, without running it."),
+        node(AclGenPass, "acl|genpass", -2, NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("[bits]")
+            .cost("O(1)")
+            .summary("Returns a password that nobody can guess."),
+        node(AclGetUser, "acl|getuser", 3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("username")
+            .cost("O(N), N the number of the user's rules")
+            .summary("Describes one user."),
+        node(AclHelp, "acl|help", 2, LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(AclList, "acl|list", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(N), N the number of users")
+            .summary("Describes all users, one a line, in the words of ACL SETUSER."),
+        node(AclLoad, "acl|load", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(N), N the number of users")
+            .summary("Puts the users of the ACL file in the place of all users, on all nodes."),
+        node(AclLog, "acl|log", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("[count | RESET]")
+            .cost("O(N), N the number of entries returned")
+            .summary("Returns what was refused to whom on this node, newest first, or forgets it."),
+        node(AclSave, "acl|save", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(N), N the number of users")
+            .summary("Writes all users to the ACL file."),
+        node(AclSetUser, "acl|setuser", -3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .syntax("username [rule [rule ...]]")
+            .cost("O(N), N the number of rules")
+            .summary("Makes a user or changes one, on all nodes."),
+        node(AclUsers, "acl|users", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(N), N the number of users")
+            .summary("Returns the names of all users."),
+        node(AclWhoAmI, "acl|whoami", 2, NOSCRIPT | LOADING | STALE)
+            .since("6.0.0")
+            .cost("O(1)")
+            .summary("Returns the name of the connection's user."),
+    ]),
     node(BgRewriteAof, "bgrewriteaof", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
         .since("1.0.0")
         .cost("O(1)")

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use base::AckLevel;
 
-use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, Secret};
+use super::values::{
+    DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, PubSubDefault, Secret,
+};
 use super::{SETTINGS, Settings, Voice};
 
 impl Settings {
@@ -37,6 +39,9 @@ impl Settings {
             http_token: Secret::default(),
             requirepass: Secret::default(),
             insecure: false,
+            aclfile: None,
+            acl_pubsub_default: PubSubDefault::ResetChannels,
+            acllog_max_len: 0,
             auth_timeout: Duration::ZERO,
             auth_failures_max: 0,
             enable_debug_command: DebugCommand::No,

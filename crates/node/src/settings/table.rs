@@ -6,7 +6,7 @@ use base::AckLevel;
 
 use super::Settings;
 use super::kind::{Access, Kind};
-use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel};
+use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, PubSubDefault};
 
 /// When a setting can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,6 +358,30 @@ pub static SETTINGS: &[Setting] = &[
         "What a reader of metrics must send as `Authorization: Bearer TOKEN`; empty is nothing. From \
          the file or NARF_HTTP_TOKEN only. Health is told without it.",
     )
+    .within(Section::Security),
+    Setting::new(
+        "aclfile",
+        Kind::OptionalPath(field!(aclfile)),
+        "",
+        "File of users that ACL SAVE writes and ACL LOAD reads. At start its users are taken if \
+         none were made yet.",
+    )
+    .within(Section::Security),
+    Setting::new(
+        "acl-pubsub-default",
+        word!(acl_pubsub_default: PubSubDefault, PubSubDefault::WORDS),
+        "resetchannels",
+        "Whether a new user may use all channels of publish and subscribe, or none.",
+    )
+    .running()
+    .within(Section::Security),
+    Setting::new(
+        "acllog-max-len",
+        integer!(acllog_max_len: u64, 0, i64::MAX as i128),
+        "128",
+        "Entries that ACL LOG keeps.",
+    )
+    .running()
     .within(Section::Security),
     Setting::new(
         "insecure",

@@ -131,6 +131,23 @@ words! {
 }
 
 words! {
+    /// What channels a new user may use.
+    PubSubDefault {
+        /// None.
+        ResetChannels = "resetchannels",
+        /// All of them.
+        AllChannels = "allchannels",
+    }
+}
+
+impl PubSubDefault {
+    /// Whether it is all of them.
+    pub fn is_all(self) -> bool {
+        self == PubSubDefault::AllChannels
+    }
+}
+
+words! {
     /// Who may use `DEBUG`.
     DebugCommand {
         /// Nobody.

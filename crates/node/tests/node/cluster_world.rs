@@ -212,6 +212,7 @@ impl World {
             logging: self.logging,
             seed: self.random.next_u64(),
             host: Box::new(TestHost),
+            users: node::StartUsers::default(),
             fabric: Some(FabricSetup {
                 hasher,
                 node: self.machines[index].id,
@@ -383,7 +384,7 @@ impl World {
     }
 
     fn finish_turn(&mut self, index: usize, outbox: Outbox) {
-        let Outbox { frame, sync, peers, send, close, checkpoints, control, .. } = outbox;
+        let Outbox { frame, sync, peers, send, close, checkpoints, control, passwords, .. } = outbox;
         let before = self.machines[index].disk.frames.len();
         if !frame.is_empty() && self.logging {
             assert!(frame.len() <= self.machines[index].log_room, "the log takes what it was said to take");
@@ -419,6 +420,11 @@ impl World {
                 Control::Fail(text) => panic!("node {index} stops: {text}"),
                 _ => {}
             }
+        }
+        for job in passwords {
+            let solved: Box<dyn FnOnce(&mut Worker)> =
+                Box::new(|worker| worker.passwords_solved(job.solve()));
+            self.turn(index, solved);
         }
         if (sync || self.random.chance(1, 4)) && !self.stalled.contains(&index) {
             self.machines[index].disk.synced = position;

@@ -19,4 +19,5 @@ mod power;
 mod pubsub;
 mod recovery;
 mod transactions;
+mod users;
 mod watchers;

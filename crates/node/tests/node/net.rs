@@ -96,6 +96,8 @@ pub(crate) struct Net {
     under_way: BTreeMap<u16, Checkpoint>,
     /// A worker's round of checkpoints is over, and the workers were not told yet.
     is_round_over: bool,
+    /// Frame in which the round of checkpoints under way began.
+    round_from: usize,
     pub(crate) controls: Vec<Control>,
     logging: bool,
     settings: Arc<Settings>,
@@ -123,6 +125,7 @@ impl Net {
     fn start(router: Router, recovery: Recovery, settings: Arc<Settings>, seed: u64, logging: bool) -> Net {
         let mut random = Random::new(seed);
         let mut first = Vec::new();
+        let users = recovery.own_users().clone();
         let partitions = recovery.lead_alone(random.next_u64(), &mut first).unwrap();
         let mut owned: Vec<Vec<Box<Partition>>> = (0..router.workers()).map(|_| Vec::new()).collect();
         for partition in partitions {
@@ -137,6 +140,7 @@ impl Net {
                 logging,
                 seed: random.next_u64(),
                 host: Box::new(TestHost),
+                users: node::StartUsers { own: users.clone(), ..Default::default() },
                 fabric: None,
             })
         });
@@ -155,6 +159,7 @@ impl Net {
             checkpoints: BTreeMap::new(),
             under_way: BTreeMap::new(),
             is_round_over: false,
+            round_from: usize::MAX,
             controls: Vec::new(),
             logging,
             settings,
@@ -426,7 +431,7 @@ impl Net {
         self.workers[index].begin_turn(self.now, self.log_room);
         let result = event(&mut self.workers[index]);
         let outbox = std::mem::take(self.workers[index].end_turn());
-        let Outbox { frame, messages, send, close, checkpoints, control, .. } = outbox;
+        let Outbox { frame, messages, send, close, checkpoints, control, passwords, .. } = outbox;
         let before = self.frames.len();
         if !frame.is_empty() {
             assert!(self.logging, "a node without a log writes none");
@@ -455,16 +460,30 @@ impl Net {
             }
         }
         self.controls.extend(control);
+        for job in passwords {
+            let solved: Box<dyn FnOnce(&mut Worker)> =
+                Box::new(|worker| worker.passwords_solved(job.solve()));
+            self.turn(index, solved);
+        }
         result
     }
 
     fn take_checkpoints(&mut self, writes: Vec<CheckpointWrite>, frame: usize) {
         for write in writes {
             match write {
-                CheckpointWrite::RoundBegins => {}
-                CheckpointWrite::RoundEnds { .. } => self.is_round_over = true,
+                // What is logged again in the first turn of a round is needed as long as its files are.
+                CheckpointWrite::RoundBegins => self.round_from = self.round_from.min(frame),
+                CheckpointWrite::RoundEnds { .. } => {
+                    (self.is_round_over, self.round_from) = (true, usize::MAX)
+                }
                 CheckpointWrite::Begin { partition, index, term, time, .. } => {
-                    let begun = Checkpoint { term, index, time, from_frame: frame, ..Checkpoint::default() };
+                    let begun = Checkpoint {
+                        term,
+                        index,
+                        time,
+                        from_frame: frame.min(self.round_from),
+                        ..Checkpoint::default()
+                    };
                     self.under_way.insert(partition.0, begun);
                 }
                 CheckpointWrite::Chunk { partition, bytes } => {
