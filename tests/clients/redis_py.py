@@ -38,6 +38,19 @@ def test_values_travel_as_dumps():
     assert r.pttl("copy") == -1
 
 
+def test_strings_are_compared_before_they_change():
+    r = connect(decode_responses=True)
+    r.set("lock", "mine")
+    digest = r.execute_command("DIGEST", "lock")
+    assert len(digest) == 16
+    assert r.execute_command("SET", "lock", "other", "IFNE", "mine") is None
+    assert r.execute_command("SET", "lock", "mine too", "IFDEQ", digest)
+    assert r.execute_command("DELEX", "lock", "IFEQ", "mine") == 0
+    assert r.execute_command("DELIFEQ", "lock", "mine too") == 1
+    assert r.execute_command("MSETEX", 2, "{t}a", "1", "{t}b", "2", "NX", "EX", 100) == 1
+    assert 90 < r.ttl("{t}b") <= 100
+
+
 def test_fields_of_hashes_expire():
     r = connect(decode_responses=True)
     r.hset("fields", mapping={"a": "1", "b": "2", "c": "3"})

@@ -14,6 +14,7 @@ mod chaos;
 mod cli;
 mod clients;
 mod cluster;
+mod conditions;
 mod config;
 mod differential;
 mod dump;

@@ -80,7 +80,7 @@ mod tests {
             "set k v no",
             "ERR syntax error",
             Some(
-                "usage: SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+                "usage: SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
             ),
         );
         check("get k", "WRONGTYPE Operation", None);

@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(hint("get"), " key");
         assert_eq!(hint("get "), "key");
         assert_eq!(hint("GET k"), "");
-        assert_eq!(hint("set k v ex "), "seconds [NX | XX] [GET]");
+        assert_eq!(
+            hint("set k v ex "),
+            "seconds [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET]"
+        );
         assert_eq!(hint("SET k v EX 5 nx"), " [GET]");
         assert_eq!(hint("hset \"a key\" f"), " value [field value ...]");
         assert_eq!(hint("client reply "), "<ON | OFF | SKIP>");
@@ -152,7 +155,8 @@ mod tests {
         assert_eq!(complete("help @str"), (5, vec!["@string".to_string()]));
         assert_eq!(complete("qu"), (0, vec!["quit".to_string()]));
         assert_eq!(complete("set k v KEEP"), (8, vec!["KEEPTTL".to_string()]));
-        assert_eq!(complete("set k v ex 5 "), (13, ["get", "nx", "xx"].map(str::to_string).to_vec()));
+        let conditions = ["get", "ifdeq", "ifdne", "ifeq", "ifne", "nx", "xx"];
+        assert_eq!(complete("set k v ex 5 "), (13, conditions.map(str::to_string).to_vec()));
         assert_eq!(complete("client reply s"), (13, vec!["skip".to_string()]));
         assert_eq!(complete("narf."), (0, vec![]));
     }

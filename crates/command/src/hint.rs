@@ -182,6 +182,9 @@ mod tests {
     use super::*;
     use crate::{all, lookup_name};
 
+    /// The conditions of `SET`.
+    const WHEN: &str = "[NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]";
+
     #[test]
     fn a_parsed_syntax_is_written_back_as_it_was() {
         for spec in all() {
@@ -204,7 +207,7 @@ mod tests {
         check("expire", &["k", "1", "xx"], "");
         check("scan", &["0", "COUNT"], "count [MATCH pattern] [TYPE type]");
         check("scan", &["0", "COUNT", "10"], "[MATCH pattern] [TYPE type]");
-        check("set", &["k", "v", "EX"], "seconds [NX | XX] [GET]");
+        check("set", &["k", "v", "EX"], &format!("seconds {WHEN} [GET]"));
         check("set", &["k", "v", "EX", "1", "nx"], "[GET]");
         check("hello", &["3"], "[AUTH username password] [SETNAME clientname]");
         check("hello", &["3", "auth", "u"], "password [SETNAME clientname]");
@@ -227,10 +230,12 @@ mod tests {
         check(
             "set",
             &["k", "v", "e"],
-            "[NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            &format!(
+                "{WHEN} [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]"
+            ),
         );
         check("set", &["k", "v", "ex", "5", "nx", "get"], "");
-        check("set", &["k", "v", "no-option", "ex"], "seconds [NX | XX] [GET]");
+        check("set", &["k", "v", "no-option", "ex"], &format!("seconds {WHEN} [GET]"));
         check("hset", &["k", "f"], "value [field value ...]");
         check("hset", &["k", "f", "v"], "[field value ...]");
         check("hset", &["k", "f", "v", "f"], "value [field value ...]");
@@ -252,9 +257,9 @@ mod tests {
     fn the_words_that_may_come_next_are_known() {
         let next = |name, typed: &[&str]| next_words(lookup_name(name).unwrap(), typed).join(" ");
         assert_eq!(next("set", &["k"]), "");
-        assert_eq!(next("set", &["k", "v"]), "NX XX GET EX PX EXAT PXAT KEEPTTL");
+        assert_eq!(next("set", &["k", "v"]), "NX XX IFEQ IFNE IFDEQ IFDNE GET EX PX EXAT PXAT KEEPTTL");
         assert_eq!(next("set", &["k", "v", "EX"]), "");
-        assert_eq!(next("set", &["k", "v", "EX", "1"]), "NX XX GET");
+        assert_eq!(next("set", &["k", "v", "EX", "1"]), "NX XX IFEQ IFNE IFDEQ IFDNE GET");
         assert_eq!(next("client reply", &[]), "ON OFF SKIP");
         assert_eq!(next("client tracking", &[]), "ON OFF");
         assert_eq!(next("hello", &["3"]), "AUTH SETNAME");

@@ -30,8 +30,8 @@ commands! {
     /// Commands that read or change the data of one partition (or of several, borrowed).
     DataCommand {
         // String.
-        Append Decr DecrBy Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat Lcs MGet MSet MSetNx PSetEx
-        Set SetEx SetNx SetRange StrLen Substr
+        Append Decr DecrBy DelEx DelIfEq Digest Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat Lcs MGet MSet MSetEx MSetNx
+        PSetEx         Set SetEx SetNx SetRange StrLen Substr
         // Hash.
         HDel HExists HExpire HExpireAt HExpireTime HGet HGetAll HGetDel HGetEx HIncrBy HIncrByFloat HKeys HLen HMGet
         HMSet HPersist HPExpire HPExpireAt HPExpireTime HPTtl HRandField HScan HSet HSetEx HSetNx HStrLen HTtl HVals

@@ -97,6 +97,8 @@ pub struct CountedKeys {
     pub count_at: u8,
     /// Index of one more key, which stands alone before them; 0 if there is none.
     pub lone: u8,
+    /// Distance from one of them to the next, at least 1: 2 if each stands before its value.
+    pub step: u8,
 }
 
 impl CountedKeys {
@@ -105,8 +107,10 @@ impl CountedKeys {
         let (count_at, lone) = (usize::from(self.count_at), usize::from(self.lone));
         let first = count_at + 1;
         let count = args.get(count_at).and_then(parse_i64).and_then(|count| usize::try_from(count).ok());
-        let end = count.and_then(|count| first.checked_add(count)).filter(|end| *end <= args.len());
-        let keys = KeysOf { lone: 0, next: first, end: end.unwrap_or(0), step: 1 };
+        let step = usize::from(self.step);
+        let len = count.and_then(|count| count.checked_mul(step));
+        let end = len.and_then(|len| first.checked_add(len)).filter(|end| *end <= args.len());
+        let keys = KeysOf { lone: 0, next: first, end: end.unwrap_or(0), step };
         KeysOf { lone: if lone < args.len() { lone } else { 0 }, ..keys }
     }
 }

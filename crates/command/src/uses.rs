@@ -87,7 +87,8 @@ impl Spec {
         self.key_specs.iter().filter(|key| !key.access.contains(KeyAccess::NOT_KEY))
     }
 
-    /// What happens to a key in this very request: `SET` with and without `GET`, and `BITFIELD`, make a difference.
+    /// What happens to a key in this very request: `SET` with and without `GET` or a comparison, `DELEX` with and
+    /// without one, and `BITFIELD`, make a difference.
     fn access(&self, key: &KeySpec, request: Args<'_>) -> KeyAccess {
         if !key.access.contains(KeyAccess::VARIABLE) {
             return key.access;
@@ -99,8 +100,16 @@ impl Spec {
                 false => read_and_changed,
             };
         }
-        let returns_old = request.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"get"));
-        match returns_old {
+        if self.run == Run::Data(DataCommand::DelEx) {
+            return match request.len() {
+                2 => KeyAccess::RM.and(KeyAccess::DELETE),
+                _ => KeyAccess::RW.and(KeyAccess::ACCESS).and(KeyAccess::DELETE),
+            };
+        }
+        // Whoever learns that a string is another learns something of it.
+        const TELLING: [&[u8]; 5] = [b"get", b"ifeq", b"ifne", b"ifdeq", b"ifdne"];
+        let tells = |arg: &[u8]| TELLING.iter().any(|word| arg.eq_ignore_ascii_case(word));
+        match request.iter().skip(3).any(tells) {
             true => read_and_changed,
             false => KeyAccess::OW.and(KeyAccess::UPDATE),
         }

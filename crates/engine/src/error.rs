@@ -197,6 +197,16 @@ pub enum RequestError<'a> {
     FieldConditionsTwice,
     /// `HSETEX` with something that is no option.
     UnknownFieldOption(&'a [u8]),
+    /// A digest that is not as long as one.
+    NotDigest,
+    /// `DELEX` with a condition, of something that is no string.
+    ConditionOfString,
+    /// `DELEX` with a condition that is none of the four.
+    UnknownCondition,
+    /// `MSETEX` with a number of keys that is none or not above zero.
+    InvalidNumKeys,
+    /// `MSETEX` with a number of keys beyond the arguments.
+    WrongPairCount,
     /// A payload that is damaged, or of a newer version.
     PayloadEnvelope,
     /// A payload whose value is of no known form, or damaged.
@@ -351,6 +361,11 @@ impl RequestError<'_> {
                 "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
             }
             RequestError::FieldConditionsTwice => "ERR Only one of FXX or FNX arguments can be specified",
+            RequestError::NotDigest => "ERR must be exactly 16 hexadecimal characters",
+            RequestError::ConditionOfString => "ERR Key should be of string type if conditions are specified",
+            RequestError::UnknownCondition => "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",
+            RequestError::InvalidNumKeys => "ERR invalid numkeys value",
+            RequestError::WrongPairCount => "ERR wrong number of key-value pairs",
             RequestError::BusyKey => "BUSYKEY Target key name already exists.",
             RequestError::InvalidTtl => "ERR Invalid TTL value, must be >= 0",
             RequestError::InvalidIdleTime => "ERR Invalid IDLETIME value, must be >= 0",

@@ -9,6 +9,7 @@ use resp::Reply;
 
 use crate::family::bitfield::BitField;
 use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
+use crate::family::compare::{DelEx, Digest, MSetEx};
 use crate::family::dump::{Dump, Restore};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
 use crate::family::generic::{CopyKey, Count, Each, MoveKey, Rename, TypeOf};
@@ -59,6 +60,9 @@ macro_rules! with_operation {
             DataCommand::Append => run!(Append::parse(args)),
             DataCommand::Decr => run!(IncrBy::fixed(args, -1)),
             DataCommand::DecrBy => run!(IncrBy::negated(args)),
+            DataCommand::DelEx => run!(DelEx::parse(args)),
+            DataCommand::DelIfEq => run!(DelEx::if_equal(args)),
+            DataCommand::Digest => run!(Digest::parse(args)),
             DataCommand::GetDel => run!(GetDel::parse(args)),
             DataCommand::GetEx => run!(GetEx::parse(args)),
             DataCommand::GetRange | DataCommand::Substr => run!(GetRange::parse(args)),
@@ -69,6 +73,7 @@ macro_rules! with_operation {
             DataCommand::Lcs => run!(Lcs::parse(args)),
             DataCommand::MGet => run!(MGet::parse(args)),
             DataCommand::MSet => run!(MSet::parse(args)),
+            DataCommand::MSetEx => run!(MSetEx::parse(args)),
             DataCommand::MSetNx => run!(MSet::if_absent(args)),
             DataCommand::PSetEx => run!(Set::with_lifetime(args, Unit::Millis, command)),
             DataCommand::SetEx => run!(Set::with_lifetime(args, Unit::Seconds, command)),

@@ -252,11 +252,37 @@ impl Model {
                 match parts.get(3).map(Vec::as_slice) {
                     Some(b"NX") if present => return Ok(Answer::Nil),
                     Some(b"XX") if !present => return Ok(Answer::Nil),
+                    Some(b"IFEQ") if self.text(key)? != Some(part(4)) => return Ok(Answer::Nil),
+                    Some(b"IFNE") if self.text(key)? == Some(part(4)) => return Ok(Answer::Nil),
                     _ => self.put_text(key, part(2), deadline),
                 }
                 Answer::Ok
             }
             b"GET" => self.text(key)?.map_or(Answer::Nil, Answer::Text),
+            b"DELEX" if self.keys.contains_key(key) && self.text(key).is_err() => return Err(Answer::Error),
+            b"DELEX" | b"DELIFEQ" => {
+                let (text, other) = (self.text(key)?, Some(parts[parts.len() - 1].clone()));
+                let holds = text.is_some() && (text == other) != (parts[2] == b"IFNE");
+                if holds {
+                    self.keys.remove(key);
+                }
+                Answer::Int(i64::from(holds))
+            }
+            b"MSETEX" => {
+                let present = [2, 4].map(|at| self.keys.contains_key(&parts[at]));
+                let holds = match parts[6].as_slice() {
+                    b"NX" => present == [false, false],
+                    b"XX" => present == [true, true],
+                    _ => true,
+                };
+                if holds {
+                    let deadline = parts.get(7).map(|life| self.now + integer(life).unwrap() as u64);
+                    for at in [2, 4] {
+                        self.put_text(&parts[at], part(at + 1), deadline);
+                    }
+                }
+                Answer::Int(i64::from(holds))
+            }
             b"GETDEL" => {
                 let text = self.text(key)?;
                 self.keys.remove(key);
@@ -526,6 +552,16 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "SET key value KEEPTTL",
         "SET key value NX",
         "SET key value XX",
+        "SET key value IFEQ value",
+        "SET key value IFNE value",
+        "SET key small IFEQ small",
+        "SET key small IFNE small",
+        "DELEX key IFEQ small",
+        "DELEX key IFNE value",
+        "DELIFEQ key small",
+        "MSETEX 2 key small other value PX life",
+        "MSETEX 2 key value other small NX",
+        "MSETEX 2 key value other small XX",
         "GET key",
         "GETDEL key",
         "GETEX key PX life",
@@ -633,6 +669,7 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
                 0 => i64::MAX.to_string().into_bytes(),
                 _ => (random.below(200) as i64 - 100).to_string().into_bytes(),
             },
+            "small" => random.below(4).to_string().into_bytes(),
             "value" => match random.below(6) {
                 0 => Vec::new(),
                 1 => vec![b'x'; random.below(300) as usize],

@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         .summary("Returns the values of fields and removes these; the key goes with its last field."),
     data(HGetEx, "hgetex", -5, WRITE | FAST)
         .since("8.0.0")
-        .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
         .syntax("key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]")
         .cost("O(N), N the number of fields")
         .summary("Returns the values of fields, and sets or removes their deadlines."),

@@ -84,7 +84,12 @@ pub(super) const fn key(first: u8, last: i8, step: u8, access: u16) -> KeySpec {
 
 /// Keys behind their number, which is the argument `count_at`.
 pub(super) const fn counted(count_at: u8, access: u16) -> KeySpec {
-    let find = FindKeys::Counted(CountedKeys { count_at, lone: 0 });
+    counted_with(count_at, 1, access)
+}
+
+/// The same where more than the keys is counted: each stands `step` arguments before the next.
+pub(super) const fn counted_with(count_at: u8, step: u8, access: u16) -> KeySpec {
+    let find = FindKeys::Counted(CountedKeys { count_at, lone: 0, step });
     KeySpec { find, access: KeyAccess::from_bits(access) }
 }
 

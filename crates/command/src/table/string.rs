@@ -24,6 +24,24 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("key decrement")
         .cost("O(1)")
         .summary("Subtracts a number from the number at a key; an absent key counts as 0."),
+    data(DelEx, "delex", -2, WRITE | FAST)
+        .since("8.4.0")
+        .keys(&[key(1, 1, 1, RW | DELETE | VARIABLE_FLAGS)])
+        .syntax("key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]")
+        .cost("O(1) for IFEQ and IFNE; O(N) for IFDEQ and IFDNE, N the length of the string")
+        .summary("Deletes a key if its string, or the digest of that, is or is not what is given."),
+    data(DelIfEq, "delifeq", 3, WRITE | FAST)
+        .since("9.0.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE)])
+        .syntax("key value")
+        .cost("O(1)")
+        .summary("Deletes a key if it holds this string: DELEX with IFEQ, under Valkey's name."),
+    data(Digest, "digest", 2, READONLY | FAST)
+        .since("8.4.0")
+        .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .syntax("key")
+        .cost("O(N), N the length of the string")
+        .summary("Returns the XXH3 digest of a string in hexadecimal, to compare with later."),
     data(Get, "get", 2, READONLY | FAST)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
@@ -98,6 +116,15 @@ pub(super) const ROWS: &[Row] = &[
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
         .split(Split::Ok)
         .summary("Sets several strings."),
+    data(MSetEx, "msetex", -4, WRITE | DENYOOM)
+        .since("8.4.0")
+        .keys(&[counted_with(1, 2, OW | UPDATE)])
+        .syntax(
+            "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | \
+                 EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+        )
+        .cost("O(N), N the number of keys")
+        .summary("Sets strings and one deadline for all; with NX or XX only if none or all of the keys exist."),
     data(MSetNx, "msetnx", -3, WRITE | DENYOOM)
         .since("1.0.1")
         .keys(&[key(1, -1, 2, OW | INSERT)])
@@ -116,13 +143,12 @@ pub(super) const ROWS: &[Row] = &[
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE | VARIABLE_FLAGS)])
         .syntax(
-            "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+            "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
                  PXAT unix-time-milliseconds | KEEPTTL]",
         )
         .cost("O(1)")
         .summary(
-            "Sets a string, whatever was there, and its deadline; with NX or XX only if the key \
-                 is absent or present.",
+            "Sets a string and its deadline, whatever was there, or only if a condition on the key or its string holds.",
         ),
     data(SetEx, "setex", 4, WRITE | DENYOOM)
         .since("2.0.0")

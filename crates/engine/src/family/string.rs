@@ -1,9 +1,12 @@
 //! Strings: bytes, or a number where the text is one.
 
+use std::mem::{Discriminant, discriminant};
+
 use base::{Args, I64_TEXT_MAX, Millis};
 use command::DataCommand;
 use resp::Reply;
 
+use super::compare::Compare;
 use super::options::{Lifetime, Since, Unit};
 use super::options::{LifetimeText, integer, is_word, lifetime_option};
 use super::{Applied, Operation, Parsed, check_pairs, check_string_len};
@@ -59,28 +62,99 @@ impl<'a> Operation<'a> for Get<'a> {
 
 /// On which keys `SET` acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SetWhen {
+pub(crate) enum SetWhen<'a> {
     Always,
     IfAbsent,
     IfPresent,
+    If(Compare<'a>),
 }
 
-impl SetWhen {
-    fn holds(self, present: bool) -> bool {
+impl<'a> SetWhen<'a> {
+    pub(super) fn holds<'e>(self, entry: Option<&Entry>) -> Result<bool, RequestError<'e>> {
         match self {
-            SetWhen::Always => true,
-            SetWhen::IfAbsent => !present,
-            SetWhen::IfPresent => present,
+            SetWhen::Always => Ok(true),
+            SetWhen::IfAbsent => Ok(entry.is_none()),
+            SetWhen::IfPresent => Ok(entry.is_some()),
+            SetWhen::If(compare) => compare.holds(entry),
         }
+    }
+
+    /// Puts another condition in the place of this one, which must be none or of the same kind.
+    fn become_one(&mut self, other: SetWhen<'a>) -> Result<(), RequestError<'a>> {
+        fn kind<'w>(when: &SetWhen<'w>) -> (Discriminant<SetWhen<'w>>, Option<Discriminant<Compare<'w>>>) {
+            match when {
+                SetWhen::If(compare) => (discriminant(when), Some(discriminant(compare))),
+                when => (discriminant(when), None),
+            }
+        }
+        if *self != SetWhen::Always && kind(self) != kind(&other) {
+            return Err(RequestError::Syntax);
+        }
+        *self = other;
+        Ok(())
     }
 }
 
 /// What `SET` makes of the deadline.
 #[derive(Clone, Copy, Debug)]
-enum SetExpiry {
+pub(super) enum SetExpiry {
     Never,
     Keep,
     After(Lifetime),
+}
+
+impl SetExpiry {
+    pub(super) fn deadline<'e>(self, now: Millis) -> Result<NewDeadline, RequestError<'e>> {
+        Ok(match self {
+            SetExpiry::Never => NewDeadline::Clear,
+            SetExpiry::Keep => NewDeadline::Keep,
+            SetExpiry::After(lifetime) => NewDeadline::At(lifetime.deadline(now)?),
+        })
+    }
+}
+
+/// What the options of `SET` say together.
+pub(super) struct SetOptions<'a> {
+    pub(super) when: SetWhen<'a>,
+    pub(super) expiry: SetExpiry,
+    /// `GET`.
+    pub(super) get: bool,
+}
+
+/// Reads options. One may be repeated, the last of its kind counts; different ones of a kind exclude each other.
+pub(super) fn read_options<'a>(
+    options: Args<'a>,
+    command: DataCommand,
+) -> Result<SetOptions<'a>, RequestError<'a>> {
+    let mut when = SetWhen::Always;
+    let mut lifetime: Option<LifetimeText<'a>> = None;
+    let (mut keep, mut get) = (false, false);
+    let mut at = 0;
+    while let Some(word) = options.get(at) {
+        at += 1;
+        let compare = options.get(at).and_then(|operand| Compare::of(word, operand));
+        if is_word(word, "NX") {
+            when.become_one(SetWhen::IfAbsent)?;
+        } else if is_word(word, "XX") {
+            when.become_one(SetWhen::IfPresent)?;
+        } else if let Some(compare) = compare {
+            when.become_one(SetWhen::If(compare))?;
+            at += 1;
+        } else if is_word(word, "GET") {
+            get = true;
+        } else if is_word(word, "KEEPTTL") && lifetime.is_none() {
+            keep = true;
+        } else {
+            lifetime = Some(read_lifetime(word, options.get(at), lifetime, keep)?);
+            at += 1;
+        }
+    }
+    let expiry = match lifetime {
+        Some(text) => SetExpiry::After(text.parse(command)?),
+        None if keep => SetExpiry::Keep,
+        None => SetExpiry::Never,
+    };
+    Ok(SetOptions { when, expiry, get })
 }
 
 /// What `SET` and its kin answer.
@@ -98,7 +172,7 @@ enum SetAnswer {
 pub(crate) struct Set<'a> {
     key: &'a [u8],
     value: &'a [u8],
-    when: SetWhen,
+    when: SetWhen<'a>,
     expiry: SetExpiry,
     answer: SetAnswer,
 }
@@ -109,7 +183,11 @@ impl<'a> Set<'a> {
     pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, Set<'a>> {
         let mut set = Set::plain(args.at(1), args.at(2));
         if args.len() > 3 {
-            set.read_options(args.tail(3))?;
+            let SetOptions { when, expiry, get } = read_options(args.tail(3), DataCommand::Set)?;
+            set = Set { when, expiry, ..set };
+            if get {
+                set.answer = SetAnswer::Old;
+            }
         }
         Ok(set)
     }
@@ -138,42 +216,6 @@ impl<'a> Set<'a> {
         Ok(Set { answer: SetAnswer::Old, ..plain })
     }
 
-    /// An option may be repeated, the last of its kind counts; different ones of a kind exclude each other.
-    fn read_options(&mut self, options: Args<'a>) -> Result<(), RequestError<'a>> {
-        let mut lifetime: Option<LifetimeText<'a>> = None;
-        let mut keep = false;
-        let mut at = 0;
-        while let Some(word) = options.get(at) {
-            at += 1;
-            if is_word(word, "NX") && self.when != SetWhen::IfPresent {
-                self.when = SetWhen::IfAbsent;
-            } else if is_word(word, "XX") && self.when != SetWhen::IfAbsent {
-                self.when = SetWhen::IfPresent;
-            } else if is_word(word, "GET") {
-                self.answer = SetAnswer::Old;
-            } else if is_word(word, "KEEPTTL") && lifetime.is_none() {
-                keep = true;
-            } else {
-                lifetime = Some(read_lifetime(word, options.get(at), lifetime, keep)?);
-                at += 1;
-            }
-        }
-        self.expiry = match lifetime {
-            Some(text) => SetExpiry::After(text.parse(DataCommand::Set)?),
-            None if keep => SetExpiry::Keep,
-            None => SetExpiry::Never,
-        };
-        Ok(())
-    }
-
-    fn deadline(&self, now: Millis) -> Result<NewDeadline, RequestError<'a>> {
-        Ok(match self.expiry {
-            SetExpiry::Never => NewDeadline::Clear,
-            SetExpiry::Keep => NewDeadline::Keep,
-            SetExpiry::After(lifetime) => NewDeadline::At(lifetime.deadline(now)?),
-        })
-    }
-
     /// Looks before it sets.
     fn apply_conditional(
         self,
@@ -182,14 +224,13 @@ impl<'a> Set<'a> {
         deadline: NewDeadline,
     ) -> Applied<'a> {
         let found = store.find_mut(self.key);
-        let present = found.is_some();
+        let holds = self.when.holds(found.as_deref())?;
         if self.answer == SetAnswer::Old {
             match &found {
                 Some(entry) => write_text(entry, reply)?,
                 None => reply.null(),
             }
         }
-        let holds = self.when.holds(present);
         if holds {
             match found {
                 Some(mut entry) => entry.set(NewValue::Text(self.value), deadline),
@@ -225,14 +266,14 @@ fn read_lifetime<'a>(
 impl<'a> Operation<'a> for Set<'a> {
     #[inline]
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let deadline = self.deadline(store.now)?;
+        let deadline = self.expiry.deadline(store.now)?;
         match (self.when, self.answer, deadline) {
             // Already over: the key is as if it had been set and had lapsed. Nothing lapsed is ever stored.
             (_, _, NewDeadline::At(at)) if at <= store.now => {
-                let (key, when) = (self.key, self.when);
-                let present = store.find(key).is_some();
+                let key = self.key;
+                let holds = self.when.holds(store.find(key))?;
                 self.apply_conditional(store, reply, NewDeadline::Clear)?;
-                if when.holds(present) {
+                if holds {
                     store.remove(key);
                 }
                 Ok(())

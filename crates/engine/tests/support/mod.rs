@@ -217,6 +217,7 @@ impl Requests {
                 "key" => self.key(),
                 "field" => self.field(),
                 "value" => self.value(),
+                "digest" => self.pick(&["9555e8555c62dcfd", "2D06800538D394C2", "0123", ""]).into(),
                 "integer" => self.integer(),
                 "float" => self.float(),
                 "member" => self.member(),
@@ -308,7 +309,10 @@ impl Requests {
             }
             Set => {
                 self.push_each(request, "key value");
-                self.options(request, &["NX", "XX", "GET", "KEEPTTL"]);
+                self.options(
+                    request,
+                    &["NX", "XX", "GET", "KEEPTTL", "IFEQ value", "IFNE value", "IFDEQ digest"],
+                );
                 if self.random.chance(1, 3) {
                     self.lifetime(request);
                 }
@@ -640,6 +644,22 @@ impl Requests {
                     self.lifetime(request);
                 }
                 self.fields(request, true);
+            }
+            DelEx => {
+                self.push_each(request, "key");
+                self.options(request, &["IFEQ value", "IFNE value", "IFDEQ digest", "IFDNE digest", "IFEQ"]);
+            }
+            DelIfEq => self.push_each(request, "key value"),
+            Digest => self.push_each(request, "key"),
+            MSetEx => {
+                let count = 1 + self.random.below(3);
+                let said = if self.random.chance(1, 8) { self.integer() } else { count.to_string().into() };
+                request.push(&said);
+                (0..count).for_each(|_| self.push_each(request, "key value"));
+                self.options(request, &["NX", "XX", "KEEPTTL", "GET"]);
+                if self.random.chance(1, 2) {
+                    self.lifetime(request);
+                }
             }
             Dump => self.push_each(request, "key"),
             Restore => {

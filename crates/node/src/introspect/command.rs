@@ -108,7 +108,7 @@ fn key_spec(key: &KeySpec, reply: &mut Reply<'_>) {
             typed(reply, b"keynum", 3);
             number(reply, b"keynumidx", 0);
             number(reply, b"firstkey", 1);
-            number(reply, b"keystep", 1);
+            number(reply, b"keystep", counted.step.into());
         }
         FindKeys::Behind { word, from } => {
             typed(reply, b"keyword", 2);
