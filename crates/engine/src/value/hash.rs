@@ -18,6 +18,9 @@ mod lapses;
 
 pub(crate) use lapses::Lapses;
 
+/// How often a random field is drawn among those of which some have lapsed, before they are counted.
+const DRAWS: usize = 64;
+
 /// The table form of a hash: fields are entries, with their deadlines.
 pub(crate) struct Hash {
     pub(crate) table: Table,
@@ -312,9 +315,15 @@ impl<'a> HashRef<'a> {
                 let at = random.below(small_hash::len(blob) as u64) as usize;
                 small_hash::Pairs::new(blob).nth(at)
             }
-            // Those that have lapsed are deleted soon; until then a draw walks to its place among the others.
+            // Those that have lapsed are deleted soon. Until then a draw that meets one is repeated, and if it meets many
+            // it walks to its place among the others.
             Inner::Table(hash) if hash.has_lapsed(self.now) => {
-                self.iter().nth(random.below(self.len() as u64) as usize)
+                let mut draw = || hash.table.random(random.next_u64());
+                let live = (0..DRAWS).filter_map(|_| draw()).find(|entry| !entry.is_lapsed(self.now));
+                match live {
+                    Some(entry) => Some((entry.key(), field_value(entry))),
+                    None => self.iter().nth(random.below(self.len() as u64) as usize),
+                }
             }
             Inner::Table(hash) => {
                 hash.table.random(random.next_u64()).map(|entry| (entry.key(), field_value(entry)))
