@@ -36,6 +36,8 @@ pub enum Plant {
     VoteNotSaved = 12,
     /// A replica votes though its machine lost its power and it may have forgotten what it acknowledged.
     VotesInDoubt = 13,
+    /// A node that leaves goes as soon as the fabric has other places for what it has, before that is there.
+    LeavesEarly = 14,
 }
 
 impl Plant {
@@ -48,7 +50,7 @@ impl Plant {
     ];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 9] = [
+    pub const CLUSTER: [(&'static str, Plant); 10] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -58,6 +60,7 @@ impl Plant {
         ("applied_twice", Plant::AppliedTwice),
         ("vote_not_saved", Plant::VoteNotSaved),
         ("votes_in_doubt", Plant::VotesInDoubt),
+        ("leaves_early", Plant::LeavesEarly),
     ];
 }
 

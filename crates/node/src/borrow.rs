@@ -24,6 +24,10 @@ use crate::txn::Transaction;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
+/// What a client is told whose partitions are not this node's alone any more.
+const NOT_LENT: &[u8] =
+    b"-CLUSTERDOWN another node has just got a part in the data, nothing was done; try again\r\n";
+
 /// Where a partition belongs on this worker.
 #[derive(Default)]
 pub(crate) struct Place {
@@ -173,6 +177,10 @@ impl Worker {
                 place.waiting.push_back(Waiting::Borrow(borrow));
                 return;
             };
+            if !partition.group.is_lone() {
+                place.partition = Some(partition);
+                return self.refuse_loan(borrow);
+            }
             partition.close_entry(&mut self.outbox.frame, self.logging);
             borrow.got.push(partition);
             borrow.wanted.remove(0);
@@ -182,6 +190,31 @@ impl Worker {
         } else {
             self.outbox.messages.push((borrow.task.worker, Message::Lend(borrow.task, borrow.got)));
         }
+    }
+
+    /// Other nodes have had a part in a partition since the task began: it cannot have it.
+    #[cold]
+    fn refuse_loan(&mut self, borrow: Borrow) {
+        if borrow.task.worker == self.id {
+            self.not_lent(borrow.task, borrow.got);
+        } else {
+            self.outbox.messages.push((borrow.task.worker, Message::NotLent(borrow.task, borrow.got)));
+        }
+    }
+
+    /// A task cannot have all that it wants: what it has goes back, and its client is told to try again.
+    pub(crate) fn not_lent(&mut self, task: TaskId, partitions: Vec<Box<Partition>>) {
+        let Some(mut task) = self.tasks.waiting.remove(&task.number) else { return };
+        task.got.extend(partitions);
+        let ids: Vec<PartitionId> = task.got.iter().map(|partition| partition.id()).collect();
+        for partition in task.got {
+            let place = usize::from(partition.id().0);
+            self.places[place].partition = Some(partition);
+        }
+        if let Some((at, ticket)) = task.client {
+            self.fill_one(at, ticket, NOT_LENT);
+        }
+        self.give_back(&ids);
     }
 
     /// Partitions arrived for a task.

@@ -7,6 +7,7 @@ use resp::{Reply, Version};
 
 use crate::borrow::AtHand;
 use crate::dispatch::Taken;
+use crate::errand::{Dest, ErrandHead};
 use crate::message::CallHead;
 use crate::output::Ticket;
 use crate::partition::Operation;
@@ -128,6 +129,9 @@ impl Worker {
     pub(crate) fn run_call(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
         let Run::Data(command) = head.spec.run else { return };
         let CallHead { spec, db, version, access, .. } = *head;
+        if self.partition_mut(head.partition).is_some_and(|partition| !partition.group.is_lone()) {
+            return self.send_on(from, head, args, raw);
+        }
         let refusal = self.write_refused(spec, raw.len());
         let mut replies = std::mem::take(&mut self.replies[usize::from(from.0)]);
         let start = replies.buffer().len();
@@ -148,6 +152,29 @@ impl Worker {
             replies.seal(head.session, head.ticket);
         }
         self.replies[usize::from(from.0)] = replies;
+    }
+
+    /// Serves a request of a worker that does not know yet that other nodes have a part in the partition.
+    #[cold]
+    fn send_on(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
+        let CallHead { session: at, ticket, partition, db, version, access, ack, spec } = *head;
+        let (patience, deadline) = self.errand_times();
+        let dest = Dest::Session { worker: from, at, ticket };
+        let (who, takes_stale) = (at.conn.0, false);
+        let head = ErrandHead {
+            dest,
+            who,
+            partition,
+            db,
+            version,
+            access,
+            ack,
+            takes_stale,
+            spec,
+            patience,
+            deadline,
+        };
+        self.errand(head, args, raw);
     }
 
     /// The partitions a request needs.

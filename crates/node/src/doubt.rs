@@ -14,8 +14,8 @@
 
 use std::collections::BTreeMap;
 
-use base::PartitionId;
-use raft::{EntryId, Group, Members, Message, MessageKind, Role};
+use base::{Millis, PartitionId};
+use raft::{Change, EntryId, Group, Members, Message, MessageKind, Role};
 
 use crate::outbox::Control;
 use crate::peer_frame::Item;
@@ -27,9 +27,22 @@ pub(crate) struct Doubts {
     /// Tells this life's questions from those of an earlier one.
     life: u64,
     by_group: BTreeMap<PartitionId, Doubt>,
-    /// The questions of others that were heeded: by group and node, of which life, and in which of our terms.
-    heeded: BTreeMap<(PartitionId, u64), (u64, u64)>,
+    /// The questions of others that were heeded: by group and node.
+    heeded: BTreeMap<(PartitionId, u64), Heeded>,
 }
+
+/// The question of another.
+#[derive(Clone, Copy)]
+struct Heeded {
+    life: u64,
+    /// In which of our terms it was heeded.
+    term: u64,
+    /// Steady clock: when it was asked last.
+    asked: Millis,
+}
+
+/// Who asks six times a second and has not for so long is not in doubt any more.
+const DOUBTED_MS: u64 = 500;
 
 /// What is known of what one replica may have forgotten.
 #[derive(Default)]
@@ -46,13 +59,29 @@ struct Doubt {
 impl Doubt {
     /// What a leader must have at least, by all that is known; `None` while another voter has told nothing, or while no
     /// voter is known at all: who has forgotten the others cannot know how much it told them.
-    fn least(&self, mine: EntryId, me: u64, members: &Members) -> Option<EntryId> {
-        if members.voters.is_empty() {
+    fn least(&self, mine: EntryId, me: u64, voters: &[u64]) -> Option<EntryId> {
+        if voters.is_empty() {
             return None;
         }
-        let mut others = members.voters.iter().chain(&members.voters_outgoing).filter(|&&voter| voter != me);
+        let mut others = voters.iter().filter(|&&voter| voter != me);
         others.try_fold(mine, |least, voter| Some(least.max(*self.told.get(voter)?)))
     }
+}
+
+/// Everybody who may have counted in this group: its voters, and those that changes in the log name, which may be in force
+/// elsewhere though nobody here knows that they are committed.
+fn voters_of(group: &Group, members: &Members) -> Vec<u64> {
+    let mut voters: Vec<u64> = members.voters.iter().chain(&members.voters_outgoing).copied().collect();
+    for entry in group.unapplied() {
+        let raft::Payload::Change(changes) = entry.payload else { continue };
+        voters.extend(changes.into_iter().filter_map(|change| match change {
+            Change::AddVoter(id) => Some(id),
+            Change::AddLearner(_) | Change::Remove(_) => None,
+        }));
+    }
+    voters.sort_unstable();
+    voters.dedup();
+    voters
 }
 
 impl Worker {
@@ -106,7 +135,7 @@ impl Worker {
             return true;
         }
         let Some((group, members)) = self.group_and_members(id) else { return true };
-        let least = doubt.least(group.last(), self.fabric.me, members);
+        let least = doubt.least(group.last(), self.fabric.me, &voters_of(group, members));
         least.is_some_and(|least| candidate.unwrap_or(group.last()) >= least)
     }
 
@@ -132,7 +161,7 @@ impl Worker {
         for &partition in self.fabric.doubts.by_group.keys() {
             let Some((group, members)) = self.group_and_members(partition) else { continue };
             let EntryId { term, index } = group.last();
-            let mut all: Vec<u64> = members.voters.iter().chain(&members.voters_outgoing).copied().collect();
+            let mut all = voters_of(group, members);
             all.extend(&members.learners);
             // A newcomer may have forgotten that it was told who they are.
             if members.voters.is_empty() {
@@ -160,7 +189,9 @@ impl Worker {
             let EntryId { term, index } = group.last();
             return self.fabric.tell(from, &Item::Told { partition, life, term, index, is_leader: false });
         }
-        if self.fabric.doubts.heeded.insert((partition, from), (life, term)) != Some((life, term)) {
+        let heeded = Heeded { life, term, asked: self.fabric.now };
+        let before = self.fabric.doubts.heeded.insert((partition, from), heeded);
+        if before.is_none_or(|before| (before.life, before.term) != (life, term)) {
             if let Some(led) = self.partition_mut(partition) {
                 led.group.peer_lost_its_end(from, last);
             }
@@ -171,6 +202,12 @@ impl Worker {
             let item = Item::Told { partition, life, term, index: commit, is_leader: true };
             self.fabric.tell(from, &item);
         }
+    }
+
+    /// Whether a replica elsewhere is in doubt, as far as a leader here can know.
+    pub(crate) fn is_doubted(&self, partition: PartitionId, node: u64) -> bool {
+        let heeded = self.fabric.doubts.heeded.get(&(partition, node));
+        heeded.is_some_and(|heeded| self.fabric.now.since(heeded.asked) <= DOUBTED_MS)
     }
 
     /// Another replica answers: it leads and has committed so much, or this is the last entry that it has.
@@ -232,28 +269,40 @@ mod tests {
         EntryId { term, index }
     }
 
-    fn voters(voters: &[u64]) -> Members {
-        Members { voters: voters.to_vec(), ..Members::default() }
-    }
-
     #[test]
     fn the_longest_log_is_known_once_all_have_told() {
         let mut doubt = Doubt::default();
-        assert_eq!(
-            doubt.least(id(3, 7), 1, &voters(&[1])),
-            Some(id(3, 7)),
-            "who has no others has all there is"
-        );
-        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), None);
+        assert_eq!(doubt.least(id(3, 7), 1, &[1]), Some(id(3, 7)), "who has no others has all there is");
+        assert_eq!(doubt.least(id(3, 7), 1, &[1, 2, 3]), None);
         doubt.told.insert(2, id(2, 90));
-        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), None);
+        assert_eq!(doubt.least(id(3, 7), 1, &[1, 2, 3]), None);
         doubt.told.insert(3, id(3, 8));
-        assert_eq!(doubt.least(id(3, 7), 1, &voters(&[1, 2, 3])), Some(id(3, 8)));
-        assert_eq!(doubt.least(id(4, 1), 1, &voters(&[1, 2, 3])), Some(id(4, 1)), "the later term wins");
+        assert_eq!(doubt.least(id(3, 7), 1, &[1, 2, 3]), Some(id(3, 8)));
+        assert_eq!(doubt.least(id(4, 1), 1, &[1, 2, 3]), Some(id(4, 1)), "the later term wins");
+    }
+
+    #[test]
+    fn voters_that_only_the_end_of_the_log_names_are_asked_too() {
+        let members = Members { voters: vec![1, 2], ..Members::default() };
+        let change = raft::Entry {
+            id: id(3, 8),
+            payload: raft::Payload::Change(vec![Change::AddVoter(4), Change::Remove(2)]),
+        };
+        let recovered = raft::Recovered {
+            hard: raft::HardState { term: 3, vote: 1, commit: 7 },
+            members: members.clone(),
+            snapshot: id(3, 7),
+            last: id(3, 8),
+            applied: 7,
+            tail: vec![change],
+        };
+        let config = crate::fabric::group_config(1, PartitionId(0), 1);
+        let group = Group::recover(config, recovered).unwrap();
+        assert_eq!(voters_of(&group, &members), [1, 2, 4]);
     }
 
     #[test]
     fn who_has_forgotten_the_others_helps_to_elect_nobody() {
-        assert_eq!(Doubt::default().least(id(0, 0), 1, &voters(&[])), None);
+        assert_eq!(Doubt::default().least(id(0, 0), 1, &[]), None);
     }
 }

@@ -22,7 +22,7 @@ use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
 use crate::hints::Hint;
 use crate::message::{Calls, Message as Note};
-use crate::meta::MetaReplica;
+use crate::meta::{Asker, MetaReplica};
 use crate::operations::Stamp;
 use crate::outbox::Control;
 use crate::partition::{Partition, Turn};
@@ -111,6 +111,8 @@ pub(crate) struct Fabric {
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
     /// Answers of partitions that this node has alone, for clients that want them on stable storage: up to here.
     own_answers: Vec<(u64, Dest, Box<[u8]>)>,
+    /// What the meta group decided with this node as its only voter, and who asked: up to here.
+    pub(crate) late_decisions: Vec<(u64, Asker, Result<(), String>)>,
     /// Where the log ends, and up to where it is on stable storage.
     pub(crate) log_end: u64,
     pub(crate) log_synced: u64,
@@ -191,6 +193,11 @@ impl Fabric {
         self.holds.insert(group, u64::MAX);
     }
 
+    /// Whether something that this group has come to is not on stable storage yet.
+    pub(crate) fn is_held(&self, group: PartitionId) -> bool {
+        self.holds.contains_key(&group)
+    }
+
     /// The turn's frame was appended and ends at `position`.
     pub(crate) fn appended(&mut self, position: u64) {
         let unknown = |at: &&mut u64| **at == u64::MAX;
@@ -198,6 +205,7 @@ impl Fabric {
         self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_syncs.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_answers.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+        self.late_decisions.iter_mut().map(|(at, ..)| at).filter(unknown).for_each(|at| *at = position);
         self.log_end = position;
     }
 
@@ -496,10 +504,11 @@ impl Worker {
         let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         let Some(mut ready) = partition.group.ready() else { return false };
-        if ready.must_sync && logging {
+        // Who is let go goes once it hears of it, and cannot be asked then whether it was so.
+        let mut must_sync = (ready.must_sync || ready.members.is_some()) && logging;
+        if must_sync {
             fabric.hold(id);
         }
-        let must_sync = ready.must_sync && logging;
         for message in std::mem::take(&mut ready.messages) {
             fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
         }
@@ -533,6 +542,10 @@ impl Worker {
         let mut has_new_members = members.is_some();
         let mut known = apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
         let advanced = partition.group.advance(ready);
+        if advanced.members.is_some() && logging {
+            must_sync = true;
+            fabric.hold(id);
+        }
         for message in &advanced.messages {
             fabric.post(id, partition.stamp_for(message, turn.mono_us), message);
         }
@@ -642,7 +655,7 @@ impl Worker {
 
     /// A step of time for all groups, and for those who wait.
     pub(crate) fn tick_fabric(&mut self) {
-        let now = self.now.mono_millis();
+        let (now, mono_us) = (self.now.mono_millis(), self.now.mono_us);
         if !self.fabric.is_on || now < self.fabric.next_tick {
             return;
         }
@@ -663,8 +676,9 @@ impl Worker {
             if partition.group.is_lone() {
                 continue;
             }
-            if !stands_still {
-                partition.tick();
+            match stands_still {
+                true => partition.stand_still(mono_us),
+                false => partition.tick(),
             }
             let again = partition.give_up_waiting(now, &mut fabric.answers);
             let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();

@@ -96,4 +96,4 @@ pub use report::Report;
 pub use router::Router;
 pub use session::{Peer, SessionRef};
 pub use users::StartUsers;
-pub use worker::{AfterSend, FabricSetup, Worker, WorkerSetup};
+pub use worker::{AfterSend, FabricSetup, Worker, WorkerSetup, is_whole};

@@ -30,6 +30,8 @@ pub enum Message {
     Borrow(Borrow),
     /// Partitions lent to a task of the receiver.
     Lend(TaskId, Vec<Box<Partition>>),
+    /// A task of the receiver cannot have all that it wants; what there was of it is given back.
+    NotLent(TaskId, Vec<Box<Partition>>),
     /// Partitions the receiver had lent, given back.
     Return(Vec<Box<Partition>>),
     /// Messages of channels that the receiver's clients listen to.

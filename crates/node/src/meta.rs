@@ -2,7 +2,8 @@
 //!
 //! Every node follows the group, some vote in it. Its entries are [`cluster::Command`]s; the state is small, so it
 //! travels whole in a snapshot's message and lies whole in the log. It lives on the first worker, which tells the
-//! others and the shell of each change.
+//! others and the shell of each change. Who hears from no leader of the group asks whom it knows how the fabric is now:
+//! the leader may be a node that it has never heard of, and would not listen to.
 //!
 //! Does not know: keys, how nodes are reached, when a node is to be admitted (the shell asks for that).
 
@@ -28,6 +29,8 @@ use crate::worker::Worker;
 const PATIENCE_MS: u64 = 8000;
 /// How often the leader looks whether something is to be done.
 const DUTY_MS: u64 = 200;
+/// Who has followed no leader of the meta group for so long asks others how the fabric is.
+const LOST_MS: u64 = 2000;
 /// Silent for so long, a node counts as down and its replicas are made anew elsewhere.
 const DOWN_AFTER_MS: u64 = 10_000;
 /// How often a change that somebody else overtook is made again in one turn.
@@ -79,6 +82,8 @@ pub(crate) struct MetaReplica {
     next_duty: Millis,
     /// By peer: since when there is no way to it.
     silent_since: BTreeMap<u64, Millis>,
+    /// Steady clock: when this replica followed a leader last, or asked others instead.
+    followed: Millis,
     has_changed: bool,
 }
 
@@ -94,6 +99,7 @@ impl MetaReplica {
             next_call: 0,
             next_duty: Millis::default(),
             silent_since: BTreeMap::new(),
+            followed: Millis::default(),
             has_changed: true,
         }
     }
@@ -239,6 +245,7 @@ impl Worker {
             self.tell_asker(asked.asker, Err(text.to_owned()));
         }
         waiting.into_iter().for_each(|call| self.pursue(call));
+        self.ask_how_it_is(now);
         self.do_duties(now);
     }
 
@@ -258,14 +265,91 @@ impl Worker {
     }
 
     fn tell_of_meta(&mut self) {
+        // Who waits for an answer hears it first: who is removed is not spoken to any more.
+        if !self.fabric.late_decisions.is_empty() {
+            return;
+        }
         let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
-        if std::mem::take(&mut meta.has_changed) && meta.state.is_founded() {
+        // What others said of the fabric may be newer than what this replica has got to.
+        let is_news = meta.state.is_founded() && meta.state.version() >= self.fabric.meta.version();
+        if std::mem::take(&mut meta.has_changed) && is_news {
             let state = Arc::new(meta.state.clone());
-            for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
-                self.outbox.messages.push((worker, Message::Meta(Arc::clone(&state))));
-            }
-            self.outbox.control.push(Control::FabricChanged(Arc::clone(&state)));
-            self.use_meta(state);
+            self.tell_fabric(state);
+        }
+    }
+
+    /// All of this node are told how the fabric is.
+    fn tell_fabric(&mut self, state: Arc<Meta>) {
+        for worker in (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id) {
+            self.outbox.messages.push((worker, Message::Meta(Arc::clone(&state))));
+        }
+        self.outbox.control.push(Control::FabricChanged(Arc::clone(&state)));
+        self.use_meta(state);
+    }
+
+    /// Whether the meta group counts on this node's vote, and others could not do without it.
+    pub(crate) fn votes_in_meta(&self) -> bool {
+        let me = self.fabric.me;
+        self.fabric.meta_replica.as_ref().is_some_and(|meta| {
+            let members = &meta.members;
+            members.voters != [me] && (members.voters.contains(&me) || members.voters_outgoing.contains(&me))
+        })
+    }
+
+    /// Whether this node's replica knows that the meta group has the members that the fabric wants it to have.
+    pub fn knows_meta_settled(&self) -> bool {
+        self.fabric.meta_replica.as_ref().is_some_and(|meta| {
+            let ids = |nodes: Vec<NodeId>| {
+                let mut ids: Vec<u64> = nodes.into_iter().filter_map(cluster::replica_id).collect();
+                ids.sort_unstable();
+                ids
+            };
+            let sorted = |ids: &[u64]| {
+                let mut ids = ids.to_vec();
+                ids.sort_unstable();
+                ids
+            };
+            !meta.members.is_joint()
+                && sorted(&meta.members.voters) == ids(meta.state.meta_voters())
+                && sorted(&meta.members.learners) == ids(meta.state.meta_learners())
+        })
+    }
+
+    // ---- hearsay --------------------------------------------------------------------------------------------
+
+    /// Asks everybody how the fabric is, if no leader of the meta group was heard of for long.
+    fn ask_how_it_is(&mut self, now: Millis) {
+        let version = self.fabric.meta.version();
+        let Some(meta) = &mut self.fabric.meta_replica else { return };
+        if meta.group.leader().is_some() || meta.followed == Millis::default() {
+            meta.followed = now;
+        }
+        if now.since(meta.followed) >= LOST_MS {
+            meta.followed = now;
+            self.fabric.tell_all(&Item::AskFabric { version });
+        }
+    }
+
+    /// A node asks how the fabric is, of which it knows this version.
+    pub(crate) fn asked_how_it_is(&mut self, from: u64, version: u64) {
+        let Some(meta) = &self.fabric.meta_replica else { return };
+        if meta.state.version() > version {
+            let state = meta.state.encode();
+            self.fabric.tell(from, &Item::FabricState { state: &state });
+        }
+    }
+
+    /// A node says how the fabric is. It is used to find the others by; what was decided comes from the meta group.
+    pub(crate) fn told_how_it_is(&mut self, state: &[u8]) {
+        let Some(meta) = &self.fabric.meta_replica else { return };
+        let Ok(state) = Meta::decode(state) else {
+            self.stats.malformed_peer_frames += 1;
+            return;
+        };
+        let known = &self.fabric.meta;
+        let is_ours = (state.cluster(), state.partitions()) == (known.cluster(), known.partitions());
+        if is_ours && state.version() > known.version() && meta.group.leader().is_none() {
+            self.tell_fabric(Arc::new(state));
         }
     }
 
@@ -280,10 +364,13 @@ impl Worker {
             return more;
         };
         // Rare, and of all nodes: it is never in doubt, so all of it is synced before it is told.
-        let must_sync = logging && (ready.must_sync || !ready.entries.is_empty() || ready.snapshot.is_some());
+        let is_news = !ready.entries.is_empty() || ready.snapshot.is_some() || ready.members.is_some();
+        let mut must_sync = logging && (ready.must_sync || is_news);
         if must_sync {
             fabric.hold(META_GROUP);
         }
+        // Others are sent an entry only once it is on this disk, so that what they confirm is there.
+        let is_alone = meta.members.voters == [meta.group.node()];
         let (mut frame, mut sent_to, mut unknown) = (Vec::new(), Vec::new(), None);
         for message in std::mem::take(&mut ready.messages) {
             sent_to.extend(message.snapshot().map(|_| message.to()));
@@ -322,6 +409,10 @@ impl Worker {
         let (committed, members) = (std::mem::take(&mut ready.committed), ready.members.take());
         take(&mut meta, committed, members);
         let advanced = meta.group.advance(ready);
+        if logging && advanced.members.is_some() {
+            must_sync = true;
+            fabric.hold(META_GROUP);
+        }
         for message in &advanced.messages {
             sent_to.extend(message.snapshot().map(|_| message.to()));
             fabric.post(META_GROUP, mono_us, message);
@@ -336,7 +427,10 @@ impl Worker {
             self.outbox.sync |= must_sync;
         }
         for (id, result) in done {
-            self.conclude(id, result);
+            match is_alone && must_sync {
+                true => self.conclude_late(id, result),
+                false => self.conclude(id, result),
+            }
         }
         if let Some(error) = unknown {
             let text =
@@ -344,6 +438,24 @@ impl Worker {
             self.outbox.control.push(Control::Fail(text));
         }
         true
+    }
+
+    /// A lone voter has decided: whoever asked hears of it once that is on stable storage.
+    fn conclude_late(&mut self, id: EntryId, result: Result<(), String>) {
+        let Some(meta) = self.fabric.meta_replica.as_mut() else { return };
+        let is_it = |(_, asked): &(&u64, &Asked)| asked.stage == Stage::Proposed(id);
+        let call = meta.asked.iter().find(is_it).map(|(call, _)| *call);
+        if let Some(asked) = call.and_then(|call| meta.asked.remove(&call)) {
+            self.fabric.late_decisions.push((u64::MAX, asked.asker, result));
+        }
+    }
+
+    /// The log is on stable storage up to `position`: who waits for what was decided alone is told.
+    pub(crate) fn tell_decided(&mut self, position: u64) {
+        let ripe: Vec<_> = self.fabric.late_decisions.extract_if(.., |(at, ..)| *at <= position).collect();
+        for (_, asker, result) in ripe {
+            self.tell_asker(asker, result);
+        }
     }
 
     /// The entry `id` was applied: whoever asked for it hears of it, and who lost his place to it asks again.
@@ -392,8 +504,10 @@ impl Worker {
             }
             return;
         }
-        let changes = wanted_changes(meta);
-        if let Some(changes) = changes {
+        if let Some(heir) = heir(meta) {
+            // Refused while another change is under way: it is looked at again.
+            let _ = meta.group.transfer_to(heir);
+        } else if let Some(changes) = wanted_changes(meta) {
             // Refused while another change is under way: it is looked at again.
             let _ = meta.group.propose_change(&changes);
         }
@@ -437,6 +551,22 @@ impl Worker {
     }
 }
 
+/// Who is to lead the meta group instead of this node, which is not to vote in it any more. Who leads cannot let itself go:
+/// once it has gone, nobody tells the others that it may.
+fn heir(meta: &MetaReplica) -> Option<u64> {
+    let me = meta.group.node();
+    let voters: Vec<u64> = meta.state.meta_voters().into_iter().filter_map(cluster::replica_id).collect();
+    if voters.contains(&me) || meta.members.is_joint() {
+        return None;
+    }
+    let last = meta.group.last().index;
+    let is_fit = |id: &u64| {
+        let progress = meta.group.progress_of(*id);
+        meta.members.voters.contains(id) && progress.is_some_and(|p| p.is_active && p.matched == last)
+    };
+    voters.into_iter().find(is_fit)
+}
+
 /// The next change that brings the members of the meta group nearer to what the state wants.
 fn wanted_changes(meta: &MetaReplica) -> Option<Vec<Change>> {
     if meta.members.is_joint() {
@@ -455,8 +585,13 @@ fn wanted_changes(meta: &MetaReplica) -> Option<Vec<Change>> {
     let raise = voters.iter().filter(|id| !meta.members.voters.contains(id) && has_come(**id));
     let mut changes: Vec<Change> = raise.map(|id| Change::AddVoter(*id)).collect();
     let missing = voters.iter().any(|id| !meta.members.voters.contains(id) && !has_come(*id));
-    if !missing {
-        let lower = meta.members.voters.iter().filter(|id| !voters.contains(id));
+    let me = meta.group.node();
+    let answers =
+        |id: &&u64| **id == me || meta.group.progress_of(**id).is_some_and(|progress| progress.is_active);
+    // Without those that go, one that is away may be the one that nothing can be decided without.
+    let may_shrink = voters.iter().filter(answers).count() * 2 > voters.len();
+    if !missing && may_shrink {
+        let lower = meta.members.voters.iter().filter(|id| **id != me && !voters.contains(id));
         changes.extend(lower.map(|&id| match learners.contains(&id) {
             true => Change::AddLearner(id),
             false => Change::Remove(id),

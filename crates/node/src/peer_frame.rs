@@ -35,6 +35,9 @@ const NOTED: u8 = 20;
 const ANEW: u8 = 21;
 const DOUBT: u8 = 22;
 const TOLD: u8 = 23;
+const ASK_FABRIC: u8 = 24;
+const FABRIC_STATE: u8 = 25;
+const AHEAD: u8 = 26;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +83,18 @@ pub(crate) enum Item<'a> {
     Meta { call: u64, command: &'a [u8] },
     /// What became of it: empty if it was applied, else why not.
     MetaReply { call: u64, refusal: &'a [u8] },
+    /// The sender follows no leader of the meta group, and knows the fabric as of this version.
+    AskFabric { version: u64 },
+    /// The fabric as the sender knows it.
+    FabricState { state: &'a [u8] },
     /// What the sender's clients listen to.
     Word(Word),
     /// A word with this call is known to all workers of the sender.
     Noted { call: u64 },
     /// The receiver is no member of this group any more: its leader of this term says so. Who is not sure asks with it.
     Gone { partition: PartitionId, term: u64 },
+    /// The receiver, which does not vote, has more than the sender, who leads in this term.
+    Ahead { partition: PartitionId, term: u64 },
     /// The sender is there; said now and then, whatever else it has to say.
     Alive,
     /// The sender's link is a new one; what it answered before may be lost.
@@ -183,7 +192,13 @@ impl Item<'_> {
                 numbers(out, META_REPLY, &[call]);
                 block(out, refusal);
             }
+            Item::AskFabric { version } => numbers(out, ASK_FABRIC, &[version]),
+            Item::FabricState { state } => {
+                out.push(FABRIC_STATE);
+                block(out, state);
+            }
             Item::Gone { partition, term } => head(out, GONE, partition, term),
+            Item::Ahead { partition, term } => head(out, AHEAD, partition, term),
             Item::Word(Word::Interest { worker, ref channel, on, call }) => {
                 out.push(INTEREST);
                 put(out, &worker.to_le_bytes());
@@ -311,7 +326,10 @@ impl<'a> Reader<'a> {
                 Item::Publish { kind: self.0.u8()?, channel: self.0.block()?, payload: self.0.block()? }
             }
             META => Item::Meta { call: self.0.u64()?, command: self.0.block()? },
+            ASK_FABRIC => Item::AskFabric { version: self.0.u64()? },
+            FABRIC_STATE => Item::FabricState { state: self.0.block()? },
             META_REPLY => Item::MetaReply { call: self.0.u64()?, refusal: self.0.block()? },
+            AHEAD => Item::Ahead { partition: self.partition()?, term: self.0.u64()? },
             GONE => Item::Gone { partition: self.partition()?, term: self.0.u64()? },
             ALIVE => Item::Alive,
             ANEW => Item::Anew,
@@ -439,7 +457,10 @@ mod tests {
             Item::Publish { kind: 0, channel: b"news", payload: b"hello" },
             Item::Meta { call: 3, command: b"command" },
             Item::MetaReply { call: 3, refusal: b"" },
+            Item::AskFabric { version: 9 },
+            Item::FabricState { state: b"state" },
             Item::Gone { partition, term: 4 },
+            Item::Ahead { partition, term: 4 },
             Item::Anew,
             Item::Alive,
             Item::Word(Word::Interest {

@@ -159,11 +159,12 @@ impl Worker {
             | Item::Reached { partition, .. }
             | Item::Doubt { partition, .. }
             | Item::Told { partition, .. }
+            | Item::Ahead { partition, .. }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
             }
-            Item::Meta { .. } => 0,
+            Item::Meta { .. } | Item::AskFabric { .. } | Item::FabricState { .. } => 0,
             Item::Noted { call } => (call >> 48) as u16,
             Item::Publish { .. } | Item::Alive | Item::Anew | Item::Word(_) => return None,
         })
@@ -225,7 +226,10 @@ impl Worker {
             Item::Publish { kind, channel, payload } => self.published_by_peer(kind, channel, payload),
             Item::Meta { call, command } => self.meta_asked(from, call, command),
             Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
+            Item::AskFabric { version } => self.asked_how_it_is(from, version),
+            Item::FabricState { state } => self.told_how_it_is(state),
             Item::Gone { partition, term } => self.gone(from, partition, term),
+            Item::Ahead { partition, term } => self.ahead(from, partition, term),
             Item::Ask { partition, term, index, reach } => {
                 if let Some(asked) = self.partition_mut(partition) {
                     asked.replica.acks.ask(from, reach, raft::EntryId { term, index });
@@ -317,6 +321,7 @@ impl Worker {
         if self.places[usize::from(group.0)].partition.is_none() && !self.make_replica(group, &message) {
             return;
         }
+        let is_held = self.fabric.is_held(group);
         let Some(partition) = self.partition_mut(group) else { return };
         match partition.step(stamp_us, message, now_us) {
             // Taken over at once: the next item may begin another transfer in its place.
@@ -334,11 +339,29 @@ impl Worker {
                 }
                 self.fabric.stir(group);
             }
-            Err(raft::StepError::UnknownPeer { from }) if self.leads(group) => {
-                let term = self.partition_mut(group).map_or(0, |partition| partition.term());
+            Err(raft::StepError::UnknownPeer { from }) if partition.group.is_leader() && !is_held => {
+                let term = partition.term();
                 self.fabric.tell(from, &Item::Gone { partition: group, term });
             }
+            Err(raft::StepError::Ahead { from, .. })
+                if partition.replica.members.learners.contains(&from) =>
+            {
+                let term = partition.term();
+                self.fabric.tell(from, &Item::Ahead { partition: group, term });
+            }
             Err(_) => self.stats.refused_peer_messages += 1,
+        }
+    }
+
+    /// The leader of a term says that a replica here has more than all who decide: what it has they have lost. Nobody
+    /// counts on one that does not vote, so it begins anew.
+    fn ahead(&mut self, from: u64, id: PartitionId, term: u64) {
+        let me = self.fabric.me;
+        let Some(partition) = self.partition_mut(id) else { return };
+        let members = &partition.replica.members;
+        let votes = members.voters.contains(&me) || members.voters_outgoing.contains(&me);
+        if !votes && partition.term() == term && partition.group.leader() == Some(from) {
+            self.let_go(id);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Only the leader of a group changes its members, and only towards the target that the fabric agreed on: a
 //! newcomer follows as a learner first; when all newcomers have caught up, one joint change makes them voters and
-//! lets the others go. A leader that is to go hands the lead over first. So a partition is never with fewer replicas
-//! than it had, and no step needs another node to remember anything.
+//! lets the others go, unless those that are to stay could not decide without them. A leader that is to go hands the lead
+//! over first. So a partition is never with fewer replicas than it had, and no step needs another node to remember
+//! anything.
 
 use base::PartitionId;
 use raft::{Change, Members};
@@ -35,14 +36,25 @@ enum Step {
     Transfer(u64),
 }
 
+/// What a leader knows of a member.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Away,
+    /// It answers.
+    Answers,
+    /// It has nearly all there is.
+    CaughtUp,
+}
+
 /// The next step towards `target`, whose first is to lead.
 fn next_step(
     me: u64,
     is_lone: bool,
     members: &Members,
     target: &[u64],
-    has_caught_up: &dyn Fn(u64) -> bool,
+    standing: &dyn Fn(u64) -> Standing,
 ) -> Step {
+    let has_caught_up = |id: u64| standing(id) == Standing::CaughtUp;
     if is_lone {
         return if target == [me] { Step::Rest } else { Step::Wake };
     }
@@ -61,7 +73,9 @@ fn next_step(
     let mut changes: Vec<Change> = raise.iter().map(|id| Change::AddVoter(*id)).collect();
     changes.extend(extra.iter().filter(|id| **id != me).map(|id| Change::Remove(*id)));
     if !changes.is_empty() {
-        return Step::Change(changes);
+        let here = target.iter().filter(|id| **id == me || standing(**id) >= Standing::Answers).count();
+        // Without those that go, a member that is away may be the one that nothing can be decided without.
+        return if here * 2 > target.len() { Step::Change(changes) } else { Step::Wait };
     }
     match target.first() {
         // The one that is to lead; it lets us go if we are not to stay.
@@ -114,14 +128,17 @@ impl Worker {
             return None;
         }
         let last = group.last().index;
-        let has_caught_up = |peer: u64| {
-            group
-                .progress_of(peer)
-                .is_some_and(|p| p.is_active && p.matched + LAG_MAX >= last && p.matched > 0)
+        let standing = |peer: u64| match group.progress_of(peer).filter(|progress| progress.is_active) {
+            None => Standing::Away,
+            // Offered the lead, one that may have forgotten something would not take it.
+            Some(p) if p.matched + LAG_MAX >= last && p.matched > 0 && !self.is_doubted(id, peer) => {
+                Standing::CaughtUp
+            }
+            Some(_) => Standing::Answers,
         };
         let lone = Members::lone(me);
         let members = if group.is_lone() { &lone } else { &partition.replica.members };
-        let step = next_step(me, group.is_lone(), members, &target, &has_caught_up);
+        let step = next_step(me, group.is_lone(), members, &target, &standing);
         // A newcomer that cannot be reached would only hold up the group.
         let is_all_up = || target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
         (step != Step::Wake || is_all_up()).then_some(step)
@@ -203,7 +220,8 @@ impl Worker {
                 true => from == self.fabric.me,
                 false => partition.replica.members.contains(from),
             };
-            if !is_known {
+            // Told before that is on stable storage, it would be gone when it was asked after a loss of power.
+            if !is_known && !self.fabric.is_held(id) {
                 let term = partition.term();
                 self.fabric.tell(from, &Item::Gone { partition: id, term });
             }
@@ -226,7 +244,7 @@ impl Worker {
     }
 
     /// Drops a replica that is not to be here any more.
-    fn let_go(&mut self, id: PartitionId) {
+    pub(crate) fn let_go(&mut self, id: PartitionId) {
         let (_, places, fabric) = split(self);
         let Some(mut partition) = places[usize::from(id.0)].partition.take() else { return };
         let errands = partition.let_go(&mut fabric.answers);
@@ -251,8 +269,28 @@ mod tests {
 
     #[track_caller]
     fn check(voters: &[u64], learners: &[u64], target: &[u64], caught_up: &[u64], expect: Step) {
-        let step = next_step(1, false, &members(voters, learners), target, &|id| caught_up.contains(&id));
+        let standing = |id: u64| match caught_up.contains(&id) {
+            true => Standing::CaughtUp,
+            false => Standing::Answers,
+        };
+        let step = next_step(1, false, &members(voters, learners), target, &standing);
         assert_eq!(step, expect);
+    }
+
+    #[test]
+    fn nobody_is_let_go_while_those_who_stay_could_not_decide() {
+        let next = |target: &[u64], away: &[u64]| {
+            let standing = |id: u64| match away.contains(&id) {
+                true => Standing::Away,
+                false => Standing::CaughtUp,
+            };
+            next_step(1, false, &members(&[1, 2, 3], &[]), target, &standing)
+        };
+        let remove = Step::Change(vec![Change::Remove(3)]);
+        assert_eq!(next(&[1, 2], &[]), remove);
+        assert_eq!(next(&[1, 2], &[3]), remove);
+        assert_eq!(next(&[1, 2], &[2]), Step::Wait);
+        assert_eq!(next(&[1], &[2]), Step::Change(vec![Change::Remove(2), Change::Remove(3)]));
     }
 
     #[test]
@@ -277,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_lone_group_wakes_only_for_others() {
-        let lone = |target: &[u64]| next_step(1, true, &Members::lone(1), target, &|_| false);
+        let lone = |target: &[u64]| next_step(1, true, &Members::lone(1), target, &|_| Standing::Away);
         assert_eq!(lone(&[1]), Step::Rest);
         assert_eq!(lone(&[1, 2]), Step::Wake);
         assert_eq!(lone(&[2]), Step::Wake);

@@ -28,6 +28,8 @@ pub struct RecoveringPartition {
     hard: HardState,
     /// Whether the log's last word on it is that of a lone voter.
     is_alone: bool,
+    /// Whether it was alone before, and no record says who is in its group since: nobody else yet.
+    was_alone: bool,
     /// Whether there was any word of it at all.
     is_known: bool,
     members: Members,
@@ -58,6 +60,7 @@ impl RecoveringPartition {
             last_time: Millis::default(),
             hard: HardState::default(),
             is_alone: true,
+            was_alone: false,
             is_known: false,
             members: Members::default(),
             tail: ReplayTail::default(),
@@ -179,10 +182,20 @@ impl RecoveringPartition {
     /// An entry of the log that changes the members.
     pub(crate) fn replay_change(&mut self, entry: Entry) -> Result<(), ReplayError> {
         self.compare(entry.id);
-        if entry.id.index > self.last.index && self.is_orphaned(entry.id.index) {
-            return Ok(());
+        if entry.id.index > self.last.index {
+            if self.is_orphaned(entry.id.index) {
+                return Ok(());
+            }
+            // Its group may have woken in the turn that wrote this, and says so only behind its entries.
+            self.has_a_group();
         }
         self.keep(entry)
+    }
+
+    /// It is in a group with an engine from here on.
+    fn has_a_group(&mut self) {
+        self.was_alone |= self.is_alone && self.is_known;
+        (self.is_alone, self.is_known) = (false, true);
     }
 
     /// A lone voter opened a term: all that it had is committed.
@@ -196,8 +209,7 @@ impl RecoveringPartition {
 
     /// Term, vote and commit of a group with peers.
     pub(crate) fn replay_state(&mut self, hard: HardState) -> Result<(), ReplayError> {
-        self.is_known = true;
-        self.is_alone = false;
+        self.has_a_group();
         self.hard = HardState { commit: hard.commit.max(self.hard.commit), ..hard };
         self.commit(hard.commit)
     }
@@ -206,8 +218,12 @@ impl RecoveringPartition {
     pub(crate) fn replay_members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
         if index >= self.last.index && self.gap.is_none() {
             self.commit(index)?;
-            // A change whose members are known needs no engine to be applied.
-            self.last = self.tail.take_change(index).unwrap_or(self.last);
+            // A change whose members are known needs no engine to be applied; nor do those before it, of which no record
+            // tells if they were committed at once.
+            while let Some(id) = self.tail.take_change(index) {
+                self.last = id;
+                self.commit(index)?;
+            }
             self.members = members;
         }
         Ok(())
@@ -288,6 +304,9 @@ impl RecoveringPartition {
     /// The partition, ready to take part: led by this node alone in a new term if it is the only member, else a
     /// follower for now. What must be in the log before anything else happens goes to `frame`.
     pub fn start(mut self, node: u64, seed: u64, frame: &mut Vec<u8>) -> Result<Partition, RecoverError> {
+        if !self.is_alone && self.was_alone && self.members == Members::default() {
+            self.members = Members::lone(node);
+        }
         let id = self.partition_id;
         let config = group_config(node, id, seed);
         if self.is_received {
@@ -424,6 +443,48 @@ mod tests {
         assert_eq!(reach(&partition), (2, 2));
         replay(&mut partition, 3, 3).unwrap();
         assert_eq!(reach(&partition), (3, 3));
+    }
+
+    #[test]
+    fn a_lone_voter_that_wakes_says_so_behind_the_entries_of_that_turn() {
+        let change = |index| Entry {
+            id: EntryId { term: 3, index },
+            payload: Payload::Change(vec![raft::Change::AddLearner(2)]),
+        };
+        let mut partition = fresh();
+        partition.replay_term(2).unwrap();
+        replay(&mut partition, 2, 2).unwrap();
+        replay(&mut partition, 3, 3).unwrap();
+        partition.replay_change(change(4)).unwrap();
+        replay(&mut partition, 3, 5).unwrap();
+        state(&mut partition, 3, 3);
+        assert_eq!(reach(&partition), (3, 5));
+        // No record says who is in the group: this node alone, which has what it had.
+        let partition = partition.start(1, 1, &mut Vec::new()).unwrap();
+        assert_eq!(partition.group.last(), EntryId { term: 3, index: 5 });
+        assert_eq!(partition.group.members(), Members::lone(1));
+        assert_eq!(partition.replica.applied, EntryId { term: 3, index: 3 });
+    }
+
+    #[test]
+    fn changes_that_were_committed_at_once_have_one_record_of_the_members() {
+        let change =
+            |index, change| Entry { id: EntryId { term: 2, index }, payload: Payload::Change(vec![change]) };
+        let members = |voters: &[u64]| Members { voters: voters.to_vec(), ..Members::default() };
+        let mut partition = fresh();
+        partition.restore(2, 5, Millis(5));
+        partition.load_members(members(&[1, 2, 3]), false);
+        replay(&mut partition, 2, 6).unwrap();
+        partition.replay_change(change(7, raft::Change::Remove(3))).unwrap();
+        replay(&mut partition, 2, 8).unwrap();
+        partition.replay_change(change(9, raft::Change::AddVoter(3))).unwrap();
+        replay(&mut partition, 2, 10).unwrap();
+        state(&mut partition, 2, 9);
+        assert_eq!(reach(&partition), (6, 10), "who is in the group after a change only its record tells");
+        partition.replay_members(9, members(&[1, 2, 3])).unwrap();
+        assert_eq!(reach(&partition), (9, 10));
+        state(&mut partition, 2, 10);
+        assert_eq!(reach(&partition), (10, 10));
     }
 
     #[test]

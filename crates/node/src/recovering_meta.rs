@@ -107,7 +107,11 @@ impl RecoveringMeta {
     pub(crate) fn members(&mut self, index: u64, members: Members) -> Result<(), ReplayError> {
         if index >= self.applied.index && self.gap.is_none() {
             self.commit(index)?;
-            self.applied = self.tail.take_change(index).unwrap_or(self.applied);
+            // As of a partition: one record tells of all changes that were committed at once.
+            while let Some(id) = self.tail.take_change(index) {
+                self.applied = id;
+                self.commit(index)?;
+            }
             self.members = members;
         }
         Ok(())

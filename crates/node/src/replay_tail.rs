@@ -49,9 +49,11 @@ impl ReplayTail {
         }
     }
 
-    /// Takes the first entry, if it is that of `index`: the record of the members it made was read.
+    /// Takes the first entry, if it is a change of members up to `index`: the record of the members after that was read.
     pub(crate) fn take_change(&mut self, index: u64) -> Option<EntryId> {
-        self.0.pop_front_if(|entry| entry.id.index == index).map(|entry| entry.id)
+        let is_it =
+            |entry: &mut Entry| entry.id.index <= index && matches!(entry.payload, Payload::Change(_));
+        self.0.pop_front_if(is_it).map(|entry| entry.id)
     }
 
     /// What is left of it after the state of `id` took the place of all before.

@@ -399,6 +399,11 @@ impl Partition {
         self.confirm_again();
     }
 
+    /// The same for a replica that must not stand for election.
+    pub(crate) fn stand_still(&mut self, now_us: u64) {
+        self.group.stand_still(self.replica.heard_leader_us + ELECTION_US < now_us);
+    }
+
     /// Asks again for what was not confirmed yet: the engine forgets what it is asked before it has committed an entry
     /// of its term, or when the leader changes.
     fn confirm_again(&mut self) {

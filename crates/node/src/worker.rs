@@ -74,8 +74,16 @@ pub struct FabricSetup {
     pub meta: Arc<Meta>,
     /// The replica of the meta group; for the first worker.
     pub meta_replica: Option<RecoveredMeta>,
+    /// Whether no other node has a part in any partition of this one; see [`is_whole`].
+    pub is_whole: bool,
     /// The machine lost its power since the node ran last, or nobody knows that it did not; see `doubt`.
     pub is_in_doubt: bool,
+}
+
+/// Whether a node that has these partitions, of so many, has all of them and each by itself. If not, no worker of it may
+/// take any of them for its own: a group goes on with its engine until it has come to rest, be its last member alone.
+pub fn is_whole(partitions: &[Box<Partition>], count: u16) -> bool {
+    partitions.len() == usize::from(count) && partitions.iter().all(|partition| partition.group.is_lone())
 }
 
 /// One worker of a node, as a value.
@@ -215,12 +223,7 @@ impl Worker {
             replica.number_calls_from(random_number());
         }
         // A node that does not have all partitions has peers, whatever it knows of them.
-        let owned = |id: &PartitionId| self.router.owner(*id) == self.id;
-        let is_whole =
-            self.router.all().filter(owned).all(|id| {
-                self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_lone())
-            });
-        self.fabric.is_spread = !is_whole;
+        self.fabric.is_spread = !setup.is_whole;
         if setup.meta.is_founded() {
             self.use_meta(setup.meta);
         }
@@ -530,6 +533,7 @@ impl Worker {
             Message::Replies(replies) => self.fill(&replies),
             Message::Borrow(borrow) => self.lend(borrow),
             Message::Lend(task, partitions) => self.borrowed(task, partitions),
+            Message::NotLent(task, partitions) => self.not_lent(task, partitions),
             Message::Return(partitions) => self.take_back(partitions),
             Message::Publish(delivery) => self.deliver_published(&delivery, None),
             Message::Interest { channel, change, call } => {
@@ -637,6 +641,7 @@ impl Worker {
     pub fn synced(&mut self, position: u64) {
         let ripe = self.fabric.synced(position);
         self.own_stored(ripe);
+        self.tell_decided(position);
         self.settle_waits();
         let ripe = self.held.iter().take_while(|(at, _, _)| *at <= position).count();
         for (_, to, replies) in self.held.drain(..ripe).collect::<Vec<_>>() {
@@ -722,13 +727,29 @@ impl Worker {
         self.places.iter().filter(|place| place.partition.is_some()).count()
     }
 
-    /// How many replicas decide on the partitions that this worker leads; of one whose members change none is counted.
-    pub fn settled_voters(&self) -> usize {
+    /// How many groups may need what is here: of the partitions that this worker has replicas of, and the meta group while
+    /// it counts on this node. A node that leaves goes when it is none.
+    pub fn groups_that_need_us(&self) -> usize {
+        self.replicas() + usize::from(self.votes_in_meta())
+    }
+
+    /// How many replicas here know that their group has so many voters and nobody else.
+    pub fn settled_replicas(&self, voters: usize) -> usize {
         let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
-        let led = replicas.map(|partition| &partition.group).filter(|group| group.is_leader());
-        let members = led.map(raft::Group::members);
-        let settled = members.filter(|members| !members.is_joint() && members.learners.is_empty());
-        settled.map(|members| members.voters.len()).sum()
+        let members = replicas.map(|partition| partition.group.members());
+        let is_settled = |members: &raft::Members| {
+            members.voters.len() == voters && !members.is_joint() && members.learners.is_empty()
+        };
+        members.filter(is_settled).count()
+    }
+
+    /// Whether a partition here has no other voter.
+    pub fn decides_alone(&self) -> bool {
+        let mut replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        replicas.any(|partition| {
+            let members = partition.group.members();
+            members.voters == [partition.group.node()] && !members.is_joint()
+        })
     }
 
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of

@@ -138,6 +138,13 @@ impl Engine {
         self.event(|raw| raw.tick());
     }
 
+    pub(crate) fn forget_leader(&mut self) {
+        if self.role() == Role::Follower && self.leader().is_some() {
+            let term = self.raw.raft.term;
+            self.event(|raw| raw.raft.become_follower(term, tikv_raft::INVALID_ID));
+        }
+    }
+
     pub(crate) fn campaign(&mut self) {
         // Refused only for a replica that may not lead, and then it is right that nothing happens.
         let _ = self.event(|raw| raw.campaign());
@@ -396,7 +403,7 @@ impl Engine {
             MessageKind::AppendResponse
                 if !m.reject && m.index > last.index && m.term == self.raw.raft.term =>
             {
-                Err(StepError::malformed(message, "it acknowledges an entry that is not here"))
+                Err(StepError::Ahead { from, index: m.index, last })
             }
             MessageKind::Snapshot => {
                 let snapshot = Snapshot::from_engine(m.get_snapshot());

@@ -55,6 +55,16 @@ pub enum StepError {
         /// The sender.
         from: u64,
     },
+    /// The sender acknowledges an entry behind the last of this leader: it has what all who decide have lost.
+    #[error("message of {from}, who has entry {index}, behind the last here, {last:?}")]
+    Ahead {
+        /// The sender.
+        from: u64,
+        /// What it has.
+        index: u64,
+        /// The last entry here.
+        last: EntryId,
+    },
     /// The message's parts do not fit each other.
     #[error("malformed message of {from}: {reason}")]
     Malformed {

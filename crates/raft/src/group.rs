@@ -218,6 +218,17 @@ impl Group {
         }
     }
 
+    /// A step of time of a replica that must not stand for election. While it hears of its leader this is nothing; `is_silent`
+    /// says that it has not for longer than an election takes. It must say then that it follows nobody, or it would for ever
+    /// refuse to help elect another.
+    pub fn stand_still(&mut self, is_silent: bool) {
+        if let State::Engine(engine) = &mut self.state
+            && is_silent
+        {
+            engine.forget_leader();
+        }
+    }
+
     /// A message of a peer.
     pub fn step(&mut self, message: Message) -> Result<(), StepError> {
         match &mut self.state {

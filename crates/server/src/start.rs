@@ -110,6 +110,7 @@ impl Running {
                     hasher: KeyHasher::new(opened.meta.key_hash_seed),
                     meta,
                     meta_replica: Some(entered.replica),
+                    is_whole: node::is_whole(&opened.partitions, opened.meta.partitions),
                     is_in_doubt: opened.is_in_doubt,
                 };
                 (Some(fabric), Some(setup), Some((entered.turnstile, entered.returns)))
@@ -235,6 +236,7 @@ fn spawn_workers(
             hasher: fabric.hasher,
             meta: Arc::clone(&fabric.meta),
             meta_replica: fabric.meta_replica.take(),
+            is_whole: fabric.is_whole,
             is_in_doubt: fabric.is_in_doubt,
         });
         let worker = Worker::new(WorkerSetup {

@@ -456,7 +456,7 @@ impl WorkerThread {
             self.control(control);
         }
         if let Some(fabric) = self.shared.fabric.as_ref().filter(|fabric| fabric.is_leaving()) {
-            fabric.holds(self.id, self.worker.replicas());
+            fabric.holds(self.id, self.worker.groups_that_need_us());
         }
         self.reuse(frame, send);
     }

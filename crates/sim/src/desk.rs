@@ -38,6 +38,8 @@ pub(crate) struct Desk {
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
     next_sync_us: u64,
+    /// Steady clock: all that was appended before is on stable storage.
+    pub(crate) synced_us: u64,
     /// Steady clock: its thread gets no processor before.
     pub(crate) frozen_until_us: u64,
     interval_us: u64,
@@ -71,6 +73,7 @@ impl Desk {
             writers: BTreeMap::new(),
             rounds,
             next_sync_us: 0,
+            synced_us: 0,
             frozen_until_us: 0,
             interval_us,
             checkpoint_log_size,
@@ -96,6 +99,7 @@ impl Desk {
         let due = around.now.mono_us >= self.next_sync_us;
         if wants_sync || due {
             self.sync_log(due, &mut posts)?;
+            self.synced_us = around.now.mono_us;
         }
         if due {
             self.next_sync_us = around.now.mono_us + self.interval_us;

@@ -127,6 +127,7 @@ impl Life {
         let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
         let settings = Arc::new(settings.clone());
+        let is_whole = node::is_whole(&partitions, router.partitions());
         let mut owned: Vec<Vec<_>> = (0..router.workers()).map(|_| Vec::new()).collect();
         for partition in partitions {
             owned[usize::from(router.owner(partition.id()).0)].push(partition);
@@ -138,6 +139,7 @@ impl Life {
                 hasher: base::KeyHasher::new(meta.key_hash_seed),
                 meta: Arc::clone(state.as_ref()?),
                 meta_replica: replica.as_mut().filter(|_| number == 0).and_then(Option::take),
+                is_whole,
                 is_in_doubt,
             })
         };
@@ -180,6 +182,11 @@ impl Life {
     /// Whether a replica may have forgotten what it had promised.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.in_doubt > 0
+    }
+
+    /// Whether a partition has no other voter than its replica here.
+    pub(crate) fn decides_alone(&self) -> bool {
+        self.seats.iter().any(|seat| seat.worker.decides_alone())
     }
 
     /// A worker has again all that a power loss may have taken.

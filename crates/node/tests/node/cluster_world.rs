@@ -201,6 +201,7 @@ impl World {
         if self.logging && !first.is_empty() {
             self.machines[index].disk.frames.push(first);
         }
+        let is_whole = node::is_whole(&partitions, self.partitions);
         let mut settings = Settings::default();
         let row = node::settings::find("enable-debug-command").unwrap();
         settings.set_at_start(row, "yes").unwrap();
@@ -218,6 +219,7 @@ impl World {
                 node: self.machines[index].id,
                 meta: Arc::new(meta),
                 meta_replica: Some(replica),
+                is_whole,
                 is_in_doubt: self.machines[index].lost_power,
             }),
         });
@@ -293,6 +295,15 @@ impl World {
         let machine = &mut self.machines[index];
         machine.disk.frames.truncate(machine.disk.synced);
         machine.lost_power = true;
+    }
+
+    pub(crate) fn id(&self, index: usize) -> NodeId {
+        self.machines[index].id
+    }
+
+    /// How many groups need a node that runs.
+    pub(crate) fn groups_that_need(&self, index: usize) -> usize {
+        self.machines[index].worker.as_ref().unwrap().groups_that_need_us()
     }
 
     /// Whether a node may lack something that it had promised.

@@ -13,6 +13,7 @@ mod cluster_world;
 mod durability;
 mod keyspace;
 mod limits;
+mod membership;
 mod net;
 mod order;
 mod power;

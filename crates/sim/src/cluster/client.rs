@@ -121,7 +121,7 @@ impl Client {
     /// Asks for an act.
     pub(crate) fn ask(&mut self, op: Op, judge: &mut Judge, around: &mut Around<'_>) {
         let requests = op.requests();
-        let asked = judge.ask(op);
+        let asked = judge.ask(op, self.is_durable);
         let count = requests.len();
         let mut asked = Some(asked);
         for (number, words) in requests.iter().enumerate() {

@@ -2,7 +2,9 @@
 //!
 //! Registers are checked by search (Wing and Gong's, with Lowe's memory of what was tried); journals, counters and twins
 //! by what each of their answers says by itself. A request that was refused did not take place; one whose fate is unknown
-//! took place once or never, at any time after it was asked. Does not know: nodes.
+//! took place once or never, at any time after it was asked. When several machines lose their power at once, the end of
+//! what was answered may be gone, back to what all their disks had; what was answered at `durable` never is, nor is
+//! anything that came before it. Does not know: nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +19,47 @@ pub(crate) enum Act {
     Write(u64),
     /// It was written, and what it was before was told.
     Swap(Option<u64>, u64),
+    /// Several machines lost their power: it is what it was, or what it was at some time before.
+    Loss(Loss),
 }
 
-/// When something was asked, and when it was answered: never, if its fate is unknown.
+/// Several machines lose their power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// The event.
+    pub(crate) at: u64,
+    /// Steady clock: all that was written before is on the disks of all of them.
+    pub(crate) since_us: u64,
+}
+
+/// When something was asked, and when it was answered, by the number of the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) asked: u64,
+    pub(crate) told: u64,
+    /// Steady clock: when it was answered.
+    pub(crate) told_us: u64,
+    /// It was a write, and on stable storage when it was answered.
+    pub(crate) is_durable: bool,
+}
+
+impl Told {
+    /// Whether what it tells of survives a loss, with all before it.
+    fn is_firm(&self, loss: &Loss) -> bool {
+        self.is_durable || self.told_us < loss.since_us
+    }
+
+    /// Whether the answer was on its way when power was lost, so that what it tells of may be gone already.
+    fn is_overtaken(&self, loss: Option<u64>) -> bool {
+        !self.is_durable && loss.is_some_and(|loss| self.asked < loss)
+    }
+}
+
+/// When something was asked, and how it was answered: not at all, if its fate is unknown.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     asked: u64,
-    told: Option<u64>,
+    told: Option<Told>,
 }
 
 /// All acts on one register.
@@ -31,13 +67,19 @@ struct Span {
 pub(crate) struct Register(Vec<(Span, Act)>);
 
 impl Register {
-    pub(crate) fn done(&mut self, asked: u64, told: u64, act: Act) {
-        self.0.push((Span { asked, told: Some(told) }, act));
+    pub(crate) fn done(&mut self, told: Told, act: Act) {
+        self.0.push((Span { asked: told.asked, told: Some(told) }, act));
     }
 
     /// A write that may take place at any time, or never.
     pub(crate) fn unknown(&mut self, asked: u64, value: u64) {
         self.0.push((Span { asked, told: None }, Act::Write(value)));
+    }
+
+    /// Several machines lose their power.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        let told = Told { asked: loss.at, told: loss.at, told_us: 0, is_durable: false };
+        self.done(told, Act::Loss(loss));
     }
 
     /// Whether there is an order that explains what was told.
@@ -47,7 +89,7 @@ impl Register {
             .iter()
             .filter_map(|(_, act)| match act {
                 Act::Read(value) | Act::Swap(value, _) => *value,
-                Act::Write(_) => None,
+                Act::Write(_) | Act::Loss(_) => None,
             })
             .collect();
         // A write that nobody saw and nobody was told of explains nothing.
@@ -67,46 +109,124 @@ impl Register {
 /// So many states are looked at before a search is given up; that never happened with as few clients.
 const SEARCH_STEPS: u64 = 4_000_000;
 
+/// What a register is after some acts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct State {
+    value: Option<u64>,
+    /// Losses so far.
+    losses: usize,
+    /// What one of those to come may take, in order.
+    loose: Vec<Loose>,
+}
+
+/// A change that a loss may take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Loose {
+    /// What the register was before.
+    before: Option<u64>,
+    /// Steady clock: when it, or what shows that it was there, was told first; for ever, if never.
+    told_us: u64,
+}
+
+impl State {
+    /// What it is after one more act; none if the act cannot come next. A loss has as many outcomes as there are values
+    /// that it may bring back, by `outcome`; anything else has one.
+    fn after(&self, (span, act): &(Span, Act), outcome: usize, losses: &[Loss]) -> Option<State> {
+        if let Act::Loss(loss) = act {
+            let kept = self.loose.len().checked_sub(outcome)?;
+            if self.loose[kept..].iter().any(|change| change.told_us < loss.since_us) {
+                return None;
+            }
+            let value = self.loose.get(kept).map_or(self.value, |change| change.before);
+            let mut next = State { value, losses: self.losses + 1, loose: self.loose[..kept].to_vec() };
+            next.settle(losses);
+            return Some(next);
+        }
+        let value = match *act {
+            Act::Read(seen) => (seen == self.value).then_some(seen),
+            Act::Write(written) => Some(Some(written)),
+            Act::Swap(seen, written) => (seen == self.value).then_some(Some(written)),
+            Act::Loss(_) => None,
+        };
+        let value = value.filter(|_| outcome == 0)?;
+        let mut next = State { value, losses: self.losses, loose: self.loose.clone() };
+        let told_us = span.told.map_or(u64::MAX, |told| told.told_us);
+        match next.loose.last_mut() {
+            _ if span.told.is_some_and(|told| told.is_durable) => next.loose.clear(),
+            Some(last) if value == self.value => last.told_us = last.told_us.min(told_us),
+            None if value == self.value => {}
+            Some(_) | None => next.loose.push(Loose { before: self.value, told_us }),
+        }
+        next.settle(losses);
+        Some(next)
+    }
+
+    /// Forgets what no loss to come can take.
+    fn settle(&mut self, losses: &[Loss]) {
+        let since_us = losses[self.losses..].iter().map(|loss| loss.since_us).min().unwrap_or(u64::MAX);
+        let firm = self.loose.iter().rposition(|change| change.told_us < since_us);
+        let is_last = self.losses == losses.len();
+        self.loose.drain(..if is_last { self.loose.len() } else { firm.map_or(0, |firm| firm + 1) });
+    }
+}
+
+/// A point of the search: what is known there, and what is to be tried next from there.
+struct Point {
+    /// The first act that may be missing.
+    first: usize,
+    state: State,
+    act: usize,
+    outcome: usize,
+}
+
 /// Whether the acts, sorted by when they were asked, can be put in an order; none if the search takes too long.
 fn has_order(acts: &[(Span, Act)]) -> Option<bool> {
-    let mut tried: HashSet<(Vec<u64>, Option<u64>)> = HashSet::default();
+    let losses: Vec<Loss> = acts
+        .iter()
+        .filter_map(|(_, act)| match act {
+            Act::Loss(loss) => Some(*loss),
+            Act::Read(_) | Act::Write(_) | Act::Swap(..) => None,
+        })
+        .collect();
+    let mut tried: HashSet<(Vec<u64>, State)> = HashSet::default();
     let mut budget = SEARCH_STEPS;
     let mut done = vec![0u64; acts.len().div_ceil(64)];
     let is_done = |done: &[u64], act: usize| done[act / 64] >> (act % 64) & 1 == 1;
-    // How deep it goes is how long the history is, so what is under way is on a list and not on the stack: the first act
-    // that may be missing, the value, the next act to try; and which act led there.
-    let mut steps = vec![(0, None, 0)];
+    // How deep it goes is how long the history is, so what is under way is on a list and not on the stack; and which act
+    // led to each point.
+    let mut points = vec![Point { first: 0, state: State::default(), act: 0, outcome: 0 }];
     let mut path: Vec<usize> = Vec::new();
-    'deeper: while let Some((first, value, next)) = steps.last_mut() {
-        while *first < acts.len() && is_done(&done, *first) {
-            *first += 1;
+    'deeper: while let Some(point) = points.last_mut() {
+        while point.first < acts.len() && is_done(&done, point.first) {
+            point.first += 1;
         }
-        let (first, value) = (*first, *value);
+        point.act = point.act.max(point.first);
         // Nothing that was asked after one was told can come before it.
-        let open = (first..acts.len()).filter(|act| !is_done(&done, *act));
-        let Some(earliest_end) = open.filter_map(|act| acts[act].0.told).min() else { return Some(true) };
-        for act in (*next).max(first)..acts.len() {
-            if acts[act].0.asked > earliest_end {
-                break;
-            }
+        let open = (point.first..acts.len()).filter(|act| !is_done(&done, *act));
+        let ends = open.filter_map(|act| Some(acts[act].0.told?.told));
+        let Some(earliest_end) = ends.min() else { return Some(true) };
+        while point.act < acts.len() && acts[point.act].0.asked <= earliest_end {
             budget = budget.checked_sub(1)?;
-            let after = match (is_done(&done, act), acts[act].1) {
-                (true, _) => None,
-                (false, Act::Read(seen)) => (seen == value).then_some(value),
-                (false, Act::Write(written)) => Some(Some(written)),
-                (false, Act::Swap(seen, written)) => (seen == value).then_some(Some(written)),
+            let act = point.act;
+            let after = match is_done(&done, act) {
+                true => None,
+                false => point.state.after(&acts[act], point.outcome, &losses),
             };
-            let Some(after) = after else { continue };
+            let Some(after) = after else {
+                (point.act, point.outcome) = (act + 1, 0);
+                continue;
+            };
+            point.outcome += 1;
             done[act / 64] |= 1 << (act % 64);
-            if tried.insert((done.clone(), after)) {
-                *next = act + 1;
+            if tried.insert((done.clone(), after.clone())) {
+                let first = point.first;
                 path.push(act);
-                steps.push((first, after, first));
+                points.push(Point { first, state: after, act: first, outcome: 0 });
                 continue 'deeper;
             }
             done[act / 64] &= !(1 << (act % 64));
         }
-        steps.pop();
+        points.pop();
         if let Some(act) = path.pop() {
             done[act / 64] &= !(1 << (act % 64));
         }
@@ -116,7 +236,7 @@ fn has_order(acts: &[(Span, Act)]) -> Option<bool> {
 
 fn tell(acts: &[(Span, Act)]) -> String {
     let line = |(span, act): &(Span, Act)| match span.told {
-        Some(told) => format!("[{}..{told}] {act:?}", span.asked),
+        Some(told) => format!("[{}..{}] {act:?}", span.asked, told.told),
         None => format!("[{}..] {act:?}", span.asked),
     };
     acts.iter().map(line).collect::<Vec<_>>().join("; ")
@@ -127,11 +247,13 @@ fn tell(acts: &[(Span, Act)]) -> String {
 pub(crate) struct Journal {
     /// Words whose fate is not known, or not yet.
     open: BTreeSet<u64>,
-    /// Words that were appended, and when they were asked for and told of.
-    kept: BTreeMap<u64, (u64, u64)>,
+    /// Words that were appended.
+    kept: BTreeMap<u64, Told>,
     refused: BTreeSet<u64>,
     /// The longest content ever read.
     longest: Vec<u64>,
+    /// When several machines lost their power last.
+    lost: Option<u64>,
 }
 
 impl Journal {
@@ -139,14 +261,27 @@ impl Journal {
         self.open.insert(word);
     }
 
-    pub(crate) fn kept(&mut self, word: u64, asked: u64, told: u64) {
+    pub(crate) fn kept(&mut self, word: u64, told: Told) {
+        if told.is_overtaken(self.lost) {
+            return;
+        }
         self.open.remove(&word);
-        self.kept.insert(word, (asked, told));
+        self.kept.insert(word, told);
     }
 
     pub(crate) fn refused(&mut self, word: u64) {
         self.open.remove(&word);
         self.refused.insert(word);
+    }
+
+    /// Several machines lose their power: what was answered since may be there or not, but for what came before a word
+    /// that must be.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        self.lost = Some(loss.at);
+        let gone = self.kept.extract_if(.., |_, told| !told.is_firm(&loss));
+        self.open.extend(gone.map(|(word, _)| word));
+        let firm = self.longest.iter().rposition(|word| self.kept.contains_key(word));
+        self.longest.truncate(firm.map_or(0, |last| last + 1));
     }
 
     /// The content as somebody who asked then was told it.
@@ -163,11 +298,15 @@ impl Journal {
                 return Err(format!("word {word} is there twice"));
             }
         }
-        let lost = self.kept.iter().find(|(word, (_, told))| *told < asked && !places.contains_key(word));
+        let lost = self.kept.iter().find(|(word, told)| told.told < asked && !places.contains_key(word));
         if let Some((word, _)) = lost {
             return Err(format!("word {word} was acknowledged, and is not there"));
         }
         self.check_order(words)?;
+        // An answer that was on its way when power was lost tells of what may be gone.
+        if self.lost.is_some_and(|lost| asked < lost) {
+            return Ok(());
+        }
         let common = words.len().min(self.longest.len());
         if words[..common] != self.longest[..common] {
             return Err(format!("{words:?} was read where {:?} had been", self.longest));
@@ -182,11 +321,11 @@ impl Journal {
     fn check_order(&self, words: &[u64]) -> Result<(), String> {
         let mut latest_asked = 0;
         for word in words {
-            let Some((asked, told)) = self.kept.get(word) else { continue };
-            if *told < latest_asked {
+            let Some(told) = self.kept.get(word) else { continue };
+            if told.told < latest_asked {
                 return Err(format!("word {word} stands behind one that was asked for after it was there"));
             }
-            latest_asked = latest_asked.max(*asked);
+            latest_asked = latest_asked.max(told.asked);
         }
         Ok(())
     }
@@ -195,10 +334,12 @@ impl Journal {
 /// A key that everybody counts up by one.
 #[derive(Default)]
 pub(crate) struct Counter {
-    /// Increments that were answered: what they gave, and when they were told of.
-    told: BTreeMap<u64, u64>,
+    /// Increments that were answered, by what they gave.
+    told: BTreeMap<u64, Told>,
     unknown: u64,
     open: u64,
+    /// When several machines lost their power last.
+    lost: Option<u64>,
 }
 
 impl Counter {
@@ -206,10 +347,14 @@ impl Counter {
         self.open += 1;
     }
 
-    pub(crate) fn counted(&mut self, asked: u64, now: u64, number: u64) -> Result<(), String> {
+    pub(crate) fn counted(&mut self, told: Told, number: u64) -> Result<(), String> {
         self.open -= 1;
-        self.saw(asked, number)?;
-        match self.told.insert(number, now) {
+        if told.is_overtaken(self.lost) {
+            self.unknown += 1;
+            return Ok(());
+        }
+        self.saw(told.asked, number)?;
+        match self.told.insert(number, told) {
             Some(_) => Err(format!("{number} was given twice")),
             None => Ok(()),
         }
@@ -219,14 +364,22 @@ impl Counter {
         self.open -= 1;
     }
 
-    pub(crate) fn lost(&mut self) {
+    pub(crate) fn unknown(&mut self) {
         self.open -= 1;
         self.unknown += 1;
     }
 
+    /// Several machines lose their power: what was answered since may count or not, and its numbers may be given again.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        self.lost = Some(loss.at);
+        let firm =
+            self.told.iter().rev().find(|(_, told)| told.is_firm(&loss)).map_or(0, |(number, _)| *number);
+        self.unknown += self.told.split_off(&(firm + 1)).len() as u64;
+    }
+
     /// Whether who asked then may be told this number.
     pub(crate) fn saw(&self, asked: u64, number: u64) -> Result<(), String> {
-        let before = self.told.iter().filter(|(_, told)| **told < asked).map(|(number, _)| *number).max();
+        let before = self.told.iter().rev().find(|(_, told)| told.told < asked).map(|(number, _)| *number);
         if before.is_some_and(|before| number < before) {
             return Err(format!("it is {number}, and was {before:?} before that was asked"));
         }
@@ -251,39 +404,47 @@ impl Counter {
 mod tests {
     use super::*;
 
+    fn told(asked: u64, told: u64) -> Told {
+        Told { asked, told, told_us: told, is_durable: false }
+    }
+
+    fn durable(asked: u64, told: u64) -> Told {
+        Told { is_durable: true, ..self::told(asked, told) }
+    }
+
     #[test]
     fn a_read_of_what_was_overwritten_before_it_was_asked_has_no_order() {
         let mut register = Register::default();
-        register.done(1, 2, Act::Write(1));
-        register.done(3, 4, Act::Write(2));
-        register.done(5, 6, Act::Read(Some(2)));
+        register.done(told(1, 2), Act::Write(1));
+        register.done(told(3, 4), Act::Write(2));
+        register.done(told(5, 6), Act::Read(Some(2)));
         assert_eq!(register.check(), Ok(()));
-        register.done(7, 8, Act::Read(Some(1)));
+        register.done(told(7, 8), Act::Read(Some(1)));
         assert!(register.check().is_err());
     }
 
     #[test]
     fn a_write_of_unknown_fate_may_take_place_late_but_not_twice() {
         let mut register = Register::default();
-        register.done(1, 2, Act::Write(1));
+        register.done(told(1, 2), Act::Write(1));
         register.unknown(3, 2);
-        register.done(5, 6, Act::Read(Some(1)));
-        register.done(7, 8, Act::Read(Some(2)));
+        register.done(told(5, 6), Act::Read(Some(1)));
+        register.done(told(7, 8), Act::Read(Some(2)));
         assert_eq!(register.check(), Ok(()));
-        register.done(9, 10, Act::Swap(Some(2), 3));
-        register.done(11, 12, Act::Read(Some(2)));
+        register.done(told(9, 10), Act::Swap(Some(2), 3));
+        register.done(told(11, 12), Act::Read(Some(2)));
         assert!(register.check().is_err());
     }
 
     #[test]
     fn what_overlaps_may_come_in_any_order() {
         let mut register = Register::default();
-        register.done(1, 10, Act::Write(1));
-        register.done(2, 11, Act::Write(2));
-        register.done(3, 12, Act::Swap(Some(2), 3));
-        register.done(13, 14, Act::Read(Some(1)));
+        register.done(told(1, 10), Act::Write(1));
+        register.done(told(2, 11), Act::Write(2));
+        register.done(told(3, 12), Act::Swap(Some(2), 3));
+        register.done(told(13, 14), Act::Read(Some(1)));
         assert_eq!(register.check(), Ok(()));
-        register.done(15, 16, Act::Read(Some(3)));
+        register.done(told(15, 16), Act::Read(Some(3)));
         assert!(register.check().is_err());
     }
 
@@ -291,8 +452,8 @@ mod tests {
     fn a_journal_holds_each_word_once_in_order_and_none_that_was_refused() {
         let mut journal = Journal::default();
         (1..=4).for_each(|word| journal.asked(word));
-        journal.kept(1, 1, 2);
-        journal.kept(2, 3, 4);
+        journal.kept(1, told(1, 2));
+        journal.kept(2, told(3, 4));
         journal.refused(3);
         assert_eq!(journal.read(5, &[1, 2]), Ok(()));
         assert!(journal.read(5, &[2, 1]).is_err());
@@ -307,13 +468,102 @@ mod tests {
     fn a_counter_gives_no_number_twice_and_does_not_go_back() {
         let mut counter = Counter::default();
         (0..4).for_each(|_| counter.asked());
-        assert_eq!(counter.counted(1, 2, 1), Ok(()));
-        assert!(counter.counted(1, 3, 1).is_err());
-        assert_eq!(counter.counted(4, 5, 2), Ok(()));
+        assert_eq!(counter.counted(told(1, 2), 1), Ok(()));
+        assert!(counter.counted(told(1, 3), 1).is_err());
+        assert_eq!(counter.counted(told(4, 5), 2), Ok(()));
         assert!(counter.saw(6, 1).is_err());
-        counter.lost();
+        counter.unknown();
         assert_eq!(counter.check_last(3), Ok(()));
         assert!(counter.check_last(4).is_err());
         assert!(counter.check_last(1).is_err());
+    }
+
+    #[test]
+    fn a_loss_of_power_may_take_the_end_of_a_register_but_no_durable_write_nor_what_was_long_there() {
+        let history = |second: Told, since_us: u64, reads: &[Option<u64>]| {
+            let mut register = Register::default();
+            register.done(told(1, 2), Act::Write(1));
+            register.done(second, Act::Write(2));
+            register.done(told(5, 6), Act::Write(3));
+            register.lose(Loss { at: 10, since_us });
+            for (number, value) in reads.iter().enumerate() {
+                let at = 20 + 2 * number as u64;
+                register.done(told(at, at + 1), Act::Read(*value));
+            }
+            register.check().is_ok()
+        };
+        let quorum = told(3, 4);
+        for (second, since_us, reads, may_be) in [
+            (quorum, 0, [Some(3), Some(3)], true),
+            (quorum, 0, [Some(2), Some(2)], true),
+            (quorum, 0, [None, None], true),
+            (quorum, 0, [Some(2), Some(3)], false),
+            (quorum, 0, [Some(7), Some(7)], false),
+            (quorum, 3, [Some(1), Some(1)], true),
+            (quorum, 3, [None, None], false),
+            (quorum, 7, [Some(2), Some(2)], false),
+            (durable(3, 4), 0, [Some(2), Some(2)], true),
+            (durable(3, 4), 0, [Some(1), Some(1)], false),
+        ] {
+            assert_eq!(history(second, since_us, &reads), may_be, "{second:?} {since_us} {reads:?}");
+        }
+    }
+
+    #[test]
+    fn what_one_loss_of_power_left_another_may_take() {
+        let mut register = Register::default();
+        register.done(told(1, 2), Act::Write(1));
+        register.done(told(3, 4), Act::Write(2));
+        register.lose(Loss { at: 10, since_us: 0 });
+        register.done(told(11, 12), Act::Read(Some(2)));
+        register.lose(Loss { at: 20, since_us: 3 });
+        register.done(told(21, 22), Act::Read(Some(1)));
+        assert_eq!(register.check(), Ok(()));
+        register.lose(Loss { at: 30, since_us: 25 });
+        register.done(told(31, 32), Act::Read(None));
+        assert!(register.check().is_err());
+    }
+
+    #[test]
+    fn what_one_loss_could_not_take_a_later_one_of_other_machines_may() {
+        let history = |second_since_us: u64| {
+            let mut register = Register::default();
+            register.done(told(1, 4), Act::Write(1));
+            register.lose(Loss { at: 10, since_us: 5 });
+            register.lose(Loss { at: 20, since_us: second_since_us });
+            register.done(told(21, 22), Act::Read(None));
+            register.check().is_ok()
+        };
+        assert!(history(3));
+        assert!(!history(6));
+    }
+
+    #[test]
+    fn a_journal_and_a_counter_may_be_shorter_after_a_loss_of_power() {
+        let mut journal = Journal::default();
+        (1..=4).for_each(|word| journal.asked(word));
+        journal.kept(1, told(1, 2));
+        journal.kept(2, durable(3, 4));
+        journal.kept(3, told(5, 6));
+        assert_eq!(journal.read(7, &[1, 2, 3]), Ok(()));
+        journal.lose(Loss { at: 8, since_us: 0 });
+        assert_eq!(journal.read(7, &[1, 2, 3]), Ok(()), "the answer was on its way");
+        assert!(journal.read(9, &[2]).is_err(), "what came before a word that must be there is there");
+        assert_eq!(journal.read(9, &[1, 2]), Ok(()));
+        assert_eq!(journal.read(10, &[1, 2, 4]), Ok(()));
+        assert!(journal.read(11, &[1, 2, 3]).is_err());
+
+        let mut counter = Counter::default();
+        (0..5).for_each(|_| counter.asked());
+        assert_eq!(counter.counted(told(1, 2), 1), Ok(()));
+        assert_eq!(counter.counted(durable(3, 4), 2), Ok(()));
+        assert_eq!(counter.counted(told(5, 6), 3), Ok(()));
+        counter.lose(Loss { at: 8, since_us: 0 });
+        assert!(counter.saw(9, 1).is_err());
+        assert_eq!(counter.counted(told(7, 9), 4), Ok(()), "it was on its way");
+        assert_eq!(counter.counted(told(10, 11), 3), Ok(()), "given again");
+        assert_eq!(counter.check_last(3), Ok(()));
+        assert_eq!(counter.check_last(5), Ok(()));
+        assert!(counter.check_last(2).is_err());
     }
 }

@@ -6,7 +6,7 @@
 use resp::Value;
 
 use crate::cluster::client::Client;
-use crate::cluster::history::{Act, Counter, Journal, Register};
+use crate::cluster::history::{Act, Counter, Journal, Loss, Register, Told};
 use crate::cluster::mix;
 use crate::trace::tell;
 
@@ -39,6 +39,8 @@ pub(crate) enum Op {
 pub(crate) struct Asked {
     op: Op,
     at: u64,
+    /// It is answered once it is on stable storage, if it is a write.
+    is_durable: bool,
 }
 
 impl Op {
@@ -105,6 +107,8 @@ impl Op {
 #[derive(Default)]
 pub(crate) struct Judge {
     events: u64,
+    /// Steady clock.
+    pub(crate) now_us: u64,
     registers: [Register; REGISTERS as usize],
     journals: [Journal; JOURNALS as usize],
     counters: [Counter; COUNTERS as usize],
@@ -117,14 +121,23 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn ask(&mut self, op: Op) -> Asked {
+    /// Several machines lose their power at once. All that was written before `since_us` is on all their disks.
+    pub(crate) fn lose_power(&mut self, since_us: u64) {
+        self.events += 1;
+        let loss = Loss { at: self.events, since_us };
+        self.registers.iter_mut().for_each(|register| register.lose(loss));
+        self.journals.iter_mut().for_each(|journal| journal.lose(loss));
+        self.counters.iter_mut().for_each(|counter| counter.lose(loss));
+    }
+
+    pub(crate) fn ask(&mut self, op: Op, is_durable: bool) -> Asked {
         self.events += 1;
         match op {
             Op::Append(key, word) => self.journals[key as usize].asked(word),
             Op::Count(key) => self.counters[key as usize].asked(),
             _ => {}
         }
-        Asked { op, at: self.events }
+        Asked { op, at: self.events, is_durable: is_durable && op.is_write() }
     }
 
     /// Nobody will ever know from an answer whether it took place.
@@ -133,7 +146,7 @@ impl Judge {
             Op::Write(key, value) | Op::Swap(key, value) => {
                 self.registers[key as usize].unknown(asked.at, value);
             }
-            Op::Count(key) => self.counters[key as usize].lost(),
+            Op::Count(key) => self.counters[key as usize].unknown(),
             _ => {}
         }
     }
@@ -153,17 +166,18 @@ impl Judge {
         if let Value::Error(text) = value {
             return self.failed(asked, text);
         }
-        let (at, now) = (asked.at, self.events);
+        let at = asked.at;
+        let told = Told { asked: at, told: self.events, told_us: self.now_us, is_durable: asked.is_durable };
         let unfit = || format!("replies: {:?} was answered {}", asked.op, tell(value));
         let number = |value: &Value| match value {
             Value::Null => Ok(None),
             value => value.as_int().and_then(|n| u64::try_from(n).ok()).map(Some).ok_or_else(unfit),
         };
         match asked.op {
-            Op::Read(key) => self.registers[key as usize].done(at, now, Act::Read(number(value)?)),
-            Op::Write(key, new) => self.registers[key as usize].done(at, now, Act::Write(new)),
-            Op::Swap(key, new) => self.registers[key as usize].done(at, now, Act::Swap(number(value)?, new)),
-            Op::Append(key, word) => self.journals[key as usize].kept(word, at, now),
+            Op::Read(key) => self.registers[key as usize].done(told, Act::Read(number(value)?)),
+            Op::Write(key, new) => self.registers[key as usize].done(told, Act::Write(new)),
+            Op::Swap(key, new) => self.registers[key as usize].done(told, Act::Swap(number(value)?, new)),
+            Op::Append(key, word) => self.journals[key as usize].kept(word, told),
             Op::ReadJournal(key) => {
                 let text = if *value == Value::Null { "" } else { value.as_text().ok_or_else(unfit)? };
                 let words: Vec<&[u8]> = text.as_bytes().chunks(8).collect();
@@ -174,7 +188,7 @@ impl Judge {
             }
             Op::Count(key) => {
                 let number = number(value)?.ok_or_else(unfit)?;
-                let counted = self.counters[key as usize].counted(at, now, number);
+                let counted = self.counters[key as usize].counted(told, number);
                 counted.map_err(|error| format!("counter c{key}: {error}"))?;
             }
             Op::ReadCount(key) => {

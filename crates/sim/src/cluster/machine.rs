@@ -12,8 +12,23 @@ use crate::disk::SimDisk;
 use crate::life::{Around, Life};
 use crate::start::{Begins, Place, StartError, start};
 
+/// Whether it is part of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// It is to be, and was not let in yet.
+    Outside,
+    In,
+    /// It is to be no more: nobody reaches it, though its process may run.
+    Struck,
+    /// It is off for good.
+    Gone,
+}
+
 pub(crate) struct Machine {
     pub(crate) node: NodeId,
+    pub(crate) stand: Stand,
+    /// Where it is; one that replaces another may be in its place.
+    pub(crate) place: usize,
     pub(crate) disk: SimDisk,
     pub(crate) clock: Clock,
     pub(crate) life: Option<Life>,
@@ -30,6 +45,10 @@ pub(crate) struct Machine {
     pub(crate) starts: u64,
     /// It has lost its power and has not started since.
     pub(crate) lost_power: bool,
+    /// Steady clock: all that its earlier processes wrote before is on its disk.
+    pub(crate) synced_us: u64,
+    /// A node that was struck off is turned off then.
+    pub(crate) retire_at_us: Option<u64>,
 }
 
 impl Machine {
@@ -40,6 +59,8 @@ impl Machine {
         let partitions = plan.partitions;
         Machine {
             node,
+            stand: Stand::Outside,
+            place: number,
             disk: SimDisk::new(random.next_u64()),
             clock: Clock::default(),
             life: None,
@@ -51,16 +72,19 @@ impl Machine {
             full_until_us: None,
             starts: 0,
             lost_power: false,
+            synced_us: 0,
+            retire_at_us: None,
         }
     }
 
     /// How it calls itself when it asks to be let in.
-    pub(crate) fn newcomer(&self, number: usize) -> cluster::Newcomer {
+    pub(crate) fn newcomer(&self) -> cluster::Newcomer {
+        let place = self.place;
         cluster::Newcomer {
             node: self.node,
-            name: format!("node-{number}"),
-            peer_address: format!("10.0.0.{number}:16379"),
-            client_address: format!("10.0.0.{number}:6379"),
+            name: format!("node-{place}"),
+            peer_address: format!("10.0.0.{place}:16379"),
+            client_address: format!("10.0.0.{place}:6379"),
             kind: cluster::MemberKind::Data,
             weight: 100,
             incarnation: 1,
@@ -71,7 +95,6 @@ impl Machine {
     /// Starts the process, as the server would.
     pub(crate) fn start(
         &mut self,
-        number: usize,
         plan: &Plan,
         settings: &Settings,
         random: &mut Random,
@@ -84,7 +107,7 @@ impl Machine {
                 partitions: plan.partitions,
                 key_hash_seed: cluster::HashSeed(self.identity.key_hash_seed),
                 replicas_wanted: 3,
-                member: self.newcomer(number),
+                member: self.newcomer(),
             }),
         };
         let place = Place {
@@ -95,11 +118,18 @@ impl Machine {
         };
         let started = start(place, self.identity, begins, random)?;
         self.starts += 1;
+        self.synced_us = self.now().mono_us;
         self.lost_power = false;
         let pace = (plan.sync_interval_us, plan.checkpoint_log_bytes);
         let router = Router::new(plan.partitions, plan.workers);
         self.life = Some(Life::new(settings, router, started, pace, random));
         Ok(())
+    }
+
+    /// Whether another node is a member, as far as it knows.
+    pub(crate) fn knows(&self, node: NodeId) -> bool {
+        let state = self.life.as_ref().map(|life| life.worker(0).fabric_state());
+        state.and_then(|state| state.member(node)).is_some_and(|member| member.state.is_live())
     }
 
     /// Whether it may lack what it had promised before it lost its power.

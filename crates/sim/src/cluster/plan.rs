@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     KillInside,
     /// A machine loses its power: of what its disk has not synced some is gone.
     PowerLoss,
+    /// Several machines lose their power at the same time.
+    PowerLossOfSome,
+    /// All machines lose their power at the same time.
+    PowerLossOfAll,
     /// A node hears nobody; once it does again, another loses its power and a third is cut off in its turn.
     Outage,
     /// All processes are killed at once.
@@ -59,15 +63,25 @@ pub(crate) enum Kind {
     DiskFull,
     /// A node's wall clock is set.
     ClockStep,
+    /// A new node joins.
+    Join,
+    /// A node hands over what it has and leaves.
+    Leave,
+    /// A machine is gone with its disk: another takes its place, as a new node.
+    Wipe,
+    /// A node that can be reached by nobody is removed and replaced, while it still runs.
+    Replace,
 }
 
 impl Kind {
     /// All kinds, with how many of 100 thousand steps bring them at most.
-    const ALL: [(Kind, u64); 17] = [
+    const ALL: [(Kind, u64); 23] = [
         (Kind::CutClient, 300),
         (Kind::Kill, 150),
         (Kind::KillInside, 80),
         (Kind::PowerLoss, 100),
+        (Kind::PowerLossOfSome, 50),
+        (Kind::PowerLossOfAll, 30),
         (Kind::Outage, 200),
         (Kind::KillAll, 30),
         (Kind::Pause, 100),
@@ -81,6 +95,10 @@ impl Kind {
         (Kind::DiskError, 60),
         (Kind::DiskFull, 60),
         (Kind::ClockStep, 100),
+        (Kind::Join, 60),
+        (Kind::Leave, 60),
+        (Kind::Wipe, 30),
+        (Kind::Replace, 20),
     ];
 }
 

@@ -96,6 +96,13 @@ impl Wires {
         self.states.retain(|way, _| way.0 != node);
     }
 
+    /// A node is gone for good: nobody tries to reach it any more.
+    pub(crate) fn forget(&mut self, node: usize) {
+        self.died(node);
+        self.links.retain(|_, link| link.way.0 != node);
+        self.states.retain(|way, _| way.1 != node);
+    }
+
     /// The links between two nodes break.
     pub(crate) fn break_between(&mut self, one: usize, other: usize) {
         let touches = |way: &Way| (way.0, way.1) == (one, other) || (way.0, way.1) == (other, one);
@@ -143,8 +150,13 @@ impl Wires {
         link.travelling.push_back((at, frame));
     }
 
-    /// Time passes: what workers of nodes learn, of those that run.
-    pub(crate) fn advance(&mut self, now_us: u64, runs: impl Fn(usize) -> bool) -> Vec<(Way, News)> {
+    /// Time passes: what workers of nodes learn. A node that runs tries to reach another, which `lets_in` or does not.
+    pub(crate) fn advance(
+        &mut self,
+        now_us: u64,
+        runs: impl Fn(usize) -> bool,
+        lets_in: impl Fn(usize, usize) -> bool,
+    ) -> Vec<(Way, News)> {
         self.now_us = now_us;
         let mut news = Vec::new();
         self.deliver(&mut news);
@@ -158,7 +170,7 @@ impl Wires {
                 State::Down { dial_at } if dial_at <= now_us && runs(from) => {
                     // A handshake needs both directions.
                     let is_blocked = self.blocked.contains(&(from, to)) || self.blocked.contains(&(to, from));
-                    if is_blocked || !runs(to) {
+                    if is_blocked || !runs(to) || !lets_in(to, from) {
                         self.states.insert(way, State::Down { dial_at: now_us + RETRY_US });
                         continue;
                     }

@@ -1,0 +1,165 @@
+//! Nodes that leave, are let go or hear of the fabric late: what must not be lost with them, and who must still be heard.
+
+use cluster::{Command, MemberState};
+
+use crate::cluster_world::World;
+
+#[track_caller]
+fn all_can_be_written(world: &mut World, node: usize, value: &str) {
+    let client = world.connect(node);
+    for n in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET key:{n} {value}")), "OK", "key:{n} on node {node}");
+    }
+}
+
+#[track_caller]
+fn leaves(world: &mut World, node: usize) {
+    let id = world.id(node);
+    assert_eq!(world.ask_fabric(node, Command::Leave { node: id }), Ok(()));
+    let left = (0..200).find(|_| {
+        world.pass(50);
+        world.groups_that_need(node) == 0
+    });
+    assert!(left.is_some(), "node {node} has not handed over what it has");
+    assert_eq!(world.ask_fabric(node, Command::Remove { node: id }), Ok(()));
+    // As soon as it is answered, its process ends.
+    world.kill(node);
+}
+
+#[test]
+fn who_leaves_goes_when_the_meta_group_can_do_without_it() {
+    for seed in 0..6 {
+        for leaver in [0, 1] {
+            let mut world = World::of(2, seed);
+            all_can_be_written(&mut world, leaver, "before");
+            leaves(&mut world, leaver);
+            let other = 1 - leaver;
+            all_can_be_written(&mut world, other, "after");
+            let node = world.id(other);
+            let decided = world.ask_fabric(other, Command::SetWeight { node, weight: 50 });
+            assert_eq!(decided, Ok(()), "seed {seed}: node {other} decides alone");
+        }
+    }
+}
+
+#[test]
+fn a_leader_of_the_meta_group_that_leaves_hands_the_lead_over() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        leaves(&mut world, 0);
+        for node in [1, 2] {
+            all_can_be_written(&mut world, node, "after");
+            let decided = world.ask_fabric(node, Command::SetWeight { node: world.id(node), weight: 50 });
+            assert_eq!(decided, Ok(()), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn groups_do_not_shrink_to_a_member_that_is_gone() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        world.kill(1);
+        assert_eq!(world.ask_fabric(0, Command::Leave { node: world.id(2) }), Ok(()));
+        world.pass(5000);
+        // Nobody takes it for down yet.
+        assert_eq!(world.meta(0).member(world.id(1)).unwrap().state, MemberState::Up);
+        all_can_be_written(&mut world, 0, "meanwhile");
+        world.pass(20_000);
+        all_can_be_written(&mut world, 0, "without-it");
+    }
+}
+
+#[test]
+fn who_is_let_go_hears_of_it_only_once_that_is_on_stable_storage() {
+    for seed in 0..6 {
+        let mut world = World::of(2, seed);
+        all_can_be_written(&mut world, 0, "before");
+        world.pass(1000);
+        let leaver = world.id(1);
+        assert_eq!(world.ask_fabric(0, Command::Leave { node: leaver }), Ok(()));
+        world.stalled.push(0);
+        world.pass(3000);
+        assert_ne!(world.groups_that_need(1), 0, "seed {seed}: the disk of node 0 does not say so yet");
+        world.lose_power(0);
+        world.stalled.clear();
+        world.restart(0);
+        world.pass(10_000);
+        assert_eq!(world.groups_that_need(1), 0, "seed {seed}");
+        world.kill(1);
+        all_can_be_written(&mut world, 0, "after");
+    }
+}
+
+#[test]
+fn a_replica_in_doubt_does_not_wait_for_a_leader_that_was_for_ever() {
+    for seed in 0..6 {
+        let mut world = World::of(2, seed);
+        all_can_be_written(&mut world, 0, "before");
+        world.stalled.push(1);
+        all_can_be_written(&mut world, 0, "after");
+        world.lose_power(1);
+        world.stalled.clear();
+        // It hears the leader, and cannot ask.
+        world.cut.push((1, 0));
+        world.restart(1);
+        world.pass(300);
+        world.kill(0);
+        world.restart(0);
+        world.cut.clear();
+        world.pass(10_000);
+        all_can_be_written(&mut world, 1, "again");
+        assert!(!world.is_in_doubt(1), "seed {seed}");
+    }
+}
+
+#[test]
+fn who_hears_of_no_leader_is_told_how_the_fabric_is_by_whom_it_hears() {
+    let mut world = World::new(3, true);
+    let late = world.begin_join();
+    world.cut.extend([(0, late), (late, 0)]);
+    let other = world.begin_join();
+    world.pass(5000);
+    world.kill(0);
+    world.pass(5000);
+    let id = world.id(other);
+    assert!(world.meta(late).member(id).is_some(), "node {other} has said that it is there");
+}
+
+#[test]
+fn a_lone_fabric_answers_what_it_decided_once_that_is_on_stable_storage() {
+    let mut world = World::new(1, true);
+    world.pass(1000);
+    world.stalled.push(0);
+    let node = world.id(0);
+    let decided = world.ask_fabric(0, Command::SetWeight { node, weight: 50 });
+    assert_eq!(decided, Err("no answer".to_owned()));
+    world.stalled.clear();
+    world.pass(2000);
+    assert_eq!(world.agreed.pop(), Some(Ok(())));
+}
+
+#[test]
+fn clients_of_a_replica_that_is_dropped_are_answered() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        let key = (0..100).map(|n| format!("key:{n}")).find(|key| world.leads(2, key)).unwrap();
+        let client = world.connect(2);
+        for other in [0, 1] {
+            world.cut.extend([(2, other), (other, 2)]);
+        }
+        world.send(client, &format!("SET {key} value"));
+        world.pass(100);
+        assert!(world.answers(client).is_empty(), "nobody confirms it");
+        // The others let it go, and tell it.
+        assert_eq!(world.ask_fabric(0, Command::Leave { node: world.id(2) }), Ok(()));
+        world.pass(3000);
+        world.cut.clear();
+        world.pass(1500);
+        let answers = world.answers(client);
+        assert_eq!(answers.len(), 1, "seed {seed}: {answers:?}");
+        assert!(crate::net::show(&answers[0]).contains("UNKNOWNOUTCOME"), "seed {seed}: {answers:?}");
+        world.pass(5000);
+        assert_eq!(world.groups_that_need(2), 0, "seed {seed}");
+    }
+}
