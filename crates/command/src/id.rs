@@ -90,8 +90,8 @@ commands! {
         Asking ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
         ClusterMyId ClusterNodes ClusterReplicas ClusterShards ClusterSlots
         ReadOnly ReadWrite
-        FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner FabricRemove
-        FabricReplicas FabricStatus FabricTrust
+        FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner
+        FabricRebalance FabricRemove FabricReplicas FabricStatus FabricTrust
     }
 }
 

@@ -31,6 +31,26 @@ impl Worker {
         }
     }
 
+    /// `FABRIC REBALANCE`.
+    pub(crate) fn rebalance(&mut self, session: &mut Session, args: Args<'_>) {
+        let is_dry = args.len() == 3 && args.at(2).eq_ignore_ascii_case(b"dryrun");
+        let refusal = match (self.fabric.is_on, args.len()) {
+            (false, _) => Some(ALONE),
+            (true, 2) => None,
+            (true, _) => (!is_dry).then_some("ERR syntax error"),
+        };
+        if let Some(text) = refusal {
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
+        let plan = cluster::placement::plan(&self.fabric.meta);
+        let mut out = Vec::new();
+        write_moves(&self.fabric.meta, plan.as_ref(), &mut Reply::new(&mut out, session.version));
+        match plan.filter(|_| !is_dry) {
+            Some(plan) => self.ask_for_client(session, plan, out),
+            None => session.output.end().extend_from_slice(&out),
+        }
+    }
+
     /// `FABRIC TRUST`.
     pub(crate) fn trust(&mut self, session: &mut Session) {
         if !self.fabric.is_on {
@@ -107,6 +127,28 @@ impl Worker {
                 .outbox
                 .messages
                 .push((base::WorkerId(0), Message::AskMeta(Wish { dest, command, reply }))),
+        }
+    }
+}
+
+/// What a plan moves: for each partition the nodes that are to hold it now, and then; the first is to lead.
+fn write_moves(meta: &Meta, plan: Option<&Command>, reply: &mut Reply<'_>) {
+    let moves = match plan {
+        Some(Command::Place { moves, .. }) => &moves[..],
+        Some(_) | None => &[],
+    };
+    reply.array(moves.len());
+    for moved in moves {
+        reply.map(3);
+        reply.bulk(b"partition");
+        reply.int(i64::from(moved.partition.0));
+        for (name, nodes) in [("now", meta.voters_of(moved.partition)), ("then", &moved.voters[..])] {
+            reply.bulk(name.as_bytes());
+            reply.array(nodes.len());
+            for node in nodes {
+                let member = meta.member(*node).map_or("", |member| &member.name);
+                reply.bulk(member.as_bytes());
+            }
         }
     }
 }

@@ -151,6 +151,7 @@ impl Worker {
                 self.show_fabric(session, command, args);
             }
             N::FabricTrust => self.trust(session),
+            N::FabricRebalance => self.rebalance(session, args),
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {
                 self.change_fabric(session, command, args);
             }

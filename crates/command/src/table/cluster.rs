@@ -112,6 +112,14 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(N), N the length of the key")
             .tips(&["nondeterministic_output"])
             .summary("Returns slot and partition of a key of database 0, and the nodes that hold it."),
+        node(FabricRebalance, "fabric|rebalance", -2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("[DRYRUN]")
+            .cost("O(N), N the number of partitions; the data is moved afterwards")
+            .tips(&["nondeterministic_output"])
+            .summary(
+                "Moves partitions to where they should be, without waiting for the cluster to see to it by itself; returns what moves.",
+            ),
         node(FabricRemove, "fabric|remove", 3, ADMIN | STALE)
             .since("narf 0.1.0")
             .syntax("node")

@@ -32,6 +32,15 @@ pub(super) fn command() -> Command {
         )
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
+        .subcommand(
+            sub("rebalance", "Move data to where it should be at once; the cluster does so by itself, now and then")
+                .arg(
+                    Arg::new("dry-run")
+                        .long("dry-run")
+                        .action(clap::ArgAction::SetTrue)
+                        .help("Show what would move, and move nothing"),
+                ),
+        )
         .subcommand(sub("remove", "Strike a node off for good that is down or holds nothing").arg(node()))
         .subcommand(sub(
             "trust",
@@ -54,7 +63,9 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
     let word = matches.try_get_one::<String>("word").ok().flatten();
-    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).collect()
+    let is_dry = matches.try_get_one::<bool>("dry-run").ok().flatten() == Some(&true);
+    let dry = is_dry.then(|| "DRYRUN".to_owned());
+    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(dry).collect()
 }
 
 #[cfg(test)]
@@ -75,6 +86,8 @@ mod tests {
         check("invite", "FABRIC INVITE");
         check("invite 60", "FABRIC INVITE 60");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
+        check("rebalance", "FABRIC REBALANCE");
+        check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }

@@ -140,6 +140,22 @@ fn a_lone_fabric_answers_what_it_decided_once_that_is_on_stable_storage() {
 }
 
 #[test]
+fn what_a_plan_would_move_is_shown_before_it_is_moved() {
+    let mut world = World::of(3, 2);
+    let client = world.connect(0);
+    assert_eq!(world.ask(client, "FABRIC REBALANCE DRYRUN"), "[]");
+    assert_eq!(world.ask(client, "FABRIC REBALANCE"), "[]");
+    assert_eq!(world.ask(client, "FABRIC REBALANCE NOW"), "(ERR syntax error)");
+    assert_eq!(world.ask(client, "FABRIC REPLICAS 1"), "OK");
+    let shown = world.ask(client, "FABRIC REBALANCE DRYRUN");
+    assert!(shown.contains("partition") && shown.contains("node-0"), "{shown}");
+    assert!(world.meta(0).targets().iter().all(|target| target.voters.len() == 3), "nothing has moved");
+    assert_eq!(world.ask(client, "FABRIC REBALANCE"), shown);
+    assert!(world.meta(0).targets().iter().all(|target| target.voters.len() == 1));
+    all_can_be_written(&mut world, 1, "after");
+}
+
+#[test]
 fn clients_of_a_replica_that_is_dropped_are_answered() {
     for seed in 0..6 {
         let mut world = World::of(3, seed);
