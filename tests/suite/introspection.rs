@@ -8,6 +8,7 @@ on_one_and_two_workers!(
     info_has_the_sections_and_fields_clients_read,
     the_keyspace_section_counts_keys_and_deadlines,
     slow_commands_are_logged,
+    latencies_are_told_by_command_and_by_event,
     monitor_shows_every_command,
     time_and_role_and_modules_are_told,
     commands_name_their_keys,
@@ -124,6 +125,39 @@ fn slow_commands_are_logged(node: &Server) {
     let log = c.run("SLOWLOG GET 128").to_string();
     assert!(!log.contains("very-secret"), "{log}");
     assert!(log.contains("... (872 more bytes)"), "{log}");
+}
+
+fn latencies_are_told_by_command_and_by_event(node: &Server) {
+    let mut c = node.client();
+    c.check("CONFIG SET latency-tracking yes latency-monitor-threshold 0", "+OK");
+    c.check("CONFIG RESETSTAT", "+OK");
+    for _ in 0..5 {
+        c.check("PING", "+PONG");
+    }
+    c.check("CONFIG SET latency-monitor-threshold 1", "+OK");
+    // It takes some milliseconds, on the worker of the client.
+    c.check("PFSELFTEST", "+OK");
+    let histogram = c.run("LATENCY HISTOGRAM ping nothing config").items();
+    let text = Value::Array(histogram.clone()).to_string();
+    assert!(text.starts_with(r#"["ping", ["calls", :5, "histogram_usec", ["#), "{text}");
+    assert!(text.contains(r#""config|set", ["calls", :"#), "{text}");
+    assert!(c.run("LATENCY HISTOGRAM").to_string().contains("\"pfselftest\""));
+    let latest = c.run("LATENCY LATEST").items();
+    let command = latest.iter().map(Value::items).find(|event| event[0].text() == "command").unwrap();
+    assert!(
+        command[1].int() > 1_600_000_000 && command[2].int() >= 1 && command[3].int() >= command[2].int()
+    );
+    let history = c.run("LATENCY HISTORY command").items();
+    assert!(!history.is_empty() && history.iter().all(|moment| moment.items().len() == 2));
+    c.check("LATENCY HISTORY nothing", "[]");
+    assert!(c.run("LATENCY GRAPH command").text().starts_with("command - high "));
+    c.check("LATENCY GRAPH nothing", "-ERR No samples available for event 'nothing'");
+    assert!(!c.run("LATENCY DOCTOR").text().is_empty());
+    c.check("LATENCY RESET nothing", ":0");
+    assert!(c.run("LATENCY RESET").int() >= 1);
+    c.check("CONFIG SET latency-monitor-threshold 0", "+OK");
+    c.run("LATENCY RESET");
+    c.check("LATENCY LATEST", "[]");
 }
 
 fn monitor_shows_every_command(node: &Server) {

@@ -81,7 +81,7 @@ commands! {
         AclWhoAmI
         BgRewriteAof BgSave Command CommandCount CommandDocs CommandGetKeys CommandGetKeysAndFlags CommandHelp
         CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest
-        DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave Lolwut MemoryDoctor MemoryHelp
+        DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave LatencyDoctor LatencyGraph LatencyHelp LatencyHistogram LatencyHistory LatencyLatest LatencyReset Lolwut MemoryDoctor MemoryHelp
         MemoryMallocStats MemoryPurge MemoryStats ModuleList Monitor Role Save Shutdown SlowlogGet SlowlogHelp
         SlowlogLen SlowlogReset Time
         // HyperLogLog.

@@ -366,6 +366,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Clients(_)
             | Answer::Stats(_)
             | Answer::AclLog(_)
+            | Answer::Latency(_)
             | Answer::Standings(_)
             | Answer::Report(..)
             | Answer::Saved(_) => Vec::new(),

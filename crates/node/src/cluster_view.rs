@@ -214,6 +214,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Clients(_)
             | Answer::Stats(_)
             | Answer::Report(..)
+            | Answer::Latency(_)
             | Answer::Slow(_)
             | Answer::AclLog(_) => Vec::new(),
         })

@@ -12,6 +12,7 @@ use resp::{Reply, Version};
 use crate::acl_log::DeniedEntry;
 use crate::client::{ClientLine, ClientQuery};
 use crate::cluster_view::PartitionStanding;
+use crate::latency::Series;
 use crate::message::Message;
 use crate::output::Ticket;
 use crate::pause::PauseMode;
@@ -50,6 +51,10 @@ pub enum Question {
     AclLog(usize),
     /// Forget them.
     ResetAclLog,
+    /// What took too long.
+    Latency,
+    /// Forget these events, or all; the answer says which there were.
+    ResetLatency(Vec<Vec<u8>>),
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     ActiveExpire(bool),
     /// A worker gained or lost `MONITOR` clients.
@@ -81,6 +86,8 @@ pub enum Answer {
     Slow(Vec<SlowEntry>),
     /// What was refused.
     AclLog(Vec<DeniedEntry>),
+    /// Events and when they were.
+    Latency(Vec<(&'static str, Series)>),
     /// How partitions stand.
     Standings(Vec<PartitionStanding>),
     /// Counters, and how partitions stand.
@@ -230,6 +237,8 @@ impl Worker {
                 self.end_pause();
                 Answer::Done
             }
+            Question::Latency => Answer::Latency(self.latency.events()),
+            Question::ResetLatency(names) => Answer::Latency(self.latency.reset(names)),
             Question::Slow(count) => Answer::Slow(self.slowlog.newest(*count)),
             Question::AclLog(count) => self.answer_acl_log(*count),
             Question::ResetAclLog => {
@@ -266,6 +275,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::Stats(_)
         | Answer::Slow(_)
         | Answer::AclLog(_)
+        | Answer::Latency(_)
         | Answer::Standings(_)
         | Answer::Report(..)
         | Answer::Saved(_) => 0,

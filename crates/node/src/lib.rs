@@ -39,6 +39,7 @@ mod info;
 mod interest;
 mod introspect;
 mod keyspace;
+mod latency;
 mod lease;
 mod message;
 mod meta;

@@ -120,6 +120,12 @@ impl Worker {
             N::DebugSetActiveExpire => self.debug_set_active_expire(session, args),
             N::DebugSleep => self.debug_sleep(session, args),
             N::Info => self.info(session, args),
+            N::LatencyDoctor
+            | N::LatencyGraph
+            | N::LatencyHistogram
+            | N::LatencyHistory
+            | N::LatencyLatest
+            | N::LatencyReset => self.run_latency(session, command, args),
             N::SlowlogGet | N::SlowlogLen | N::SlowlogReset => self.run_slowlog(session, command, args),
             N::MemoryDoctor | N::MemoryMallocStats | N::MemoryPurge | N::MemoryStats => {
                 self.run_memory(session, command);
@@ -185,6 +191,7 @@ impl Worker {
             | N::DebugHelp
             | N::MemoryHelp
             | N::SlowlogHelp
+            | N::LatencyHelp
             | N::ClusterHelp
             | N::FabricHelp => write_help(session, spec),
         }

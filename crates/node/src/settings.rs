@@ -86,6 +86,8 @@ pub struct Settings {
     pub logfile: Option<PathBuf>,
     pub slowlog_log_slower_than: i64,
     pub slowlog_max_len: u64,
+    pub latency_tracking: bool,
+    pub latency_monitor_threshold: u64,
     pub active_expire: bool,
 }
 

@@ -8,6 +8,7 @@ use base::Args;
 use command::{Flags, Spec};
 use resp::Reply;
 
+use crate::latency::LatencyMonitor;
 use crate::monitor::{REDACTED, is_secret};
 use crate::session::Session;
 use crate::settings::Settings;
@@ -76,6 +77,7 @@ impl Worker {
     /// Notes how long a request took.
     pub(crate) fn note_time(&mut self, session: &Session, spec: &Spec, args: Args<'_>, elapsed_us: u64) {
         self.stats.time(spec, elapsed_us);
+        self.latency.note(LatencyMonitor::event_of(spec), elapsed_us, self.now.wall_us / 1_000_000);
         if !self.slowlog.is_slow(elapsed_us) || spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;
         }

@@ -2,9 +2,12 @@
 //!
 //! The hot path adds to plain fields; sums are made when someone asks.
 
+use std::collections::BTreeMap;
+
 use base::{HashMap, Now};
 use command::{DataCommand, Flags, NodeCommand, Run, Spec};
 
+use crate::latency::Histogram;
 use crate::settings::Settings;
 
 /// Calls of one command.
@@ -86,6 +89,7 @@ pub struct Stats {
     sampled: (u64, u64),
     data: Vec<Calls>,
     node: Vec<Calls>,
+    latencies: BTreeMap<&'static str, Histogram>,
     time_fast: bool,
     time_slow: bool,
 }
@@ -126,6 +130,7 @@ impl Default for Stats {
             sampled: (0, 0),
             data: vec![Calls::default(); DataCommand::ALL.len()],
             node: vec![Calls::default(); NodeCommand::ALL.len()],
+            latencies: BTreeMap::new(),
             time_fast: false,
             time_slow: true,
         }
@@ -148,8 +153,9 @@ impl Stats {
     }
 
     pub(crate) fn set(&mut self, settings: &Settings) {
-        self.time_fast = (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than);
-        self.time_slow = settings.slowlog_log_slower_than >= 0;
+        let all = settings.latency_tracking || settings.latency_monitor_threshold > 0;
+        self.time_fast = all || (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than);
+        self.time_slow = all || settings.slowlog_log_slower_than >= 0;
     }
 
     /// Whether a request of this command is to be timed.
@@ -185,6 +191,12 @@ impl Stats {
             calls.micros += micros;
             calls.timed += 1;
         }
+        self.latencies.entry(spec.name).or_default().note(micros);
+    }
+
+    /// How long requests took that were timed, by command.
+    pub(crate) fn latencies(&self) -> &BTreeMap<&'static str, Histogram> {
+        &self.latencies
     }
 
     /// Updates the rate of requests; call every tenth of a second or so.
@@ -250,6 +262,9 @@ impl Stats {
             mine.micros += theirs.micros;
             mine.timed += theirs.timed;
             mine.rejected += theirs.rejected;
+        }
+        for (name, histogram) in &other.latencies {
+            self.latencies.entry(name).or_default().add(histogram);
         }
     }
 }

@@ -69,6 +69,7 @@ impl Worker {
     pub(crate) fn use_settings(&mut self, settings: std::sync::Arc<crate::settings::Settings>) {
         self.settings = settings;
         self.slowlog.set(&self.settings);
+        self.latency.set(&self.settings);
         self.stats.set(&self.settings);
         let limits = self.settings.engine_limits();
         for place in &mut self.places {

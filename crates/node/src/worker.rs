@@ -17,6 +17,7 @@ use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
 use crate::interest::Interests;
+use crate::latency::LatencyMonitor;
 use crate::message::{Calls, Message, Replies};
 use crate::meta::Asker;
 use crate::monitor::Monitors;
@@ -108,6 +109,7 @@ pub struct Worker {
     pub(crate) tasks: Tasks,
     pub(crate) users: Users,
     pub(crate) slowlog: SlowLog,
+    pub(crate) latency: LatencyMonitor,
     pub(crate) monitors: Monitors,
     pub(crate) pause: Pause,
     pub(crate) expiry: Expiry,
@@ -169,6 +171,7 @@ impl Worker {
             now: Now::default(),
             users: Users::new(setup.users),
             slowlog: SlowLog::new(&setup.settings),
+            latency: LatencyMonitor::new(&setup.settings),
             settings: setup.settings,
             places,
             sessions: Sessions::default(),
@@ -250,6 +253,7 @@ impl Worker {
     /// How long a turn took, its sending included; for `INFO`.
     pub fn note_turn(&mut self, micros: u64) {
         self.stats.note_turn(micros);
+        self.latency.note("turn", micros, self.now.wall_us / 1_000_000);
     }
 
     /// Says why writes must be refused from now on, or that they may go on.

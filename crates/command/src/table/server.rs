@@ -6,6 +6,9 @@ use crate::NodeCommand::*;
 
 rows_of!(Group::Server; data node container);
 
+const LATENCY_TIPS: &[&str] =
+    &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
+
 pub(super) const ROWS: &[Row] = &[
     container("acl").since("6.0.0").summary("Says who may do what.").subcommands(&[
         node(AclCat, "acl|cat", -2, NOSCRIPT | LOADING | STALE)
@@ -223,6 +226,46 @@ pub(super) const ROWS: &[Row] = &[
         .categories(&[Category::Admin, Category::Dangerous])
         .tips(&["nondeterministic_output"])
         .summary("Returns the second at which the last snapshot was finished."),
+    container("latency").since("2.8.13").summary("Looks at how long requests took.").subcommands(&[
+        node(LatencyDoctor, "latency|doctor", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.13")
+            .cost("O(1)")
+            .tips(LATENCY_TIPS)
+            .summary("Returns what was seen, in words."),
+        node(LatencyGraph, "latency|graph", 3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.13")
+            .syntax("event")
+            .cost("O(1)")
+            .tips(LATENCY_TIPS)
+            .summary("Draws the moments of an event."),
+        node(LatencyHelp, "latency|help", 2, LOADING | STALE)
+            .since("2.8.13")
+            .cost("O(1)")
+            .summary("Lists the subcommands."),
+        node(LatencyHistogram, "latency|histogram", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("7.0.0")
+            .syntax("[command [command ...]]")
+            .cost("O(N), N the number of commands")
+            .tips(LATENCY_TIPS)
+            .summary("Returns how many requests took how long, by command."),
+        node(LatencyHistory, "latency|history", 3, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.13")
+            .syntax("event")
+            .cost("O(1)")
+            .tips(LATENCY_TIPS)
+            .summary("Returns the moments of an event and how long each was."),
+        node(LatencyLatest, "latency|latest", 2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.13")
+            .cost("O(1)")
+            .tips(LATENCY_TIPS)
+            .summary("Returns the latest and the longest moment of each event."),
+        node(LatencyReset, "latency|reset", -2, ADMIN | NOSCRIPT | LOADING | STALE)
+            .since("2.8.13")
+            .syntax("[event [event ...]]")
+            .cost("O(1)")
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .summary("Forgets events, and returns how many there were."),
+    ]),
     node(Lolwut, "lolwut", -1, READONLY | FAST)
         .since("5.0.0")
         .syntax("[VERSION version]")

@@ -80,6 +80,8 @@ impl Settings {
             logfile: None,
             slowlog_log_slower_than: 0,
             slowlog_max_len: 0,
+            latency_tracking: false,
+            latency_monitor_threshold: 0,
             active_expire: false,
         }
     }

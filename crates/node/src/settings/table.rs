@@ -785,6 +785,22 @@ pub static SETTINGS: &[Setting] = &[
     .running()
     .within(Section::Diagnosis),
     Setting::new(
+        "latency-tracking",
+        Kind::Bool(field!(latency_tracking)),
+        "no",
+        "Times fast commands too, for LATENCY HISTOGRAM; others are timed anyway.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
+        "latency-monitor-threshold",
+        integer!(latency_monitor_threshold: u64, 0, i64::MAX as i128),
+        "0",
+        "Milliseconds from which a command or a turn of a worker is an event of LATENCY; 0 is none.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
         "active-expire",
         Kind::Bool(field!(active_expire)),
         "yes",
