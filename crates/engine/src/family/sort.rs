@@ -111,6 +111,9 @@ pub fn sort_patterns<'a>(args: Args<'a>) -> impl Iterator<Item = SortPattern<'a>
 /// How many bytes the elements have that a `SORT .. STORE` would store: its words do not tell.
 pub fn sorted_bytes(args: Args<'_>, store: &Store<'_>) -> usize {
     let Ok(sort) = Sort::parse_from(args, true) else { return 0 };
+    if sort.store_at.is_none() {
+        return 0;
+    }
     let Ok(elements) = sort.run(store) else { return 0 };
     let overhead = size_of::<u64>();
     elements.iter().map(|element| element.as_ref().map_or(0, |element| element.len()) + overhead).sum()
