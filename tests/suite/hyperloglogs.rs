@@ -10,6 +10,7 @@ on_one_and_two_workers!(
     merges_go_over_partitions,
     many_elements_need_the_dense_form,
     the_limit_of_the_sparse_form_can_be_set,
+    the_limit_asks_for_no_other_rights,
     registers_and_runs_are_shown,
     what_is_none_is_refused,
     damaged_registers_are_refused,
@@ -167,6 +168,24 @@ fn the_limit_of_the_sparse_form_can_be_set(node: &Server) {
         CONFIG SET hll-sparse-max-bytes 3000 => +OK
         PFADD {h}4 a b c d e f g h i j => :1
         PFDEBUG ENCODING {h}4 => +sparse
+        "#,
+    );
+}
+
+/// What a request becomes on its way to the log is no matter of rights.
+fn the_limit_asks_for_no_other_rights(node: &Server) {
+    let mut c = node.client();
+    c.check("CONFIG SET hll-sparse-max-bytes 30", "+OK");
+    c.check("ACL SETUSER counter on nopass ~{h}* +pfadd +pfmerge +multi +exec +get", "+OK");
+    c.check("AUTH counter any", "+OK");
+    c.check_all(
+        r#"
+        PFADD {h}1 a b => :1
+        PFADD other a => -NOPERM No permissions to access a key
+        MULTI => +OK
+        PFADD {h}2 a b c => +QUEUED
+        PFMERGE {h}3 {h}1 {h}2 => +QUEUED
+        EXEC => [:1, +OK]
         "#,
     );
 }

@@ -8,6 +8,7 @@ use command::Spec;
 use crate::acl::{Denied, User};
 use crate::acl_log::{Context, Reason};
 use crate::session::{Session, gate};
+use crate::sparse_max::as_asked;
 use crate::worker::Worker;
 
 impl Worker {
@@ -48,9 +49,10 @@ impl Worker {
     pub(crate) fn denied_in_exec(
         &mut self,
         session: &Session,
-        spec: &Spec,
+        spec: &'static Spec,
         args: Args<'_>,
     ) -> Option<String> {
+        let (spec, args) = as_asked(spec, args);
         session.has_gate(gate::RESTRICTED).then(|| self.denied(session, spec, args, Context::Exec)).flatten()
     }
 }

@@ -4,7 +4,7 @@
 //! their settings are. So the setting of the node that a client talks to goes with the request, in an internal command.
 
 use base::Args;
-use command::DataCommand;
+use command::{DataCommand, Run, Spec};
 use engine::SPARSE_MAX;
 
 use crate::wire::WireRequest;
@@ -30,5 +30,15 @@ impl Worker {
         let mut words: Vec<&[u8]> = vec![name, sparse_max.as_bytes()];
         words.extend(args.iter().skip(1));
         Some((internal, WireRequest::encode(&words)))
+    }
+}
+
+/// The request that a client made, of one that was made of it: whoever may do the one may do the other.
+pub(crate) fn as_asked<'a>(spec: &'static Spec, args: Args<'a>) -> (&'static Spec, Args<'a>) {
+    // The limit stands where the name was, and the rest as it was behind it.
+    match spec.run {
+        Run::Data(DataCommand::NarfPfAdd) => (DataCommand::PfAdd.spec(), args.tail(1)),
+        Run::Data(DataCommand::NarfPfMerge) => (DataCommand::PfMerge.spec(), args.tail(1)),
+        _ => (spec, args),
     }
 }
