@@ -185,11 +185,19 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn header(&mut self, kind: u8, value: i64) {
-        // Most lengths and many integers have one digit; the general way costs three times as much.
-        if (0..10).contains(&value) {
-            self.out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
-            return;
+        // Most lengths and many integers have one digit or two; the general way costs five times as much.
+        match value {
+            0..=9 => self.out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (value as u8 / 10, value as u8 % 10);
+                self.out.extend_from_slice(&[kind, b'0' + tens, b'0' + ones, b'\r', b'\n']);
+            }
+            _ => self.long_header(kind, value),
         }
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, kind: u8, value: i64) {
         let mut line = [0u8; I64_TEXT_MAX + 3];
         let mut buffer = [0; I64_TEXT_MAX];
         let text = format_i64(value, &mut buffer);
@@ -238,6 +246,10 @@ mod tests {
         check(|r| r.ok(), "+OK\r\n", "+OK\r\n");
         check(|r| r.error("ERR a\r\n+b"), "-ERR a  +b\r\n", "-ERR a  +b\r\n");
         check(|r| r.int(-12), ":-12\r\n", ":-12\r\n");
+        for value in [-1, 0, 9, 10, 99, 100, 101, 1000] {
+            let text = format!(":{value}\r\n");
+            check(|r| r.int(value), &text, &text);
+        }
         check(|r| r.int(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n");
         check(|r| r.bulk(b"0123456789"), "$10\r\n0123456789\r\n", "$10\r\n0123456789\r\n");
         check(|r| r.null(), "$-1\r\n", "_\r\n");
