@@ -60,12 +60,29 @@ pub fn slot_of(key: &[u8]) -> Slot {
 
 #[inline]
 fn hash_tag(key: &[u8]) -> &[u8] {
+    if !has_brace(key) {
+        return key;
+    }
     let Some(open) = key.iter().position(|&b| b == b'{') else { return key };
     let rest = &key[open + 1..];
     match rest.iter().position(|&b| b == b'}') {
         Some(len) if len > 0 => &rest[..len],
         _ => key,
     }
+}
+
+/// Whether there is a `{` among the bytes, eight at a time: most keys have none, and every request asks.
+#[inline]
+fn has_brace(key: &[u8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // The top bit of a byte that is one, and perhaps of others after it.
+    let hits = |word: u64| {
+        let zero = word ^ (EACH * (b'{' as u64));
+        zero.wrapping_sub(EACH) & !zero & (EACH << 7)
+    };
+    let (words, rest) = key.as_chunks::<8>();
+    let found = words.iter().fold(0, |found, word| found | hits(u64::from_le_bytes(*word)));
+    found != 0 || rest.contains(&b'{')
 }
 
 /// Hashes keys for tables. The seed is secret, so that strangers cannot aim keys at one place, and equal on
@@ -111,6 +128,22 @@ mod tests {
             ("foo{bar}{zap}", 5061),
         ] {
             assert_eq!(slot_of(key.as_bytes()).number(), slot, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_brace_is_found_wherever_it_stands() {
+        for len in 0..40 {
+            // What lies around it in the table of characters, and with the top bit.
+            for filler in [b'z', b'|', b'{' | 0x80, b'{' ^ 1, 0, 0xff] {
+                let mut key = vec![filler; len];
+                assert!(!has_brace(&key), "{key:?}");
+                for at in 0..len {
+                    key[at] = b'{';
+                    assert!(has_brace(&key), "{key:?}");
+                    key[at] = filler;
+                }
+            }
         }
     }
 
