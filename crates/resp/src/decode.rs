@@ -249,6 +249,17 @@ impl Decoder {
     /// Length and start of the argument whose header stands at `pos`, `None` if the header is not whole.
     #[inline]
     fn bulk_header(&mut self, bytes: &[u8], pos: usize) -> Result<Option<(usize, usize)>, ProtocolError> {
+        if let Some((len, next)) = tiny_header(bytes, pos)
+            && len <= self.limits.bulk_max
+            && next + len + 2 <= self.limits.request_max
+        {
+            return Ok(Some((len, next)));
+        }
+        self.any_bulk_header(bytes, pos)
+    }
+
+    #[inline(never)]
+    fn any_bulk_header(&mut self, bytes: &[u8], pos: usize) -> Result<Option<(usize, usize)>, ProtocolError> {
         match bytes.get(pos) {
             Some(b'$') => {}
             Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
@@ -382,6 +393,22 @@ impl Announced {
 
 fn bounded(limits: Limits) -> Limits {
     Limits { request_max: limits.request_max.min(u32::MAX as usize), ..limits }
+}
+
+/// The header of an argument of one digit or two, as most are, and where the argument starts: looked at in one go.
+/// Anything else is left to the next best way.
+#[inline(always)]
+fn tiny_header(bytes: &[u8], pos: usize) -> Option<(usize, usize)> {
+    let &[b'$', first, second, third, fourth] = bytes.get(pos..)?.first_chunk::<5>()? else { return None };
+    let first = digit(first)?;
+    if (second, third) == (b'\r', b'\n') {
+        return Some((first, pos + 4));
+    }
+    // A leading zero is not Redis' text of a number.
+    if first == 0 || (third, fourth) != (b'\r', b'\n') {
+        return None;
+    }
+    Some((first * 10 + digit(second)?, pos + 5))
 }
 
 /// A whole line of one to six digits at `at`, as nearly all are, and where the next one starts. Anything else,
