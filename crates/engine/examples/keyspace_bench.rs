@@ -156,8 +156,8 @@ fn speed(keys: u64) {
     });
     time("get, prefetched (for 16)", keys / 16, |n| {
         let batch = &order[n as usize * 16..][..16];
-        batch.iter().for_each(|key| keyspace.prefetch(key));
-        batch.iter().for_each(|key| keyspace.prefetch_entry(key));
+        batch.iter().for_each(|key| keyspace.prefetch(keyspace.hash(key)));
+        batch.iter().for_each(|key| keyspace.prefetch_entry(keyspace.hash(key)));
         for key in batch {
             black_box(get(&mut keyspace, key));
         }

@@ -250,12 +250,18 @@ impl Keyspace {
     /// The entry of a key whose deadline has not come. A lapsed one is noted for deletion. The access clock stays.
     #[inline]
     pub fn find(&mut self, key: &[u8], now: Millis) -> Option<&Entry> {
-        self.find_as(key, now, Access::Untouched)
+        self.find_as(self.hash(key), key, now, Access::Untouched)
+    }
+
+    /// The hash of a key, which a caller may make ahead.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.book.hasher.hash(key)
     }
 
     #[inline]
-    pub(crate) fn find_as(&mut self, key: &[u8], now: Millis, access: Access) -> Option<&Entry> {
-        let Some(entry) = self.table.find_mut(self.book.hasher.hash(key), key) else {
+    pub(crate) fn find_as(&mut self, hash: u64, key: &[u8], now: Millis, access: Access) -> Option<&Entry> {
+        let Some(entry) = self.table.find_mut(hash, key) else {
             self.book.lookups.misses += 1;
             return None;
         };
@@ -282,12 +288,17 @@ impl Keyspace {
     /// The same, opened for change.
     #[inline]
     pub fn find_mut(&mut self, key: &[u8], now: Millis) -> Option<EntryMut<'_>> {
-        self.find_mut_as(key, now, Access::Untouched)
+        self.find_mut_as(self.hash(key), key, now, Access::Untouched)
     }
 
     #[inline]
-    pub(crate) fn find_mut_as(&mut self, key: &[u8], now: Millis, access: Access) -> Option<EntryMut<'_>> {
-        let hash = self.book.hasher.hash(key);
+    pub(crate) fn find_mut_as(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        now: Millis,
+        access: Access,
+    ) -> Option<EntryMut<'_>> {
         let entry = self.table.find_mut(hash, key)?;
         if entry.is_lapsed(now) {
             self.book.seen_lapsed(key);
@@ -306,13 +317,13 @@ impl Keyspace {
     #[inline]
     pub(crate) fn set_as(
         &mut self,
+        hash: u64,
         key: &[u8],
         value: NewValue<'_>,
         deadline: NewDeadline,
         now: Millis,
         access: Access,
     ) {
-        let hash = self.book.hasher.hash(key);
         if let Some(entry) = self.table.find_mut(hash, key) {
             let deadline = match deadline {
                 NewDeadline::Keep if entry.is_lapsed(now) => NewDeadline::Clear,
@@ -529,16 +540,16 @@ impl Keyspace {
         self.table.random(point)
     }
 
-    /// Asks the processor to fetch the slots that a lookup of `key` will read; call some requests ahead.
+    /// Asks the processor to fetch the slots that a lookup of the key with this hash will read; call some requests ahead.
     #[inline]
-    pub fn prefetch(&self, key: &[u8]) {
-        self.table.prefetch(self.book.hasher.hash(key));
+    pub fn prefetch(&self, hash: u64) {
+        self.table.prefetch(hash);
     }
 
     /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
     #[inline]
-    pub fn prefetch_entry(&self, key: &[u8]) {
-        self.table.prefetch_entry(self.book.hasher.hash(key));
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.table.prefetch_entry(hash);
     }
 
     // -- expiry ---------------------------------------------------------------------------------------------------

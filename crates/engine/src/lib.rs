@@ -69,7 +69,7 @@ pub use hyperloglog::self_test as hyperloglog_self_test;
 pub use keyspace::{Keyspace, Lookups};
 pub use record::{RecordError, encode_entry};
 pub use redis_digest::{Digest, key_digest};
-pub use store::{KeyspaceSet, Keyspaces, Store};
+pub use store::{Hashed, KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
 pub use value::{
     Encoding, End, Field, HashIter, HashMut, HashRef, Kind, Limits, ListIter, ListMut, ListRef, Member,

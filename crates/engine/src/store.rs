@@ -30,6 +30,48 @@ pub enum Keyspaces<'a> {
     Many(&'a mut dyn KeyspaceSet),
 }
 
+/// The hash of a key, made before the command ran. The key is known again by where its bytes lie, so this is to be kept
+/// no longer than they are borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed {
+    start: usize,
+    len: usize,
+    hash: u64,
+}
+
+impl Hashed {
+    /// Of no key.
+    pub const NONE: Hashed = Hashed { start: 0, len: 0, hash: 0 };
+
+    /// Of a key, as its keyspace hashes it: see [`Keyspace::hash`].
+    #[inline]
+    pub fn new(key: &[u8], hash: u64) -> Hashed {
+        Hashed { start: key.as_ptr().addr(), len: key.len(), hash }
+    }
+
+    /// Whether it is of these very bytes.
+    #[inline]
+    pub fn is_of(self, key: &[u8]) -> bool {
+        // No slice starts at zero, not even an empty one.
+        self.start == key.as_ptr().addr() && self.len == key.len()
+    }
+
+    /// The hash itself.
+    #[inline]
+    pub fn hash(self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    fn of(self, key: &[u8], keyspace: &Keyspace) -> u64 {
+        if self.is_of(key) {
+            debug_assert_eq!(self.hash, keyspace.hash(key), "a key does not change while it is borrowed");
+            return self.hash;
+        }
+        keyspace.hash(key)
+    }
+}
+
 /// What one command sees.
 pub struct Store<'a> {
     /// The time of the entry, or of the turn for a read.
@@ -43,6 +85,8 @@ pub struct Store<'a> {
     /// Whether a count that is made anew is kept in its HyperLogLog. Only where a change that a read makes is logged, or
     /// comes from the log.
     pub notes_counts: bool,
+    /// A key of the command whose hash is known.
+    pub hashed: Hashed,
     keyspaces: Keyspaces<'a>,
 }
 
@@ -56,13 +100,22 @@ impl<'a> Store<'a> {
             db,
             access: Access::Recent,
             notes_counts: false,
+            hashed: Hashed::NONE,
             keyspaces: Keyspaces::One(keyspace),
         }
     }
 
     /// A store over borrowed keyspaces.
     pub fn over(set: &'a mut dyn KeyspaceSet, db: DbIndex, now: Millis, seed: u64) -> Store<'a> {
-        Store { now, seed, db, access: Access::Recent, notes_counts: false, keyspaces: Keyspaces::Many(set) }
+        Store {
+            now,
+            seed,
+            db,
+            access: Access::Recent,
+            notes_counts: false,
+            hashed: Hashed::NONE,
+            keyspaces: Keyspaces::Many(set),
+        }
     }
 
     /// The keyspace that holds `key` in `db`. `None` means that the node did not borrow it; its router sees to it
@@ -83,8 +136,9 @@ impl<'a> Store<'a> {
     /// The live entry of a key; notes the use.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Option<&Entry> {
-        let (now, access) = (self.now, self.access);
-        self.keyspace(key)?.find_as(key, now, access)
+        let (now, access, hashed) = (self.now, self.access, self.hashed);
+        let keyspace = self.keyspace(key)?;
+        keyspace.find_as(hashed.of(key, keyspace), key, now, access)
     }
 
     /// The live entry of a key without noting the use: `OBJECT`, `TYPE`, `TTL`, `DEBUG`.
@@ -110,16 +164,17 @@ impl<'a> Store<'a> {
     /// The live entry of a key, opened for change; notes the use.
     #[inline]
     pub fn find_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let (now, access) = (self.now, self.access);
-        self.keyspace(key)?.find_mut_as(key, now, access)
+        let (now, access, hashed) = (self.now, self.access, self.hashed);
+        let keyspace = self.keyspace(key)?;
+        keyspace.find_mut_as(hashed.of(key, keyspace), key, now, access)
     }
 
     /// Sets a key to a value, whatever it was: the one-probe path of `SET`.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: NewValue<'_>, deadline: NewDeadline) {
-        let (now, access) = (self.now, self.access);
+        let (now, access, hashed) = (self.now, self.access, self.hashed);
         if let Some(keyspace) = self.keyspace(key) {
-            keyspace.set_as(key, value, deadline, now, access);
+            keyspace.set_as(hashed.of(key, keyspace), key, value, deadline, now, access);
         }
     }
 

@@ -182,7 +182,7 @@ impl Worker {
     pub(crate) fn place(&self, db: DbIndex, command: DataCommand, spec: &Spec, args: Args<'_>) -> Place {
         let mut keys = spec.keys_of(args);
         let Some(first) = keys.next() else { return Place::One(PartitionId(0)) };
-        let one = self.router.partition(db, args.at(first));
+        let one = self.partition_of(db, args.at(first));
         if keys.len() == 0 && !reaches_further(command) {
             return Place::One(one);
         }

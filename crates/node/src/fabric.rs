@@ -724,6 +724,7 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
         logging: worker.logging,
         room,
         mono_us: worker.now.mono_us,
+        hashed: worker.ahead.hashed,
     };
     (turn, &mut worker.places, &mut worker.fabric)
 }

@@ -10,7 +10,7 @@
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Spec};
-use engine::{Access, Keyspace, Store};
+use engine::{Access, Hashed, Keyspace, Store};
 use raft::{EntryId, Group, Members};
 use resp::{Reply, Version};
 
@@ -34,6 +34,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) room: usize,
     /// Steady clock, microseconds.
     pub(crate) mono_us: u64,
+    /// A key whose hash is known.
+    pub(crate) hashed: Hashed,
 }
 
 /// A request about to run.
@@ -274,6 +276,7 @@ impl Partition {
         let before = keyspace.changes();
         let mut store = Store::new(keyspace, operation.db, now, seed);
         store.access = operation.access;
+        store.hashed = turn.hashed;
         store.notes_counts = notes_counts;
         let mut reply = Reply::new(out, operation.version);
         engine::execute(operation.command, operation.args, &mut store, &mut reply);

@@ -2,11 +2,12 @@
 //!
 //! A pipeline is taken up in windows: decode some requests, ask for the table slots of all their keys, then for
 //! the entries, then run them in order. A look-up in a table that is larger than the caches waits for memory
-//! twice; a window waits for all its look-ups at once. Does not know what requests mean: the first argument is
-//! taken for a key, and where it is not, nothing is lost but a few nanoseconds.
+//! twice; a window waits for all its look-ups at once. What was found out about a key on the way, its partition and its
+//! hash, is kept until its request runs. Does not know what requests mean: the first argument is taken for a key, and
+//! where it is not, nothing is lost but a few nanoseconds.
 
 use base::{Args, DbIndex, PartitionId, Span};
-use engine::Keyspace;
+use engine::{Hashed, Keyspace};
 use resp::{Decoded, Decoder, ProtocolError};
 
 use crate::message::Calls;
@@ -27,6 +28,25 @@ pub(crate) struct Framed {
     spans_len: u32,
 }
 
+/// What is known of a key before its request runs. It is known again by where its bytes lie, in the buffer of the window.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    db: DbIndex,
+    id: PartitionId,
+    pub(crate) hashed: Hashed,
+}
+
+impl Ahead {
+    /// Nothing is known.
+    pub(crate) const NONE: Ahead = Ahead { db: DbIndex::ZERO, id: PartitionId(0), hashed: Hashed::NONE };
+
+    /// The partition of a key of a database, if this is that key.
+    #[inline]
+    pub(crate) fn partition(self, db: DbIndex, key: &[u8]) -> Option<PartitionId> {
+        (self.db == db && self.hashed.is_of(key)).then_some(self.id)
+    }
+}
+
 /// Why a window ends where it does.
 pub(crate) enum End {
     /// It is full, or something follows that is decoded by itself.
@@ -42,6 +62,8 @@ pub(crate) enum End {
 pub(crate) struct Window {
     spans: Vec<Span>,
     requests: Vec<Framed>,
+    /// Of each request, if they were looked at.
+    ahead: Vec<Ahead>,
 }
 
 impl Window {
@@ -50,6 +72,7 @@ impl Window {
     pub(crate) fn fill(&mut self, decoder: &mut Decoder, bytes: &[u8], at: usize) -> End {
         self.spans.clear();
         self.requests.clear();
+        self.ahead.clear();
         let mut at = at;
         while self.requests.len() < REQUESTS {
             match bytes.get(at) {
@@ -61,7 +84,8 @@ impl Window {
                 Ok(Decoded::Request { len }) => {
                     let spans = decoder.args(&bytes[at..at + len]).spans();
                     let (spans_start, spans_len) = (self.spans.len() as u32, spans.len() as u32);
-                    self.spans.extend_from_slice(spans);
+                    // There are few; a call that copies them costs more than they do.
+                    spans.iter().for_each(|span| self.spans.push(*span));
                     self.requests.push(Framed { start: at, len, spans_start, spans_len });
                     at += len;
                 }
@@ -84,59 +108,63 @@ impl Window {
         let spans = &self.spans[framed.spans_start as usize..][..framed.spans_len as usize];
         (framed, Args::new(raw, spans), raw)
     }
-}
 
-/// Where a key may be.
-#[derive(Clone, Copy)]
-struct Lookup<'a> {
-    id: PartitionId,
-    db: DbIndex,
-    key: &'a [u8],
+    /// What is known of the key of request `index`.
+    #[inline]
+    pub(crate) fn ahead(&self, index: usize) -> Ahead {
+        self.ahead.get(index).copied().unwrap_or(Ahead::NONE)
+    }
 }
 
 impl Worker {
     /// Asks for the memory that the requests of a window will look at.
-    pub(crate) fn prefetch(&self, db: DbIndex, window: &Window, bytes: &[u8]) {
-        let keys = (0..window.len()).map(|index| {
+    pub(crate) fn prefetch(&self, db: DbIndex, window: &mut Window, bytes: &[u8]) {
+        let mut ahead = std::mem::take(&mut window.ahead);
+        for index in 0..window.len() {
             let key = first_key(window.get(index, bytes).1);
-            Lookup { id: self.router.partition(db, key), db, key }
-        });
-        self.prefetch_keys(keys);
+            ahead.push(self.prefetch_slots(db, self.router.partition(db, key), key));
+        }
+        ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
+        window.ahead = ahead;
     }
 
     /// The same for requests of other workers' clients, from `from` on; for how many of them.
     pub(crate) fn prefetch_calls(&self, calls: &Calls, from: usize) -> usize {
-        let keys = calls.iter_from(from).take(REQUESTS).map(|(head, args, _)| Lookup {
-            id: head.partition,
-            db: head.db,
-            key: first_key(args),
-        });
-        self.prefetch_keys(keys)
-    }
-
-    /// First all slots, then all entries, so that they are fetched side by side; how many keys there were.
-    #[inline]
-    fn prefetch_keys<'a>(&self, keys: impl Iterator<Item = Lookup<'a>>) -> usize {
-        let mut lookups = [Lookup { id: PartitionId(0), db: DbIndex::ZERO, key: b"" }; REQUESTS];
+        let mut ahead = [Ahead::NONE; REQUESTS];
         let mut count = 0;
-        for (place, lookup) in lookups.iter_mut().zip(keys) {
-            *place = lookup;
+        for (place, (head, args, _)) in ahead.iter_mut().zip(calls.iter_from(from)) {
+            *place = self.prefetch_slots(head.db, head.partition, first_key(args));
             count += 1;
-            if let Some(keyspace) = self.keyspace_at(lookup) {
-                keyspace.prefetch(lookup.key);
-            }
         }
-        for lookup in &lookups[..count] {
-            if let Some(keyspace) = self.keyspace_at(*lookup) {
-                keyspace.prefetch_entry(lookup.key);
-            }
-        }
+        ahead[..count].iter().for_each(|ahead| self.prefetch_entry(*ahead));
         count
     }
 
+    /// The first step, for all; then the second for all, so that they are fetched side by side.
     #[inline]
-    fn keyspace_at(&self, lookup: Lookup<'_>) -> Option<&Keyspace> {
-        self.places.get(usize::from(lookup.id.0))?.partition.as_ref()?.existing(lookup.db)
+    fn prefetch_slots(&self, db: DbIndex, id: PartitionId, key: &[u8]) -> Ahead {
+        let Some(keyspace) = self.keyspace_at(db, id) else { return Ahead::NONE };
+        let hash = keyspace.hash(key);
+        keyspace.prefetch(hash);
+        Ahead { db, id, hashed: Hashed::new(key, hash) }
+    }
+
+    #[inline]
+    fn prefetch_entry(&self, ahead: Ahead) {
+        if let Some(keyspace) = self.keyspace_at(ahead.db, ahead.id) {
+            keyspace.prefetch_entry(ahead.hashed.hash());
+        }
+    }
+
+    #[inline]
+    fn keyspace_at(&self, db: DbIndex, id: PartitionId) -> Option<&Keyspace> {
+        self.places.get(usize::from(id.0))?.partition.as_ref()?.existing(db)
+    }
+
+    /// The partition of a key of the request that runs.
+    #[inline]
+    pub(crate) fn partition_of(&self, db: DbIndex, key: &[u8]) -> PartitionId {
+        self.ahead.partition(db, key).unwrap_or_else(|| self.router.partition(db, key))
     }
 }
 

@@ -34,7 +34,7 @@ use crate::stats::Stats;
 use crate::timeouts::{MEMORY_BEFORE_AUTH, OUTPUT_BEFORE_AUTH};
 use crate::users::{StartUsers, Users, set_user};
 use crate::waits::Waits;
-use crate::window::{End, Window};
+use crate::window::{Ahead, End, Window};
 use crate::wire::WireRequest;
 
 /// Entries of a cleared keyspace that one tick frees: some 0.2 ms.
@@ -136,6 +136,8 @@ pub struct Worker {
     pub(crate) scratch: Vec<u8>,
     pub(crate) fabric: Box<Fabric>,
     window: Window,
+    /// What is known of the key of the request that runs, while its bytes are borrowed.
+    pub(crate) ahead: Ahead,
     next_housekeeping: Millis,
     /// Soon while there is memory to give back in slices, else never: housekeeping looks again.
     next_reclaim: Millis,
@@ -202,6 +204,7 @@ impl Worker {
             scratch: Vec::new(),
             fabric: Box::new(Fabric::new(setup.id, setup.router.workers(), setup.router.partitions())),
             window: Window::default(),
+            ahead: Ahead::NONE,
             next_housekeeping: Millis::default(),
             next_reclaim: Millis::NEVER,
         };
@@ -374,9 +377,11 @@ impl Worker {
             }
             let end = window.fill(&mut decoder, bytes, taken);
             if window.len() > 1 {
-                self.prefetch(session.db, &window, bytes);
+                self.prefetch(session.db, &mut window, bytes);
             }
             let all = self.run_window(session, &mut decoder, &window, bytes, &mut taken);
+            // What lies where the bytes lay is something else soon.
+            self.ahead = Ahead::NONE;
             match end {
                 _ if !all => {}
                 End::Full => {}
@@ -402,6 +407,7 @@ impl Worker {
     ) -> bool {
         for index in 0..window.len() {
             let (framed, args, raw) = window.get(index, bytes);
+            self.ahead = window.ahead(index);
             if !args.is_empty() && self.dispatch(session, args, raw) == Taken::Later {
                 decoder.restart();
                 return false;

@@ -94,13 +94,27 @@ impl Player {
             0..=2 => {
                 let (bytes, deadline) = (self.bytes(), self.deadline());
                 let change = deadline.map_or(NewDeadline::Clear, NewDeadline::At);
-                self.keyspace.set_as(&key, NewValue::Text(&bytes), change, now, Access::Recent);
+                self.keyspace.set_as(
+                    self.keyspace.hash(&key),
+                    &key,
+                    NewValue::Text(&bytes),
+                    change,
+                    now,
+                    Access::Recent,
+                );
                 self.model.insert(key, (deadline, Value::Text(bytes)));
             }
             3 => {
                 let bytes = self.bytes();
                 let kept = self.model.get(&key).and_then(|(deadline, _)| deadline.filter(|_| live));
-                self.keyspace.set_as(&key, NewValue::Plain(&bytes), NewDeadline::Keep, now, Access::Recent);
+                self.keyspace.set_as(
+                    self.keyspace.hash(&key),
+                    &key,
+                    NewValue::Plain(&bytes),
+                    NewDeadline::Keep,
+                    now,
+                    Access::Recent,
+                );
                 self.model.insert(key, (kept, Value::Text(bytes)));
             }
             4 => {
@@ -243,7 +257,14 @@ fn end_of_value(keyspace: &mut Keyspace, key: &[u8], end: &str, now: Millis) {
         "stays" => {}
         "removed" => assert!(keyspace.remove(key, now)),
         "overwritten" => {
-            keyspace.set_as(key, NewValue::Text(b"1"), NewDeadline::Clear, now, Access::Recent);
+            keyspace.set_as(
+                keyspace.hash(key),
+                key,
+                NewValue::Text(b"1"),
+                NewDeadline::Clear,
+                now,
+                Access::Recent,
+            );
         }
         "cleared" => keyspace.clear(),
         "renamed" => {
@@ -513,7 +534,7 @@ fn a_copy_and_a_renamed_hash_keep_the_deadlines_of_fields() {
     // A value of another type in its place leaves nothing behind.
     let mut entry = keyspace.insert(b"h", NewValue::EmptyHash, None);
     entry.hash().unwrap().set_with(b"f", b"v", NewDeadline::At(Millis(100)));
-    keyspace.set_as(b"h", NewValue::Text(b"v"), NewDeadline::Clear, now, Access::Recent);
+    keyspace.set_as(keyspace.hash(b"h"), b"h", NewValue::Text(b"v"), NewDeadline::Clear, now, Access::Recent);
     keyspace.check_invariants();
     assert!(keyspace.find(b"h", Millis(1000)).is_some());
 }
@@ -524,7 +545,14 @@ fn passing_over_what_a_walk_need_not_write_takes_slices_too() {
     keyspace.insert(b"old", NewValue::Text(b"v"), None);
     assert!(keyspace.begin_walk());
     (0..20_000u32).for_each(|n| {
-        keyspace.set_as(&n.to_le_bytes(), NewValue::Int(1), NewDeadline::Clear, Millis(1), Access::Recent)
+        keyspace.set_as(
+            keyspace.hash(&n.to_le_bytes()),
+            &n.to_le_bytes(),
+            NewValue::Int(1),
+            NewDeadline::Clear,
+            Millis(1),
+            Access::Recent,
+        )
     });
     let (mut out, mut slices) = (Vec::new(), 1);
     while !keyspace.walk_slice(10_000, &mut out) {
