@@ -18,6 +18,8 @@ pub struct KeyRange {
 impl KeyRange {
     /// No keys.
     pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 1 };
+    /// The first argument alone.
+    pub const FIRST: KeyRange = KeyRange { first: 1, last: 1, step: 1 };
 
     /// The last index as Redis writes it in key specs: counted from the first key, or negative from the end.
     pub fn last_from_first(self) -> i64 {

@@ -119,6 +119,12 @@ impl Spec {
         self.flags.contains(Flags::INTERNAL)
     }
 
+    /// Whether its first argument is its only key, as with most commands.
+    #[inline]
+    pub fn has_one_key(&self) -> bool {
+        self.movable.is_none() && self.keys == KeyRange::FIRST
+    }
+
     /// Indexes of the arguments that are keys, ascending, all below `args.len()`.
     #[inline]
     pub fn keys_of(&self, args: Args<'_>) -> KeysOf {

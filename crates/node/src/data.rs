@@ -41,6 +41,12 @@ impl Worker {
             Reply::new(session.output.end(), session.version).error(refusal);
             return Taken::Done;
         }
+        // What nearly all are, before the general question.
+        if spec.has_one_key() && !reaches_further(command) {
+            let id = self.partition_of(session.db, args.at(1));
+            self.run_at(session, id, command, spec, args, raw);
+            return Taken::Done;
+        }
         match self.place(session.db, command, spec, args) {
             Place::One(id) => self.run_at(session, id, command, spec, args, raw),
             Place::Several(_) if session.output.is_waiting() => {
