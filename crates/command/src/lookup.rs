@@ -117,12 +117,13 @@ impl Packed {
         let len = name.len();
         let (low, middle, high) = match name {
             [] => return None,
-            &[a] => (a as u64, 0, 0),
-            &[a, b] => (a as u64 | (b as u64) << 8, 0, 0),
-            &[a, b, c] => (a as u64 | (b as u64) << 8 | (c as u64) << 16, 0, 0),
+            &[a] => return Packed::short(a as u64, len),
+            &[a, b] => return Packed::short(a as u64 | (b as u64) << 8, len),
+            &[a, b, c] => return Packed::short(a as u64 | (b as u64) << 8 | (c as u64) << 16, len),
             _ if len <= 8 => match (name.first_chunk(), name.last_chunk()) {
                 (Some(first), Some(last)) => {
-                    (u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32, 0, 0)
+                    let low = u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32;
+                    return Packed::short(low, len);
                 }
                 _ => return None,
             },
@@ -142,6 +143,12 @@ impl Packed {
             _ => return None,
         };
         Some(Packed { low: lower_case(low), middle: lower_case(middle), high: lower_case(high), len })
+    }
+
+    /// A name of at most 8 bytes, as those are that are called most.
+    #[inline]
+    const fn short(low: u64, len: usize) -> Option<Packed> {
+        Some(Packed { low: lower_case(low), middle: 0, high: 0, len })
     }
 
     /// `None` for a subcommand.
