@@ -62,14 +62,21 @@ pub(crate) enum End {
 pub(crate) struct Window {
     spans: Vec<Span>,
     requests: Vec<Framed>,
-    /// Of each request, if they were looked at.
+    /// Of each request.
     ahead: Vec<Ahead>,
 }
 
 impl Window {
-    /// Decodes requests from `at` on. Stops before an inline command, whose arguments may lie elsewhere.
+    /// Decodes requests from `at` on and has each one's key looked up ahead. Stops before an inline command, whose
+    /// arguments may lie elsewhere.
     #[inline]
-    pub(crate) fn fill(&mut self, decoder: &mut Decoder, bytes: &[u8], at: usize) -> End {
+    pub(crate) fn fill(
+        &mut self,
+        decoder: &mut Decoder,
+        bytes: &[u8],
+        at: usize,
+        look_up: impl Fn(&[u8]) -> Ahead,
+    ) -> End {
         self.spans.clear();
         self.requests.clear();
         self.ahead.clear();
@@ -82,7 +89,9 @@ impl Window {
             }
             match decoder.decode(&bytes[at..]) {
                 Ok(Decoded::Request { len }) => {
-                    let spans = decoder.args(&bytes[at..at + len]).spans();
+                    let args = decoder.args(&bytes[at..at + len]);
+                    self.ahead.push(look_up(first_key(args)));
+                    let spans = args.spans();
                     let (spans_start, spans_len) = (self.spans.len() as u32, spans.len() as u32);
                     // There are few; a call that copies them costs more than they do.
                     spans.iter().for_each(|span| self.spans.push(*span));
@@ -112,20 +121,26 @@ impl Window {
     /// What is known of the key of request `index`.
     #[inline]
     pub(crate) fn ahead(&self, index: usize) -> Ahead {
-        self.ahead.get(index).copied().unwrap_or(Ahead::NONE)
+        self.ahead[index]
     }
 }
 
 impl Worker {
-    /// Asks for the memory that the requests of a window will look at.
-    pub(crate) fn prefetch(&self, db: DbIndex, window: &mut Window, bytes: &[u8]) {
-        let mut ahead = std::mem::take(&mut window.ahead);
-        for index in 0..window.len() {
-            let key = first_key(window.get(index, bytes).1);
-            ahead.push(self.prefetch_slots(db, self.router.partition(db, key), key));
+    /// Fills a window and asks for the memory that its requests will look at: slots while it is filled, then entries,
+    /// so that each are fetched side by side.
+    #[inline]
+    pub(crate) fn fill_window(
+        &self,
+        window: &mut Window,
+        decoder: &mut Decoder,
+        (db, bytes, at): (DbIndex, &[u8], usize),
+    ) -> End {
+        let look_up = |key: &[u8]| self.prefetch_slots(db, self.router.partition(db, key), key);
+        let end = window.fill(decoder, bytes, at, look_up);
+        if window.len() > 1 {
+            window.ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
         }
-        ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
-        window.ahead = ahead;
+        end
     }
 
     /// The same for requests of other workers' clients, from `from` on; for how many of them.
@@ -140,7 +155,7 @@ impl Worker {
         count
     }
 
-    /// The first step, for all; then the second for all, so that they are fetched side by side.
+    /// The first step, for each key; then comes the second for each.
     #[inline]
     fn prefetch_slots(&self, db: DbIndex, id: PartitionId, key: &[u8]) -> Ahead {
         let Some(keyspace) = self.keyspace_at(db, id) else { return Ahead::NONE };

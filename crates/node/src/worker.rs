@@ -375,10 +375,7 @@ impl Worker {
                 }
                 continue;
             }
-            let end = window.fill(&mut decoder, bytes, taken);
-            if window.len() > 1 {
-                self.prefetch(session.db, &mut window, bytes);
-            }
+            let end = self.fill_window(&mut window, &mut decoder, (session.db, bytes, taken));
             let all = self.run_window(session, &mut decoder, &window, bytes, &mut taken);
             // What lies where the bytes lay is something else soon.
             self.ahead = Ahead::NONE;
