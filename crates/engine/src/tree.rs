@@ -398,8 +398,15 @@ impl<K: SortKey, V: Copy> Inner<K, V> {
     /// The child that has the member or would get it: the last that starts at or before it, else the first.
     fn child_of(&self, key: K, member: &[u8]) -> usize {
         let before = self.children.partition_point(|child| child.first.order(key).is_lt());
-        let equal = self.children[before..]
-            .partition_point(|child| child.first.order(key).is_eq() && child.node.first_member() <= member);
+        // Keys are hashes, which hardly ever are equal, or scores, which may all be.
+        let equal = match self.children.get(before) {
+            Some(child) if child.first.order(key).is_eq() => {
+                self.children[before..].partition_point(|child| {
+                    child.first.order(key).is_eq() && child.node.first_member() <= member
+                })
+            }
+            _ => 0,
+        };
         (before + equal).saturating_sub(1)
     }
 

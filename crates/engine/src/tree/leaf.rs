@@ -76,6 +76,9 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     /// Where a member is, or where it would be.
     pub(super) fn find(&self, key: K, member: &[u8]) -> Result<usize, usize> {
         let mut low = self.keys.partition_point(|held| held.order(key).is_lt());
+        if !self.keys.get(low).is_some_and(|held| held.order(key).is_eq()) {
+            return Err(low);
+        }
         // Keys are hashes, which hardly ever are equal, or scores, which may all be: so two steps.
         let mut high = low + self.keys[low..].partition_point(|held| held.order(key).is_eq());
         while low < high {
