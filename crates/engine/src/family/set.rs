@@ -62,8 +62,8 @@ impl<'a> Operation<'a> for SAdd<'a> {
         let members = self.members;
         let added = edit_set(store, self.key, |set| {
             let is_new = |member: &&[u8]| !set.view().contains(member);
-            // A set that gets nothing new keeps its form too.
-            if set.is_empty() || members.iter().any(|member| is_new(&member)) {
+            // A set that gets nothing new keeps its form too; a big one keeps it anyway, and need not be searched for it.
+            if !set.is_big() && (set.is_empty() || members.iter().any(|member| is_new(&member))) {
                 set.expect(members.len(), members.at(0));
             }
             members.iter().filter(|member| set.add(member)).count()

@@ -270,6 +270,11 @@ impl SetMut<'_, '_> {
         }
     }
 
+    /// Whether the set is in its last form, which [`SetMut::expect`] leaves as it is.
+    pub fn is_big(&self) -> bool {
+        self.entry.entry.form() == Form::Set
+    }
+
     fn change(&mut self, change: impl FnOnce(&mut Entry, KeyHasher)) {
         self.entry.begin();
         let before = self.entry.entry.memory();
