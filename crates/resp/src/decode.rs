@@ -101,6 +101,8 @@ pub enum ProtocolError {
 /// Decoder of one connection.
 pub struct Decoder {
     limits: Limits,
+    /// The limits take whatever [`Decoder::decode_short`] does.
+    takes_short: bool,
     /// Arguments found so far of the request under way, or of the last one found.
     spans: Vec<Span>,
     /// The arguments of an inline command with quotes, unquoted; spans then lie in here.
@@ -127,6 +129,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Decoder {
         Decoder {
             limits: bounded(limits),
+            takes_short: takes_short(limits),
             spans: Vec::new(),
             scratch: Vec::new(),
             in_scratch: false,
@@ -140,6 +143,7 @@ impl Decoder {
     /// New limits, for everything that is decoded from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = bounded(limits);
+        self.takes_short = takes_short(limits);
     }
 
     /// Looks for the request that starts at `bytes[0]`. After an error only closing makes sense: the same bytes
@@ -150,7 +154,10 @@ impl Decoder {
             return self.decode_bulks(bytes);
         }
         match bytes.first() {
-            Some(b'*') => self.decode_multibulk(bytes),
+            Some(b'*') => match self.decode_short(bytes) {
+                Some(len) => Ok(Decoded::Request { len }),
+                None => self.decode_multibulk(bytes),
+            },
             Some(_) => self.decode_inline(bytes),
             None => Ok(Decoded::Incomplete),
         }
@@ -179,6 +186,27 @@ impl Decoder {
     /// Heap bytes held.
     pub fn memory(&self) -> usize {
         self.spans.capacity() * size_of::<Span>() + self.scratch.capacity()
+    }
+
+    /// A whole request of few and short arguments, as most are: one pass that keeps nothing but where they lie. None if
+    /// it is any other, whole or not, right or wrong; then nothing is known of it yet.
+    #[inline]
+    fn decode_short(&mut self, bytes: &[u8]) -> Option<usize> {
+        let &[_, count, b'\r', b'\n'] = bytes.first_chunk::<4>()? else { return None };
+        let count = digit(count).filter(|&count| count > 0 && self.takes_short)?;
+        self.forget_last();
+        let mut pos = 4;
+        for _ in 0..count {
+            let (len, start) = tiny_header(bytes, pos)?;
+            let end = start + len;
+            if bytes.get(end..)?.first_chunk() != Some(b"\r\n") {
+                return None;
+            }
+            self.spans.push(Span { start: start as u32, len: len as u32 });
+            pos = end + 2;
+        }
+        self.scanned = 0;
+        Some(pos)
     }
 
     fn decode_multibulk(&mut self, bytes: &[u8]) -> Result<Decoded, ProtocolError> {
@@ -389,6 +417,11 @@ impl Announced {
             Announced::Bytes => ProtocolError::TooBigBulkCount,
         }
     }
+}
+
+/// Nine arguments of 99 bytes each are as much as is short.
+fn takes_short(limits: Limits) -> bool {
+    limits.args_max >= 9 && limits.bulk_max >= 99 && limits.request_max >= 4 + 9 * (5 + 99 + 2)
 }
 
 fn bounded(limits: Limits) -> Limits {
