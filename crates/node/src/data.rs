@@ -69,7 +69,8 @@ impl Worker {
         Taken::Done
     }
 
-    #[inline]
+    // Inlined for the same reason as `Partition::run`.
+    #[inline(always)]
     fn run_at(
         &mut self,
         session: &mut Session,

@@ -263,7 +263,8 @@ impl Partition {
 
     /// Runs an operation on one keyspace and logs it if it changed something; whether it did. Keys it found
     /// lapsed are deleted through the log in the same go.
-    #[inline]
+    // Left to itself the compiler makes calls of the steps of a request, which pass the operation through memory.
+    #[inline(always)]
     pub(crate) fn run(&mut self, turn: &mut Turn<'_>, operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
         let now = self.time(turn.now);
         let is_write = operation.spec.is_write();
