@@ -39,8 +39,10 @@ commands! {
         SAdd SCard SDiff SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
         SRandMember SRem SScan SUnion SUnionStore
         // List.
+        BLMove BLMPop BLPop BRPop BRPopLPush
         LIndex LInsert LLen LMove LMPop LPop LPos LPush LPushX LRange LRem LSet LTrim RPop RPopLPush RPush RPushX
         // Sorted set.
+        BZMPop BZPopMax BZPopMin
         ZAdd ZCard ZCount ZDiff ZDiffStore ZIncrBy ZInter ZInterCard ZInterStore ZLexCount ZMPop ZMScore ZPopMax ZPopMin
         ZRandMember ZRange ZRangeByLex ZRangeByScore ZRangeStore ZRank ZRem ZRemRangeByLex ZRemRangeByRank
         ZRemRangeByScore ZRevRange ZRevRangeByLex ZRevRangeByScore ZRevRank ZScan ZScore ZUnion ZUnionStore
@@ -73,7 +75,7 @@ commands! {
         // Transactions.
         Discard Exec Multi Unwatch Watch
         // What nodes ask each other, never taken from clients.
-        NarfDigests NarfExec NarfReached
+        NarfAwait NarfDigests NarfExec NarfReached NarfRelease
         // Whole databases.
         DbSize FlushAll FlushDb Keys Migrate RandomKey Scan SwapDb Wait WaitAof ObjectHelp
         // Server.

@@ -75,6 +75,12 @@ pub enum RequestError<'a> {
     IncrOfSeveral,
     /// Infinities of both signs would be added up.
     ScoreNotNumber,
+    /// A timeout that is no number.
+    TimeoutNotFloat,
+    /// A timeout below zero.
+    NegativeTimeout,
+    /// A timeout beyond the end of time.
+    TimeoutOutOfRange,
     /// A bound of a range of scores is none.
     NotScoreRange,
     /// A bound of a range of names is none.
@@ -306,6 +312,9 @@ impl RequestError<'_> {
             RequestError::GtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
             RequestError::IncrOfSeveral => "ERR INCR option supports a single increment-element pair",
             RequestError::ScoreNotNumber => "ERR resulting score is not a number (NaN)",
+            RequestError::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            RequestError::NegativeTimeout => "ERR timeout is negative",
+            RequestError::TimeoutOutOfRange => "ERR timeout is out of range",
             RequestError::NotScoreRange => "ERR min or max is not a float",
             RequestError::NotLexRange => "ERR min or max not valid string range item",
             RequestError::LimitOfRanks => {

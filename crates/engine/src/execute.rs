@@ -9,6 +9,7 @@ use resp::Reply;
 
 use crate::family::bitfield::BitField;
 use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
+use crate::family::blocking::{BPop, BZPop, parse_list_pop, parse_move, parse_right_to_left, parse_zset_pop};
 use crate::family::compare::{DelEx, Digest, MSetEx};
 use crate::family::dump::{Dump, Restore};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
@@ -128,6 +129,10 @@ macro_rules! with_operation {
             DataCommand::SRem => run!(SRem::parse(args)),
             DataCommand::SScan => run!(SScan::parse(args)),
 
+            DataCommand::BLMPop => run!(parse_list_pop(args)),
+            DataCommand::BLMove => run!(parse_move(args)),
+            DataCommand::BLPop | DataCommand::BRPop => run!(BPop::parse(args, command)),
+            DataCommand::BRPopLPush => run!(parse_right_to_left(args)),
             DataCommand::LIndex => run!(LIndex::parse(args)),
             DataCommand::LInsert => run!(LInsert::parse(args)),
             DataCommand::LLen => run!(LLen::parse(args)),
@@ -144,6 +149,8 @@ macro_rules! with_operation {
             DataCommand::LTrim => run!(LTrim::parse(args)),
             DataCommand::RPopLPush => run!(LMove::right_to_left(args)),
 
+            DataCommand::BZMPop => run!(parse_zset_pop(args)),
+            DataCommand::BZPopMax | DataCommand::BZPopMin => run!(BZPop::parse(args, command)),
             DataCommand::ZAdd => run!(ZAdd::parse(args)),
             DataCommand::ZCard => run!(ZCard::parse(args)),
             DataCommand::ZCount => run!(ZCount::parse(args, By::Score)),

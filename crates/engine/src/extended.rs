@@ -64,6 +64,15 @@ impl Extended {
         Extended { negative: value.is_sign_negative(), size }
     }
 
+    /// The nearest number of the common size; infinite if it is beyond all of those.
+    pub(crate) fn to_f64(self) -> f64 {
+        let size = match self.size {
+            Size::Infinite => f64::INFINITY,
+            Size::Finite { mantissa, exponent } => mantissa as f64 * 2f64.powi(exponent),
+        };
+        if self.negative { -size } else { size }
+    }
+
     /// Whether this is a number at all: not infinite.
     pub(crate) fn is_finite(self) -> bool {
         self.size != Size::Infinite

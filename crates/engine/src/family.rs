@@ -8,6 +8,7 @@
 pub(crate) mod bitfield;
 pub(crate) mod bitmap;
 pub(crate) mod bits;
+pub(crate) mod blocking;
 pub(crate) mod compare;
 pub(crate) mod debug;
 pub(crate) mod draw;

@@ -6,6 +6,7 @@
 
 use base::{KeyHasher, Millis, Random};
 
+use crate::awaited::AwaitedKeys;
 use crate::clock::{self, Access};
 use crate::digest::Digester;
 use crate::edit::EntryMut;
@@ -13,7 +14,7 @@ use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
+use crate::value::{Hash, Kind, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
@@ -60,6 +61,7 @@ pub(crate) struct Book {
     old_wheel: Option<Wheel>,
     changes: u64,
     watches: Watches,
+    awaited: AwaitedKeys,
     touched: Option<Vec<Box<[u8]>>>,
     lapsed: Vec<Box<[u8]>>,
     walk: Option<Box<Walk>>,
@@ -84,6 +86,7 @@ impl Book {
     pub(crate) fn changed(&mut self, key: &[u8]) {
         self.changes += 1;
         self.watches.changed(key);
+        self.awaited.changed(key);
         if let Some(touched) = &mut self.touched {
             touched.push(key.into());
         }
@@ -201,6 +204,7 @@ impl Keyspace {
             old_wheel: None,
             changes: 0,
             watches: Watches::default(),
+            awaited: AwaitedKeys::default(),
             touched: None,
             lapsed: Vec::new(),
             walk: None,
@@ -637,6 +641,39 @@ impl Keyspace {
     /// Whether a key has lapsed, or a field of it.
     fn has_lapsed_in(&self, key: &[u8], now: Millis) -> bool {
         self.peek(key).is_some_and(|entry| entry.is_lapsed(now) || entry.has_lapsed_fields(now))
+    }
+
+    /// From now on changes of a key are noted for [`Keyspace::take_changed_awaited`]; pair with [`Keyspace::unawait_key`].
+    pub fn await_key(&mut self, key: &[u8]) {
+        self.book.awaited.add(key);
+    }
+
+    /// One who waited for a key does so no longer.
+    pub fn unawait_key(&mut self, key: &[u8]) {
+        self.book.awaited.remove(key);
+    }
+
+    /// Notes an awaited key as if it had changed: someone is to look at it.
+    pub fn look_at_awaited(&mut self, key: &[u8]) {
+        self.book.awaited.changed(key);
+    }
+
+    /// Whether awaited keys were changed.
+    #[inline]
+    pub fn has_changed_awaited(&self) -> bool {
+        self.book.awaited.has_changed()
+    }
+
+    /// The awaited keys that were changed since this was last asked, in the order of their changes.
+    pub fn take_changed_awaited(&mut self) -> Vec<Box<[u8]>> {
+        self.book.awaited.take_changed()
+    }
+
+    /// What a key holds that is not past its deadline, and how much of it, if it is a list or a sorted set.
+    pub fn stock(&self, key: &[u8], now: Millis) -> Option<(Kind, usize)> {
+        let value = self.view(key, now)?.value();
+        let len = value.list().map(|list| list.len()).or_else(|| value.zset().map(|zset| zset.len()));
+        Some((value.kind(), len.unwrap_or(0)))
     }
 
     /// Switches the collecting of touched keys on or off; off forgets what was collected.

@@ -24,7 +24,7 @@
 //! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
 //! | `geohash` | positions on Earth as scores |
 //! | `hyperloglog` | strings that count different elements |
-//! | `expire`, `watch`, `clock` | deadlines, watched keys, access clocks |
+//! | `expire`, `watch`, `awaited`, `clock` | deadlines, watched and awaited keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `rdb` | values in Redis's own form |
 //! | `grave` | memory of what was deleted, given back in slices |
@@ -33,6 +33,7 @@
 //!
 //! Reading order: [`ValueRef`], [`Entry`], [`Keyspace`], [`Store`], [`EntryMut`], [`execute`].
 
+mod awaited;
 mod clock;
 mod digest;
 mod double;
@@ -62,6 +63,7 @@ pub use clock::Access;
 pub use edit::EntryMut;
 pub use error::RequestError;
 pub use execute::{check, execute};
+pub use family::blocking::Patience;
 pub use family::hyperloglog::SPARSE_MAX;
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
 pub use family::sort::{SortPattern, sort_patterns, sorted_bytes};

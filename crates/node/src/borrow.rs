@@ -11,9 +11,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{DbIndex, PartitionId, WorkerId};
+use base::{ConnId, DbIndex, PartitionId, WorkerId};
 use engine::{Keyspace, KeyspaceSet};
 
+use crate::errand::Errand;
 use crate::fabric::split;
 use crate::message::{Borrow, CallHead, Calls, Message, TaskId};
 use crate::output::Ticket;
@@ -45,6 +46,7 @@ impl Place {
 enum Waiting {
     Call { from: WorkerId, head: CallHead, request: WireRequest },
     Borrow(Borrow),
+    Errand(Errand),
 }
 
 /// What a task does once it has its partitions.
@@ -53,6 +55,8 @@ pub(crate) enum Work {
     Request(WireRequest),
     /// `EXEC`.
     Exec(Box<Transaction>),
+    /// Another try of a client that waits.
+    Block(ConnId),
     /// Ends the watches of a client that has gone.
     Unwatch(Vec<Watched>),
 }
@@ -234,6 +238,7 @@ impl Worker {
         }
         match (task.work, task.client) {
             (Work::Unwatch(watched), _) => self.end_watches(&watched),
+            (Work::Block(conn), _) => self.try_borrowed(conn),
             (work, Some((at, ticket))) => self.run_for_client(at, ticket, work),
             // Only clients have requests.
             (Work::Request(_) | Work::Exec(_), None) => {}
@@ -252,7 +257,7 @@ impl Worker {
                     self.fill_late(&mut session, ticket, changed, &out);
                 }
                 Work::Exec(transaction) => self.run_exec(&mut session, ticket, *transaction),
-                Work::Unwatch(_) => {}
+                Work::Unwatch(_) | Work::Block(_) => {}
             }
             self.queue_send(&mut session);
         }
@@ -289,6 +294,9 @@ impl Worker {
                 self.dirty.push(id);
             }
             partition.set_limits(self.settings.engine_limits());
+            if partition.has_stirred_waiters() {
+                self.stirred_waiters.push(id);
+            }
             self.places[usize::from(id.0)].partition = Some(partition);
             self.tasks.home.push_back(id);
         }
@@ -298,6 +306,8 @@ impl Worker {
             return;
         }
         while let Some(id) = self.tasks.home.pop_front() {
+            // What the task brought is for those who waited before.
+            self.serve_waiters();
             self.serve(id);
         }
         self.tasks.serving = false;
@@ -310,6 +320,9 @@ impl Worker {
             match self.places[place].waiting.pop_front() {
                 None => return,
                 Some(Waiting::Borrow(borrow)) => self.lend(borrow),
+                Some(Waiting::Errand(Errand { head, request })) => {
+                    self.errand(head, request.args(), request.raw());
+                }
                 Some(Waiting::Call { from, head, request }) => {
                     self.run_call(from, &head, request.args(), request.raw());
                 }
@@ -321,6 +334,12 @@ impl Worker {
     pub(crate) fn wait_for_partition(&mut self, from: WorkerId, head: CallHead, request: WireRequest) {
         let place = usize::from(head.partition.0);
         self.places[place].waiting.push_back(Waiting::Call { from, head, request });
+    }
+
+    /// The same for an errand.
+    pub(crate) fn errand_waits_for_partition(&mut self, errand: Errand) {
+        let place = usize::from(errand.head.partition.0);
+        self.places[place].waiting.push_back(Waiting::Errand(errand));
     }
 
     /// Runs the requests another worker's clients sent us.

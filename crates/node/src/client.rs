@@ -405,6 +405,7 @@ fn flags(session: &Session) -> String {
     note(session.has_gate(gate::MONITOR), 'O');
     note(session.subscriptions.count() > 0, 'P');
     note(session.transaction.is_some(), 'x');
+    note(session.is_blocked, 'b');
     note(session.closing, 'c');
     note(matches!(session.peer, Peer::Unix(_)), 'U');
     note(session.no_evict, 'e');

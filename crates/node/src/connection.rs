@@ -302,6 +302,7 @@ impl Worker {
         self.leave_transaction(session);
         self.drop_subscriptions(session);
         self.drop_waits(session.at);
+        self.drop_block(session.at.conn);
         self.end_monitor(session);
     }
 }

@@ -1,7 +1,7 @@
 //! Requests for keys: to the partition that holds them, wherever it is.
 
 use base::{AckLevel, Args, DbIndex, I64_TEXT_MAX, Millis, PartitionId, WorkerId, parse_i64};
-use command::{DataCommand, Lookup, Run, Spec};
+use command::{DataCommand, Flags, Lookup, Run, Spec};
 use engine::{Access, Keyspace, KeyspaceSet, Store};
 use resp::{Reply, Version};
 
@@ -33,6 +33,11 @@ impl Worker {
         args: Args<'_>,
         raw: &[u8],
     ) -> Taken {
+        if spec.flags.contains(Flags::BLOCKING)
+            && let Some(taken) = self.block(session, command, spec, args, raw)
+        {
+            return taken;
+        }
         if self.fabric.is_spread {
             return self.run_spread(session, command, spec, args, raw);
         }
@@ -101,6 +106,9 @@ impl Worker {
         let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
         let changed = partition.run(&mut turn, operation, out);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
+        if partition.has_stirred_waiters() {
+            self.stirred_waiters.push(id);
+        }
         if is_open && !was_open {
             self.dirty.push(id);
         }
@@ -159,6 +167,7 @@ impl Worker {
             replies.seal(head.session, head.ticket);
         }
         self.replies[usize::from(from.0)] = replies;
+        self.serve_waiters();
     }
 
     /// Serves a request of a worker that does not know yet that other nodes have a part in the partition.
@@ -312,6 +321,9 @@ impl Worker {
         turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
         partition.sweep_all(&mut turn);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
+        if partition.has_stirred_waiters() {
+            self.stirred_waiters.push(id);
+        }
         if is_open && !was_open {
             self.dirty.push(id);
         }
@@ -343,7 +355,7 @@ impl Worker {
     /// Ends a stall that waited for replies, if all are there.
     pub(crate) fn settle(&mut self, session: &mut Session) {
         if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
-            session.stall = None;
+            (session.stall, session.is_blocked) = (None, false);
             self.resumable.push(session.at);
         }
     }
@@ -444,6 +456,8 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::SMove
                 | D::LMove
                 | D::RPopLPush
+                | D::BLMove
+                | D::BRPopLPush
                 | D::ZInterStore
                 | D::ZUnionStore
                 | D::ZDiffStore

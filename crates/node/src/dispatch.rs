@@ -79,6 +79,7 @@ impl Worker {
         } else {
             self.run(session, spec, args, raw)
         };
+        self.serve_waiters();
         if taken == Taken::Done {
             session.shown = false;
             session.commands += 1;

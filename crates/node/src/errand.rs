@@ -3,7 +3,7 @@
 //! On a fabric of several nodes a client's request is an *errand*: it goes to the worker that owns the partition
 //! here, and from there to the node that leads its group. The answer finds back by its [`Dest`].
 
-use base::{AckLevel, DbIndex, Millis, PartitionId, WorkerId};
+use base::{AckLevel, ConnId, DbIndex, Millis, PartitionId, WorkerId};
 use command::Spec;
 use engine::Access;
 use resp::{Reply, Version};
@@ -25,6 +25,8 @@ pub(crate) enum Dest {
     Exec { worker: WorkerId, number: u64 },
     /// To a client that waits for replicas: how far those of one partition are.
     Wait { worker: WorkerId, number: u64, part: u32 },
+    /// To a client that waits for a key to have something: what a try came to, or its registration in a partition.
+    Block { worker: WorkerId, conn: ConnId, part: u32 },
     /// To nobody: the node thought of it, or whoever asked was answered already.
     Nobody,
 }

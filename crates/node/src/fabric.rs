@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{AckLevel, Args, KeyHasher, Millis, PartitionId};
+use base::{Args, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
-use command::{NodeCommand, Run};
+use command::{Flags, NodeCommand, Run};
 use raft::{Entry, Message, Payload, Role};
+use resp::Reply;
 
 use crate::borrow::Place;
 use crate::doubt::Doubts;
@@ -110,7 +111,7 @@ pub(crate) struct Fabric {
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
     /// Answers of partitions that this node has alone, for clients that want them on stable storage: up to here.
-    own_answers: Vec<(u64, Dest, Box<[u8]>)>,
+    pub(crate) own_answers: Vec<(u64, Dest, Box<[u8]>)>,
     /// What the meta group decided with this node as its only voter, and who asked: up to here.
     pub(crate) late_decisions: Vec<(u64, Asker, Result<(), String>)>,
     /// Where the log ends, and up to where it is on stable storage.
@@ -266,19 +267,31 @@ impl Worker {
         if head.takes_stale && !head.spec.is_write() && self.read_stale(&head, args) {
             return;
         }
-        let asks_how_far = head.spec.run == Run::Node(NodeCommand::NarfReached);
-        match self.standing(head.partition) {
-            Standing::Lone | Standing::Leads if asks_how_far => self.tell_reached(&head, args),
-            Standing::Lone => self.serve_alone(&head, args, raw),
-            Standing::Leads => self.serve_leading(head, args, raw),
-            Standing::Elsewhere(node) => match head.dest {
+        // Alone, a node has every partition; one that is not here is lent, and comes back.
+        if !self.fabric.is_spread && self.partition_mut(head.partition).is_none() {
+            let request = WireRequest::copy_of(args, raw);
+            return self.errand_waits_for_partition(Errand { head, request });
+        }
+        match (self.standing(head.partition), head.spec.run) {
+            (Standing::Lone | Standing::Leads, Run::Node(NodeCommand::NarfReached)) => {
+                self.tell_reached(&head, args);
+            }
+            (Standing::Lone | Standing::Leads, Run::Node(NodeCommand::NarfAwait)) => {
+                self.take_waiter(head, args);
+            }
+            (Standing::Lone | Standing::Leads, Run::Node(NodeCommand::NarfRelease)) => {
+                self.release_waiter(&head);
+            }
+            (Standing::Lone, _) => self.serve_alone(&head, args, raw),
+            (Standing::Leads, _) => self.serve_leading(head, args, raw),
+            (Standing::Elsewhere(node), _) => match head.dest {
                 // Whoever sent it here is told, and asks there; nothing travels in circles.
                 Dest::Node { node: asker, call } => {
                     self.fabric.tell(asker, &Item::Elsewhere { call, leader: node });
                 }
                 _ => self.forward(node, Errand { head, request: WireRequest::copy_of(args, raw) }),
             },
-            Standing::Nobody => match head.dest {
+            (Standing::Nobody, _) => match head.dest {
                 Dest::Node { node, call } => self.fabric.tell(node, &Item::Elsewhere { call, leader: 0 }),
                 _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
             },
@@ -312,20 +325,6 @@ impl Worker {
         ids.filter(|&node| node != self.fabric.me).find(|&node| self.fabric.is_heard(node))
     }
 
-    /// A partition that has no other replicas: as on a lone node.
-    fn serve_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) {
-        let mut out = std::mem::take(&mut self.scratch);
-        out.clear();
-        let changed = self.run_alone(head, args, raw, &mut out);
-        if changed && head.ack == AckLevel::Durable && self.logging {
-            self.fabric.own_answers.push((u64::MAX, head.dest, out.as_slice().into()));
-            self.outbox.sync = true;
-        } else {
-            self.fabric.answers.push(head.dest, &out);
-        }
-        self.scratch = out;
-    }
-
     /// The leader's way: a write goes into the batch, a read runs if nobody else can lead.
     fn serve_leading(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
         if head.spec.is_write()
@@ -344,6 +343,10 @@ impl Worker {
                 };
             }
             let time = partition.time(now.millis());
+            if head.spec.flags.contains(Flags::BLOCKING) && partition.finds_nothing(&head, args, time) {
+                Reply::new(fabric.answers.buffer(), head.version).null_array();
+                return fabric.answers.seal(head.dest);
+            }
             partition.take_write(head, args, raw, time, &mut fabric.answers);
             fabric.stir(id);
             self.turn_bytes += raw.len() + 64;
@@ -409,8 +412,9 @@ impl Worker {
 
     /// Does all that the turn stirred, and batches what goes out.
     pub(crate) fn settle_fabric(&mut self) {
+        self.serve_waiters();
         if !self.fabric.is_on {
-            return;
+            return self.settle_alone();
         }
         for _ in 0..ROUNDS_MAX {
             let stirred = std::mem::take(&mut self.fabric.stirred);
@@ -426,12 +430,26 @@ impl Worker {
             }
             self.distribute_answers();
             self.resume_sessions();
+            self.serve_waiters();
         }
         if !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty() {
             // More than a turn's share: go on at once.
             self.fabric.next_tick = Millis::default();
         }
         self.settle_meta();
+        self.ship();
+    }
+
+    /// The same on a node that is part of no fabric: its errands are those of clients that wait.
+    fn settle_alone(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            if self.fabric.answers.is_empty() {
+                break;
+            }
+            self.distribute_answers();
+            self.resume_sessions();
+            self.serve_waiters();
+        }
         self.ship();
     }
 
@@ -490,9 +508,13 @@ impl Worker {
         if partition.has_lapsed() {
             partition.sweep_replica();
         }
+        let has_stirred = partition.has_stirred_waiters();
         fabric.transfers.drop_overtaken(id, partition.group.hard_state().commit);
         if let Some(wish) = partition.group.take_snapshot_wish() {
             fabric.transfers.wish(id, wish.to);
+        }
+        if has_stirred {
+            self.stirred_waiters.push(id);
         }
         self.note_role(id);
         self.settle_acks(id);
@@ -618,6 +640,7 @@ impl Worker {
             | Dest::Part { worker, .. }
             | Dest::Exec { worker, .. }
             | Dest::Wait { worker, .. }
+            | Dest::Block { worker, .. }
                 if worker != self.id =>
             {
                 self.fabric.answers_out[usize::from(worker.0)].push(dest, answer);
@@ -626,6 +649,7 @@ impl Worker {
             Dest::Part { scatter, part, .. } => self.gather_part(scatter, part, answer),
             Dest::Exec { number, .. } => self.finish_exec(number, answer),
             Dest::Wait { number, part, .. } => self.take_reached(number, part, answer),
+            Dest::Block { conn, part, .. } => self.block_answered(conn, part, answer),
             Dest::Node { node, call } => self.fabric.tell(node, &Item::Reply { call, reply: answer }),
             Dest::Nobody => {}
         }

@@ -38,6 +38,7 @@ impl Snapshot {
         self.stats.add(&other.stats);
         self.clients += other.clients;
         self.pubsub_clients += other.pubsub_clients;
+        self.blocked_clients += other.blocked_clients;
         self.watching_clients += other.watching_clients;
         self.largest_buffers.0 = self.largest_buffers.0.max(other.largest_buffers.0);
         self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
@@ -113,6 +114,7 @@ impl Worker {
             stats,
             clients: self.sessions.len() as u64,
             pubsub_clients: sessions().filter(|session| session.subscriptions.count() > 0).count() as u64,
+            blocked_clients: sessions().filter(|session| session.is_blocked).count() as u64,
             watching_clients: sessions().filter(|session| !session.watched.is_empty()).count() as u64,
             largest_buffers: (
                 sessions().map(|session| session.input.capacity() as u64).max().unwrap_or(0),
@@ -224,7 +226,7 @@ impl Context<'_> {
         lines.add("maxclients", self.worker.settings.maxclients);
         lines.add("client_recent_max_input_buffer", total.largest_buffers.0);
         lines.add("client_recent_max_output_buffer", total.largest_buffers.1);
-        lines.add("blocked_clients", 0);
+        lines.add("blocked_clients", total.blocked_clients);
         lines.add("tracking_clients", 0);
         lines.add("pubsub_clients", total.pubsub_clients);
         lines.add("watching_clients", total.watching_clients);

@@ -90,7 +90,7 @@ impl Worker {
             N::Unwatch => self.unwatch(session),
 
             // Refused at admission: only nodes say this, to partitions.
-            N::NarfDigests | N::NarfExec | N::NarfReached => {}
+            N::NarfAwait | N::NarfDigests | N::NarfExec | N::NarfReached | N::NarfRelease => {}
 
             N::ClusterCountKeysInSlot
             | N::ClusterGetKeysInSlot

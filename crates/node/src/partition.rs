@@ -18,6 +18,7 @@ use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_state
 use crate::fabric::write_entries;
 use crate::operations::seed_of;
 use crate::replica::Replica;
+use crate::waiters::Waiters;
 use crate::wire::WireRequest;
 
 /// The most that the wire form of a word takes beside its bytes, and that of a request beside its words.
@@ -106,6 +107,8 @@ pub struct Partition {
     /// Keyspaces note the keys they touch, also those made meanwhile.
     collecting: bool,
     entry: OpenEntry,
+    /// Clients that wait for keys, while it is served here.
+    pub(crate) waiters: Waiters,
     pub(crate) last_time: Millis,
 }
 
@@ -131,6 +134,7 @@ impl Partition {
             limits: engine::Limits::REDIS,
             collecting: false,
             entry: OpenEntry::default(),
+            waiters: Waiters::default(),
             last_time,
         }
     }

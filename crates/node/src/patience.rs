@@ -36,6 +36,11 @@ impl Worker {
         (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS))
     }
 
+    /// How long the registration of a client that waits anyway may wait for a leader.
+    pub(crate) fn waiting_patience(&self) -> Millis {
+        Millis(self.now.mono_millis().0 + OUTCOME_MS)
+    }
+
     /// Those who have waited long enough are told so.
     pub(crate) fn give_up_waiting(&mut self, now: Millis) {
         let fabric = &mut *self.fabric;

@@ -52,6 +52,7 @@ impl Worker {
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));
         self.forget_interests(node);
+        self.forget_waiters_of(node);
         self.recall_from(node);
     }
 
@@ -100,7 +101,10 @@ impl Worker {
                 let text = "UNKNOWNOUTCOME the node that serves the key was lost, the write may or may not be applied";
                 self.fabric.answers.error(&errand.head, text);
             } else {
-                self.errand(errand.head, errand.request.args(), errand.request.raw());
+                let is_waiting = errand.head.spec.run == Run::Node(NodeCommand::NarfAwait);
+                let patience = if is_waiting { self.waiting_patience() } else { errand.head.patience };
+                let head = ErrandHead { patience, ..errand.head };
+                self.errand(head, errand.request.args(), errand.request.raw());
             }
         }
     }
@@ -429,9 +433,11 @@ fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
             | N::Keys
             | N::RandomKey
             | N::Scan
+            | N::NarfAwait
             | N::NarfDigests
             | N::NarfExec
-            | N::NarfReached,
+            | N::NarfReached
+            | N::NarfRelease,
         ) => true,
         Run::Node(_) | Run::Container => false,
     };

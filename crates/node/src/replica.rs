@@ -166,7 +166,7 @@ impl Replica {
     }
 
     /// Whether all that was collected is applied.
-    fn is_caught_up(&self) -> bool {
+    pub(crate) fn is_caught_up(&self) -> bool {
         self.batch.steps.is_empty() && self.pending.is_empty()
     }
 
@@ -634,6 +634,7 @@ impl Partition {
     pub(crate) fn role_changed(&mut self, now_us: u64, answers: &mut Answers) -> Vec<Errand> {
         self.replica.lease.reset();
         self.replica.acks.reset(self.id, answers);
+        self.send_waiters_away(answers);
         (self.replica.is_expiring, self.replica.is_refused) = (false, false);
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
@@ -645,6 +646,7 @@ impl Partition {
     /// This replica goes. Whoever waits for an entry cannot know what becomes of it; the rest is served elsewhere.
     pub(crate) fn let_go(&mut self, answers: &mut Answers) -> Vec<Errand> {
         self.replica.acks.reset(self.id, answers);
+        self.send_waiters_away(answers);
         self.passed_over(u64::MAX, answers);
         self.give_up_collected()
     }

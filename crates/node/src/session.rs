@@ -129,6 +129,8 @@ pub(crate) struct Session {
     /// In the worker's list of sessions with something to send.
     pub(crate) queued_to_send: bool,
     pub(crate) stall: Option<Stall>,
+    /// It waits for a key to have something, or for replicas.
+    pub(crate) is_blocked: bool,
     pub(crate) closing: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) watched: Vec<Watched>,
@@ -177,6 +179,7 @@ impl Session {
             exec: None,
             queued_to_send: false,
             stall: None,
+            is_blocked: false,
             closing: false,
             transaction: None,
             watched: Vec::new(),

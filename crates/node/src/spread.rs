@@ -1,6 +1,6 @@
 //! A client's request where partitions may be led by other nodes: read here if that is safe, else sent on its way.
 
-use base::{Args, DbIndex, PartitionId};
+use base::{AckLevel, Args, DbIndex, PartitionId};
 use command::{DataCommand, NodeCommand, Spec};
 use resp::Reply;
 
@@ -138,6 +138,28 @@ impl Worker {
         let followers = replicas.filter(|p| !p.group.is_lone() && !p.group.is_leader());
         let ages = followers.map(|p| self.now.mono_us.saturating_sub(p.replica.fresh_us()) / 1000);
         ages.max().unwrap_or(0)
+    }
+
+    /// A partition that has no other replicas: as on a lone node.
+    pub(crate) fn serve_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) {
+        let mut out = std::mem::take(&mut self.scratch);
+        let changed = self.run_alone(head, args, raw, &mut out);
+        self.answer_alone(head, changed, &out);
+        if self.partition_mut(head.partition).is_some_and(|partition| partition.has_stirred_waiters()) {
+            self.stirred_waiters.push(head.partition);
+        }
+        out.clear();
+        self.scratch = out;
+    }
+
+    /// Answers what ran on a partition without other replicas, once it is as safe as its client wants it.
+    pub(crate) fn answer_alone(&mut self, head: &ErrandHead, changed: bool, answer: &[u8]) {
+        if changed && head.ack == AckLevel::Durable && self.logging {
+            self.fabric.own_answers.push((u64::MAX, head.dest, answer.into()));
+            self.outbox.sync = true;
+        } else {
+            self.fabric.answers.push(head.dest, answer);
+        }
     }
 
     /// Runs an errand on a partition that this node has alone; whether it changed something.

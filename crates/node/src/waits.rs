@@ -13,6 +13,7 @@ use command::NodeCommand;
 use resp::{Reply, Version};
 
 use crate::acks::Reach;
+use crate::blocks::Ending;
 use crate::errand::{Dest, ErrandHead};
 use crate::fabric::split;
 use crate::output::Ticket;
@@ -166,7 +167,7 @@ impl Worker {
             return tell(counts, command, &mut Reply::new(session.output.end(), session.version));
         }
         let client = (session.at, session.output.open(), session.version);
-        session.stall = Some(Stall::Drain);
+        (session.stall, session.is_blocked) = (Some(Stall::Drain), true);
         let number = self.waits.next;
         self.waits.next += 1;
         let wait = Wait { client, command, enough, over, deadline, next: now, tries: 0 };
@@ -277,6 +278,9 @@ impl Worker {
 
     /// Lets go a client that waits, as if its time were over or with an error; false if it does not wait here.
     pub(crate) fn unblock(&mut self, conn: ConnId, with_error: bool) -> bool {
+        if self.blocks.has(conn) {
+            return self.end_block(conn, if with_error { Ending::Unblocked } else { Ending::Nothing });
+        }
         let waits = |wait: &Wait| wait.client.0.conn == conn;
         let Some(number) = self.waits.open.iter().find_map(|(number, wait)| waits(wait).then_some(*number))
         else {

@@ -9,6 +9,7 @@ use base::{AckLevel, ConnId, KeyHasher, Millis, NodeId, Now, PartitionId, Random
 use cluster::Meta;
 use resp::{Decoded, Decoder, Limits, ProtocolError, Reply};
 
+use crate::blocks::Blocks;
 use crate::borrow::{Place, Tasks};
 use crate::checkpoint::Checkpoints;
 use crate::dispatch::Taken;
@@ -105,6 +106,11 @@ pub struct Worker {
     pub(crate) pubsub: PubSub,
     pub(crate) interests: Interests,
     pub(crate) waits: Waits,
+    pub(crate) blocks: Blocks,
+    /// Partitions with keys that were changed and that someone waits for.
+    pub(crate) stirred_waiters: Vec<PartitionId>,
+    /// Steady clock: when the first turn of a client that waits is over.
+    pub(crate) turns_end: Millis,
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
     pub(crate) users: Users,
@@ -186,6 +192,9 @@ impl Worker {
             pubsub: PubSub::new(setup.id, setup.router.workers()),
             interests: Interests::default(),
             waits: Waits::default(),
+            blocks: Blocks::default(),
+            stirred_waiters: Vec::new(),
+            turns_end: Millis::NEVER,
             gathers: Gathers::default(),
             tasks: Tasks::default(),
             monitors: Monitors::default(),
@@ -570,6 +579,7 @@ impl Worker {
             Message::Denied(entry) => self.take_denied(*entry),
             Message::AskMeta(wish) => self.ask_meta(wish.command, Asker::Client(wish.dest, wish.reply)),
         }
+        self.serve_waiters();
         self.resume_sessions();
     }
 
@@ -580,7 +590,7 @@ impl Worker {
             let Some(session) = self.sessions.find_mut(at) else { continue };
             session.output.fill(ticket, reply);
             if session.stall == Some(Stall::Drain) && !session.output.is_waiting() {
-                session.stall = None;
+                (session.stall, session.is_blocked) = (None, false);
                 self.resumable.push(at);
             }
             if !session.queued_to_send && (session.closing || !session.output.sendable().is_empty()) {
@@ -668,7 +678,7 @@ impl Worker {
         }
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         let fabric = self.fabric.next_tick.min(self.fabric.transfers.next_run());
-        let work = work.min(self.waits.next_run());
+        let work = work.min(self.waits.next_run()).min(self.blocks.next_run()).min(self.turns_end);
         work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)
     }
 
@@ -681,6 +691,8 @@ impl Worker {
         self.tick_fabric();
         self.run_transfers();
         self.run_waits();
+        self.run_blocks();
+        self.end_turns();
         if now >= self.next_housekeeping.min(self.next_reclaim) {
             self.next_reclaim = if self.reclaim() { Millis::NEVER } else { now };
         }

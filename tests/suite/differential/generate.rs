@@ -15,7 +15,7 @@ mod sorted_set;
 mod string;
 
 use base::Random;
-use command::{DataCommand, Group};
+use command::{DataCommand, Flags, Group};
 
 use super::Step;
 use super::pair::{CONNECTIONS, Shadow, is_subscription};
@@ -94,7 +94,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("client|reply", "replies are what is compared: suite/clients.rs"),
     ("client|setinfo", "newer than Redis 7.0"),
     ("client|tracking", "suite/clients.rs"),
-    ("client|unblock", "nothing blocks: suite/clients.rs"),
+    ("client|unblock", "differential/blocking.rs"),
     ("client|unpause", "see client|pause"),
     ("cluster|help", "text of our own"),
     ("cluster|countkeysinslot", "Redis runs without cluster support"),
@@ -420,14 +420,16 @@ impl Generator {
             b"PERSIST",
             b"EX",
         ];
-        // A wait for replicas that do not exist would never end; `DEBUG` is told wrong arguments in other words; what
+        // With another timeout a wait might never end; `DEBUG` is told wrong arguments in other words; what
         // `COMMAND` tells of the table differs; 7.0 keeps the name that a refused `HELLO` gave, 7.2 does not; 7.0 takes
         // the least rank of all for one of its own making, 7.2 refuses it; `SPOP` without its count takes what chance says; `ZRANK` takes one more argument in 7.2; and the
         // members of some keys keep one score.
-        let left_alone: [&[u8]; 8] =
-            [b"WAIT", b"DEBUG", b"COMMAND", b"HELLO", b"LPOS", b"SPOP", b"ZRANK", b"ZREVRANK"];
+        let left_alone: [&[u8]; 7] =
+            [b"DEBUG", b"COMMAND", b"HELLO", b"LPOS", b"SPOP", b"ZRANK", b"ZREVRANK"];
+        let waits = command::lookup_name(&args[0]).is_some_and(|spec| spec.flags.contains(Flags::BLOCKING));
         let keeps_scores = args[0] == b"ZADD" && sorted_set::NAMES_KEYS.contains(&args[1].as_slice());
-        if self.random.chance(92, 100) || left_alone.contains(&args[0].as_slice()) || keeps_scores {
+        let is_left_alone = waits || left_alone.contains(&args[0].as_slice()) || keeps_scores;
+        if self.random.chance(92, 100) || is_left_alone {
             return args;
         }
         let odd = ODD[self.random.below(ODD.len() as u64) as usize].to_vec();

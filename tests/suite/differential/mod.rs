@@ -7,6 +7,7 @@
 //! A difference is cut down to the few commands that show it before it is printed. `NARF_TEST_SEED` repeats a run,
 //! `NARF_TEST_COMMANDS` changes its length.
 
+mod blocking;
 mod compare;
 mod generate;
 mod pair;

@@ -259,6 +259,15 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("reach index")
         .cost("O(N), N the number of replicas")
         .summary("Tells how many replicas of a partition have an entry in their log, or on their disk."),
+    node(NarfAwait, "narf.await", 4, READONLY | INTERNAL)
+        .since("0.1.0")
+        .syntax("since-ms serve request")
+        .cost("O(N), N the number of keys")
+        .summary("Answers when it is the turn of a client that waits for keys; or serves its request."),
+    node(NarfRelease, "narf.release", 1, READONLY | INTERNAL)
+        .since("0.1.0")
+        .cost("O(N), N the number of keys")
+        .summary("Ends the waiting of a client, and its turn."),
     node(NarfDigests, "narf.digests", -2, READONLY | INTERNAL)
         .since("0.1.0")
         .keys(&[key(1, -1, 1, RO)])

@@ -6,6 +6,37 @@ use crate::DataCommand::*;
 rows_of!(Group::List; data);
 
 pub(super) const ROWS: &[Row] = &[
+    data(BLMove, "blmove", 6, WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+        .since("6.2.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, RW | INSERT)])
+        .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout")
+        .cost("O(1)")
+        .summary("Does as LMOVE does, and waits up to so many seconds, 0 for ever, for the source to have an element."),
+    data(BLMPop, "blmpop", -5, WRITE | BLOCKING)
+        .since("7.0.0")
+        .keys(&[counted(2, RW | ACCESS | DELETE)])
+        .syntax("timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]")
+        .cost("O(N+M), N the number of keys, M the number of elements returned")
+        .summary("Does as LMPOP does, and waits up to so many seconds, 0 for ever, for a list to have an element."),
+    data(BLPop, "blpop", -3, WRITE | NOSCRIPT | BLOCKING)
+        .since("2.0.0")
+        .keys(&[key(1, -2, 1, RW | ACCESS | DELETE)])
+        .syntax("key [key ...] timeout")
+        .cost("O(N), N the number of keys")
+        .summary("Takes the first element of the first list that has any; waits up to so many seconds, 0 for ever, for one."),
+    data(BRPop, "brpop", -3, WRITE | NOSCRIPT | BLOCKING)
+        .since("2.0.0")
+        .keys(&[key(1, -2, 1, RW | ACCESS | DELETE)])
+        .syntax("key [key ...] timeout")
+        .cost("O(N), N the number of keys")
+        .summary("Takes the last element of the first list that has any; waits up to so many seconds, 0 for ever, for one."),
+    data(BRPopLPush, "brpoplpush", 4, WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+        .since("2.2.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, RW | INSERT)])
+        .syntax("source destination timeout")
+        .cost("O(1)")
+        .summary("Does as RPOPLPUSH does, and waits up to so many seconds, 0 for ever, for an element.")
+        .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     data(LIndex, "lindex", 3, READONLY)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])

@@ -6,6 +6,24 @@ use crate::DataCommand::*;
 rows_of!(Group::SortedSet; data);
 
 pub(super) const ROWS: &[Row] = &[
+    data(BZMPop, "bzmpop", -5, WRITE | BLOCKING)
+        .since("7.0.0")
+        .keys(&[counted(2, RW | ACCESS | DELETE)])
+        .syntax("timeout numkeys key [key ...] <MIN | MAX> [COUNT count]")
+        .cost("O(K + M*log N), K the number of keys, M that of members returned, N the size of the sorted set")
+        .summary("Does as ZMPOP does, and waits up to so many seconds, 0 for ever, for a member."),
+    data(BZPopMax, "bzpopmax", -3, WRITE | NOSCRIPT | FAST | BLOCKING)
+        .since("5.0.0")
+        .keys(&[key(1, -2, 1, RW | ACCESS | DELETE)])
+        .syntax("key [key ...] timeout")
+        .cost("O(log N), N the size of the sorted set")
+        .summary("Takes the member with the highest score from the first set that has any; waits up to so many seconds for one."),
+    data(BZPopMin, "bzpopmin", -3, WRITE | NOSCRIPT | FAST | BLOCKING)
+        .since("5.0.0")
+        .keys(&[key(1, -2, 1, RW | ACCESS | DELETE)])
+        .syntax("key [key ...] timeout")
+        .cost("O(log N), N the size of the sorted set")
+        .summary("Takes the member with the lowest score from the first set that has any; waits up to so many seconds for one."),
     data(ZAdd, "zadd", -4, WRITE | DENYOOM | FAST)
         .since("1.2.0")
         .keys(&[key(1, 1, 1, RW | UPDATE)])

@@ -77,6 +77,23 @@ pub(super) fn pop_many<'e>(
     .map(|_| ())
 }
 
+/// Writes the element at an end of the list under `key` and takes it out; false if there is no list.
+pub(super) fn pop_one<'e>(
+    store: &mut Store<'_>,
+    key: &[u8],
+    end: End,
+    reply: &mut Reply<'_>,
+) -> Result<bool, RequestError<'e>> {
+    let popped = edit_list(store, key, |list| {
+        if let Some(element) = list.view().end(end) {
+            reply.bulk(element);
+        }
+        list.drop(end, 1);
+        Ok(())
+    })?;
+    Ok(popped.is_some())
+}
+
 /// The end that a word names.
 pub(super) fn end_of<'e>(word: &[u8]) -> Result<End, RequestError<'e>> {
     match word {
@@ -167,14 +184,7 @@ impl<'a> Operation<'a> for Pop<'a> {
                 pop_many(store, self.key, self.end, count, reply)
             }
             None => {
-                let popped = edit_list(store, self.key, |list| {
-                    if let Some(element) = list.view().end(self.end) {
-                        reply.bulk(element);
-                    }
-                    list.drop(self.end, 1);
-                    Ok(())
-                })?;
-                if popped.is_none() {
+                if !pop_one(store, self.key, self.end, reply)? {
                     reply.null();
                 }
                 Ok(())

@@ -66,7 +66,12 @@ impl<'a> Operation<'a> for ZPop<'a> {
 
 /// Shows `count` members from an end of a sorted set, which has so many, and takes them out; if these are all, the
 /// caller removes the key instead.
-fn pop(zset: &mut ZSetMut<'_, '_>, from_highest: bool, count: usize, show: impl FnMut((&[u8], f64))) -> bool {
+pub(super) fn pop(
+    zset: &mut ZSetMut<'_, '_>,
+    from_highest: bool,
+    count: usize,
+    show: impl FnMut((&[u8], f64)),
+) -> bool {
     let len = zset.len();
     let (start, end) = if from_highest { (len - count, len) } else { (0, count) };
     let members = zset.view().range(start, end);

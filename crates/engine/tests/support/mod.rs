@@ -106,6 +106,11 @@ impl Requests {
         (0..count).for_each(|_| self.push_each(request, "key"));
     }
 
+    fn timeout(&mut self, request: &mut Request) {
+        let timeout = self.pick(&["0", "0", "1", "0.001", "1e300", "inf", "-1", "-0.1", "0x1p-3", "x", ""]);
+        request.push(timeout.as_bytes());
+    }
+
     fn integer(&mut self) -> Vec<u8> {
         let edges: &[i64] =
             &[0, 1, -1, 2, 3, 10, 100, -5, 9999, 10000, i64::MAX, i64::MIN, i64::MAX - 1, 1 << 31, 1 << 53];
@@ -429,6 +434,27 @@ impl Requests {
             LMPop => {
                 self.counted_keys(request);
                 let end = self.pick(&["LEFT", "RIGHT", "top"]);
+                request.push(end.as_bytes());
+                self.options(request, &["COUNT integer", "COUNT 2"]);
+            }
+            BLPop | BRPop | BZPopMin | BZPopMax => {
+                self.some(request, "key");
+                self.timeout(request);
+            }
+            BLMove => {
+                self.push_each(request, "key key");
+                let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
+                ends.split(' ').for_each(|end| request.push(end.as_bytes()));
+                self.timeout(request);
+            }
+            BRPopLPush => {
+                self.push_each(request, "key key");
+                self.timeout(request);
+            }
+            BLMPop | BZMPop => {
+                self.timeout(request);
+                self.counted_keys(request);
+                let end = self.pick(&["LEFT", "RIGHT", "MIN", "max", "top"]);
                 request.push(end.as_bytes());
                 self.options(request, &["COUNT integer", "COUNT 2"]);
             }

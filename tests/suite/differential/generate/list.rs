@@ -6,6 +6,21 @@ use super::{Args, Generator, args, counted_keys, keyed, missing};
 
 pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
     match command {
+        DataCommand::BLMove => {
+            let mut all = args("BLMOVE", [g.key(), g.key()]);
+            all.extend(g.line(&["LEFT LEFT", "LEFT RIGHT", "right LEFT", "LEFT TOP", "UP LEFT"]));
+            all.push(timeout(g));
+            all
+        }
+        DataCommand::BLMPop => {
+            let mut all = counted_keys("BLMPOP", g);
+            all.insert(1, timeout(g));
+            all.extend(g.line(&["LEFT", "RIGHT", "left COUNT 2", "LEFT COUNT 0", "LEFT COUNT", "TOP"]));
+            all
+        }
+        DataCommand::BLPop => blocking("BLPOP", g),
+        DataCommand::BRPop => blocking("BRPOP", g),
+        DataCommand::BRPopLPush => args("BRPOPLPUSH", [g.key(), g.key(), timeout(g)]),
         DataCommand::LIndex => args("LINDEX", [g.key(), g.index()]),
         DataCommand::LInsert => {
             let side = g.pick(&["BEFORE", "AFTER", "before", "After", "BESIDE"]);
@@ -96,5 +111,17 @@ fn push(name: &str, g: &mut Generator) -> Args {
 fn pop(name: &str, g: &mut Generator) -> Args {
     let mut all = args(name, [g.key()]);
     all.extend(g.line(&["", "", "", "1", "2", "0", "1000000", "-1", "x", "1 extra"]));
+    all
+}
+
+/// So short that what finds nothing does not hold up the comparison; waiting has one of its own.
+pub(super) fn timeout(g: &mut Generator) -> Vec<u8> {
+    g.pick(&["0.001", "0.001", "0.001", "1e-3", "0x1p-10", "+0.0005", "-1", "-0.5", "x", "", " 1", "nan"])
+}
+
+/// A command that waits for one of several keys.
+pub(super) fn blocking(name: &str, g: &mut Generator) -> Args {
+    let mut all = keyed(name, g, 3, Generator::key);
+    all.push(timeout(g));
     all
 }

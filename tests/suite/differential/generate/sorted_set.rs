@@ -26,6 +26,14 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
         }
         DataCommand::ZInterStore => combine("ZINTERSTORE", true, false, g),
         DataCommand::ZLexCount => args("ZLEXCOUNT", [g.names_key(), g.name(), g.name()]),
+        DataCommand::BZMPop => {
+            let mut all = counted_keys("BZMPOP", g);
+            all.insert(1, super::list::timeout(g));
+            all.extend(g.line(&["MIN", "max", "MAX COUNT 2", "MIN COUNT 0", "MIN COUNT", "LEFT"]));
+            all
+        }
+        DataCommand::BZPopMax => super::list::blocking("BZPOPMAX", g),
+        DataCommand::BZPopMin => super::list::blocking("BZPOPMIN", g),
         DataCommand::ZMPop => {
             let mut all = counted_keys("ZMPOP", g);
             all.extend(g.line(&[

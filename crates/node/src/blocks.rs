@@ -1,0 +1,438 @@
+//! Clients that wait for something in a list or a sorted set (`BLPOP` and its like): the side of the client's worker.
+//!
+//! A request is tried like any other. If it finds nothing, its client is registered where its keys are led
+//! (`waiters`), and tries again when it is told that it is its turn. Keys in several partitions of a fabric are tried
+//! one run of neighbours after the other, in the order of the request; on a lone node all are borrowed at once.
+//!
+//! ```text
+//!   try ──▶ found ─────────────────────────────────▶ answer
+//!    ▲  └─▶ nothing ─▶ registered ─▶ +READY ─┐   ▲
+//!    └─────────────────────│─────────────────┘   │
+//!                          └─ time is up, CLIENT UNBLOCK, or served where it waits
+//! ```
+//! Invariants: a client waits for one request; what was taken out for it is answered to it: an end that comes while a
+//! try is under way, or while it may be served elsewhere, waits for the outcome.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use base::{AckLevel, Args, ConnId, DbIndex, HashMap, Millis, PartitionId};
+use command::{DataCommand, NodeCommand, Spec};
+use engine::{Access, Patience};
+use resp::{Reply, Version};
+
+use crate::borrow::Work;
+use crate::data::Place;
+use crate::dispatch::Taken;
+use crate::errand::{Dest, ErrandHead};
+use crate::output::Ticket;
+use crate::scatter::CROSS_SLOT;
+use crate::session::{Session, SessionRef, Stall};
+use crate::waiters::{AGAIN, GONE, NOTHING, READY, is_nothing};
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// The part of a block whose answer is that of a try, not of a registration.
+const TRY: u32 = u32::MAX;
+
+/// How a wait ends that finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its time is up, or `CLIENT UNBLOCK` says so.
+    Nothing,
+    /// `CLIENT UNBLOCK … ERROR`.
+    Unblocked,
+}
+
+/// Neighbours among the keys that are in one partition.
+struct Run {
+    partition: PartitionId,
+    keys: Range<usize>,
+}
+
+/// A partition where the client is to be registered.
+struct Part {
+    partition: PartitionId,
+    /// It is, and was not answered.
+    is_registered: bool,
+    /// It was told to try, and keeps others from it.
+    has_turn: bool,
+}
+
+enum State {
+    /// So many runs were tried before; and whether it was told to try while a try was under way.
+    Trying {
+        run: usize,
+        again: bool,
+    },
+    Waiting,
+}
+
+/// A client's request that waits.
+struct Block {
+    client: (SessionRef, Ticket, Version),
+    db: DbIndex,
+    access: Access,
+    ack: AckLevel,
+    spec: &'static Spec,
+    command: DataCommand,
+    request: WireRequest,
+    runs: Vec<Run>,
+    parts: Vec<Part>,
+    /// Wall clock.
+    since: Millis,
+    /// Steady clock.
+    deadline: Millis,
+    /// It may be served where it waits: this node has the one partition of its keys alone.
+    may_be_served: bool,
+    state: State,
+    ending: Option<Ending>,
+}
+
+/// The blocked clients of a worker.
+#[derive(Default)]
+pub(crate) struct Blocks {
+    open: HashMap<ConnId, Block>,
+    deadlines: BTreeSet<(Millis, ConnId)>,
+}
+
+impl Blocks {
+    pub(crate) fn has(&self, conn: ConnId) -> bool {
+        self.open.contains_key(&conn)
+    }
+
+    /// When the first of them has waited long enough.
+    pub(crate) fn next_run(&self) -> Millis {
+        self.deadlines.first().map_or(Millis::NEVER, |(deadline, _)| *deadline)
+    }
+}
+
+impl Worker {
+    /// Takes up a request that may have to wait; `None` if it never does, as it is wrong.
+    #[cold]
+    pub(crate) fn block(
+        &mut self,
+        session: &mut Session,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Option<Taken> {
+        Patience::of(command, args)?;
+        // A try over several partitions must not overtake what the client asked for before.
+        if session.output.is_waiting() {
+            session.stall = Some(Stall::Drain);
+            return Some(Taken::Later);
+        }
+        let ids = match self.place(session.db, command, spec, args) {
+            Place::One(id) => vec![id],
+            Place::Several(ids) => ids,
+        };
+        let is_move = matches!(command, DataCommand::BLMove | DataCommand::BRPopLPush);
+        if self.fabric.is_spread && is_move && ids.len() > 1 {
+            self.stats.errors += 1;
+            Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
+            return Some(Taken::Done);
+        }
+        let is_at_hand = !self.fabric.is_spread && self.all_here(&ids);
+        if is_at_hand {
+            let mut out = Vec::new();
+            let request = WireRequest::copy_of(args, raw);
+            let changed = self.run_borrowed(session, &request, &mut out);
+            if !is_nothing(&out) {
+                self.answer_late(session, changed, &out);
+                return Some(Taken::Done);
+            }
+        }
+        self.open_block(session, (command, spec), WireRequest::copy_of(args, raw), ids.len() == 1);
+        match is_at_hand {
+            true => self.block_tried(session.at.conn, NOTHING, false),
+            false => self.try_block(session.at.conn, 0),
+        }
+        Some(Taken::Done)
+    }
+
+    fn open_block(
+        &mut self,
+        session: &mut Session,
+        (command, spec): (DataCommand, &'static Spec),
+        request: WireRequest,
+        is_one: bool,
+    ) {
+        let Some(patience) = Patience::of(command, request.args()) else { return };
+        let mut runs: Vec<Run> = Vec::new();
+        for (at, key) in patience.keys().iter().enumerate() {
+            let partition = self.router.partition(session.db, key);
+            match runs.last_mut().filter(|run| run.partition == partition) {
+                Some(run) => run.keys.end = at + 1,
+                None => runs.push(Run { partition, keys: at..at + 1 }),
+            }
+        }
+        let mut partitions: Vec<PartitionId> = runs.iter().map(|run| run.partition).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        let part = |partition| Part { partition, is_registered: false, has_turn: false };
+        let (now, conn) = (self.now.mono_millis(), session.at.conn);
+        // Not before all of it has passed, for the clock's milliseconds are rounded down.
+        let deadline = patience.timeout.map_or(Millis::NEVER, |t| Millis(now.0.saturating_add(t.0 + 1)));
+        let block = Block {
+            client: (session.at, session.output.open(), session.version),
+            db: session.db,
+            access: session.access(),
+            ack: session.ack,
+            spec,
+            command,
+            request: request.clone(),
+            runs,
+            parts: partitions.into_iter().map(part).collect(),
+            since: self.now.millis(),
+            deadline,
+            may_be_served: is_one && !self.fabric.is_spread,
+            state: State::Trying { run: 0, again: false },
+            ending: None,
+        };
+        for part in &block.parts {
+            session.written.note(part.partition);
+        }
+        (session.stall, session.is_blocked) = (Some(Stall::Drain), true);
+        if deadline < Millis::NEVER {
+            self.blocks.deadlines.insert((deadline, conn));
+        }
+        self.blocks.open.insert(conn, block);
+    }
+
+    fn head_for(&self, block: &Block, conn: ConnId, partition: PartitionId, part: u32) -> ErrandHead {
+        let (patience, deadline) = self.errand_times();
+        ErrandHead {
+            dest: Dest::Block { worker: self.id, conn, part },
+            who: conn.0,
+            partition,
+            db: block.db,
+            version: block.client.2,
+            access: block.access,
+            ack: block.ack,
+            takes_stale: false,
+            spec: block.spec,
+            patience,
+            deadline,
+        }
+    }
+
+    /// Tries the keys from run number `run` on.
+    fn try_block(&mut self, conn: ConnId, run: usize) {
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return };
+        block.state = State::Trying { run, again: false };
+        let Some(block) = self.blocks.open.get(&conn) else { return };
+        let (args, raw) = (block.request.args(), block.request.raw());
+        match self.place(block.db, block.command, block.spec, args) {
+            Place::Several(ids) if !self.fabric.is_spread => {
+                self.enqueue(ids, None, Work::Block(conn));
+            }
+            Place::Several(_) if block.runs.len() > 1 => {
+                let Some(Run { partition, keys }) = block.runs.get(run) else { return };
+                let Some(patience) = Patience::of(block.command, args) else { return };
+                let words = patience.words_for(keys.start, keys.len());
+                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                let request = WireRequest::encode(&words);
+                let head = self.head_for(block, conn, *partition, TRY);
+                self.send_errand(head, request.args(), request.raw());
+            }
+            Place::One(_) | Place::Several(_) => {
+                let head = self.head_for(block, conn, block.runs[0].partition, TRY);
+                let request = WireRequest::copy_of(args, raw);
+                self.send_errand(head, request.args(), request.raw());
+            }
+        }
+    }
+
+    /// Runs a try over several partitions, which are at hand.
+    pub(crate) fn try_borrowed(&mut self, conn: ConnId) {
+        let Some(block) = self.blocks.open.get(&conn) else { return };
+        let (at, request) = (block.client.0, block.request.clone());
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        let mut out = Vec::new();
+        let is_its = session.at.conn == at.conn;
+        let changed = is_its && self.run_borrowed(&mut session, &request, &mut out);
+        self.sessions.put_back(session);
+        if is_its {
+            self.block_tried(conn, &out, changed);
+        }
+    }
+
+    /// What a try came to.
+    fn block_tried(&mut self, conn: ConnId, answer: &[u8], changed: bool) {
+        if !is_nothing(answer) {
+            return self.finish_block(conn, answer, changed);
+        }
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return };
+        let State::Trying { run, again } = block.state else { return };
+        if let Some(ending) = block.ending {
+            return self.end_with(conn, ending);
+        }
+        if self.fabric.is_spread && run + 1 < block.runs.len() {
+            self.try_block(conn, run + 1);
+            // What it was told while this run was tried may concern an earlier one.
+            if let Some(Block { state: State::Trying { again: later, .. }, .. }) =
+                self.blocks.open.get_mut(&conn)
+            {
+                *later |= again;
+            }
+        } else if again {
+            self.try_block(conn, 0);
+        } else {
+            block.state = State::Waiting;
+            self.register_block(conn);
+        }
+    }
+
+    /// Registers a client wherever it is not.
+    fn register_block(&mut self, conn: ConnId) {
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return };
+        let mut missing = Vec::new();
+        for part in block.parts.iter_mut().filter(|part| !part.is_registered) {
+            (part.is_registered, part.has_turn) = (true, false);
+            missing.push(part.partition);
+        }
+        let Some(block) = self.blocks.open.get(&conn) else { return };
+        let since = block.since.0.to_string();
+        let serve: &[u8] = if block.may_be_served { b"1" } else { b"0" };
+        let request = WireRequest::encode(&[b"narf.await", since.as_bytes(), serve, block.request.raw()]);
+        for partition in missing {
+            let Some(block) = self.blocks.open.get(&conn) else { return };
+            let head = ErrandHead {
+                spec: NodeCommand::NarfAwait.spec(),
+                patience: self.waiting_patience(),
+                // It waits as long as the client does; where it waits, its node is known to be there.
+                deadline: Millis::NEVER,
+                ..self.head_for(block, conn, partition, u32::from(partition.0))
+            };
+            self.send_errand(head, request.args(), request.raw());
+        }
+    }
+
+    /// What a registration, or a try, was answered.
+    pub(crate) fn block_answered(&mut self, conn: ConnId, part: u32, answer: &[u8]) {
+        if part == TRY {
+            // The try was an errand, which has waited for stable storage where that is wanted.
+            return self.block_tried(conn, answer, false);
+        }
+        let partition = PartitionId(part as u16);
+        let Some(block) = self.blocks.open.get_mut(&conn) else {
+            // Its client has what it wanted, or has gone: the next in the line may try.
+            if answer == READY {
+                self.release(conn, partition);
+            }
+            return;
+        };
+        let Some(part) = block.parts.iter_mut().find(|part| part.partition == partition) else { return };
+        part.is_registered = false;
+        match (answer, block.ending) {
+            (READY, None) => {
+                part.has_turn = true;
+                match &mut block.state {
+                    State::Trying { again, .. } => *again = true,
+                    State::Waiting => self.try_block(conn, 0),
+                }
+            }
+            (AGAIN, None) => {
+                block.may_be_served = false;
+                if matches!(block.state, State::Waiting) {
+                    self.register_block(conn);
+                }
+            }
+            (READY | AGAIN | GONE, ending) => {
+                part.has_turn = answer == READY;
+                if matches!(block.state, State::Waiting) {
+                    self.end_with(conn, ending.unwrap_or(Ending::Nothing));
+                }
+            }
+            _ => self.finish_block(conn, answer, false),
+        }
+    }
+
+    /// Ends the waits whose time is up.
+    pub(crate) fn run_blocks(&mut self) {
+        let now = self.now.mono_millis();
+        while let Some((_, conn)) = self.blocks.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.blocks.deadlines.pop_first();
+            self.end_block(conn, Ending::Nothing);
+        }
+    }
+
+    /// Ends a wait unless it finds something; false if that client does not wait here.
+    pub(crate) fn end_block(&mut self, conn: ConnId, ending: Ending) -> bool {
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return false };
+        block.ending = block.ending.or(Some(ending));
+        if matches!(block.state, State::Trying { .. }) {
+            return true;
+        }
+        match block.parts.first().filter(|part| block.may_be_served && part.is_registered) {
+            Some(part) => {
+                let partition = part.partition;
+                self.release(conn, partition);
+            }
+            None => self.end_with(conn, ending),
+        }
+        true
+    }
+
+    fn end_with(&mut self, conn: ConnId, ending: Ending) {
+        let Some(block) = self.blocks.open.get(&conn) else { return };
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, block.client.2);
+        match ending {
+            Ending::Nothing => reply.null_array(),
+            Ending::Unblocked => reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        }
+        self.finish_block(conn, &out, false);
+    }
+
+    fn finish_block(&mut self, conn: ConnId, answer: &[u8], changed: bool) {
+        let Some(block) = self.forget_block(conn) else { return };
+        let (at, ticket, _) = block.client;
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        if session.at.conn == at.conn {
+            self.fill_late(&mut session, ticket, changed, answer);
+            self.queue_send(&mut session);
+        }
+        self.sessions.put_back(session);
+    }
+
+    /// A client that goes waits for nothing.
+    pub(crate) fn drop_block(&mut self, conn: ConnId) {
+        self.forget_block(conn);
+    }
+
+    fn forget_block(&mut self, conn: ConnId) -> Option<Block> {
+        let block = self.blocks.open.remove(&conn)?;
+        self.blocks.deadlines.remove(&(block.deadline, conn));
+        for part in block.parts.iter().filter(|part| part.is_registered || part.has_turn) {
+            self.release(conn, part.partition);
+        }
+        Some(block)
+    }
+
+    /// Tells a partition that a client does not wait there any more.
+    fn release(&mut self, conn: ConnId, partition: PartitionId) {
+        let own = ErrandHead::own(partition, DbIndex::ZERO, NodeCommand::NarfRelease.spec());
+        let (patience, deadline) = self.errand_times();
+        let request = WireRequest::encode(&[b"narf.release"]);
+        let head = ErrandHead { who: conn.0, patience, deadline, ..own };
+        self.send_errand(head, request.args(), request.raw());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_keep_the_order_of_keys() {
+        let request =
+            WireRequest::encode(&[b"blmpop", b"0", b"3", b"a", b"b", b"c", b"LEFT", b"COUNT", b"2"]);
+        let patience = Patience::of(DataCommand::BLMPop, request.args()).expect("it waits");
+        let words = patience.words_for(1, 2);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        assert_eq!(words, [b"blmpop".as_slice(), b"0", b"2", b"b", b"c", b"LEFT", b"COUNT", b"2"]);
+    }
+}

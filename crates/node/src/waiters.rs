@@ -1,0 +1,331 @@
+//! Who waits for keys of a partition (`BLPOP` and its like): the side of the partition.
+//!
+//! A client's worker registers it with `narf.await` where each of its keys is led. When a key of its has something and
+//! whoever came before has gone, it is told so (`+READY`) and tries its request as any other; until it says
+//! `narf.release`, or for [`TURN_MS`], so much of the key is kept for it from others who wait. Nothing is taken out for
+//! a client that may not be there any more, and a registration that is lost on the way is made again without harm.
+//!
+//! On a node that has the partition alone, a request whose keys are all in it is run here and now, before any other
+//! request: there is nobody to be told, and nothing to be lost.
+//!
+//! Invariants: a client waits in a partition once; the line is in the order in which clients began to wait; each
+//! registration is answered once. Does not know: sessions, timeouts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Args, DbIndex, HashMap, Millis, PartitionId, parse_i64};
+use command::{Lookup, Run};
+use engine::{Kind, Patience};
+
+use crate::errand::{Answers, Dest, ErrandHead};
+use crate::fabric::split;
+use crate::partition::Partition;
+use crate::wire::WireRequest;
+use crate::worker::Worker;
+
+/// How long a client that was told to try has its turn.
+const TURN_MS: u64 = 1000;
+/// It is a client's turn.
+pub(crate) const READY: &[u8] = b"+READY\r\n";
+/// Nobody here serves the partition any more: register where it is led.
+pub(crate) const AGAIN: &[u8] = b"+AGAIN\r\n";
+/// The waiting has ended, as the client's worker asked for.
+pub(crate) const GONE: &[u8] = b"+GONE\r\n";
+
+/// What a try that finds nothing says.
+pub(crate) const NOTHING: &[u8] = b"*-1\r\n";
+
+/// Whether a reply of a blocking request says that there was nothing.
+pub(crate) fn is_nothing(reply: &[u8]) -> bool {
+    matches!(reply, NOTHING | b"$-1\r\n" | b"_\r\n")
+}
+
+/// A place in the line: since when a client waits, wall clock, and a number for those of one moment.
+type Place = (Millis, u64);
+
+struct Waiter {
+    /// Of the registration: who is to be answered.
+    head: ErrandHead,
+    request: WireRequest,
+    kind: Kind,
+    /// Those of its keys that are in this partition.
+    keys: Vec<Box<[u8]>>,
+    may_serve: bool,
+    /// It was told to try: steady clock, until when it has its turn. Its registration is answered.
+    turn: Option<Millis>,
+}
+
+/// The clients that wait for keys of one partition.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    line: BTreeMap<Place, Waiter>,
+    by_key: BTreeMap<(DbIndex, Box<[u8]>), BTreeSet<Place>>,
+    by_client: HashMap<u64, Place>,
+    arrivals: u64,
+}
+
+impl Waiters {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    fn of_key(&self, db: DbIndex, key: &[u8]) -> impl Iterator<Item = (&Place, &Waiter)> {
+        let places = self.by_key.get(&(db, key.into()));
+        places.into_iter().flatten().filter_map(|place| Some((place, self.line.get(place)?)))
+    }
+}
+
+impl Partition {
+    /// Whether keys that someone waits for were changed.
+    pub(crate) fn has_stirred_waiters(&self) -> bool {
+        !self.waiters.is_empty() && self.keyspaces().any(|(_, keyspace)| keyspace.has_changed_awaited())
+    }
+
+    fn take_stirred(&mut self) -> Vec<(DbIndex, Box<[u8]>)> {
+        let of_db = |(db, keyspace): (DbIndex, &mut engine::Keyspace)| {
+            keyspace.take_changed_awaited().into_iter().map(move |key| (db, key))
+        };
+        self.keyspaces_mut().flat_map(of_db).collect()
+    }
+
+    fn add_waiter(&mut self, since: Millis, waiter: Waiter) {
+        let (db, who) = (waiter.head.db, waiter.head.who);
+        self.waiters.arrivals += 1;
+        let place = (since, self.waiters.arrivals);
+        for key in &waiter.keys {
+            let keyspace = self.keyspace(db);
+            keyspace.await_key(key);
+            keyspace.look_at_awaited(key);
+            self.waiters.by_key.entry((db, key.clone())).or_default().insert(place);
+        }
+        self.waiters.by_client.insert(who, place);
+        self.waiters.line.insert(place, waiter);
+    }
+
+    /// Takes a client out of the line; its keys are looked at again if it had its turn.
+    fn remove_waiter(&mut self, place: Place) -> Option<Waiter> {
+        let waiter = self.waiters.line.remove(&place)?;
+        let db = waiter.head.db;
+        self.waiters.by_client.remove(&waiter.head.who);
+        for key in &waiter.keys {
+            let tag = (db, key.clone());
+            if let Some(places) = self.waiters.by_key.get_mut(&tag) {
+                places.remove(&place);
+                if places.is_empty() {
+                    self.waiters.by_key.remove(&tag);
+                }
+            }
+            let keyspace = self.keyspace(db);
+            if waiter.turn.is_some() {
+                keyspace.look_at_awaited(key);
+            }
+            keyspace.unawait_key(key);
+        }
+        Some(waiter)
+    }
+
+    /// Nobody is served here from now on.
+    pub(crate) fn send_waiters_away(&mut self, answers: &mut Answers) {
+        for place in self.waiters.line.keys().copied().collect::<Vec<_>>() {
+            if let Some(waiter) = self.remove_waiter(place)
+                && waiter.turn.is_none()
+            {
+                answers.push(waiter.head.dest, AGAIN);
+            }
+        }
+        self.take_stirred();
+    }
+
+    /// Forgets those that `is_gone` says are not there any more; whether there were any.
+    fn forget_waiters(&mut self, is_gone: impl Fn(Dest, Option<Millis>) -> bool) -> bool {
+        let gone =
+            |(place, waiter): (&Place, &Waiter)| is_gone(waiter.head.dest, waiter.turn).then_some(*place);
+        let gone: Vec<Place> = self.waiters.line.iter().filter_map(gone).collect();
+        gone.iter().for_each(|place| {
+            self.remove_waiter(*place);
+        });
+        !gone.is_empty()
+    }
+
+    /// When the first turn of a client ends.
+    fn next_turn_end(&self) -> Millis {
+        self.waiters.line.values().filter_map(|waiter| waiter.turn).min().unwrap_or(Millis::NEVER)
+    }
+
+    /// Whether a blocking request of a client would surely find nothing, or only what is kept for others, so that it
+    /// need not become an entry.
+    pub(crate) fn finds_nothing(&self, head: &ErrandHead, args: Args<'_>, now: Millis) -> bool {
+        let Run::Data(command) = head.spec.run else { return false };
+        let Some(patience) = Patience::of(command, args) else { return false };
+        self.replica.is_caught_up()
+            && patience.keys().iter().all(|key| {
+                let stock = self.existing(head.db).and_then(|keyspace| keyspace.stock(key, now));
+                match stock {
+                    None => true,
+                    Some((kind, len)) => kind == patience.kind && self.kept_before(head, key, kind) >= len,
+                }
+            })
+    }
+
+    /// How many come before a client in the line of a key.
+    fn kept_before(&self, head: &ErrandHead, key: &[u8], kind: Kind) -> usize {
+        let line = self.waiters.of_key(head.db, key).filter(|(_, waiter)| waiter.kind == kind);
+        line.take_while(|(_, waiter)| waiter.head.who != head.who).count()
+    }
+}
+
+impl Worker {
+    /// `narf.await`: puts a client into the line of a partition that is at hand.
+    pub(crate) fn take_waiter(&mut self, head: ErrandHead, args: Args<'_>) {
+        let since = parse_i64(args.at(1)).and_then(|since| u64::try_from(since).ok());
+        let request = WireRequest::parse(args.at(3));
+        let (Some(since), Some(request)) = (since, request) else {
+            return self
+                .fabric
+                .answers
+                .error(&head, "ERR malformed narf.await; are all nodes of one version?");
+        };
+        let patience = match command::lookup(request.args()) {
+            Lookup::Found(spec) if spec.arity_ok(request.args().len()) => match spec.run {
+                Run::Data(command) => Patience::of(command, request.args()).map(|patience| (spec, patience)),
+                Run::Node(_) | Run::Container => None,
+            },
+            _ => None,
+        };
+        let Some((spec, patience)) = patience else {
+            return self.fabric.answers.error(&head, "ERR narf.await of a request that does not wait");
+        };
+        let is_here = |key: &&[u8]| self.router.partition(head.db, key) == head.partition;
+        let mut keys: Vec<Box<[u8]>> = patience.keys().iter().filter(is_here).map(Box::from).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (kind, may_serve) = (patience.kind, args.at(2) == b"1");
+        let waiter = Waiter { head: ErrandHead { spec, ..head }, request, kind, keys, may_serve, turn: None };
+        let id = head.partition;
+        let Some(partition) = self.partition_mut(id) else { return };
+        // The same client again: it had its turn and found nothing, or what it was told was lost.
+        if let Some(place) = partition.waiters.by_client.get(&head.who).copied() {
+            partition.remove_waiter(place);
+        }
+        partition.add_waiter(Millis(since), waiter);
+        self.stirred_waiters.push(id);
+    }
+
+    /// `narf.release`: takes a client out of the line. If it was not told anything yet, it is told that.
+    pub(crate) fn release_waiter(&mut self, head: &ErrandHead) {
+        let Some(partition) = self.partition_mut(head.partition) else { return };
+        let place = partition.waiters.by_client.get(&head.who).copied();
+        if let Some(waiter) = place.and_then(|place| partition.remove_waiter(place))
+            && waiter.turn.is_none()
+        {
+            self.fabric.answers.push(waiter.head.dest, GONE);
+        }
+        self.stirred_waiters.push(head.partition);
+        self.fabric.answers.push(head.dest, b"+OK\r\n");
+    }
+
+    /// Serves those who wait for what the requests so far have brought. Not while one of them is under way: what it
+    /// does is done as a whole first.
+    #[inline]
+    pub(crate) fn serve_waiters(&mut self) {
+        if !self.stirred_waiters.is_empty() {
+            self.serve_stirred();
+        }
+    }
+
+    #[cold]
+    fn serve_stirred(&mut self) {
+        // Each round serves someone, who is gone then, or gives someone a turn; so this ends.
+        while !self.stirred_waiters.is_empty() {
+            for id in std::mem::take(&mut self.stirred_waiters) {
+                // A guest is looked at when it is at home again.
+                if self.router.owner(id) != self.id {
+                    continue;
+                }
+                for (db, key) in self.partition_mut(id).map(Partition::take_stirred).unwrap_or_default() {
+                    self.serve_line(id, db, &key);
+                }
+            }
+        }
+    }
+
+    /// Serves the line of one key as far as it reaches.
+    fn serve_line(&mut self, id: PartitionId, db: DbIndex, key: &[u8]) {
+        let (wall, mono) = (self.now.millis(), self.now.mono_millis());
+        let is_spread = self.fabric.is_spread;
+        let Some(partition) = self.partition_mut(id) else { return };
+        let may_serve = partition.group.is_lone() && !is_spread;
+        let line: Vec<Place> = partition.waiters.of_key(db, key).map(|(place, _)| *place).collect();
+        let mut kept = 0;
+        for place in line {
+            let Some(partition) = self.partition_mut(id) else { return };
+            let now = partition.time(wall);
+            let stock = partition.existing(db).and_then(|keyspace| keyspace.stock(key, now));
+            let Some((kind, _)) = stock.filter(|(_, len)| *len > kept) else { return };
+            let Some(waiter) = partition.waiters.line.get_mut(&place).filter(|w| w.kind == kind) else {
+                continue;
+            };
+            if waiter.turn.is_some() {
+                kept += 1;
+            } else if may_serve && kept > 0 {
+                // Whoever has its turn will be done in a moment, and comes first.
+                return;
+            } else if may_serve && waiter.may_serve {
+                self.serve_waiter(id, place);
+            } else {
+                (waiter.turn, kept) = (Some(Millis(mono.0 + TURN_MS)), kept + 1);
+                let dest = waiter.head.dest;
+                self.turns_end = self.turns_end.min(Millis(mono.0 + TURN_MS));
+                self.fabric.answers.push(dest, READY);
+            }
+        }
+    }
+
+    /// Runs a client's request where it waits.
+    fn serve_waiter(&mut self, id: PartitionId, place: Place) {
+        let Some(partition) = self.partition_mut(id) else { return };
+        let Some(waiter) = partition.waiters.line.get(&place) else { return };
+        let (head, request) = (waiter.head, waiter.request.clone());
+        let mut out = Vec::new();
+        let changed = self.run_alone(&head, request.args(), request.raw(), &mut out);
+        if is_nothing(&out) {
+            return;
+        }
+        if let Some(partition) = self.partition_mut(id) {
+            partition.remove_waiter(place);
+        }
+        self.answer_alone(&head, changed, &out);
+    }
+
+    /// Those whose turn is over without a word of them have lost it.
+    pub(crate) fn end_turns(&mut self) {
+        let now = self.now.mono_millis();
+        if now < self.turns_end {
+            return;
+        }
+        self.turns_end = Millis::NEVER;
+        for place in 0..self.places.len() {
+            let Some(partition) = self.places[place].partition.as_deref_mut() else { continue };
+            if partition.waiters.is_empty() {
+                continue;
+            }
+            if partition.forget_waiters(|_, turn| turn.is_some_and(|end| end <= now)) {
+                self.stirred_waiters.push(PartitionId(place as u16));
+            }
+            self.turns_end = self.turns_end.min(partition.next_turn_end());
+        }
+    }
+
+    /// There is no way to a node any more: its clients register again when there is.
+    pub(crate) fn forget_waiters_of(&mut self, node: u64) {
+        let (_, places, _) = split(self);
+        let mut stirred = Vec::new();
+        for partition in places.iter_mut().filter_map(|place| place.partition.as_deref_mut()) {
+            let is_its = |dest, _| matches!(dest, Dest::Node { node: of, .. } if of == node);
+            if !partition.waiters.is_empty() && partition.forget_waiters(is_its) {
+                stirred.push(partition.id());
+            }
+        }
+        self.stirred_waiters.extend(stirred);
+    }
+}

@@ -1,0 +1,301 @@
+//! Clients that wait for something in a list or a sorted set: on one node, whatever worker they are on and wherever
+//! their keys are, and on several.
+
+use crate::cluster_world::World;
+use crate::net::{Net, key_in, on_all, on_all_with, show};
+
+/// The replies of a client once time has passed.
+fn after(net: &mut Net, client: crate::net::ClientId, millis: u64) -> Vec<String> {
+    net.pass(millis);
+    net.settle();
+    net.take(client)
+}
+
+#[test]
+fn who_came_first_is_served_first_and_the_pusher_sees_it_done() {
+    on_all(|net| {
+        let waiting: Vec<_> = (0..6).map(|at| net.connect(at % 3)).collect();
+        let pusher = net.connect(1);
+        for (at, &client) in waiting.iter().enumerate() {
+            net.send(client, &[&format!("BLPOP q{} 0", at % 2)]);
+            net.settle();
+            net.pass(1);
+        }
+        // Both keys, and what is left of them, in one pipeline: the pops come before what follows the push.
+        let lines = ["RPUSH q0 a b", "LLEN q0", "MULTI", "RPUSH q1 c d", "LLEN q1", "EXEC", "LRANGE q1 0 -1"];
+        let replies = net.talk(pusher, &lines);
+        assert_eq!(replies, ["2", "0", "OK", "QUEUED", "QUEUED", "[2 2]", "[]"]);
+        let got: Vec<String> = waiting.iter().flat_map(|&client| net.take(client)).collect();
+        let expect = [r#"["q0" "a"]"#, r#"["q1" "c"]"#, r#"["q0" "b"]"#, r#"["q1" "d"]"#];
+        assert_eq!(got, expect, "the last two go on waiting");
+        assert_eq!(net.talk(pusher, &["RPUSH q0 e", "RPUSH q1 f"]), ["1", "1"]);
+        assert_eq!(net.take(waiting[4]), [r#"["q0" "e"]"#]);
+        assert_eq!(net.take(waiting[5]), [r#"["q1" "f"]"#]);
+    });
+}
+
+#[test]
+fn a_client_that_waits_for_keys_of_several_partitions_gets_one_element() {
+    on_all(|net| {
+        let (client, pusher) = (net.connect(0), net.connect(2));
+        let keys: Vec<String> = (0..8).map(|partition| key_in(partition, "m")).collect();
+        for round in 0..8 {
+            net.send(client, &[&format!("BLPOP {} 0", keys.join(" ")), "PING"]);
+            net.settle();
+            assert!(net.take(client).is_empty(), "replies keep their order");
+            let key = &keys[(round * 3) % 8];
+            net.send(
+                pusher,
+                &[&format!("RPUSH {key} {round} more"), &format!("RPUSH {} other", keys[round])],
+            );
+            net.settle();
+            let got = net.take(client);
+            assert!(
+                got[0].starts_with(&format!("[\"{key}\" \"{round}\"]")) || got[0].contains("other"),
+                "{got:?}"
+            );
+            assert_eq!(got[1..], ["PONG"]);
+            let lens: Vec<String> = keys.iter().map(|key| format!("LLEN {key}")).collect();
+            let lens = net.talk(pusher, &lens.iter().map(String::as_str).collect::<Vec<_>>());
+            let left: u64 = lens[lens.len() - 8..].iter().map(|len| len.parse::<u64>().unwrap()).sum();
+            assert_eq!(left, 2, "one of three was taken");
+            net.talk(pusher, &[&format!("DEL {}", keys.join(" "))]);
+        }
+    });
+}
+
+#[test]
+fn a_move_over_partitions_waits_and_passes_on_what_others_wait_for() {
+    on_all(|net| {
+        let (mover, reader, pusher) = (net.connect(0), net.connect(1), net.connect(2));
+        let (source, destination) = (key_in(0, "s"), key_in(5, "d"));
+        net.send(reader, &[&format!("BRPOP {destination} 0")]);
+        net.settle();
+        net.send(mover, &[&format!("BLMOVE {source} {destination} LEFT RIGHT 0")]);
+        net.settle();
+        assert_eq!(net.ask(pusher, &format!("RPUSH {source} v")), "1");
+        net.settle();
+        assert_eq!(net.take(mover), ["\"v\""]);
+        assert_eq!(net.take(reader), [format!("[\"{destination}\" \"v\"]")]);
+        assert_eq!(net.ask(pusher, &format!("EXISTS {source} {destination}")), "0");
+    });
+}
+
+#[test]
+fn a_wait_ends_in_time_and_by_word_of_others() {
+    on_all(|net| {
+        let (client, other) = (net.connect(0), net.connect(1));
+        let (here, there) = (key_in(1, "k"), key_in(6, "k"));
+        for keys in [here.clone(), format!("{here} {there}")] {
+            net.send(client, &[&format!("BLPOP {keys} 0.25")]);
+            net.settle();
+            assert_eq!(after(net, client, 249), Vec::<String>::new());
+            assert_eq!(after(net, client, 3), ["nil"]);
+            net.send(client, &[&format!("BZPOPMAX {keys} 0")]);
+            assert_eq!(after(net, client, 100_000), Vec::<String>::new());
+            let id = net.id_of(client);
+            assert_eq!(net.ask(other, &format!("CLIENT UNBLOCK {id}")), "1");
+            assert_eq!(after(net, client, 0), ["nil"]);
+            assert_eq!(net.ask(other, &format!("CLIENT UNBLOCK {id}")), "0");
+            net.send(client, &[&format!("BLMPOP 0 {} {keys} LEFT", keys.split(' ').count())]);
+            net.settle();
+            assert_eq!(net.ask(other, &format!("CLIENT UNBLOCK {id} ERROR")), "1");
+            assert_eq!(after(net, client, 0), ["(UNBLOCKED client unblocked via CLIENT UNBLOCK)"]);
+            // Nothing is left of it: the next push is for whoever comes.
+            assert_eq!(net.ask(other, &format!("RPUSH {here} v")), "1");
+            assert_eq!(net.ask(other, &format!("LPOP {here}")), "\"v\"");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_has_gone_takes_nothing() {
+    on_all(|net| {
+        let (gone, next, pusher) = (net.connect(0), net.connect(1), net.connect(2));
+        let (key, other) = (key_in(3, "k"), key_in(4, "k"));
+        net.send(gone, &[&format!("BLPOP {key} {other} 0")]);
+        net.settle();
+        net.pass(1);
+        net.send(next, &[&format!("BLPOP {key} 0")]);
+        net.settle();
+        net.hang_up(gone);
+        net.settle();
+        assert_eq!(net.ask(pusher, &format!("RPUSH {key} v w")), "2");
+        net.settle();
+        assert_eq!(net.take(next), [format!("[\"{key}\" \"v\"]")]);
+        assert_eq!(net.ask(pusher, &format!("LRANGE {key} 0 -1")), "[\"w\"]");
+    });
+}
+
+#[test]
+fn a_transaction_does_not_wait_and_wakes_others_only_when_it_is_whole() {
+    on_all(|net| {
+        let (waiting, client) = (net.connect(0), net.connect(1));
+        net.send(waiting, &["BLPOP q 0"]);
+        net.settle();
+        let lines = ["MULTI", "RPUSH q a", "BLPOP q 0", "BLPOP q 0", "RPUSH q b", "EXEC", "LLEN q"];
+        let replies = net.talk(client, &lines);
+        assert_eq!(replies[5], r#"[1 ["q" "a"] nil 1]"#);
+        net.settle();
+        assert_eq!(net.take(waiting), [r#"["q" "b"]"#]);
+        assert_eq!(net.ask(client, "EXISTS q"), "0");
+    });
+}
+
+#[test]
+fn what_was_taken_for_a_client_is_durable_if_it_asked_for_that() {
+    on_all_with(&[("ack", "durable")], |net| {
+        let (waiting, pusher) = (net.connect(0), net.connect(1));
+        for keys in ["q".to_owned(), format!("{} {} q", key_in(1, "x"), key_in(2, "x"))] {
+            net.send(waiting, &[&format!("BLPOP {keys} 0")]);
+            net.settle();
+            net.send(pusher, &["RPUSH q v"]);
+            net.settle();
+            net.sync();
+            net.settle();
+            assert_eq!(net.take(waiting), [r#"["q" "v"]"#]);
+            net.take(pusher);
+        }
+    });
+}
+
+#[test]
+fn blocked_clients_are_counted_and_shown() {
+    on_all(|net| {
+        let (waiting, other) = (net.connect(0), net.connect(1));
+        net.send(waiting, &["BLPOP q 0"]);
+        net.settle();
+        assert!(net.ask(other, "INFO clients").contains("blocked_clients:1"));
+        let list = net.ask(other, &format!("CLIENT LIST ID {}", net.id_of(waiting)));
+        assert!(list.contains("flags=b") && list.contains("cmd=blpop"), "{list}");
+        net.talk(other, &["RPUSH q v"]);
+        net.settle();
+        assert!(net.ask(other, "INFO clients").contains("blocked_clients:0"));
+    });
+}
+
+// ---- several nodes ------------------------------------------------------------------------------------------------
+
+fn wait_for(world: &mut World, client: usize, millis: u64) -> Option<String> {
+    (0..=millis).find_map(|_| {
+        let answer = world.answers(client).first().map(show);
+        if answer.is_none() {
+            world.pass(1);
+        }
+        answer
+    })
+}
+
+#[test]
+fn any_node_serves_who_waits_on_any_other_in_the_order_they_came() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let waiting: Vec<usize> = (0..6).map(|at| world.connect(at % 3)).collect();
+        for &client in &waiting {
+            world.send(client, "BLPOP q 0");
+            world.pass(20);
+        }
+        let pusher = world.connect(1);
+        for (number, &client) in waiting.iter().enumerate() {
+            assert_eq!(world.ask(pusher, &format!("RPUSH q {number}")), "1");
+            let got = wait_for(&mut world, client, 200);
+            assert_eq!(got, Some(format!("[\"q\" \"{number}\"]")), "seed {seed}");
+        }
+        // Several at once.
+        for &client in &waiting {
+            world.send(client, "BRPOP q 0");
+            world.pass(20);
+        }
+        assert_eq!(world.ask(pusher, "RPUSH q a b c d e f g h"), "8");
+        let mut got: Vec<String> =
+            waiting.iter().map(|&client| wait_for(&mut world, client, 200).unwrap()).collect();
+        got.sort();
+        let expect: Vec<String> = "cdefgh".chars().map(|c| format!("[\"q\" \"{c}\"]")).collect();
+        assert_eq!(got, expect);
+        assert_eq!(world.ask(pusher, "LRANGE q 0 -1"), "[\"a\" \"b\"]");
+    }
+}
+
+#[test]
+fn keys_of_several_partitions_of_a_fabric_are_tried_in_order() {
+    let mut world = World::of(3, 5);
+    let (client, pusher) = (world.connect(0), world.connect(2));
+    let keys: Vec<String> = (0..12).map(|number| format!("key:{number}")).collect();
+    assert_eq!(world.ask(pusher, "RPUSH key:7 a"), "1");
+    assert_eq!(world.ask(pusher, "RPUSH key:3 b"), "1");
+    let line = format!("BLPOP {} 0", keys.join(" "));
+    assert_eq!(world.ask(client, &line), "[\"key:3\" \"b\"]");
+    assert_eq!(world.ask(client, &line), "[\"key:7\" \"a\"]");
+    world.send(client, &line);
+    assert_eq!(wait_for(&mut world, client, 500), None);
+    assert_eq!(world.ask(pusher, "RPUSH key:9 c d"), "2");
+    assert_eq!(wait_for(&mut world, client, 200).as_deref(), Some("[\"key:9\" \"c\"]"));
+    // The line of every key is free again.
+    let next = world.connect(1);
+    world.send(next, "BLPOP key:9 0");
+    assert_eq!(wait_for(&mut world, next, 200).as_deref(), Some("[\"key:9\" \"d\"]"));
+    assert!(world.ask(client, "BLMOVE key:1 key:2 LEFT LEFT 0").contains("CROSSSLOT"));
+    world.send(client, "BLPOP key:1 key:2 key:3 0.2");
+    assert_eq!(wait_for(&mut world, client, 190), None);
+    assert_eq!(wait_for(&mut world, client, 30).as_deref(), Some("nil"));
+}
+
+#[test]
+fn who_waits_is_served_by_the_next_leader() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|&node| world.leads(node, "q")).unwrap();
+        let others: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
+        let clients: Vec<usize> = others.iter().map(|&node| world.connect(node)).collect();
+        for &client in &clients {
+            world.send(client, "BLPOP q other 0");
+            world.pass(20);
+        }
+        world.kill(leader);
+        world.pass(3000);
+        for &client in &clients {
+            assert!(world.answers(client).is_empty(), "seed {seed}: it is as if nothing had happened");
+        }
+        let pusher = world.connect(others[0]);
+        assert_eq!(world.ask(pusher, "RPUSH q a"), "1");
+        assert_eq!(wait_for(&mut world, clients[0], 500).as_deref(), Some("[\"q\" \"a\"]"), "seed {seed}");
+        assert_eq!(world.ask(pusher, "RPUSH other b"), "1");
+        assert_eq!(
+            wait_for(&mut world, clients[1], 500).as_deref(),
+            Some("[\"other\" \"b\"]"),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_client_whose_node_is_lost_holds_up_nobody() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|&node| world.leads(node, "q")).unwrap();
+        let others: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
+        let lost = world.connect(others[0]);
+        world.send(lost, "BLPOP q 0");
+        world.pass(50);
+        let next = world.connect(leader);
+        world.send(next, "BLPOP q 0");
+        world.pass(50);
+        world.kill(others[0]);
+        let pusher = world.connect(others[1]);
+        assert_eq!(world.ask(pusher, "RPUSH q a"), "1");
+        let got = wait_for(&mut world, next, 2000);
+        assert_eq!(got.as_deref(), Some("[\"q\" \"a\"]"), "seed {seed}");
+    }
+}
+
+#[test]
+fn without_a_majority_who_waits_is_told_so() {
+    let mut world = World::of(3, 2);
+    let client = world.connect(0);
+    world.send(client, "BLPOP q 0");
+    world.pass(50);
+    world.kill(1);
+    world.kill(2);
+    let answer = wait_for(&mut world, client, 12_000).unwrap();
+    assert!(answer.contains("CLUSTERDOWN"), "{answer}");
+}
