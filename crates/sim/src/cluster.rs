@@ -13,6 +13,7 @@ mod judge;
 mod machine;
 mod mix;
 mod plan;
+mod queue;
 mod trouble;
 mod wires;
 

@@ -192,7 +192,7 @@ impl World {
 
 fn compare_waiting(workers: usize) {
     let seed = env_number("NARF_TEST_SEED", workers as u64);
-    let steps: usize = env_number("NARF_TEST_COMMANDS", 50_000) / 25;
+    let steps: usize = env_number("NARF_TEST_COMMANDS", 25_000) / 25;
     let reference = Server::start(Options::new().kind(Kind::Redis));
     let subject = Server::start(Options::new().workers(workers));
     let mut world = World {

@@ -8,12 +8,14 @@ use resp::Value;
 use crate::cluster::client::Client;
 use crate::cluster::history::{Act, Counter, Journal, Loss, Register, Told};
 use crate::cluster::mix;
+use crate::cluster::queue::Queue;
 use crate::trace::tell;
 
 const REGISTERS: u64 = 4;
 const JOURNALS: u64 = 3;
 const COUNTERS: u64 = 2;
 const TWINS: u64 = 2;
+const QUEUES: u64 = 3;
 /// Keys that only make the log grow.
 const FILLERS: u64 = 20;
 
@@ -31,6 +33,10 @@ pub(crate) enum Op {
     WriteTwins(u64, u64),
     ReadTwins(u64),
     Fill(u64, u64),
+    Push(u64, u64),
+    /// Waits for something in one of the queues, or in any of them; so many milliseconds.
+    Take(Option<u64>, u64),
+    ReadQueue(u64),
     /// A command on one of the collections, see [`mix`]: nothing is asked of its answer, but of replicas to be the same.
     Mix(u64),
 }
@@ -52,7 +58,7 @@ impl Op {
         }
         let token = client.token();
         let random = client.random();
-        let (draw, key) = (random.below(28), random.next_u64());
+        let (draw, key) = (random.below(32), random.next_u64());
         match draw {
             0..=3 => Op::Read(key % REGISTERS),
             4..=6 => Op::Write(key % REGISTERS, token),
@@ -64,6 +70,11 @@ impl Op {
             16 => Op::WriteTwins(key % TWINS, token),
             17 => Op::ReadTwins(key % TWINS),
             18 | 19 => Op::Fill(key % FILLERS, token),
+            20 | 21 => Op::Push(key % QUEUES, token),
+            22 | 23 => {
+                let one = (random.below(3) > 0).then_some(key % QUEUES);
+                Op::Take(one, 1 + random.below(1500))
+            }
             _ => Op::Mix(key),
         }
     }
@@ -72,7 +83,8 @@ impl Op {
     pub(crate) fn all_reads() -> Vec<Op> {
         let registers = (0..REGISTERS).map(Op::Read);
         let others = (0..JOURNALS).map(Op::ReadJournal).chain((0..TWINS).map(Op::ReadTwins));
-        registers.chain(others).chain((0..COUNTERS).map(Op::ReadCount)).collect()
+        let more = (0..COUNTERS).map(Op::ReadCount).chain((0..QUEUES).map(Op::ReadQueue));
+        registers.chain(others).chain(more).collect()
     }
 
     /// The requests of the act, the last of which has its answer.
@@ -94,12 +106,19 @@ impl Op {
                 .collect(),
             Op::ReadTwins(key) => one(format!("MGET {{t{key}}}a {{t{key}}}b")),
             Op::Fill(key, value) => one(format!("SET f{key} {value:0>200}")),
+            Op::Push(key, value) => one(format!("RPUSH q{key} {value}")),
+            Op::Take(key, millis) => {
+                let keys = key.map_or_else(|| "q2 q0 q1".to_owned(), |key| format!("q{key}"));
+                one(format!("BLPOP {keys} {}", millis as f64 / 1000.0))
+            }
+            Op::ReadQueue(key) => one(format!("LRANGE q{key} 0 -1")),
             Op::Mix(draw) => one(mix::line(draw)),
         }
     }
 
     fn is_write(self) -> bool {
-        !matches!(self, Op::Read(_) | Op::ReadJournal(_) | Op::ReadCount(_) | Op::ReadTwins(_))
+        use Op as O;
+        !matches!(self, O::Read(_) | O::ReadJournal(_) | O::ReadCount(_) | O::ReadTwins(_) | O::ReadQueue(_))
     }
 }
 
@@ -112,6 +131,7 @@ pub(crate) struct Judge {
     registers: [Register; REGISTERS as usize],
     journals: [Journal; JOURNALS as usize],
     counters: [Counter; COUNTERS as usize],
+    queues: [Queue; QUEUES as usize],
     /// Whether some disk was ever short of room, so that writes may be refused for it.
     pub(crate) may_be_full: bool,
     /// From now on every act must take place.
@@ -128,6 +148,7 @@ impl Judge {
         self.registers.iter_mut().for_each(|register| register.lose(loss));
         self.journals.iter_mut().for_each(|journal| journal.lose(loss));
         self.counters.iter_mut().for_each(|counter| counter.lose(loss));
+        self.queues.iter_mut().for_each(Queue::lose);
     }
 
     pub(crate) fn ask(&mut self, op: Op, is_durable: bool) -> Asked {
@@ -135,6 +156,7 @@ impl Judge {
         match op {
             Op::Append(key, word) => self.journals[key as usize].asked(word),
             Op::Count(key) => self.counters[key as usize].asked(),
+            Op::Push(key, value) => self.queues[key as usize].asked(value),
             _ => {}
         }
         Asked { op, at: self.events, is_durable: is_durable && op.is_write() }
@@ -147,6 +169,9 @@ impl Judge {
                 self.registers[key as usize].unknown(asked.at, value);
             }
             Op::Count(key) => self.counters[key as usize].unknown(),
+            Op::Take(Some(key), _) => self.queues[key as usize].lost_take(),
+            // Whichever it was.
+            Op::Take(None, _) => self.queues.iter_mut().for_each(Queue::lost_take),
             _ => {}
         }
     }
@@ -155,6 +180,7 @@ impl Judge {
         match asked.op {
             Op::Append(key, word) => self.journals[key as usize].refused(word),
             Op::Count(key) => self.counters[key as usize].refused(),
+            Op::Push(key, value) => self.queues[key as usize].refused(value),
             // A register's write that did not take place is no part of its history: if it is seen, nothing explains it.
             _ => {}
         }
@@ -203,9 +229,32 @@ impl Judge {
                 Value::Array(both) if both.len() == 2 && both[0] == both[1] => {}
                 _ => return Err(format!("twins {{t{key}}}: {}", tell(value))),
             },
+            Op::Push(key, value) => self.queues[key as usize].kept(value),
+            Op::Take(..) => self.took(value).ok_or_else(unfit)??,
+            Op::ReadQueue(key) => {
+                let values = numbers_of(value).ok_or_else(unfit)?;
+                if self.is_strict {
+                    let held = self.queues[key as usize].holds(&values);
+                    held.map_err(|error| format!("queue q{key}: {error}"))?;
+                }
+            }
             Op::WriteTwins(..) | Op::Fill(..) | Op::Mix(_) => {}
         }
         Ok(())
+    }
+
+    /// The answer to one that waited: nothing, or a queue and what it took from there.
+    fn took(&mut self, value: &Value) -> Option<Result<(), String>> {
+        let parts = match value {
+            Value::Null => return Some(Ok(())),
+            Value::Array(parts) => parts,
+            _ => return None,
+        };
+        let [key, taken] = parts.as_slice() else { return None };
+        let number: usize = key.as_text()?.strip_prefix('q')?.parse().ok()?;
+        let taken = taken.as_text()?.parse().ok()?;
+        let took = self.queues.get_mut(number)?.took(taken);
+        Some(took.map_err(|error| format!("queue q{number}: {error}")))
     }
 
     fn failed(&mut self, asked: Asked, text: &str) -> Result<(), String> {
@@ -232,5 +281,12 @@ impl Judge {
             register.check().map_err(|error| format!("linearizability: register r{key}: {error}"))?;
         }
         Ok(())
+    }
+}
+
+fn numbers_of(value: &Value) -> Option<Vec<u64>> {
+    match value {
+        Value::Array(items) => items.iter().map(|item| item.as_text()?.parse().ok()).collect(),
+        _ => None,
     }
 }
