@@ -115,6 +115,42 @@ def test_lists():
     assert r.ltrim("l", 10, -11) is True and r.llen("l") == 980 and r.lrem("l", 0, "500") == 1
 
 
+def test_waiting_for_lists_and_sorted_sets():
+    r = connect(decode_responses=True)
+    assert r.blpop("never", timeout=0.05) is None
+    assert r.blmove("never", "other", timeout=0.05) is None
+    got = {}
+
+    def take(name, call):
+        got[name] = call(connect(decode_responses=True))
+
+    calls = {
+        "list": lambda c: c.blpop(["wait:a", "wait:b"], timeout=20),
+        "move": lambda c: c.blmove("{wait}from", "{wait}to", timeout=20),
+        "several": lambda c: c.blmpop(20, 2, "wait:c", "wait:d", direction="LEFT", count=2),
+        "least": lambda c: c.bzpopmin("wait:z", timeout=20),
+        "most": lambda c: c.bzmpop(20, 1, ["wait:y"], max=True, count=2),
+    }
+    threads = [threading.Thread(target=take, args=call) for call in calls.items()]
+    for thread in threads:
+        thread.start()
+    while r.info("clients")["blocked_clients"] < len(threads):
+        pass
+    r.rpush("wait:b", "x")
+    r.rpush("{wait}from", "v")
+    r.rpush("wait:d", 1, 2, 3)
+    r.zadd("wait:z", {"m": 1.5})
+    r.zadd("wait:y", {"a": 1, "b": 2, "c": 3})
+    for thread in threads:
+        thread.join()
+    assert got["list"] == ("wait:b", "x") or got["list"] == ["wait:b", "x"]
+    assert got["move"] == "v" and r.lrange("{wait}to", 0, -1) == ["v"]
+    assert got["several"] == ["wait:d", ["1", "2"]]
+    assert list(got["least"]) == ["wait:z", "m", 1.5]
+    assert got["most"][0] == "wait:y" and len(got["most"][1]) == 2
+    assert r.zrange("wait:y", 0, -1) == ["a"]
+
+
 def test_sorted_sets():
     for protocol in (2, 3):
         r = connect(protocol=protocol, decode_responses=True)
