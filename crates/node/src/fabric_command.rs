@@ -8,6 +8,7 @@ use resp::Reply;
 use crate::cluster_view::ALONE;
 use crate::errand::Dest;
 use crate::gather::{Answer, Question};
+use crate::host::Invitation;
 use crate::message::{Message, Wish};
 use crate::meta::Asker;
 use crate::session::{Session, Stall};
@@ -82,10 +83,12 @@ impl Worker {
                         .ok_or_else(|| format!("ERR a token is good for 1 to {} seconds", TOKEN_SECONDS.1))?,
                     _ => return Err("ERR wrong number of arguments for 'fabric|invite' command".to_owned()),
                 };
-                let (secret, fingerprint) = self.host.invitation().ok_or_else(|| ALONE.to_owned())?;
-                let members = meta.live_members().filter(|member| !member.peer_address.is_empty());
+                let Invitation { secret, fingerprint, address } =
+                    self.host.invitation().ok_or_else(|| ALONE.to_owned())?;
+                let others = meta.live_members().map(|member| member.peer_address.clone());
+                let others = others.filter(|other| !other.is_empty() && *other != address);
                 let addresses =
-                    members.map(|member| member.peer_address.clone()).take(TOKEN_ADDRESSES_MAX).collect();
+                    std::iter::once(address.clone()).chain(others).take(TOKEN_ADDRESSES_MAX).collect();
                 let token =
                     JoinToken::new(fingerprint, secret, addresses).map_err(|error| format!("ERR {error}"))?;
                 reply.bulk(token.text().as_bytes());

@@ -45,6 +45,16 @@ pub struct Facts {
     pub system_memory: u64,
 }
 
+/// What an invitation to the cluster is made of.
+pub struct Invitation {
+    /// Nobody can guess it.
+    pub secret: cluster::Secret,
+    /// By what a newcomer knows the cluster.
+    pub fingerprint: cluster::Fingerprint,
+    /// Where this node is for other nodes: the fabric may not have noted it yet.
+    pub address: String,
+}
+
 /// The surroundings of one worker.
 pub trait Host: Send {
     /// Facts of this moment. May be slow: it reads files.
@@ -62,9 +72,8 @@ pub trait Host: Send {
         let _ = bytes;
         false
     }
-    /// What an invitation to the cluster is made of: a secret that nobody can guess, and by what a newcomer knows the
-    /// cluster. None for a node that is on its own.
-    fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
+    /// What an invitation to the cluster is made of. None for a node that is on its own.
+    fn invitation(&self) -> Option<Invitation> {
         None
     }
     /// How long a client from there must wait until it may try a password, for the wrong ones it gave; so many a

@@ -87,7 +87,7 @@ mod window;
 mod wire;
 mod worker;
 
-pub use host::{Facts, Host};
+pub use host::{Facts, Host, Invitation};
 pub use message::Message;
 pub use outbox::{CheckpointDone, CheckpointWrite, Control, Outbox};
 pub use partition::{Partition, ReplayError};

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use node::settings::Settings;
-use node::{Facts, Host, Peer};
+use node::{Facts, Host, Invitation, Peer};
 use resp::Foreign;
 
 use crate::config;
@@ -70,9 +70,13 @@ impl Host for ThisHost {
         log.headroom() >= needed || log.reserve(needed).is_ok()
     }
 
-    fn invitation(&self) -> Option<(cluster::Secret, cluster::Fingerprint)> {
+    fn invitation(&self) -> Option<Invitation> {
         let fabric = self.0.fabric.as_ref()?;
-        Some((cluster::Secret::new(random().ok()?), fabric.trust.fingerprint()))
+        Some(Invitation {
+            secret: cluster::Secret::new(random().ok()?),
+            fingerprint: fabric.trust.fingerprint(),
+            address: fabric.reach.peer_address.clone(),
+        })
     }
 
     fn password_wait(&self, source: IpAddr, free: u32) -> Duration {

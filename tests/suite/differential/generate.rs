@@ -115,6 +115,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|map", "only Narf has it: suite/cluster.rs"),
     ("fabric|members", "only Narf has it: suite/cluster.rs"),
     ("fabric|owner", "only Narf has it: suite/cluster.rs"),
+    ("fabric|rebalance", "only Narf has it: crates/node/tests/node/membership.rs"),
     ("fabric|remove", "only Narf has it: suite/cluster.rs"),
     ("fabric|replicas", "only Narf has it: suite/cluster.rs"),
     ("fabric|status", "only Narf has it: suite/cluster.rs"),
