@@ -29,6 +29,7 @@ mod hyperloglogs;
 mod introspection;
 mod lifecycle;
 mod lists;
+mod memory;
 mod nodes;
 mod protocol;
 mod pubsub;

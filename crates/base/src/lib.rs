@@ -3,6 +3,7 @@
 //! Knows nothing of commands, sockets or disks, and draws on nothing outside its arguments: no clock, no
 //! entropy. Everything here is small, `Copy` where it can be, and checked once when it is made.
 
+mod allocation;
 mod args;
 mod collections;
 mod cursor;
@@ -14,6 +15,7 @@ pub mod plant;
 mod random;
 mod time;
 
+pub use allocation::allocated;
 pub use args::{Args, Request, Span};
 pub use collections::{HashMap, HashSet};
 pub use cursor::{Cursor, Short};

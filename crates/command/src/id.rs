@@ -58,7 +58,7 @@ commands! {
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Sort SortRo Touch Ttl Type Unlink MemoryUsage DebugObject
         DebugDigestValue
         // Written by nodes into the log, never taken from clients.
-        NarfExpire NarfPut NarfFlush NarfPfAdd NarfPfMerge
+        NarfEvict NarfExpire NarfPut NarfFlush NarfPfAdd NarfPfMerge
     }
 }
 

@@ -3,7 +3,9 @@
 //! Invariant: a key is in `keys` while its count of waiters is above zero; `changed` is without repetition. What a key
 //! holds is not known here: whoever takes the changed ones looks.
 
-use base::HashMap;
+use base::{HashMap, Millis};
+
+use crate::{Keyspace, Kind};
 
 /// A key that is waited for.
 #[derive(Debug, Default)]
@@ -67,6 +69,41 @@ impl AwaitedKeys {
             }
         }
         changed
+    }
+}
+
+impl Keyspace {
+    /// From now on changes of a key are noted for [`Keyspace::take_changed_awaited`]; pair with [`Keyspace::unawait_key`].
+    pub fn await_key(&mut self, key: &[u8]) {
+        self.book.awaited.add(key);
+    }
+
+    /// One who waited for a key does so no longer.
+    pub fn unawait_key(&mut self, key: &[u8]) {
+        self.book.awaited.remove(key);
+    }
+
+    /// Notes an awaited key as if it had changed: someone is to look at it.
+    pub fn look_at_awaited(&mut self, key: &[u8]) {
+        self.book.awaited.changed(key);
+    }
+
+    /// Whether awaited keys were changed.
+    #[inline]
+    pub fn has_changed_awaited(&self) -> bool {
+        self.book.awaited.has_changed()
+    }
+
+    /// The awaited keys that were changed since this was last asked, in the order of their changes.
+    pub fn take_changed_awaited(&mut self) -> Vec<Box<[u8]>> {
+        self.book.awaited.take_changed()
+    }
+
+    /// What a key holds that is not past its deadline, and how much of it, if it is a list or a sorted set.
+    pub fn stock(&self, key: &[u8], now: Millis) -> Option<(Kind, usize)> {
+        let value = self.view(key, now)?.value();
+        let len = value.list().map(|list| list.len()).or_else(|| value.zset().map(|zset| zset.len()));
+        Some((value.kind(), len.unwrap_or(0)))
     }
 }
 

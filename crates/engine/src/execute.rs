@@ -21,7 +21,7 @@ use crate::family::hash::{
 };
 use crate::family::hash_expire::{HExpire, HGetDel, HGetEx, HPersist, HSetEx, HTtl};
 use crate::family::hyperloglog::{PfAdd, PfCount, PfDebug, PfMerge};
-use crate::family::internal::{NarfExpire, NarfFlush, NarfPut};
+use crate::family::internal::{NarfEvict, NarfExpire, NarfFlush, NarfPut};
 use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
 use crate::family::list_move::{LMPop, LMove};
 use crate::family::object::{Fact, MemoryUsage, Object};
@@ -239,6 +239,7 @@ macro_rules! with_operation {
             DataCommand::DebugObject => run!(DebugObject::parse(args)),
             DataCommand::DebugDigestValue => run!(DebugDigestValue::parse(args)),
 
+            DataCommand::NarfEvict => run!(NarfEvict::parse(args)),
             DataCommand::NarfExpire => run!(NarfExpire::parse(args)),
             DataCommand::NarfPut => run!(NarfPut::parse(args)),
             DataCommand::NarfFlush => run!(NarfFlush::parse(args)),

@@ -13,7 +13,16 @@ use crate::walk::BIG_HASH;
 #[derive(Default)]
 pub(crate) struct Grave {
     segments: Vec<Segment>,
-    remains: Vec<Remains>,
+    remains: Vec<Buried>,
+    /// Heap bytes of all of it, about.
+    bytes: usize,
+}
+
+/// What a big value leaves, and how much of it.
+struct Buried {
+    remains: Remains,
+    elements: usize,
+    bytes: usize,
 }
 
 /// What a big value leaves.
@@ -48,51 +57,98 @@ impl Remains {
     }
 }
 
+impl Buried {
+    /// So many elements were freed; their share of the bytes.
+    fn note_freed(&mut self, elements: usize) -> usize {
+        let share = match self.remains.is_empty() {
+            true => self.bytes,
+            false => self.bytes / self.elements.max(1) * elements.min(self.elements),
+        };
+        self.elements = self.elements.saturating_sub(elements);
+        self.bytes = self.bytes.saturating_sub(share);
+        share
+    }
+}
+
 impl Grave {
     pub(crate) fn is_empty(&self) -> bool {
         self.segments.is_empty() && self.remains.is_empty()
     }
 
-    pub(crate) fn bury_table(&mut self, table: Table) {
-        self.segments.extend(table.into_segments());
+    /// Heap bytes of what is not freed yet, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Frees a table later, in slices; its entries take `entry_bytes`.
+    pub(crate) fn bury_table(&mut self, table: Table, entry_bytes: usize) {
+        let segments = table.into_segments();
+        self.bytes += entry_bytes + segments.iter().map(Segment::slot_bytes).sum::<usize>();
+        self.segments.extend(segments);
     }
 
     /// Frees an entry: a big collection later, in slices; anything else now.
     pub(crate) fn bury(&mut self, entry: Entry) {
+        let bytes = entry.memory();
         if entry.boxed::<Set>().is_some_and(|set| set.tree.len() > BIG_HASH) {
-            let set = entry.into_boxed::<Set>();
-            self.remains.extend(set.map(|set| Remains::Set(set.tree.into_rubble())));
+            if let Some(set) = entry.into_boxed::<Set>() {
+                let elements = set.tree.len();
+                self.bury_remains(Remains::Set(set.tree.into_rubble()), elements, bytes);
+            }
         } else if entry.boxed::<ZSet>().is_some_and(|zset| zset.len() > BIG_HASH) {
             if let Some(zset) = entry.into_boxed::<ZSet>() {
-                self.remains.push(Remains::Scores(zset.by_score.into_rubble()));
-                self.remains.push(Remains::Members(zset.by_member.into_rubble()));
+                let elements = zset.len();
+                self.bury_remains(Remains::Scores(zset.by_score.into_rubble()), elements, bytes / 2);
+                self.bury_remains(Remains::Members(zset.by_member.into_rubble()), elements, bytes / 2);
             }
         } else if entry.form() == Form::List {
-            let list = entry.into_boxed::<List>();
-            self.remains.extend(list.map(|list| Remains::List(list.into_chunks())));
+            if let Some(list) = entry.into_boxed::<List>() {
+                let elements = list.len();
+                self.bury_remains(Remains::List(list.into_chunks()), elements, bytes);
+            }
         } else if entry.big_hash().is_some_and(|hash| hash.table.len() > BIG_HASH)
             && let Some(hash) = entry.into_boxed::<Hash>()
         {
+            let bytes = hash.field_bytes();
             let Hash { table, lapses, .. } = *hash;
-            self.remains.extend(lapses.map(Remains::Lapses));
-            self.bury_table(table);
+            if let Some(lapses) = lapses {
+                let (elements, bytes) = (lapses.len(), lapses.memory());
+                self.bury_remains(Remains::Lapses(lapses), elements, bytes);
+            }
+            self.bury_table(table, bytes);
         }
+    }
+
+    fn bury_remains(&mut self, remains: Remains, elements: usize, bytes: usize) {
+        self.bytes += bytes;
+        self.remains.push(Buried { remains, elements, bytes });
     }
 
     /// Frees about `budget` entries; whether all are freed.
     pub(crate) fn reclaim(&mut self, budget: usize) -> bool {
         let mut freed = 0;
         while freed < budget {
-            if let Some(remains) = self.remains.last_mut() {
-                freed += remains.free(budget - freed);
-                if remains.is_empty() {
+            if let Some(buried) = self.remains.last_mut() {
+                let elements = buried.remains.free(budget - freed);
+                freed += elements;
+                let bytes = buried.note_freed(elements);
+                self.bytes = self.bytes.saturating_sub(bytes);
+                if buried.remains.is_empty() {
                     self.remains.pop();
                 }
                 continue;
             }
-            let Some(segment) = self.segments.pop() else { return true };
+            let Some(segment) = self.segments.pop() else { break };
             freed += segment.len() + 1;
-            segment.into_entries().for_each(|entry| self.bury(entry));
+            self.bytes = self.bytes.saturating_sub(segment.slot_bytes());
+            for entry in segment.into_entries() {
+                self.bytes = self.bytes.saturating_sub(entry.memory());
+                self.bury(entry);
+            }
+        }
+        if self.is_empty() {
+            // Sizes may have been estimates.
+            self.bytes = 0;
         }
         self.is_empty()
     }

@@ -7,14 +7,14 @@
 use base::{KeyHasher, Millis, Random};
 
 use crate::awaited::AwaitedKeys;
-use crate::clock::{self, Access};
+use crate::clock::{Access, Clocks};
 use crate::digest::Digester;
 use crate::edit::EntryMut;
 use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
-use crate::value::{Hash, Kind, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
+use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
@@ -40,7 +40,7 @@ const STALE_MAX: usize = 1024;
 
 /// One database's part in one partition.
 pub struct Keyspace {
-    table: Table,
+    pub(crate) table: Table,
     pub(crate) book: Book,
 }
 
@@ -48,6 +48,10 @@ pub struct Keyspace {
 pub(crate) struct Book {
     pub(crate) hasher: KeyHasher,
     pub(crate) limits: Limits,
+    /// What access clocks note.
+    pub(crate) clocks: Clocks,
+    /// Where the sampling for eviction has come to, as a cursor of a scan.
+    pub(crate) hand: u64,
     /// Heap bytes of the entries.
     pub(crate) memory: usize,
     /// Keys with a deadline.
@@ -61,7 +65,7 @@ pub(crate) struct Book {
     old_wheel: Option<Wheel>,
     changes: u64,
     watches: Watches,
-    awaited: AwaitedKeys,
+    pub(crate) awaited: AwaitedKeys,
     touched: Option<Vec<Box<[u8]>>>,
     lapsed: Vec<Box<[u8]>>,
     walk: Option<Box<Walk>>,
@@ -196,6 +200,8 @@ impl Keyspace {
         let book = Book {
             hasher,
             limits: Limits::REDIS,
+            clocks: Clocks::Time,
+            hand: 0,
             memory: 0,
             deadlines: 0,
             volatile: 0,
@@ -244,6 +250,16 @@ impl Keyspace {
         self.book.changes
     }
 
+    /// Says what access clocks note from now on. What they have noted is not converted: it takes some time to adjust.
+    pub fn set_clocks(&mut self, clocks: Clocks) {
+        self.book.clocks = clocks;
+    }
+
+    /// What access clocks note.
+    pub fn clocks(&self) -> Clocks {
+        self.book.clocks
+    }
+
     /// Sets when small forms give way to tables; what is there stays as it is until it changes.
     pub fn set_limits(&mut self, limits: Limits) {
         self.book.limits = limits;
@@ -275,7 +291,7 @@ impl Keyspace {
             return None;
         }
         self.book.lookups.hits += 1;
-        clock::touch(entry, access, now, &mut self.book.draws);
+        self.book.clocks.touch(entry, access, now, &mut self.book.draws);
         Some(entry)
     }
 
@@ -308,7 +324,7 @@ impl Keyspace {
             self.book.seen_lapsed(key);
             return None;
         }
-        clock::touch(entry, access, now, &mut self.book.draws);
+        self.book.clocks.touch(entry, access, now, &mut self.book.draws);
         Some(EntryMut::new(entry, &mut self.book, hash))
     }
 
@@ -333,7 +349,7 @@ impl Keyspace {
                 NewDeadline::Keep if entry.is_lapsed(now) => NewDeadline::Clear,
                 other => other,
             };
-            clock::touch(entry, access, now, &mut self.book.draws);
+            self.book.clocks.touch(entry, access, now, &mut self.book.draws);
             EntryMut::new(entry, &mut self.book, hash).set(value, deadline);
             return;
         }
@@ -343,7 +359,7 @@ impl Keyspace {
         };
         let mut entry = Entry::build(key, deadline, body_of(value));
         entry.set_raw(matches!(value, NewValue::Raw(_)));
-        entry.set_clock(clock::fresh(access, now));
+        entry.set_clock(self.book.clocks.fresh(now));
         self.add(hash, entry);
         self.book.changed(key);
     }
@@ -444,7 +460,7 @@ impl Keyspace {
         }
     }
 
-    fn delete(&mut self, key: &[u8]) -> bool {
+    pub(crate) fn delete(&mut self, key: &[u8]) -> bool {
         let Some(entry) = self.pull(self.book.hasher.hash(key), key) else { return false };
         self.book.retire(entry);
         true
@@ -489,11 +505,11 @@ impl Keyspace {
         let hasher = self.book.hasher;
         let full = std::mem::take(&mut self.table);
         let table = match &mut self.book.walk {
-            Some(walk) => walk.retire_table(full, |key| hasher.hash(key)),
+            Some(walk) => walk.retire_table(full, self.book.memory, |key| hasher.hash(key)),
             None => Some(full),
         };
         if let Some(table) = table {
-            self.book.grave.bury_table(table);
+            self.book.grave.bury_table(table, self.book.memory);
         }
         self.book.changes += 1;
         self.book.memory = 0;
@@ -510,6 +526,12 @@ impl Keyspace {
             // If one is being freed already it goes at once: rare, and its rest is small by now.
             self.book.old_wheel = Some(old);
         }
+    }
+
+    /// Heap bytes of what is no longer here and not freed yet: big values and cleared tables that are freed in slices, and
+    /// what a walk keeps of the keyspace as it was. About.
+    pub fn condemned(&self) -> usize {
+        self.book.grave.bytes() + self.book.walk.as_ref().map_or(0, |walk| walk.held_bytes())
     }
 
     /// Frees memory of cleared tables and removed big values, about `budget` entries of it, and goes on giving up
@@ -641,39 +663,6 @@ impl Keyspace {
     /// Whether a key has lapsed, or a field of it.
     fn has_lapsed_in(&self, key: &[u8], now: Millis) -> bool {
         self.peek(key).is_some_and(|entry| entry.is_lapsed(now) || entry.has_lapsed_fields(now))
-    }
-
-    /// From now on changes of a key are noted for [`Keyspace::take_changed_awaited`]; pair with [`Keyspace::unawait_key`].
-    pub fn await_key(&mut self, key: &[u8]) {
-        self.book.awaited.add(key);
-    }
-
-    /// One who waited for a key does so no longer.
-    pub fn unawait_key(&mut self, key: &[u8]) {
-        self.book.awaited.remove(key);
-    }
-
-    /// Notes an awaited key as if it had changed: someone is to look at it.
-    pub fn look_at_awaited(&mut self, key: &[u8]) {
-        self.book.awaited.changed(key);
-    }
-
-    /// Whether awaited keys were changed.
-    #[inline]
-    pub fn has_changed_awaited(&self) -> bool {
-        self.book.awaited.has_changed()
-    }
-
-    /// The awaited keys that were changed since this was last asked, in the order of their changes.
-    pub fn take_changed_awaited(&mut self) -> Vec<Box<[u8]>> {
-        self.book.awaited.take_changed()
-    }
-
-    /// What a key holds that is not past its deadline, and how much of it, if it is a list or a sorted set.
-    pub fn stock(&self, key: &[u8], now: Millis) -> Option<(Kind, usize)> {
-        let value = self.view(key, now)?.value();
-        let len = value.list().map(|list| list.len()).or_else(|| value.zset().map(|zset| zset.len()));
-        Some((value.kind(), len.unwrap_or(0)))
     }
 
     /// Switches the collecting of touched keys on or off; off forgets what was collected.

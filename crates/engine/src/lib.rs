@@ -26,6 +26,7 @@
 //! | `hyperloglog` | strings that count different elements |
 //! | `expire`, `watch`, `awaited`, `clock` | deadlines, watched and awaited keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `evict` | which keys go first when memory runs short |
 //! | `rdb` | values in Redis's own form |
 //! | `grave` | memory of what was deleted, given back in slices |
 //! | `store` | what one command sees |
@@ -39,6 +40,7 @@ mod digest;
 mod double;
 mod edit;
 mod error;
+mod evict;
 mod execute;
 mod expire;
 mod extended;
@@ -48,7 +50,6 @@ pub mod glob;
 mod grave;
 mod hyperloglog;
 mod keyspace;
-mod memory;
 pub mod rdb;
 mod record;
 mod redis_digest;
@@ -59,9 +60,10 @@ mod value;
 mod walk;
 mod watch;
 
-pub use clock::Access;
+pub use clock::{Access, Clocks, UseCounting};
 pub use edit::EntryMut;
 pub use error::RequestError;
+pub use evict::{Candidate, Pool, Ranking};
 pub use execute::{check, execute};
 pub use family::blocking::Patience;
 pub use family::hyperloglog::SPARSE_MAX;

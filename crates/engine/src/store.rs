@@ -5,7 +5,7 @@
 
 use base::{DbIndex, Millis};
 
-use crate::clock::{self, Access, Used};
+use crate::clock::{Access, Clocks, Used};
 use crate::edit::EntryMut;
 use crate::error::RequestError;
 use crate::keyspace::Keyspace;
@@ -98,7 +98,7 @@ impl<'a> Store<'a> {
             now,
             seed,
             db,
-            access: Access::Recent,
+            access: Access::Noted,
             notes_counts: false,
             hashed: Hashed::NONE,
             keyspaces: Keyspaces::One(keyspace),
@@ -111,7 +111,7 @@ impl<'a> Store<'a> {
             now,
             seed,
             db,
-            access: Access::Recent,
+            access: Access::Noted,
             notes_counts: false,
             hashed: Hashed::NONE,
             keyspaces: Keyspaces::Many(set),
@@ -139,6 +139,15 @@ impl<'a> Store<'a> {
         let (now, access, hashed) = (self.now, self.access, self.hashed);
         let keyspace = self.keyspace(key)?;
         keyspace.find_as(hashed.of(key, keyspace), key, now, access)
+    }
+
+    /// The same, noting the use whatever the client asked for: `TOUCH`.
+    pub fn touch(&mut self, key: &[u8]) -> bool {
+        let now = self.now;
+        let hashed = self.hashed;
+        self.keyspace(key).is_some_and(|keyspace| {
+            keyspace.find_as(hashed.of(key, keyspace), key, now, Access::Noted).is_some()
+        })
     }
 
     /// The live entry of a key without noting the use: `OBJECT`, `TYPE`, `TTL`, `DEBUG`.
@@ -186,8 +195,10 @@ impl<'a> Store<'a> {
         value: NewValue<'_>,
         deadline: Option<Millis>,
     ) -> Option<EntryMut<'_>> {
-        let clock = clock::fresh(self.access, self.now);
-        let entry = self.keyspace(key)?.insert(key, value, deadline);
+        let now = self.now;
+        let keyspace = self.keyspace(key)?;
+        let clock = keyspace.clocks().fresh(now);
+        let entry = keyspace.insert(key, value, deadline);
         entry.entry.set_clock(clock);
         Some(entry)
     }
@@ -222,6 +233,17 @@ impl<'a> Store<'a> {
         self.keyspace(key).is_some_and(|keyspace| keyspace.expire(key, now))
     }
 
+    /// Deletes a key, whether its deadline has come or not; whether there was one. For `narf.evict`.
+    pub fn evict(&mut self, key: &[u8]) -> bool {
+        let now = self.now;
+        self.keyspace(key).is_some_and(|keyspace| keyspace.evict(key, now))
+    }
+
+    /// What the access clocks of a key's keyspace note.
+    pub fn clocks(&mut self, key: &[u8]) -> Clocks {
+        self.keyspace(key).map_or(Clocks::Time, |keyspace| keyspace.clocks())
+    }
+
     /// Sets or removes the deadline of a live key; whether there is one.
     pub fn set_deadline(&mut self, key: &[u8], deadline: Option<Millis>) -> bool {
         self.find_mut(key).map(|mut entry| entry.set_deadline(deadline)).is_some()
@@ -253,7 +275,7 @@ impl<'a> Store<'a> {
 
     /// Puts an entry under `key`, replacing what was there, and notes what is known of its use before.
     pub(crate) fn put_used(&mut self, key: &[u8], mut entry: Entry, used: Used) {
-        entry.set_clock(clock::restored(self.access, self.now, used));
+        entry.set_clock(self.clocks(key).restored(self.now, used));
         self.put(self.db, key, entry);
     }
 
@@ -348,12 +370,12 @@ mod tests {
         let insert: &dyn Fn(&mut Store<'_>) = &|s| assert!(s.insert(b"k", NewValue::Int(1), None).is_some());
         let find: &dyn Fn(&mut Store<'_>) = &|s| assert!(s.contains(b"k"));
         let nothing: &dyn Fn(&mut Store<'_>) = &|_| {};
-        assert_eq!(at(100, Access::Recent, set), 0);
-        assert_eq!(at(130, Access::Recent, nothing), 30);
+        assert_eq!(at(100, Access::Noted, set), 0);
+        assert_eq!(at(130, Access::Noted, nothing), 30);
         assert_eq!(at(140, Access::Untouched, find), 40);
-        assert_eq!(at(150, Access::Recent, find), 0);
-        assert_eq!(at(170, Access::Recent, insert), 0);
-        assert_eq!(at(171, Access::Recent, nothing), 1);
+        assert_eq!(at(150, Access::Noted, find), 0);
+        assert_eq!(at(170, Access::Noted, insert), 0);
+        assert_eq!(at(171, Access::Noted, nothing), 1);
     }
 
     #[test]

@@ -167,6 +167,12 @@ impl Table {
         0
     }
 
+    /// A cursor somewhere; any point is one.
+    pub(crate) fn cursor_at(point: u64) -> u64 {
+        let prefix = (point >> 32) as u32 & ((1 << DEPTH_MAX) - 1);
+        Position { prefix, depth: 0, fingerprint: point as u16 }.cursor()
+    }
+
     /// As [`Table::scan`], but lets the visitor change entries in place (not their keys).
     pub(crate) fn scan_mut(&mut self, cursor: u64, count: usize, visit: &mut dyn FnMut(&mut Entry)) -> u64 {
         let mut position = Position::of_cursor(cursor);

@@ -16,7 +16,7 @@
 
 use std::cmp::Ordering;
 
-use crate::memory::allocated;
+use base::allocated;
 
 mod iter;
 mod leaf;

@@ -151,8 +151,16 @@ impl Opened {
 
 /// What is no longer in the keyspace but was at the start of the walk.
 enum Orphan {
-    Table { table: Table, cursor: u64 },
-    Entry { open: Open, entry: Entry },
+    /// `bytes`: what its entries took.
+    Table {
+        table: Table,
+        cursor: u64,
+        bytes: usize,
+    },
+    Entry {
+        open: Open,
+        entry: Entry,
+    },
 }
 
 /// The state of a walk.
@@ -417,7 +425,13 @@ impl Walk {
     }
 
     /// Takes over all entries of a keyspace that is cleared; gives the table back if the walk has no more use for it.
-    pub(crate) fn retire_table(&mut self, mut table: Table, hash_of: impl Fn(&[u8]) -> u64) -> Option<Table> {
+    /// Its entries take `bytes`.
+    pub(crate) fn retire_table(
+        &mut self,
+        mut table: Table,
+        bytes: usize,
+        hash_of: impl Fn(&[u8]) -> u64,
+    ) -> Option<Table> {
         for open in std::mem::take(&mut self.opened.values) {
             if let Some(entry) = table.remove(hash_of(&open.key), &open.key) {
                 self.orphans.push(Orphan::Entry { open, entry });
@@ -427,7 +441,7 @@ impl Walk {
             return Some(table);
         }
         self.table_done = true;
-        self.orphans.push(Orphan::Table { table, cursor: self.cursor });
+        self.orphans.push(Orphan::Table { table, cursor: self.cursor, bytes });
         None
     }
 
@@ -435,6 +449,15 @@ impl Walk {
     pub(crate) fn discard(&mut self) {
         self.discarding = true;
         self.early = Vec::new();
+    }
+
+    /// Heap bytes of what it keeps that is no longer in the keyspace, about.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let orphans = self.orphans.iter().map(|orphan| match orphan {
+            Orphan::Entry { entry, .. } => entry.memory(),
+            Orphan::Table { table, bytes, .. } => table.memory() + bytes,
+        });
+        self.early.capacity() + orphans.sum::<usize>()
     }
 
     pub(crate) fn is_discarding(&self) -> bool {
@@ -502,7 +525,7 @@ impl Walk {
                 }
                 return false;
             }
-            Some(Orphan::Table { mut table, mut cursor }) => {
+            Some(Orphan::Table { mut table, mut cursor, bytes }) => {
                 let mut opened = Opened::default();
                 cursor = write_entries(&mut table, cursor, seen, budget, out, &mut opened);
                 self.opened.lists.append(&mut opened.lists);
@@ -512,9 +535,9 @@ impl Walk {
                     }
                 }
                 if cursor == 0 {
-                    grave.bury_table(table);
+                    grave.bury_table(table, bytes);
                 } else {
-                    self.orphans.push(Orphan::Table { table, cursor });
+                    self.orphans.push(Orphan::Table { table, cursor, bytes });
                 }
                 return false;
             }

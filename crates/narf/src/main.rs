@@ -1,5 +1,6 @@
 //! The one binary. Parses the command line, resolves configuration, calls a library; nothing else happens here.
 
+mod allocator;
 mod command;
 mod system;
 
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 
 /// Faster and tighter than the system's for many small values of few sizes.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Counted = allocator::Counted;
 
 fn main() -> ExitCode {
     // First of all: it holds for memory mapped from here on.

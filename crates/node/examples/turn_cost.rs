@@ -139,6 +139,7 @@ fn worker() -> (Worker, u32) {
         seed: 1,
         host: Box::new(NoHost),
         users: StartUsers { own: users, ..StartUsers::default() },
+        memory: Arc::new(node::MemoryUse::new(None, 1)),
         fabric: None,
     });
     let token = worker.accept(ConnId(1), Peer::InProcess, 1).expect("there is room for one client");

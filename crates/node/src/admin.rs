@@ -1,4 +1,4 @@
-//! `CONFIG`, `SLOWLOG`, `MEMORY`, `DEBUG`, `SAVE`, `SHUTDOWN`, `WAIT`, and small facts about the node.
+//! `CONFIG`, `SLOWLOG`, `DEBUG`, `SAVE`, `SHUTDOWN`, `WAIT`, and small facts about the node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,70 +132,6 @@ impl Worker {
             write_entries(&slow_entries(answers, count), reply);
         };
         self.ask(session, Question::Slow(count), Box::new(finish));
-    }
-
-    pub(crate) fn run_memory(&mut self, session: &mut Session, command: NodeCommand) {
-        match command {
-            NodeCommand::MemoryPurge => {
-                self.host.purge_memory();
-                Reply::new(session.output.end(), session.version).ok();
-            }
-            NodeCommand::MemoryMallocStats => {
-                let text = "Stats not supported for the current allocator";
-                Reply::new(session.output.end(), session.version).bulk(text.as_bytes());
-            }
-            NodeCommand::MemoryStats => self.memory_stats(session),
-            _ => self.memory_doctor(session),
-        }
-    }
-
-    fn memory_stats(&mut self, session: &mut Session) {
-        let finish = |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
-            let total = crate::info::total(answers);
-            let (keys, data) = (total.keys(), total.data_bytes);
-            let resident = worker.host.facts().resident_bytes;
-            let rows: [(&str, u64); 8] = [
-                ("total.allocated", data + total.client_bytes),
-                ("clients.normal", total.client_bytes),
-                ("aof.buffer", 0),
-                ("overhead.total", total.client_bytes),
-                ("keys.count", keys),
-                ("keys.bytes-per-key", data.checked_div(keys).unwrap_or(0)),
-                ("dataset.bytes", data),
-                ("resident.bytes", resident),
-            ];
-            reply.map(rows.len());
-            for (name, value) in rows {
-                reply.bulk(name.as_bytes());
-                reply.int(value as i64);
-            }
-        };
-        self.ask(session, Question::Stats, Box::new(finish));
-    }
-
-    fn memory_doctor(&mut self, session: &mut Session) {
-        let finish = |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
-            let total = crate::info::total(answers);
-            let resident = worker.host.facts().resident_bytes;
-            let (data, clients) = (total.data_bytes, total.client_bytes);
-            let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
-            let mut text = format!(
-                "Data takes {:.1} MiB, client buffers {:.1} MiB, the process holds {:.1} MiB.\n",
-                mib(data),
-                mib(clients),
-                mib(resident)
-            );
-            if resident > 2 * (data + clients) + (64 << 20) {
-                text.push_str("More than twice what data needs is held: MEMORY PURGE gives free memory back to the system.\n");
-            }
-            if clients > data.max(64 << 20) {
-                text.push_str(
-                    "Client buffers hold more than the data: look at CLIENT LIST for large omem and qbuf.\n",
-                );
-            }
-            reply.verbatim(text.as_bytes());
-        };
-        self.ask(session, Question::Stats, Box::new(finish));
     }
 
     /// Whether a session may use `DEBUG`; if not, it was answered.

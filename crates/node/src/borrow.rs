@@ -293,7 +293,7 @@ impl Worker {
             if partition.has_open_entry() {
                 self.dirty.push(id);
             }
-            partition.set_limits(self.settings.engine_limits());
+            partition.tune(&self.settings);
             if partition.has_stirred_waiters() {
                 self.stirred_waiters.push(id);
             }

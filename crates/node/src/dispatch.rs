@@ -10,6 +10,7 @@ use resp::Reply;
 
 use crate::acl_log::Context;
 use crate::entry::HEADER_LEN;
+use crate::eviction::OUT_OF_MEMORY;
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
 use crate::session::{ReplyMode, Session, Stall, gate};
@@ -27,7 +28,7 @@ pub(crate) enum Taken {
 }
 
 /// What admission decided.
-enum Admitted {
+pub(crate) enum Admitted {
     Run,
     Answered,
     Later,
@@ -121,7 +122,7 @@ impl Worker {
     /// Whether this worker looks at every request more closely.
     #[inline]
     fn is_gated(&self) -> bool {
-        self.monitors.any() || self.pause.is_on()
+        self.monitors.any() || self.pause.is_on() || self.eviction.is_on()
     }
 
     #[cold]
@@ -172,6 +173,11 @@ impl Worker {
                 return self.refuse(session, &text);
             }
         }
+        if self.eviction.is_on()
+            && let Some(decision) = self.admit_by_memory(session, spec)
+        {
+            return decision;
+        }
         if session.has_gate(gate::SUBSCRIBED) && !allowed_while_subscribed(spec) {
             let name = spec.name;
             let text = format!(
@@ -204,6 +210,15 @@ impl Worker {
         self.stats.errors += 1;
         Reply::new(session.output.end(), session.version).error(text);
         Admitted::Answered
+    }
+
+    /// Refuses a request for want of memory; `EXEC` ends its transaction with that.
+    pub(crate) fn refuse_for_memory(&mut self, session: &mut Session, is_exec: bool) -> Admitted {
+        if !is_exec {
+            return self.refuse(session, OUT_OF_MEMORY);
+        }
+        let text = self.abort_transaction(session, OUT_OF_MEMORY.as_bytes());
+        self.refuse(session, &String::from_utf8_lossy(&text))
     }
 
     /// Shows a request to those who watch, but not the one that ends the watching.
@@ -245,6 +260,8 @@ impl Worker {
         }
         transaction.bytes += raw.len();
         transaction.writes |= writes;
+        // As in Redis, what comes after a refused one is not looked at.
+        transaction.adds |= !transaction.broken && spec.flags.contains(Flags::DENYOOM);
         transaction.requests.push(request);
         Reply::new(session.output.end(), session.version).simple("QUEUED");
     }

@@ -327,6 +327,9 @@ impl Worker {
 
     /// The leader's way: a write goes into the batch, a read runs if nobody else can lead.
     fn serve_leading(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        if let Some(refusal) = self.refused_by_memory(head.spec, args) {
+            return self.fabric.answers.error(&head, &refusal);
+        }
         if head.spec.is_write()
             && let Some(refusal) = self.write_refused(head.spec, raw.len())
         {
@@ -505,6 +508,7 @@ impl Worker {
         let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         partition.run_confirmed(&mut turn, &mut fabric.answers);
+        let evicted = std::mem::take(&mut partition.replica.evicted);
         if partition.has_lapsed() {
             partition.sweep_replica();
         }
@@ -516,6 +520,7 @@ impl Worker {
         if has_stirred {
             self.stirred_waiters.push(id);
         }
+        self.stats.evicted_keys += evicted;
         self.note_role(id);
         self.settle_acks(id);
         has_worked

@@ -55,6 +55,8 @@ pub enum Question {
     Latency,
     /// Forget these events, or all; the answer says which there were.
     ResetLatency(Vec<Vec<u8>>),
+    /// Give free memory back to the system.
+    Purge,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     ActiveExpire(bool),
     /// A worker gained or lost `MONITOR` clients.
@@ -215,6 +217,7 @@ impl Worker {
             Question::Trust => Answer::Count(self.trust_own_log() as u64),
             Question::ResetStats => {
                 self.stats.reset();
+                self.eviction.over_ms = 0;
                 let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
                 for partition in partitions {
                     partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.reset_lookups());
@@ -247,6 +250,10 @@ impl Worker {
             }
             Question::ResetSlow => {
                 self.slowlog.clear();
+                Answer::Done
+            }
+            Question::Purge => {
+                self.host.purge_memory();
                 Answer::Done
             }
             Question::ActiveExpire(on) => {

@@ -63,8 +63,12 @@ pub trait Host: Send {
     fn last_save(&self) -> Option<u64>;
     /// Writes the settings that differ from their defaults to the configuration file, or says why it cannot.
     fn rewrite_config(&self, settings: &crate::settings::Settings) -> Result<(), String>;
-    /// Gives memory that is free inside the process back to the system.
+    /// Gives memory that is free inside the process, and was this worker's, back to the system.
     fn purge_memory(&self);
+    /// What the allocator says of itself, if it can be asked.
+    fn describe_allocator(&self) -> Option<String> {
+        None
+    }
     /// Sees to it that the log can take so many bytes of this worker in this turn, be it by making room on the
     /// disk; whether it can. Asked only when a turn needs more than it was given, so that what is refused is
     /// refused for the disk's sake and not for that of a turn's share.

@@ -44,6 +44,9 @@ impl Snapshot {
         self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
         self.client_bytes += other.client_bytes;
         self.data_bytes += other.data_bytes;
+        self.uncounted.add(other.uncounted);
+        self.exceeded_ms.0 = self.exceeded_ms.0.max(other.exceeded_ms.0);
+        self.exceeded_ms.1 = self.exceeded_ms.1.max(other.exceeded_ms.1);
         self.lookups.0 += other.lookups.0;
         self.lookups.1 += other.lookups.1;
         self.slow += other.slow;
@@ -122,6 +125,8 @@ impl Worker {
             ),
             client_bytes: sessions().map(|session| session.memory() as u64).sum(),
             data_bytes,
+            uncounted: self.uncounted(),
+            exceeded_ms: self.eviction.exceeded_ms(self.now.mono_millis()),
             lookups,
             dbs,
             slow: self.slowlog.len() as u64,
@@ -234,28 +239,40 @@ impl Context<'_> {
     }
 
     fn memory(&self, lines: &mut Lines<'_>) {
-        let (total, facts) = (&self.total, &self.facts);
-        let used = total.data_bytes + total.client_bytes;
+        let (total, facts, worker) = (&self.total, &self.facts, self.worker);
+        let sums = worker.memory_sums(total, facts.resident_bytes);
+        let used = sums.used;
         lines.title("Memory");
         lines.add("used_memory", used);
         lines.add("used_memory_human", human(used));
         lines.add("used_memory_rss", facts.resident_bytes);
         lines.add("used_memory_rss_human", human(facts.resident_bytes));
-        lines.add("used_memory_peak", facts.resident_peak_bytes);
-        lines.add("used_memory_peak_human", human(facts.resident_peak_bytes));
-        lines.add("used_memory_dataset", total.data_bytes);
-        lines.add("used_memory_overhead", total.client_bytes);
-        lines.add("mem_clients_normal", total.client_bytes);
+        lines.add("used_memory_peak", sums.peak);
+        lines.add("used_memory_peak_human", human(sums.peak));
+        lines.add("used_memory_peak_perc", format_args!("{:.2}%", sums.peak_percent()));
+        lines.add("used_memory_overhead", sums.overhead());
+        lines.add("used_memory_startup", sums.at_start);
+        lines.add("used_memory_dataset", sums.dataset);
+        lines.add("used_memory_dataset_perc", format_args!("{:.2}%", sums.dataset_percent()));
+        lines.add("allocator_allocated", used);
+        lines.add("allocator_resident", facts.resident_bytes);
+        lines.add("narf_resident_peak", facts.resident_peak_bytes);
         lines.add("total_system_memory", facts.system_memory);
         lines.add("total_system_memory_human", human(facts.system_memory));
-        lines.add("maxmemory", 0);
-        lines.add("maxmemory_human", "0B");
-        lines.add("maxmemory_policy", "noeviction");
-        let ratio = facts.resident_bytes as f64 / used.max(1) as f64;
-        lines.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+        lines.add("maxmemory", worker.settings.maxmemory);
+        lines.add("maxmemory_human", human(worker.settings.maxmemory));
+        lines.add("maxmemory_policy", worker.settings.maxmemory_policy.name());
+        lines.add("mem_fragmentation_ratio", format_args!("{:.2}", sums.fragmentation()));
+        lines.add("mem_fragmentation_bytes", sums.fragmentation_bytes());
+        lines.add("mem_not_counted_for_evict", total.uncounted.sum(worker.memory.is_counted()));
+        lines.add("mem_replication_backlog", total.uncounted.replicas);
+        lines.add("mem_total_replication_buffers", total.uncounted.replicas);
+        lines.add("mem_clients_slaves", 0);
+        lines.add("mem_clients_normal", total.client_bytes);
+        lines.add("mem_aof_buffer", total.uncounted.log);
         lines.add("mem_allocator", "mimalloc");
         lines.add("active_defrag_running", 0);
-        lines.add("lazyfree_pending_objects", 0);
+        lines.add("narf_lazyfree_pending_bytes", total.uncounted.condemned);
     }
 
     fn persistence(&self, lines: &mut Lines<'_>) {
@@ -296,8 +313,10 @@ impl Context<'_> {
         lines.add("expired_keys", stats.expired_keys);
         lines.add("keyspace_hits", self.total.lookups.0);
         lines.add("keyspace_misses", self.total.lookups.1);
-        lines.add("evicted_keys", 0);
+        lines.add("evicted_keys", stats.evicted_keys);
         lines.add("evicted_clients", 0);
+        lines.add("total_eviction_exceeded_time", self.total.exceeded_ms.1);
+        lines.add("current_eviction_exceeded_time", self.total.exceeded_ms.0);
         lines.add("total_error_replies", stats.errors);
         lines.add("acl_access_denied_auth", stats.failed_auth);
         lines.add("narf_auth_refused_unseen", stats.refused_auth);

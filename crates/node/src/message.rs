@@ -82,6 +82,8 @@ pub enum Message {
     Answers(Answers),
     /// What a peer sent that is for the receiver.
     Peer(u64, Vec<u8>),
+    /// The process uses more memory than it may: the receiver is to evict so many bytes.
+    MemoryIsShort(u64),
     /// The fabric's state changed.
     Meta(Arc<Meta>),
     /// A client of the sender wants users changed; to the first worker.
@@ -163,6 +165,13 @@ impl<Head> Calls<Head> {
         self.heads.is_empty()
     }
 
+    /// Heap bytes, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity()
+            + self.spans.capacity() * size_of::<Span>()
+            + self.heads.capacity() * size_of::<(Head, Block)>()
+    }
+
     /// Adds a request: `raw` is its wire form, and what `args` views.
     pub(crate) fn push(&mut self, head: Head, args: Args<'_>, raw: &[u8]) {
         let block = Block {
@@ -201,6 +210,11 @@ pub struct Replies {
 impl Replies {
     pub(crate) fn is_empty(&self) -> bool {
         self.heads.is_empty()
+    }
+
+    /// Heap bytes, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity() + self.heads.capacity() * size_of::<(SessionRef, Ticket, u32)>()
     }
 
     /// The buffer to write the next reply to; [`Replies::seal`] ends it.

@@ -10,7 +10,7 @@
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Spec};
-use engine::{Access, Hashed, Keyspace, Store};
+use engine::{Access, Clocks, Hashed, Keyspace, Store};
 use raft::{EntryId, Group, Members};
 use resp::{Reply, Version};
 
@@ -18,9 +18,12 @@ use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_state
 use crate::fabric::write_entries;
 use crate::operations::seed_of;
 use crate::replica::Replica;
+use crate::settings::Settings;
 use crate::waiters::Waiters;
 use crate::wire::WireRequest;
 
+/// The buffer of an entry that grew beyond this is not kept: there is one for each partition.
+const BODY_KEPT: usize = 64 << 10;
 /// The most that the wire form of a word takes beside its bytes, and that of a request beside its words.
 pub(crate) const ROOM_PER_WORD: usize = 16;
 /// See [`ROOM_PER_WORD`]; the database's number and the words that the node adds included.
@@ -104,6 +107,7 @@ pub struct Partition {
     /// Databases 1 to 15 that live here and were ever used.
     others: Vec<(DbIndex, Keyspace)>,
     limits: engine::Limits,
+    clocks: Clocks,
     /// Keyspaces note the keys they touch, also those made meanwhile.
     collecting: bool,
     entry: OpenEntry,
@@ -132,6 +136,7 @@ impl Partition {
             main,
             others: keyspaces.collect(),
             limits: engine::Limits::REDIS,
+            clocks: Clocks::Time,
             collecting: false,
             entry: OpenEntry::default(),
             waiters: Waiters::default(),
@@ -176,7 +181,7 @@ impl Partition {
         self.main = keyspaces.next().map_or_else(|| Keyspace::new(self.hasher), |(_, keyspace)| keyspace);
         self.others = keyspaces.collect();
         self.last_time = self.last_time.max(last_time);
-        self.set_limits(self.limits);
+        self.tune_all();
     }
 
     /// Which one.
@@ -209,6 +214,7 @@ impl Partition {
         let place = self.others.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
             let mut keyspace = Keyspace::new(self.hasher);
             keyspace.set_limits(self.limits);
+            keyspace.set_clocks(self.clocks);
             keyspace.collect_touched(self.collecting);
             self.others.push((db, keyspace));
             self.others.len() - 1
@@ -240,10 +246,28 @@ impl Partition {
         self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
     }
 
-    /// Thresholds of small forms, from the settings.
-    pub(crate) fn set_limits(&mut self, limits: engine::Limits) {
-        self.limits = limits;
-        self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.set_limits(limits));
+    /// Thresholds of small forms, and what access clocks note, from the settings.
+    pub(crate) fn tune(&mut self, settings: &Settings) {
+        (self.limits, self.clocks) = (settings.engine_limits(), settings.clocks());
+        self.tune_all();
+    }
+
+    fn tune_all(&mut self) {
+        let (limits, clocks) = (self.limits, self.clocks);
+        for (_, keyspace) in self.keyspaces_mut() {
+            keyspace.set_limits(limits);
+            keyspace.set_clocks(clocks);
+        }
+    }
+
+    /// Bytes of what waits for the log.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.entry.body.capacity() + self.replica.batch_bytes()
+    }
+
+    /// Bytes of keys that are deleted and not freed yet.
+    pub(crate) fn condemned(&self) -> usize {
+        self.keyspaces().map(|(_, keyspace)| keyspace.condemned()).sum()
     }
 
     /// The time of operations: the clock, but never before an entry that is in the log.
@@ -442,7 +466,7 @@ impl Partition {
             write_entry(frame, &header, &self.entry.body);
             self.entry.body.clear();
             // What one huge value needed is not kept for ever.
-            if self.entry.body.capacity() > 1 << 20 {
+            if self.entry.body.capacity() > BODY_KEPT {
                 self.entry.body = Vec::new();
             }
         }

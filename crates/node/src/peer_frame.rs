@@ -389,7 +389,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("unknown flags"));
         }
         let version = if flags & 1 == 0 { Version::Resp2 } else { Version::Resp3 };
-        let access = if flags & 2 == 0 { Access::Recent } else { Access::Untouched };
+        let access = if flags & 2 == 0 { Access::Noted } else { Access::Untouched };
         let ack = self.0.u8()?;
         Ok(Item::Call { call, partition, who, db, version, access, ack, request: self.0.block()? })
     }

@@ -406,7 +406,7 @@ impl Worker {
         let group = Group::recover(config, raft::Recovered::joiner());
         let (Ok(group), Some(hasher)) = (group, self.fabric.hasher) else { return false };
         let mut partition = Partition::joining(id, group, hasher);
-        partition.set_limits(self.settings.engine_limits());
+        partition.tune(&self.settings);
         self.places[usize::from(id.0)].partition = Some(Box::new(partition));
         true
     }

@@ -112,6 +112,10 @@ pub(crate) struct Replica {
     pub(crate) told_may_lose: u8,
     /// A deletion of lapsed keys is on its way.
     is_expiring: bool,
+    /// Bytes of keys whose eviction is on its way; zero if none is.
+    pub(crate) evicting: usize,
+    /// Keys that were evicted here as the leader had proposed, since they were last counted.
+    pub(crate) evicted: u64,
     /// The engine takes no entry at the moment, as while the lead is handed over: asked again with the next step of time.
     is_refused: bool,
     /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
@@ -138,9 +142,16 @@ impl Replica {
             seen: (None, 0, None),
             told_may_lose: 0,
             is_expiring: false,
+            evicting: 0,
+            evicted: 0,
             is_refused: false,
             leads_since_us: 0,
         }
+    }
+
+    /// Bytes of what is collected.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.batch.body.capacity()
     }
 
     /// Whether something is collected that may be proposed now.
@@ -453,9 +464,10 @@ impl Partition {
         let known = each_operation(&body, stamp.operations, &mut |operation| {
             let step = self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
             let head = step.as_ref().map(|step| step.head);
-            let (version, access) =
-                head.map_or((Version::Resp2, Access::Untouched), |h| (h.version, h.access));
+            // A follower notes what was written: it may have to choose one day.
+            let (version, access) = head.map_or((Version::Resp2, Access::Noted), |h| (h.version, h.access));
             let keyspace = self.keyspace(operation.db);
+            let before = keyspace.len();
             let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
             store.access = access;
             store.notes_counts = true;
@@ -463,6 +475,11 @@ impl Partition {
             engine::execute(operation.command, operation.args, &mut store, &mut reply);
             if operation.command == DataCommand::NarfExpire {
                 self.replica.is_expiring = false;
+            }
+            if operation.command == DataCommand::NarfEvict && head.is_some() {
+                let after = self.keyspace(operation.db).len();
+                self.replica.evicting = 0;
+                self.replica.evicted += before.saturating_sub(after) as u64;
             }
             if !step.is_some_and(|step| step.goes_on) {
                 self.replica.acks.seal(head.as_ref(), entry.id.index, answers);
@@ -636,6 +653,7 @@ impl Partition {
         self.replica.acks.reset(self.id, answers);
         self.send_waiters_away(answers);
         (self.replica.is_expiring, self.replica.is_refused) = (false, false);
+        self.replica.evicting = 0;
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
             return Vec::new();
@@ -669,6 +687,7 @@ impl Partition {
         replica.batch.operations = 0;
         replica.batch.wants = [false; 2];
         replica.is_expiring = false;
+        replica.evicting = 0;
         if !steps.is_empty() {
             replica.closed += 1;
             replica.resolve();

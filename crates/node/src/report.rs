@@ -22,6 +22,9 @@ pub struct Report {
     pub(crate) now: Now,
     pub(crate) name: String,
     pub(crate) maxclients: u32,
+    pub(crate) maxmemory: u64,
+    /// Bytes allocated.
+    pub(crate) memory_used: u64,
     pub(crate) workers: u16,
     /// Channels, sharded channels, and patterns that someone listens to.
     pub(crate) channels: (usize, usize, usize),
@@ -76,12 +79,15 @@ impl Worker {
         standings.sort_by_key(|standing| standing.id);
         let status = self.fabric.is_on.then(|| Status::of(self, &self.fabric.meta, &standings));
         let ((channels, sharded), patterns) = (self.pubsub.channels(), self.pubsub.patterns());
+        let memory_used = self.memory.used_or(total.data_bytes + total.client_bytes);
         let report = Report {
             total,
             me: self.fabric.me,
             now: self.now,
             name: self.settings.name.clone(),
             maxclients: self.settings.maxclients,
+            maxmemory: self.settings.maxmemory,
+            memory_used,
             workers: self.router.workers(),
             channels: (channels, sharded, patterns),
             last_save: self.host.last_save(),

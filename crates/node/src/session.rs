@@ -66,6 +66,8 @@ pub(crate) enum Stall {
     Paused,
     /// A password it gave is being looked at.
     Password,
+    /// The turn has evicted its share, and there is still too much.
+    Memory,
 }
 
 /// What `CLIENT REPLY` asked for.
@@ -239,7 +241,7 @@ impl Session {
     /// How keys note that this client used them.
     #[inline]
     pub(crate) fn access(&self) -> engine::Access {
-        if self.no_touch { engine::Access::Untouched } else { engine::Access::Recent }
+        if self.no_touch { engine::Access::Untouched } else { engine::Access::Noted }
     }
 
     /// Bytes the request under way is known to need in all; zero if unknown.

@@ -9,6 +9,7 @@ mod defaults;
 mod error;
 mod kind;
 mod reference;
+mod setting;
 mod table;
 mod text;
 mod values;
@@ -18,13 +19,16 @@ use std::time::Duration;
 
 use base::AckLevel;
 use engine::glob::{Case, matches_with};
+use engine::{Clocks, Ranking, UseCounting};
 
 pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
 pub use reference::reference_markdown;
-pub use table::{Change, SETTINGS, Section, Setting, find, nearest_key};
+pub use setting::{Change, Section, Setting};
+pub use table::{SETTINGS, find, nearest_key};
 pub use values::{
-    DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, PubSubDefault, Secret,
+    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
+    Secret,
 };
 
 /// What the node was told. The table says what each field means and what it may hold.
@@ -72,6 +76,12 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     pub client_query_buffer_limit: u64,
     pub output_limits: OutputLimits,
+    pub maxmemory: u64,
+    pub maxmemory_policy: MemoryPolicy,
+    pub maxmemory_samples: u32,
+    pub maxmemory_eviction_tenacity: u8,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_time: u32,
     pub hash_max_listpack_entries: u64,
     pub hash_max_listpack_value: u64,
     pub set_max_intset_entries: u64,
@@ -170,6 +180,25 @@ impl Settings {
             zset_value: small(self.zset_max_listpack_value),
             ..engine::Limits::REDIS.with_list_size(self.list_max_listpack_size)
         }
+    }
+
+    /// By what keys to be evicted are chosen; none if they are not, or at random.
+    pub(crate) fn ranking(&self) -> Option<Ranking> {
+        use MemoryPolicy as P;
+        match self.maxmemory_policy {
+            P::VolatileLru | P::AllkeysLru => Some(Ranking::Idle),
+            P::VolatileLfu | P::AllkeysLfu => Some(Ranking::Use(UseCounting {
+                log_factor: self.lfu_log_factor,
+                decay_minutes: self.lfu_decay_time,
+            })),
+            P::VolatileTtl => Some(Ranking::Deadline),
+            P::VolatileRandom | P::AllkeysRandom | P::NoEviction => None,
+        }
+    }
+
+    /// What access clocks note.
+    pub(crate) fn clocks(&self) -> Clocks {
+        self.ranking().map_or(Clocks::Time, Ranking::clocks)
     }
 
     /// `CONFIG SET` of one pair, in place.

@@ -171,6 +171,10 @@ impl Worker {
         out: &mut Vec<u8>,
     ) -> bool {
         let &ErrandHead { spec, db, version, access, partition: id, .. } = head;
+        if let Some(refusal) = self.refused_by_memory(spec, args) {
+            Reply::new(out, version).error(refusal);
+            return false;
+        }
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
             Reply::new(out, version).error(refusal);
             return false;

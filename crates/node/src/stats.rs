@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use base::{HashMap, Now};
 use command::{DataCommand, Flags, NodeCommand, Run, Spec};
 
+use crate::eviction::Uncounted;
 use crate::latency::Histogram;
 use crate::settings::Settings;
 
@@ -38,6 +39,8 @@ pub struct Stats {
     pub net_output_bytes: u64,
     /// Keys deleted because their deadline had passed.
     pub expired_keys: u64,
+    /// Keys deleted because memory was short.
+    pub evicted_keys: u64,
     /// Error replies made by the node.
     pub errors: u64,
     /// Operations that changed something.
@@ -103,6 +106,7 @@ impl Default for Stats {
             net_input_bytes: 0,
             net_output_bytes: 0,
             expired_keys: 0,
+            evicted_keys: 0,
             errors: 0,
             changes: 0,
             calls_sent: 0,
@@ -231,6 +235,7 @@ impl Stats {
         self.net_input_bytes += other.net_input_bytes;
         self.net_output_bytes += other.net_output_bytes;
         self.expired_keys += other.expired_keys;
+        self.evicted_keys += other.evicted_keys;
         self.errors += other.errors;
         self.changes += other.changes;
         self.calls_sent += other.calls_sent;
@@ -297,6 +302,11 @@ pub struct Snapshot {
     pub client_bytes: u64,
     /// Bytes of keys and values.
     pub data_bytes: u64,
+    /// Bytes that the limit of memory is not about.
+    pub uncounted: Uncounted,
+    /// How long, in milliseconds, more memory has been used than may be, and how long in all; of the worker to which it
+    /// happened longest.
+    pub exceeded_ms: (u64, u64),
     /// Reads that found their key, and that did not.
     pub lookups: (u64, u64),
     /// Keys by database.

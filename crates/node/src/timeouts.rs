@@ -71,12 +71,12 @@ impl Worker {
         self.slowlog.set(&self.settings);
         self.latency.set(&self.settings);
         self.stats.set(&self.settings);
-        let limits = self.settings.engine_limits();
         for place in &mut self.places {
             if let Some(partition) = &mut place.partition {
-                partition.set_limits(limits);
+                partition.tune(&self.settings);
             }
         }
+        self.use_memory_settings();
         self.expiry.set(self.settings.active_expire);
         // What `requirepass` says may be all that is known of `default`.
         self.use_users();

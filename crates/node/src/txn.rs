@@ -31,6 +31,8 @@ pub(crate) struct Transaction {
     pub(crate) writes: bool,
     /// By request: why it may not be run any more. Filled when the transaction is sent to a leader.
     pub(crate) denied: Vec<Option<String>>,
+    /// One of them is refused while memory is full.
+    pub(crate) adds: bool,
 }
 
 /// The reply of a transaction that ran, as far as it is known.

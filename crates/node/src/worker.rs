@@ -13,12 +13,14 @@ use crate::blocks::Blocks;
 use crate::borrow::{Place, Tasks};
 use crate::checkpoint::Checkpoints;
 use crate::dispatch::Taken;
+use crate::eviction::Eviction;
 use crate::expiry::Expiry;
 use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
 use crate::interest::Interests;
 use crate::latency::LatencyMonitor;
+use crate::memory::MemoryUse;
 use crate::message::{Calls, Message, Replies};
 use crate::meta::Asker;
 use crate::monitor::Monitors;
@@ -62,6 +64,8 @@ pub struct WorkerSetup {
     pub host: Box<dyn Host>,
     /// What is known of users.
     pub users: StartUsers,
+    /// How much memory the process uses; the same on all workers of the node.
+    pub memory: Arc<MemoryUse>,
     /// The node's part in a fabric of several, if it is to have one.
     pub fabric: Option<FabricSetup>,
 }
@@ -119,6 +123,8 @@ pub struct Worker {
     pub(crate) monitors: Monitors,
     pub(crate) pause: Pause,
     pub(crate) expiry: Expiry,
+    pub(crate) memory: Arc<MemoryUse>,
+    pub(crate) eviction: Eviction,
     pub(crate) checkpoints: Checkpoints,
     /// Requests of this turn, by the worker they go to.
     pub(crate) calls: Vec<Calls>,
@@ -169,7 +175,7 @@ impl Worker {
         let workers = usize::from(setup.router.workers());
         let mut places: Vec<Place> = setup.router.all().map(|_| Place::default()).collect();
         for mut partition in setup.partitions {
-            partition.set_limits(setup.settings.engine_limits());
+            partition.tune(&setup.settings);
             let place = usize::from(partition.id().0);
             places[place] = Place::holding(partition);
         }
@@ -200,6 +206,8 @@ impl Worker {
             monitors: Monitors::default(),
             pause: Pause::default(),
             expiry: Expiry::default(),
+            memory: setup.memory,
+            eviction: Eviction::default(),
             checkpoints: Checkpoints::default(),
             calls: (0..workers).map(|_| Calls::new(setup.id)).collect(),
             replies: (0..workers).map(|_| Replies::default()).collect(),
@@ -254,6 +262,9 @@ impl Worker {
         self.turn_bytes = 0;
         self.fabric.now = now.mono_millis();
         self.resumable.append(&mut self.later);
+        if self.eviction.is_on() {
+            self.begin_memory_turn();
+        }
     }
 
     /// The steady clock, read after what came from outside was taken and before it is looked at. A lease must hold
@@ -571,6 +582,7 @@ impl Worker {
             Message::Errands(errands) => self.run_errands(&errands),
             Message::Answers(answers) => self.take_answers(&answers),
             Message::Peer(from, items) => self.peer_items(from, &items),
+            Message::MemoryIsShort(share) => self.evict_for_others(share),
             Message::Meta(meta) => self.use_meta(meta),
             Message::ChangeUsers(wish) => self.take_wish(wish),
             Message::UsersChanged(changed) => self.users_changed(&changed),
@@ -623,6 +635,9 @@ impl Worker {
     pub fn end_turn(&mut self) -> &mut Outbox {
         self.resume_sessions();
         self.settle_users();
+        if self.eviction.is_on() {
+            self.end_memory_turn();
+        }
         self.settle_fabric();
         self.resume_sessions();
         self.close_entries();
@@ -673,13 +688,18 @@ impl Worker {
 
     /// When [`Worker::tick`] wants to be called, on the steady clock; at once if in the past.
     pub fn next_tick(&self) -> Millis {
-        if !self.later.is_empty() {
+        if self.has_more() {
             return Millis::default();
         }
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         let fabric = self.fabric.next_tick.min(self.fabric.transfers.next_run());
         let work = work.min(self.waits.next_run()).min(self.blocks.next_run()).min(self.turns_end);
         work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)
+    }
+
+    /// Whether a turn was not enough, so that the next should follow at once.
+    pub fn has_more(&self) -> bool {
+        !self.later.is_empty() || self.eviction.wants_turn()
     }
 
     /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.
@@ -701,6 +721,10 @@ impl Worker {
             self.check_timeouts();
             self.agree_on_configured_users();
             self.stats.sample(self.now);
+            if self.id == WorkerId(0) && self.memory.is_counted() {
+                // For the peak.
+                self.memory.used_or(0);
+            }
         }
         self.resume_sessions();
     }
@@ -734,54 +758,6 @@ impl Worker {
         if self.outbox.send.is_empty() {
             self.outbox.send = send;
         }
-    }
-
-    /// The fabric's state as it is known here.
-    pub fn fabric_state(&self) -> &Meta {
-        &self.fabric.meta
-    }
-
-    /// How many replicas of partitions this worker has.
-    pub fn replicas(&self) -> usize {
-        self.places.iter().filter(|place| place.partition.is_some()).count()
-    }
-
-    /// How many groups may need what is here: of the partitions that this worker has replicas of, and the meta group while
-    /// it counts on this node. A node that leaves goes when it is none.
-    pub fn groups_that_need_us(&self) -> usize {
-        self.replicas() + usize::from(self.votes_in_meta())
-    }
-
-    /// How many replicas here know that their group has so many voters and nobody else.
-    pub fn settled_replicas(&self, voters: usize) -> usize {
-        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
-        let members = replicas.map(|partition| partition.group.members());
-        let is_settled = |members: &raft::Members| {
-            members.voters.len() == voters && !members.is_joint() && members.learners.is_empty()
-        };
-        members.filter(is_settled).count()
-    }
-
-    /// Whether a partition here has no other voter.
-    pub fn decides_alone(&self) -> bool {
-        let mut replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
-        replicas.any(|partition| {
-            let members = partition.group.members();
-            members.voters == [partition.group.node()] && !members.is_joint()
-        })
-    }
-
-    /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
-    /// those that have lapsed: they are deleted by entries, on all replicas at the same place.
-    pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
-        let now = Millis(0);
-        let digest = |partition: &Partition| {
-            let keyspaces = partition.keyspaces();
-            keyspaces
-                .fold(0, |all, (db, keyspace)| all ^ keyspace.digest(now).rotate_left(u32::from(db.number())))
-        };
-        let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
-        partitions.map(|partition| (partition.id(), partition.applied().index, digest(partition))).collect()
     }
 
     /// How many clients are connected here.

@@ -103,6 +103,7 @@ impl NodeBuilder {
             logging: None,
             stop: signals.handle().context("make a way to stop")?,
             progress: false,
+            allocator: None,
         })?;
         Ok(Node { running: Some(running), signals })
     }

@@ -60,7 +60,13 @@ impl Host for ThisHost {
     }
 
     fn purge_memory(&self) {
-        // The allocator gives pages back by itself within moments; there is nothing to hurry it with.
+        if let Some(allocator) = self.0.allocator {
+            (allocator.give_back)();
+        }
+    }
+
+    fn describe_allocator(&self) -> Option<String> {
+        self.0.allocator.map(|allocator| (allocator.describe)())
     }
 
     fn make_log_room(&self, bytes: usize) -> bool {

@@ -60,10 +60,25 @@ use crate::pidfile::PidFile;
 use crate::signals::Signals;
 use crate::start::{Plan, Running};
 
-/// What a caller of [`serve`] wants to be told.
+/// What a caller of [`serve`] wants to be told, and has to offer.
 pub struct Hooks {
     /// The node is ready: clients can connect.
     pub ready: Box<dyn FnOnce(Banner) + Send>,
+    /// The process's allocator, if it counts.
+    pub allocator: Option<Allocator>,
+}
+
+/// What an allocator that counts can be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator {
+    /// Bytes that the process has allocated and not freed.
+    pub allocated: fn() -> u64,
+    /// Of those, what the calling thread has allocated, less what it has freed.
+    pub allocated_here: fn() -> i64,
+    /// Gives what is free, and was the calling thread's, back to the system.
+    pub give_back: fn(),
+    /// Its own account of itself.
+    pub describe: fn() -> String,
 }
 
 /// Runs a node until a signal, `SHUTDOWN` or a failure ends it.
@@ -85,6 +100,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         logging: Some(logging),
         stop: signals.handle().context("make a way to stop")?,
         progress: std::io::stderr().is_terminal(),
+        allocator: hooks.allocator,
     })?;
     // What was not asked for may have become something else.
     resolved.settings.clone_from(&running.shared.settings_at_start);

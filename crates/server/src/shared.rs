@@ -179,6 +179,7 @@ pub(crate) struct Shared {
     pub(crate) reports: Reports,
     pub(crate) stop: StopHandle,
     pub(crate) logging: Option<Logging>,
+    pub(crate) allocator: Option<crate::Allocator>,
     /// None for a node that is on its own for good.
     pub(crate) fabric: Option<Fabric>,
     /// Who gave wrong passwords.
@@ -202,6 +203,7 @@ impl Shared {
         disk_jobs: Option<Sender<DiskJob>>,
         stop: StopHandle,
         logging: Option<Logging>,
+        allocator: Option<crate::Allocator>,
         fabric: Option<Fabric>,
         passwords: Passwords,
     ) -> Shared {
@@ -224,6 +226,7 @@ impl Shared {
             reports: Reports::default(),
             stop,
             logging,
+            allocator,
             fabric,
             wrong_passwords: Failures::default(),
             passwords,

@@ -10,7 +10,7 @@ use base::{KeyHasher, WorkerId};
 use log::{Disk, NodeMeta, Rounds};
 use mio::Poll;
 use node::settings::Settings;
-use node::{FabricSetup, Partition, Router, StartUsers, Worker, WorkerSetup};
+use node::{FabricSetup, MemoryUse, Partition, Router, StartUsers, Worker, WorkerSetup};
 
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
@@ -39,6 +39,7 @@ pub(crate) struct Plan {
     pub(crate) logging: Option<Logging>,
     pub(crate) stop: StopHandle,
     pub(crate) progress: bool,
+    pub(crate) allocator: Option<crate::Allocator>,
 }
 
 /// A node that runs.
@@ -126,6 +127,7 @@ impl Running {
             jobs,
             plan.stop,
             plan.logging,
+            plan.allocator,
             fabric,
             Passwords::new()?,
         ));
@@ -226,6 +228,11 @@ fn spawn_workers(
         owned[usize::from(router.owner(partition.id()).0)].push(partition);
     }
     let settings = Arc::new(settings.clone());
+    let counts = shared.allocator.map(|crate::Allocator { allocated, allocated_here, .. }| node::Allocator {
+        allocated,
+        allocated_here,
+    });
+    let memory = Arc::new(MemoryUse::new(counts, router.workers()));
     let mut listeners = Some(listeners);
     let mut threads = Vec::new();
     for ((number, poll), partitions) in polls.into_iter().enumerate().zip(owned) {
@@ -248,6 +255,7 @@ fn spawn_workers(
             seed: u64::from_le_bytes(random()?),
             host: Box::new(ThisHost(Arc::clone(shared))),
             users: users.clone(),
+            memory: Arc::clone(&memory),
             fabric: setup,
         });
         let thread = WorkerThread::new(id, worker, poll, Arc::clone(shared), listeners.take());

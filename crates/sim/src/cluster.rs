@@ -71,7 +71,7 @@ pub struct ClusterWorld {
 impl ClusterWorld {
     fn new(seed: u64, nodes: usize, options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let plan = Plan::draw(&mut random).with_memory(seed);
         let key_hash_seed = random.next_u64();
         let mut machines: Vec<Machine> =
             (0..nodes).map(|n| Machine::new(n, &plan, key_hash_seed, &mut random)).collect();
@@ -81,12 +81,17 @@ impl ClusterWorld {
         settings.workers = plan.workers;
         settings.partitions = plan.partitions;
         settings.enable_debug_command = DebugCommand::Yes;
+        if let Some((bytes, policy)) = plan.memory {
+            (settings.maxmemory, settings.maxmemory_policy) = (bytes, policy);
+        }
+        let mut judge = Judge::default();
+        judge.may_be_short = plan.memory.is_some();
         let mut world = ClusterWorld {
             network: Network::new(random.fork(), plan.delay_us),
             wires: Wires::new(random.fork(), plan.delay_us),
             machines,
             clients,
-            judge: Judge::default(),
+            judge,
             trace: Trace::new(options.keep_trace),
             settings,
             blocked: Vec::new(),

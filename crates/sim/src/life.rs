@@ -144,6 +144,7 @@ impl Life {
             })
         };
         let fabrics: Vec<Option<FabricSetup>> = (0..owned.len()).map(fabric).collect();
+        let memory = Arc::new(node::MemoryUse::new(None, router.workers()));
         let seat = |(number, (partitions, fabric))| Seat {
             worker: Worker::new(WorkerSetup {
                 id: WorkerId(number as u16),
@@ -152,6 +153,7 @@ impl Life {
                 partitions,
                 logging: true,
                 seed: random.next_u64(),
+                memory: Arc::clone(&memory),
                 host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
                 users: node::StartUsers { own: users.clone(), ..Default::default() },
                 fabric,

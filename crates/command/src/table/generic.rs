@@ -243,6 +243,12 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("key [key ...]")
         .cost("O(N), N the number of keys")
         .summary("Deletes those of the keys, and of fields of hashes, whose deadline has passed at the time of the entry."),
+    data(NarfEvict, "narf.evict", -2, WRITE | INTERNAL | FAST)
+        .since("0.1.0")
+        .keys(&[key(1, -1, 1, RM | DELETE)])
+        .syntax("key [key ...]")
+        .cost("O(N), N the number of keys")
+        .summary("Deletes the keys, for their memory is wanted."),
     data(NarfPut, "narf.put", 4, WRITE | INTERNAL)
         .since("0.1.0")
         .keys(&[key(1, 1, 1, OW | UPDATE)])

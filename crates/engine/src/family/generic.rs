@@ -35,7 +35,7 @@ impl<'a> Operation<'a> for Count<'a> {
         let count = self.keys.iter().filter(|key| match self.each {
             Each::Delete => store.remove(key),
             Each::Exists => store.peek(key).is_some(),
-            Each::Touch => store.find(key).is_some(),
+            Each::Touch => store.touch(key),
         });
         reply.len_int(count.count());
         Ok(())

@@ -24,6 +24,22 @@ impl<'a> Operation<'a> for NarfExpire<'a> {
     }
 }
 
+/// `narf.evict key [key ...]`: deletes those keys, for their memory is wanted.
+pub(crate) struct NarfEvict<'a>(Args<'a>);
+
+impl<'a> NarfEvict<'a> {
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, NarfEvict<'a>> {
+        Ok(NarfEvict(args.tail(1)))
+    }
+}
+
+impl<'a> Operation<'a> for NarfEvict<'a> {
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        reply.len_int(self.0.iter().filter(|key| store.evict(key)).count());
+        Ok(())
+    }
+}
+
 /// `narf.put key deadline-ms|0 record`: puts a serialized value under a key, replacing what was there.
 pub(crate) struct NarfPut<'a> {
     key: &'a [u8],

@@ -5,7 +5,7 @@ use resp::Reply;
 
 use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed};
-use crate::{Access, Entry, RequestError, Store, ValueRef};
+use crate::{Clocks, Entry, RequestError, Store, ValueRef};
 
 /// What `OBJECT` tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +30,20 @@ impl<'a> Object<'a> {
 
 impl<'a> Operation<'a> for Object<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let (now, access) = (store.now, store.access);
+        let (now, clocks) = (store.now, store.clocks(self.key));
         let Some(entry) = store.peek(self.key) else {
             reply.null();
             return Ok(());
         };
-        match (self.fact, access) {
+        match (self.fact, clocks) {
             (Fact::Encoding, _) => reply.bulk(entry.encoding().name().as_bytes()),
             (Fact::RefCount, _) => reply.int(reference_count(entry)),
-            (Fact::Frequency, Access::Frequent) => reply.int(i64::from(entry.frequency(now))),
-            (Fact::Frequency, _) => return Err(RequestError::FrequencyNotTracked),
-            (Fact::IdleTime, Access::Frequent) => return Err(RequestError::IdleTimeNotTracked),
-            (Fact::IdleTime, _) => {
+            (Fact::Frequency, Clocks::Uses(counting)) => {
+                reply.int(i64::from(entry.frequency(counting, now)));
+            }
+            (Fact::Frequency, Clocks::Time) => return Err(RequestError::FrequencyNotTracked),
+            (Fact::IdleTime, Clocks::Uses(_)) => return Err(RequestError::IdleTimeNotTracked),
+            (Fact::IdleTime, Clocks::Time) => {
                 reply.int(i64::try_from(entry.idle_seconds(now)).unwrap_or(i64::MAX));
             }
         }

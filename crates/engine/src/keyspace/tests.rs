@@ -102,7 +102,7 @@ impl Player {
                     NewValue::Text(&bytes),
                     change,
                     now,
-                    Access::Recent,
+                    Access::Noted,
                 );
                 self.model.insert(key, (deadline, Value::Text(bytes)));
             }
@@ -115,7 +115,7 @@ impl Player {
                     NewValue::Plain(&bytes),
                     NewDeadline::Keep,
                     now,
-                    Access::Recent,
+                    Access::Noted,
                 );
                 self.model.insert(key, (kept, Value::Text(bytes)));
             }
@@ -265,7 +265,7 @@ fn end_of_value(keyspace: &mut Keyspace, key: &[u8], end: &str, now: Millis) {
                 NewValue::Text(b"1"),
                 NewDeadline::Clear,
                 now,
-                Access::Recent,
+                Access::Noted,
             );
         }
         "cleared" => keyspace.clear(),
@@ -423,7 +423,7 @@ fn passing_over_what_a_walk_need_not_write_takes_slices_too() {
             NewValue::Int(1),
             NewDeadline::Clear,
             Millis(1),
-            Access::Recent,
+            Access::Noted,
         )
     });
     let (mut out, mut slices) = (Vec::new(), 1);

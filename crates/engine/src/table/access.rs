@@ -3,11 +3,12 @@
 use base::{I64_TEXT_MAX, Millis, parse_i64};
 
 use super::entry::{Body, Entry, Form, INLINE_MAX};
-use crate::memory::allocated;
+use crate::clock::{UseCounting, idle_seconds};
 use crate::value::{
     EMBSTR_MAX, Encoding, HashRef, Kind, List, ListRef, NewValue, Set, SetRef, ValueRef, ZSet, ZSetRef,
     int_set, list, small_hash, text_body, zset,
 };
+use base::allocated;
 
 impl Entry {
     /// A new entry, to be put under its key.
@@ -243,13 +244,13 @@ impl Entry {
     pub fn idle_seconds(&self, now: Millis) -> u64 {
         match self.clock() {
             0 => 0,
-            clock => (now.0 / 1000).wrapping_sub(u64::from(clock)) & 0xFF_FFFF,
+            clock => u64::from(idle_seconds(clock, now)),
         }
     }
 
     /// The logarithmic access counter, for `OBJECT FREQ`; means something while clocks count uses.
-    pub fn frequency(&self, now: Millis) -> u8 {
-        crate::clock::frequency(self.clock(), now)
+    pub fn frequency(&self, counting: UseCounting, now: Millis) -> u8 {
+        counting.frequency(self.clock(), now)
     }
 }
 

@@ -61,7 +61,7 @@ impl Segment {
         self.buckets.len()
     }
 
-    pub(super) fn slot_bytes(&self) -> usize {
+    pub(crate) fn slot_bytes(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()
     }
 

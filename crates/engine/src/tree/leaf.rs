@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{LEAF_BYTES, LEAF_MAX, SortKey};
-use crate::memory::allocated;
+use base::allocated;
 
 /// Some neighbouring members. Invariants: as many keys as values and starts; starts ascend from 0 and lie within the
 /// bytes; the last member ends where the bytes do, so that only a lone one may be longer than two bytes can say.

@@ -5,11 +5,10 @@
 //! from whoever looks with the time ([`HashRef::at`]). The entry of a hash with deadlines says so by a bit of its own,
 //! so that others need not be asked.
 
-use base::{KeyHasher, Millis, Random};
+use base::{KeyHasher, Millis, Random, allocated};
 
 use crate::edit::EntryMut;
 use crate::keyspace::Book;
-use crate::memory::allocated;
 use crate::table::Table;
 use crate::table::entry::{Body, Entry, Form, INLINE_LIMIT};
 use crate::value::{Limits, NewDeadline, small_hash, text_body};
@@ -54,6 +53,11 @@ impl Hash {
     pub(crate) fn memory(&self) -> usize {
         let lapses = self.lapses.as_ref().map_or(0, |lapses| lapses.memory());
         allocated(size_of::<Hash>()) + self.table.memory() + self.field_bytes + lapses
+    }
+
+    /// Heap bytes of fields alone.
+    pub(crate) fn field_bytes(&self) -> usize {
+        self.field_bytes
     }
 
     fn field(&self, field: &[u8]) -> Option<&Entry> {

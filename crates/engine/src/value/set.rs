@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use base::{I64_TEXT_MAX, KeyHasher, Millis, Random, format_i64, parse_i64};
 
 use crate::edit::EntryMut;
-use crate::memory::allocated;
 use crate::table::entry::{Body, Entry, Form, INLINE_LIMIT};
 use crate::tree::{self, Tree};
 use crate::value::{Limits, int_set, small_hash, small_set};
+use base::allocated;
 
 /// The tree form of a set.
 #[derive(Clone)]

@@ -701,7 +701,7 @@ impl Requests {
                 request.push(&payload);
                 self.options(request, &["REPLACE", "ABSTTL", "IDLETIME integer", "FREQ integer", "FREQ"]);
             }
-            NarfExpire => self.some(request, "key"),
+            NarfEvict | NarfExpire => self.some(request, "key"),
             NarfPut => self.push_each(request, "key integer value"),
             NarfFlush => {}
         }

@@ -11,6 +11,7 @@ use server::config::{self, Resolved};
 use server::daemon::{self, Daemon, Verdict};
 
 use super::{complain, exit, flags, print};
+use crate::allocator::FOR_SERVER;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,7 +62,8 @@ fn serve(resolved: Resolved, daemon: Option<Daemon>) -> ExitCode {
     let at_ready = Arc::clone(&waiting);
     let stop = stop_command(&resolved);
     let ready = move |banner: Banner| announce(banner, take(&at_ready), stop);
-    match server::serve(resolved, server::Hooks { ready: Box::new(ready) }) {
+    let hooks = server::Hooks { ready: Box::new(ready), allocator: Some(FOR_SERVER) };
+    match server::serve(resolved, hooks) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let (code, text) = (exit::code_of(&error), exit::text_of(&error));

@@ -117,6 +117,11 @@ pub static METRICS: &[Metric] = &[
         |s| one(s.report.total.stats.expired_keys),
         "Keys deleted because their deadline had passed.",
     ),
+    counter(
+        "narf_keys_evicted_total",
+        |s| one(s.report.total.stats.evicted_keys),
+        "Keys deleted because memory was short, of partitions that this node led.",
+    ),
     counter("narf_keyspace_hits_total", |s| one(s.report.total.lookups.0), "Reads that found their key."),
     counter(
         "narf_keyspace_misses_total",
@@ -128,6 +133,8 @@ pub static METRICS: &[Metric] = &[
         |s| one(s.report.total.stats.changes),
         "Operations that changed something.",
     ),
+    gauge("narf_memory_used_bytes", |s| one(s.report.memory_used), "Memory that is allocated."),
+    gauge("narf_memory_max_bytes", |s| one(s.report.maxmemory), "The limit of memory; 0 is none."),
     gauge("narf_memory_data_bytes", |s| one(s.report.total.data_bytes), "Memory of keys and values."),
     gauge("narf_memory_resident_bytes", |s| one(s.facts.resident_bytes), "Resident memory of the process."),
     gauge(

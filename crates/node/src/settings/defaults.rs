@@ -6,7 +6,8 @@ use std::time::Duration;
 use base::AckLevel;
 
 use super::values::{
-    DamagePolicy, DebugCommand, LogFormat, LogLevel, OutputLimit, OutputLimits, PubSubDefault, Secret,
+    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
+    Secret,
 };
 use super::{SETTINGS, Settings, Voice};
 
@@ -66,6 +67,12 @@ impl Settings {
             proto_max_bulk_len: 0,
             client_query_buffer_limit: 0,
             output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },
+            maxmemory: 0,
+            maxmemory_policy: MemoryPolicy::NoEviction,
+            maxmemory_samples: 0,
+            maxmemory_eviction_tenacity: 0,
+            lfu_log_factor: 0,
+            lfu_decay_time: 0,
             hash_max_listpack_entries: 0,
             hash_max_listpack_value: 0,
             set_max_intset_entries: 0,

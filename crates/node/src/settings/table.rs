@@ -4,188 +4,9 @@ use std::time::Duration;
 
 use base::AckLevel;
 
-use super::Settings;
 use super::kind::{Access, Kind};
-use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, PubSubDefault};
-
-/// When a setting can be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// At any time, by `CONFIG SET` too.
-    Running,
-    /// When the node starts.
-    Start,
-    /// When the data folder is made; later starts must say the same.
-    FirstStart,
-    /// Never; it is a fact.
-    Never,
-}
-
-/// The chapters of the reference page, in its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Section {
-    /// Where clients connect.
-    Network,
-    /// Who may.
-    Security,
-    /// The node and its threads.
-    Node,
-    /// Other nodes.
-    Cluster,
-    /// What is kept, where, and when a write is answered.
-    Data,
-    /// Bounds on what a client may take.
-    Limits,
-    /// Small encodings of values.
-    Encoding,
-    /// Logs and diagnosis.
-    Diagnosis,
-}
-
-impl Section {
-    /// All of them.
-    pub const ALL: &'static [Section] = &[
-        Section::Network,
-        Section::Security,
-        Section::Node,
-        Section::Cluster,
-        Section::Data,
-        Section::Limits,
-        Section::Encoding,
-        Section::Diagnosis,
-    ];
-
-    /// Its heading.
-    pub fn title(self) -> &'static str {
-        match self {
-            Section::Network => "Network",
-            Section::Security => "Security",
-            Section::Node => "Node",
-            Section::Cluster => "Cluster",
-            Section::Data => "Data",
-            Section::Limits => "Limits",
-            Section::Encoding => "Encoding",
-            Section::Diagnosis => "Logs and diagnosis",
-        }
-    }
-}
-
-/// One row.
-pub struct Setting {
-    /// What `CONFIG GET` and `CONFIG SET` call it: Redis's name where Redis has the setting.
-    pub name: &'static str,
-    /// What people write: the key of the file, the `--flag`, and `NARF_` with capitals. Mostly `name`.
-    pub key: &'static str,
-    /// Older Redis names; `CONFIG GET` lists them too.
-    pub aliases: &'static [&'static str],
-    /// Kind, bounds and field.
-    pub kind: Kind,
-    /// The value when nobody says anything, as a person would write it.
-    pub default: &'static str,
-    /// When it can be given.
-    pub change: Change,
-    /// Its chapter.
-    pub section: Section,
-    /// Not shown in lists; answers to its exact name.
-    pub hidden: bool,
-    /// A line or two for `--help` and the reference page.
-    pub help: &'static str,
-}
-
-impl Setting {
-    const fn new(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-        let change = if matches!(kind, Kind::Fact { .. }) { Change::Never } else { Change::Start };
-        let section = Section::Network;
-        Setting { name, key: name, aliases: &[], kind, default, change, section, hidden: false, help }
-    }
-
-    const fn key(self, key: &'static str) -> Setting {
-        Setting { key, ..self }
-    }
-
-    const fn aliases(self, aliases: &'static [&'static str]) -> Setting {
-        Setting { aliases, ..self }
-    }
-
-    const fn running(self) -> Setting {
-        Setting { change: Change::Running, ..self }
-    }
-
-    const fn first_start(self) -> Setting {
-        Setting { change: Change::FirstStart, ..self }
-    }
-
-    const fn hidden(self) -> Setting {
-        Setting { hidden: true, ..self }
-    }
-
-    const fn within(self, section: Section) -> Setting {
-        Setting { section, ..self }
-    }
-
-    /// The value now, as `CONFIG GET` shows it: secrets are hidden.
-    pub fn format(&self, settings: &Settings) -> String {
-        self.kind.format(settings)
-    }
-
-    /// The value now as TOML for the operator's own file: secrets are in clear.
-    pub fn format_toml(&self, settings: &Settings) -> String {
-        self.kind.format_toml(settings)
-    }
-
-    /// What values it takes, for help.
-    pub fn values(&self) -> String {
-        self.kind.describe()
-    }
-
-    /// One word for its value in a usage line.
-    pub fn value_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Bool(_) => "yes|no",
-            Kind::Integer { .. } => "N",
-            Kind::Mode(_) => "MODE",
-            Kind::Bytes { .. } => "SIZE",
-            Kind::Seconds { .. } | Kind::Span { .. } => "TIME",
-            Kind::Word { .. } => "WORD",
-            Kind::Text(_) => "TEXT",
-            Kind::Path(_) | Kind::OptionalPath(_) => "PATH",
-            Kind::List(_) => "LIST",
-            Kind::Secret(_) => "SECRET",
-            Kind::OutputLimits(_) => "LIMITS",
-            Kind::Fact { .. } => "FACT",
-        }
-    }
-
-    /// Whether it is a password or the like, which no listing and no command line may hold.
-    pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_))
-    }
-
-    /// Whether it is yes or no, so that a flag needs no value.
-    pub fn is_bool(&self) -> bool {
-        matches!(self.kind, Kind::Bool(_))
-    }
-
-    /// Whether nobody can set it.
-    pub fn is_fact(&self) -> bool {
-        matches!(self.kind, Kind::Fact { .. })
-    }
-
-    /// Whether `CONFIG SET` refuses it whatever the value. Facts that Redis lets clients set may be set to what they
-    /// are.
-    pub(super) fn is_immutable(&self) -> bool {
-        match self.change {
-            Change::Running => false,
-            Change::Start | Change::FirstStart => true,
-            Change::Never => ["databases", "cluster-enabled"].contains(&self.name),
-        }
-    }
-
-    /// Its environment variable.
-    pub fn env(&self) -> String {
-        format!("NARF_{}", self.key.replace('-', "_").to_ascii_uppercase())
-    }
-}
+use super::setting::{Section, Setting};
+use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, PubSubDefault};
 
 /// The row of this name, key or alias, in any case.
 pub fn find(word: &str) -> Option<&'static Setting> {
@@ -647,19 +468,107 @@ pub static SETTINGS: &[Setting] = &[
     .within(Section::Limits),
     Setting::new(
         "maxmemory",
-        Kind::Fact { value: |_| "0".to_owned(), why: "this version has no memory limit; only 0 is accepted" },
+        Kind::Bytes { range: 0..=i64::MAX.cast_unsigned(), field: field!(maxmemory) },
         "0",
-        "Memory limit; there is none yet.",
+        "Bytes that the process may use before keys are evicted or, where none can go, commands that add are refused; \
+         0 is no limit. Each node of a cluster has its own. What waits for the log and what is kept of it for replicas \
+         does not count.",
     )
+    .running()
     .within(Section::Limits),
     Setting::new(
         "maxmemory-policy",
-        Kind::Fact {
-            value: |_| "noeviction".to_owned(),
-            why: "this version never evicts; only noeviction is accepted",
-        },
+        word!(maxmemory_policy: MemoryPolicy, MemoryPolicy::WORDS),
         "noeviction",
-        "What is evicted at the memory limit: nothing.",
+        "What is done at the limit: evict keys (volatile: only those with a deadline) that were not used for longest \
+         (lru), are used least (lfu), any (random), or lapse soonest (ttl); or refuse what would add.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "maxmemory-samples",
+        integer!(maxmemory_samples: u32, 1, i32::MAX as i128),
+        "5",
+        "Keys looked at for each that is evicted: more make a better choice and take longer. Above 64 is as 64.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "maxmemory-eviction-tenacity",
+        integer!(maxmemory_eviction_tenacity: u8, 0, 100),
+        "10",
+        "How much is evicted in one turn: a hundred keys for each, at most 2000, so that no turn takes long. While there \
+         is more to evict, clients that add wait.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "lfu-log-factor",
+        integer!(lfu_log_factor: u32, 0, i32::MAX as i128),
+        "10",
+        "How much rarer each further step of a key's access counter is: more tells busier keys apart.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "lfu-decay-time",
+        integer!(lfu_decay_time: u32, 0, i32::MAX as i128),
+        "1",
+        "Minutes without use in which a key's access counter loses one; 0 is never.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
+        "maxmemory-clients",
+        Kind::Fact {
+            value: |_| "0".to_owned(),
+            why: "clients are bounded one by one; see client-output-buffer-limit and client-query-buffer-limit",
+        },
+        "0",
+        "Redis's limit for the buffers of all clients; there is none.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "replica-ignore-maxmemory",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "replicas delete what the log says and nothing else" },
+        "yes",
+        "Whether replicas leave evicting to their leader.",
+    )
+    .aliases(&["slave-ignore-maxmemory"])
+    .within(Section::Limits),
+    Setting::new(
+        "lazyfree-lazy-eviction",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "big values are always freed in slices" },
+        "yes",
+        "Whether evicted values are freed in slices.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "lazyfree-lazy-expire",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "big values are always freed in slices" },
+        "yes",
+        "Whether lapsed values are freed in slices.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "lazyfree-lazy-server-del",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "big values are always freed in slices" },
+        "yes",
+        "Whether overwritten values are freed in slices.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "lazyfree-lazy-user-del",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "big values are always freed in slices" },
+        "yes",
+        "Whether DEL frees as UNLINK does.",
+    )
+    .within(Section::Limits),
+    Setting::new(
+        "lazyfree-lazy-user-flush",
+        Kind::Fact { value: |_| "yes".to_owned(), why: "flushed databases are always freed in slices" },
+        "yes",
+        "Whether FLUSHALL frees in slices.",
     )
     .within(Section::Limits),
     // Encoding.

@@ -188,9 +188,9 @@ fn facts_may_be_set_to_what_they_are() {
     let mut settings = Settings::new();
     assert_eq!(settings.set("save", ""), Ok(()));
     assert_eq!(settings.set("appendonly", "YES"), Ok(()));
-    assert_eq!(settings.set("maxmemory", "0"), Ok(()));
-    refused("maxmemory", "100mb", "this version has no memory limit; only 0 is accepted");
-    refused("maxmemory-policy", "allkeys-lru", "this version never evicts; only noeviction is accepted");
+    assert_eq!(settings.set("lazyfree-lazy-eviction", "yes"), Ok(()));
+    refused("lazyfree-lazy-eviction", "no", "big values are always freed in slices");
+    refused("slave-ignore-maxmemory", "no", "replicas delete what the log says and nothing else");
 }
 
 #[test]

@@ -148,6 +148,44 @@ impl PubSubDefault {
 }
 
 words! {
+    /// What is done at the limit of memory.
+    MemoryPolicy {
+        /// Evict keys with a deadline, the one that was not used for longest first.
+        VolatileLru = "volatile-lru",
+        /// The same, the one that is used least first.
+        VolatileLfu = "volatile-lfu",
+        /// The same, any of them.
+        VolatileRandom = "volatile-random",
+        /// The same, the one that lapses soonest first.
+        VolatileTtl = "volatile-ttl",
+        /// Evict any key, the one that was not used for longest first.
+        AllkeysLru = "allkeys-lru",
+        /// The same, the one that is used least first.
+        AllkeysLfu = "allkeys-lfu",
+        /// The same, any of them.
+        AllkeysRandom = "allkeys-random",
+        /// Evict nothing; refuse what would add.
+        NoEviction = "noeviction",
+    }
+}
+
+impl MemoryPolicy {
+    /// Whether keys may go at all.
+    pub(crate) fn evicts(self) -> bool {
+        self != MemoryPolicy::NoEviction
+    }
+
+    /// Whether only keys with a deadline may.
+    pub(crate) fn only_lapsing(self) -> bool {
+        use MemoryPolicy as P;
+        match self {
+            P::VolatileLru | P::VolatileLfu | P::VolatileRandom | P::VolatileTtl => true,
+            P::AllkeysLru | P::AllkeysLfu | P::AllkeysRandom | P::NoEviction => false,
+        }
+    }
+}
+
+words! {
     /// Who may use `DEBUG`.
     DebugCommand {
         /// Nobody.

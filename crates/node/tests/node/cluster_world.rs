@@ -214,6 +214,7 @@ impl World {
             seed: self.random.next_u64(),
             host: Box::new(TestHost),
             users: node::StartUsers::default(),
+            memory: Arc::new(node::MemoryUse::new(None, 1)),
             fabric: Some(FabricSetup {
                 hasher,
                 node: self.machines[index].id,

@@ -15,6 +15,7 @@ mod durability;
 mod keyspace;
 mod limits;
 mod membership;
+mod memory;
 mod net;
 mod order;
 mod power;

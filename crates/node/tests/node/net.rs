@@ -131,6 +131,7 @@ impl Net {
         for partition in partitions {
             owned[usize::from(router.owner(partition.id()).0)].push(partition);
         }
+        let memory = Arc::new(node::MemoryUse::new(None, router.workers()));
         let workers = owned.into_iter().enumerate().map(|(index, partitions)| {
             Worker::new(WorkerSetup {
                 id: WorkerId(index as u16),
@@ -141,6 +142,7 @@ impl Net {
                 seed: random.next_u64(),
                 host: Box::new(TestHost),
                 users: node::StartUsers { own: users.clone(), ..Default::default() },
+                memory: Arc::clone(&memory),
                 fabric: None,
             })
         });
@@ -386,6 +388,12 @@ impl Net {
             .collect();
         let to_sync = !self.hold_sync && self.synced < self.frames.len();
         let choices = wires.len() + writers.len() + usize::from(to_sync);
+        if let Some(worker) = (0..self.workers.len()).find(|&worker| self.workers[worker].has_more())
+            && (choices == 0 || self.random.chance(1, 3))
+        {
+            self.turn(worker, |_| {});
+            return true;
+        }
         if choices == 0 {
             return self.end_round();
         }

@@ -168,10 +168,26 @@ error: `port` must be a whole number, not \"http\"
 
 #[test]
 fn a_variable_for_what_cannot_be_set_is_refused_like_a_line_of_the_file() {
-    let error = with_file("", &Flags::default(), &[("NARF_MAXMEMORY", "1gb")]).unwrap_err();
-    assert!(error.contains("this version has no memory limit"), "{error}");
-    assert!(error.contains(" | NARF_MAXMEMORY=1gb\n"), "{error}");
-    assert!(with_file("", &Flags::default(), &[("NARF_MAXMEMORY", "0")]).is_ok());
+    let error = with_file("", &Flags::default(), &[("NARF_MAXMEMORY_CLIENTS", "1gb")]).unwrap_err();
+    assert!(error.contains("clients are bounded one by one"), "{error}");
+    assert!(error.contains(" | NARF_MAXMEMORY_CLIENTS=1gb\n"), "{error}");
+    assert!(with_file("", &Flags::default(), &[("NARF_MAXMEMORY_CLIENTS", "0")]).is_ok());
+}
+
+#[test]
+fn a_limit_of_memory_is_said_with_its_unit_everywhere() {
+    let from_file =
+        with_file("maxmemory = \"100mb\"\nmaxmemory-policy = \"volatile-ttl\"\n", &Flags::default(), &[]);
+    assert_eq!(from_file.unwrap().settings.maxmemory, 100 << 20);
+    let from_variable = with_file("", &Flags::default(), &[("NARF_MAXMEMORY", "1gb")]);
+    assert_eq!(from_variable.unwrap().settings.maxmemory, 1 << 30);
+    let from_flag = with_file("", &flags(&[("maxmemory", "64k")]), &[]);
+    assert_eq!(from_flag.unwrap().settings.maxmemory, 64_000);
+    let error = with_file("", &flags(&[("maxmemory-policy", "lru")]), &[]).unwrap_err();
+    assert!(
+        error.contains("must be one of volatile-lru, volatile-lfu, volatile-random, volatile-ttl,"),
+        "{error}"
+    );
 }
 
 #[test]

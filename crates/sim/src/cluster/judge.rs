@@ -132,6 +132,8 @@ pub(crate) struct Judge {
     journals: [Journal; JOURNALS as usize],
     counters: [Counter; COUNTERS as usize],
     queues: [Queue; QUEUES as usize],
+    /// Whether nodes have a limit of memory, so that what adds may be refused for it at any time.
+    pub(crate) may_be_short: bool,
     /// Whether some disk was ever short of room, so that writes may be refused for it.
     pub(crate) may_be_full: bool,
     /// From now on every act must take place.
@@ -259,6 +261,11 @@ impl Judge {
 
     fn failed(&mut self, asked: Asked, text: &str) -> Result<(), String> {
         let unfit = Err(format!("replies: {:?} was answered -{text}", asked.op));
+        if self.may_be_short && text.contains("OOM command not allowed") {
+            self.refusals += 1;
+            self.refused(&asked);
+            return Ok(());
+        }
         if self.is_strict {
             return unfit;
         }

@@ -1,6 +1,7 @@
 //! What a seed decides about a cluster before it begins: how big it is, and what may go wrong with it.
 
 use base::Random;
+use node::settings::MemoryPolicy;
 
 /// How a cluster's run is made.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) sync_interval_us: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint_log_bytes: u64,
+    /// The limit of memory of each node, and what is done at it: of keys only those may go that lapse, which are not judged.
+    pub(crate) memory: Option<(u64, MemoryPolicy)>,
     /// How many times seldomer than they might troubles come: where they come often, little is done between them.
     pub(crate) calm: u64,
     /// Of 100 thousand steps, how many bring this trouble, in the least calm of runs.
@@ -119,6 +122,16 @@ impl Plan {
             checkpoint_log_bytes: [4_000, 40_000, 400_000][random.below(3) as usize],
             calm: [1, 3, 10, 30][random.below(4) as usize],
             troubles,
+            memory: None,
         }
+    }
+
+    /// The same with a limit of memory in some runs, drawn apart so that the others stay what they were.
+    pub(crate) fn with_memory(self, seed: u64) -> Plan {
+        use MemoryPolicy as P;
+        let mut random = Random::new(seed ^ 0x006d_656d_6f72_7900);
+        let policies = [P::VolatileLru, P::VolatileLfu, P::VolatileRandom, P::VolatileTtl];
+        let limit = (4_000 << random.below(5), policies[random.below(4) as usize]);
+        Plan { memory: random.chance(1, 3).then_some(limit), ..self }
     }
 }

@@ -6,6 +6,7 @@ use super::{Args, Generator, args, missing, owned};
 
 pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
     match command {
+        DataCommand::NarfEvict => args("narf.evict", [g.key()]),
         DataCommand::NarfExpire => args("narf.expire", [g.key()]),
         DataCommand::NarfPut => args("narf.put", [g.key(), owned("0"), g.value()]),
         DataCommand::NarfFlush => args("narf.flush", []),

@@ -1,7 +1,7 @@
 //! A run of elements of a big list, with room at either end.
 
-use crate::memory::allocated;
 use crate::value::packed::{self, Elements, Framed};
+use base::allocated;
 
 /// Most bytes of the elements of a chunk, unless it has only one.
 pub(super) const CHUNK_BYTES: usize = 4096;

@@ -10,8 +10,8 @@ use std::iter::FlatMap;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, End};
-use crate::memory::allocated;
 use crate::value::packed::Elements;
+use base::allocated;
 
 /// Elements of chunks in a row.
 pub(super) type Flat<'a> =

@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 
 use base::KeyHasher;
 
-use crate::memory::allocated;
 use crate::tree::{SortKey, Tree};
 use crate::value::set::order_key;
+use base::allocated;
 
 /// A score as what a tree goes by. Never NaN, and never -0: so any two have an order.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,14 +1,22 @@
-//! How many bytes an allocation really takes: the size classes of the allocator, in steps of an eighth or so.
+//! How many bytes an allocation really takes: the size classes of mimalloc, which the binary uses.
 //!
-//! An estimate for `MEMORY USAGE` and limits; deterministic, which asking the allocator would not be.
+//! For `MEMORY USAGE` and for counting what is allocated: deterministic and the same when memory is taken and when it is
+//! given back, which asking the allocator would not be.
 
 const WORD: usize = 8;
+/// Above this an allocation has pages of its own.
+const CLASSES_END: usize = 512 << 10;
+const PAGE: usize = 4096;
 
 /// Bytes taken by an allocation of `size`.
-pub(crate) fn allocated(size: usize) -> usize {
+#[inline]
+pub fn allocated(size: usize) -> usize {
     let words = size.div_ceil(WORD);
     if words <= 8 {
         return words.next_multiple_of(2) * WORD;
+    }
+    if size > CLASSES_END {
+        return size.checked_next_multiple_of(PAGE).unwrap_or(size);
     }
     // Four classes between two powers of two: 10 12 14 16 20 24 28 32 … words.
     let last = words - 1;
@@ -28,5 +36,8 @@ mod tests {
         assert_eq!(allocated(4096), 4096);
         assert_eq!(allocated(6144), 6144);
         assert_eq!(allocated(6145), 7168);
+        assert_eq!(allocated(CLASSES_END), CLASSES_END);
+        assert_eq!(allocated(9_000_001), 9_003_008);
+        assert_eq!(allocated(usize::MAX), usize::MAX);
     }
 }

@@ -1,0 +1,57 @@
+//! What a worker tells those who look at a node from outside: the simulator, and tests.
+
+use base::{Millis, PartitionId};
+use cluster::Meta;
+
+use crate::partition::Partition;
+use crate::worker::Worker;
+
+impl Worker {
+    /// The fabric's state as it is known here.
+    pub fn fabric_state(&self) -> &Meta {
+        &self.fabric.meta
+    }
+
+    /// How many replicas of partitions this worker has.
+    pub fn replicas(&self) -> usize {
+        self.places.iter().filter(|place| place.partition.is_some()).count()
+    }
+
+    /// How many groups may need what is here: of the partitions that this worker has replicas of, and the meta group while
+    /// it counts on this node. A node that leaves goes when it is none.
+    pub fn groups_that_need_us(&self) -> usize {
+        self.replicas() + usize::from(self.votes_in_meta())
+    }
+
+    /// How many replicas here know that their group has so many voters and nobody else.
+    pub fn settled_replicas(&self, voters: usize) -> usize {
+        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        let members = replicas.map(|partition| partition.group.members());
+        let is_settled = |members: &raft::Members| {
+            members.voters.len() == voters && !members.is_joint() && members.learners.is_empty()
+        };
+        members.filter(is_settled).count()
+    }
+
+    /// Whether a partition here has no other voter.
+    pub fn decides_alone(&self) -> bool {
+        let mut replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        replicas.any(|partition| {
+            let members = partition.group.members();
+            members.voters == [partition.group.node()] && !members.is_joint()
+        })
+    }
+
+    /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
+    /// those that have lapsed: they are deleted by entries, on all replicas at the same place.
+    pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
+        let now = Millis(0);
+        let digest = |partition: &Partition| {
+            let keyspaces = partition.keyspaces();
+            keyspaces
+                .fold(0, |all, (db, keyspace)| all ^ keyspace.digest(now).rotate_left(u32::from(db.number())))
+        };
+        let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
+        partitions.map(|partition| (partition.id(), partition.applied().index, digest(partition))).collect()
+    }
+}

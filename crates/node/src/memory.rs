@@ -1,0 +1,110 @@
+//! How much memory the process uses, as its workers know it, and which of them have keys that could go.
+//!
+//! Where the program's allocator counts (the binary's does), its count is the truth: it holds for all threads and all
+//! that they allocate. Where it does not (a node inside another program, simulations), workers add up what their keys
+//! take. Everything here is a number in an atomic: a worker writes its own row and reads the others'.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use base::WorkerId;
+
+/// An allocator that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator {
+    /// Bytes that the process has allocated and not freed.
+    pub allocated: fn() -> u64,
+    /// Of those, what the calling thread has allocated, less what it has freed, which others may have allocated.
+    pub allocated_here: fn() -> i64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct MemoryUse {
+    allocator: Option<Allocator>,
+    rows: Box<[Row]>,
+    /// Bytes allocated before there was a worker.
+    at_start: u64,
+    peak: AtomicU64,
+}
+
+/// One worker's; on a line of its own, for it is written each turn.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Row {
+    /// Bytes of its keys; kept only without an allocator that counts.
+    bytes: AtomicU64,
+    /// Whether it may have keys that could go. True until it was looked at.
+    has_evictable: AtomicBool,
+}
+
+impl MemoryUse {
+    /// For so many workers. Without an allocator that counts, what keys take is added up.
+    pub fn new(allocator: Option<Allocator>, workers: u16) -> MemoryUse {
+        let row = || Row { bytes: AtomicU64::new(0), has_evictable: AtomicBool::new(true) };
+        MemoryUse {
+            allocator,
+            rows: (0..workers).map(|_| row()).collect(),
+            at_start: allocator.map_or(0, |allocator| (allocator.allocated)()),
+            peak: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether an allocator counts: all memory, that of keys which were deleted and are not freed yet included.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.allocator.is_some()
+    }
+
+    /// Bytes used beyond what [`MemoryUse::here`] tells this worker, or beyond those of its keys.
+    pub(crate) fn elsewhere(&self, me: WorkerId) -> i64 {
+        match self.allocator {
+            Some(Allocator { allocated, allocated_here }) => allocated().cast_signed() - allocated_here(),
+            None => {
+                let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
+                others.map(|(_, row)| row.bytes.load(Ordering::Relaxed)).sum::<u64>().cast_signed()
+            }
+        }
+    }
+
+    /// This thread's share of what is allocated; none if nobody counts.
+    #[inline]
+    pub(crate) fn here(&self) -> Option<i64> {
+        self.allocator.map(|allocator| (allocator.allocated_here)())
+    }
+
+    /// Bytes used; `estimate` where nobody counts.
+    pub(crate) fn used_or(&self, estimate: u64) -> u64 {
+        let used = self.allocator.map_or(estimate, |allocator| (allocator.allocated)());
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        used
+    }
+
+    /// The most bytes that were seen in use.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in use when the node started.
+    pub(crate) fn at_start(&self) -> u64 {
+        self.at_start
+    }
+
+    /// A worker says what its keys take.
+    pub(crate) fn note_bytes(&self, me: WorkerId, bytes: u64) {
+        if let Some(row) = self.rows.get(usize::from(me.0)) {
+            row.bytes.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// A worker says whether it has keys that could go.
+    pub(crate) fn note_evictable(&self, me: WorkerId, any: bool) {
+        if let Some(row) = self.rows.get(usize::from(me.0)) {
+            row.has_evictable.store(any, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether another worker may have keys that could go.
+    pub(crate) fn others_have_evictable(&self, me: WorkerId) -> bool {
+        let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
+        others.into_iter().any(|(_, row)| row.has_evictable.load(Ordering::Relaxed))
+    }
+}
