@@ -56,6 +56,19 @@ fn a_misplaced_slot_of_the_watermark_is_none() {
     check(2, &damage);
 }
 
+/// Found by the fuzzer: a bit behind the last frame of a segment that another one follows.
+#[test]
+fn what_stands_behind_a_segment_that_another_follows_is_no_frame() {
+    let damage = [
+        [179, 223, 64, 48, 186, 135],
+        [226, 75, 255, 255, 255, 255],
+        [0, 37, 34, 49, 1, 0],
+        [0, 0, 0, 0, 0, 255],
+    ];
+    check(0xf6, &damage);
+    check(0xf4, &damage);
+}
+
 #[test]
 fn every_pair_of_damages_leaves_no_witness_unheard() {
     // What takes a witness away: either slot of the watermark, or both; a segment's header or all of it.
