@@ -76,7 +76,7 @@ pub use redis_digest::{Digest, key_digest};
 pub use store::{Hashed, KeyspaceSet, Keyspaces, Store};
 pub use table::Entry;
 pub use value::{
-    Encoding, End, Field, HashIter, HashMut, HashRef, Kind, Limits, ListIter, ListMut, ListRef, Member,
-    NewDeadline, NewValue, SetIter, SetMut, SetRef, ValueRef, ZSetIter, ZSetMut, ZSetRef,
+    Draws, Encoding, End, Field, HashIter, HashMut, HashRef, Kind, Limits, ListIter, ListMut, ListRef,
+    Member, NewDeadline, NewValue, SetIter, SetMut, SetRef, ValueRef, ZSetIter, ZSetMut, ZSetRef,
 };
 pub use watch::WatchStamp;

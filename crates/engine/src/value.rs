@@ -13,7 +13,7 @@ pub(crate) mod small_hash;
 pub(crate) mod small_set;
 pub(crate) mod zset;
 
-pub use hash::{Field, HashIter, HashMut, HashRef};
+pub use hash::{Draws, Field, HashIter, HashMut, HashRef};
 pub(crate) use hash::{
     Hash, Lapses, field_value as hash_field_value, from_fields as hash_from_fields,
     from_pairs as hash_from_pairs,

@@ -349,7 +349,7 @@ impl<'a> Operation<'a> for HRandField<'a> {
             return Ok(());
         };
         match self.draw {
-            Draw::One => match hash.random(&mut random) {
+            Draw::One => match hash.draws().draw(&mut random) {
                 Some((field, _)) => reply.bulk(field),
                 None => reply.null(),
             },
@@ -363,8 +363,9 @@ impl<'a> Operation<'a> for HRandField<'a> {
                 drawn.into_iter().for_each(|pair| write_pair(pair, self.with_values, reply));
             }
             Draw::Repeated(count) => {
+                let mut draws = hash.draws();
                 return write_repeated(count, self.with_values, reply, |reply| {
-                    hash.random(&mut random).map(|pair| write_pair(pair, self.with_values, reply)).is_some()
+                    draws.draw(&mut random).map(|pair| write_pair(pair, self.with_values, reply)).is_some()
                 });
             }
         }

@@ -17,7 +17,7 @@ mod lapses;
 
 pub(crate) use lapses::Lapses;
 
-/// How often a random field is drawn among those of which some have lapsed, before they are counted.
+/// How often a random field is drawn among those of which some have lapsed, before the others are looked for.
 const DRAWS: usize = 64;
 
 /// The table form of a hash: fields are entries, with their deadlines.
@@ -265,9 +265,12 @@ impl<'a> HashRef<'a> {
         }
     }
 
-    /// Whether it has no field.
+    /// Whether it has no field. Unlike [`HashRef::len`] it never counts those that have lapsed.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        match self.inner {
+            Inner::Small(blob) => small_hash::len(blob) == 0,
+            Inner::Table(hash) => hash.table.is_empty() || hash.is_all_lapsed(self.now),
+        }
     }
 
     /// The value of `field`.
@@ -312,27 +315,10 @@ impl<'a> HashRef<'a> {
         }
     }
 
-    /// One field at random, `None` if there is none. Which one depends on the layout: for reads only.
-    pub fn random(&self, random: &mut Random) -> Option<(&'a [u8], &'a [u8])> {
-        match self.inner {
-            Inner::Small(blob) => {
-                let at = random.below(small_hash::len(blob) as u64) as usize;
-                small_hash::Pairs::new(blob).nth(at)
-            }
-            // Those that have lapsed are deleted soon. Until then a draw that meets one is repeated, and if it meets many
-            // it walks to its place among the others.
-            Inner::Table(hash) if hash.has_lapsed(self.now) => {
-                let mut draw = || hash.table.random(random.next_u64());
-                let live = (0..DRAWS).filter_map(|_| draw()).find(|entry| !entry.is_lapsed(self.now));
-                match live {
-                    Some(entry) => Some((entry.key(), field_value(entry))),
-                    None => self.iter().nth(random.below(self.len() as u64) as usize),
-                }
-            }
-            Inner::Table(hash) => {
-                hash.table.random(random.next_u64()).map(|entry| (entry.key(), field_value(entry)))
-            }
-        }
+    /// Fields drawn at random, each from all of them, as often as is asked. Which ones depends on the layout: for reads
+    /// only.
+    pub fn draws(&self) -> Draws<'a> {
+        Draws { hash: *self, live: Vec::new() }
     }
 
     /// Up to `count` different fields at random, in no order that means anything. For reads only.
@@ -351,6 +337,41 @@ impl<'a> HashRef<'a> {
             }
         }
         sample
+    }
+}
+
+/// See [`HashRef::draws`].
+pub struct Draws<'a> {
+    hash: HashRef<'a>,
+    /// All fields, once it is known that most have lapsed: whoever draws often must not look for the others each time.
+    live: Vec<(&'a [u8], &'a [u8])>,
+}
+
+impl<'a> Draws<'a> {
+    /// One field, `None` if there is none.
+    pub fn draw(&mut self, random: &mut Random) -> Option<(&'a [u8], &'a [u8])> {
+        let now = self.hash.now;
+        match self.hash.inner {
+            Inner::Small(blob) => {
+                let at = random.below(small_hash::len(blob) as u64) as usize;
+                small_hash::Pairs::new(blob).nth(at)
+            }
+            // Those that have lapsed are deleted soon. Until then a draw that meets one is repeated.
+            Inner::Table(hash) if hash.has_lapsed(now) => {
+                if self.live.is_empty() {
+                    let mut draw = || hash.table.random(random.next_u64());
+                    let live = (0..DRAWS).filter_map(|_| draw()).find(|entry| !entry.is_lapsed(now));
+                    if let Some(entry) = live {
+                        return Some((entry.key(), field_value(entry)));
+                    }
+                    self.live = self.hash.iter().collect();
+                }
+                self.live.get(random.below(self.live.len() as u64) as usize).copied()
+            }
+            Inner::Table(hash) => {
+                hash.table.random(random.next_u64()).map(|entry| (entry.key(), field_value(entry)))
+            }
+        }
     }
 }
 

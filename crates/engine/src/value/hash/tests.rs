@@ -99,12 +99,32 @@ fn scans_and_samples_find_every_field() {
         }
         assert_eq!(seen.len(), fields as usize);
         let mut random = Random::new(fields.into());
-        assert_eq!(hash.random(&mut random).is_some(), fields > 0);
+        assert_eq!(hash.draws().draw(&mut random).is_some(), fields > 0);
         for count in [0, 1, 50, 5000] {
             let sample: BTreeSet<_> = hash.sample(count, &mut random).into_iter().collect();
             assert_eq!(sample.len(), count.min(fields as usize), "all different");
         }
     }
+}
+
+#[test]
+fn whoever_draws_often_looks_once_for_the_few_fields_that_have_not_lapsed() {
+    let mut keyspace = filled(1);
+    let mut entry = keyspace.find_mut(b"h", NOW).unwrap();
+    let mut hash = entry.hash().unwrap();
+    for n in 1..100_000 {
+        hash.set_with(n.to_string().as_bytes(), b"v", NewDeadline::At(Millis(5)));
+    }
+    let hash = view(&keyspace).at(Millis(5));
+    assert_eq!((hash.len(), hash.is_empty()), (1, false));
+    let (mut draws, mut random) = (hash.draws(), Random::new(1));
+    // Looking for it each time would take minutes.
+    for _ in 0..100_000 {
+        assert_eq!(draws.draw(&mut random), Some((b"0".as_slice(), b"v".as_slice())));
+    }
+    assert_eq!(draws.live.len(), 1);
+    assert!(keyspace.find_mut(b"h", NOW).unwrap().hash().unwrap().remove(b"0"));
+    assert!(view(&keyspace).at(Millis(5)).is_empty() && !view(&keyspace).at(Millis(4)).is_empty());
 }
 
 #[test]
