@@ -589,18 +589,27 @@ impl Keyspace {
         self.book.wheel.next_due()
     }
 
-    /// Appends keys whose deadline has come, or that of a field, to `keys`, and does about `budget` keys' worth of work in all: call again
-    /// if [`Keyspace::next_due`] is still past. The keys stay until [`Keyspace::expire`]; a key named here is not
-    /// named again for two seconds, for its fields for a tenth of one.
-    pub fn due(&mut self, now: Millis, budget: usize, keys: &mut Vec<Box<[u8]>>) {
-        for _ in 0..budget {
+    /// Appends keys whose deadline has come, or that of a field, to `keys`, and does about `budget` keys' worth of work in
+    /// all, that of deleting them included: call again if [`Keyspace::next_due`] is still past. Returns how much it was;
+    /// a field that is to be deleted counts as a key does. The keys stay until [`Keyspace::expire`]; a key named here is
+    /// not named again for two seconds, for its fields for a tenth of one.
+    pub fn due(&mut self, now: Millis, budget: usize, keys: &mut Vec<Box<[u8]>>) -> usize {
+        let mut work = 0;
+        while work < budget {
             let Some(hash) = self.book.wheel.pop(now) else { break };
+            work += 1;
             let found = self.table.find_hash(hash, &self.book.hasher, |entry| entry.next_lapse().is_some());
             let Some(deadline) = found.as_deref().and_then(Entry::next_lapse) else { continue };
             let again = match found {
                 Some(entry) if deadline <= now => {
                     keys.push(entry.key().into());
-                    let retry = if entry.is_lapsed(now) { RETRY_MS } else { FIELDS_RETRY_MS };
+                    // What is lapsed as a whole is put aside as a whole.
+                    let retry = if entry.is_lapsed(now) {
+                        RETRY_MS
+                    } else {
+                        work += entry.lapsed_fields(now, FIELDS_AT_ONCE);
+                        FIELDS_RETRY_MS
+                    };
                     Millis(now.0 + retry)
                 }
                 Some(_) | None => deadline,
@@ -608,6 +617,7 @@ impl Keyspace {
             self.book.schedule(hash, again);
         }
         self.rebuild_wheel(budget);
+        work
     }
 
     /// Items of keys that were deleted or lost their deadline stay until their time comes. When they are too many, a

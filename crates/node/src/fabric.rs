@@ -579,6 +579,8 @@ impl Worker {
         let (committed, members) = (advanced.committed, advanced.members);
         has_new_members |= members.is_some();
         known &= apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
+        // What came may lapse sooner than all that was here.
+        self.expiry.wake(self.now.mono_millis());
         if logging {
             self.turn_bytes += frame.len();
             self.outbox.frame.extend_from_slice(&frame);

@@ -159,6 +159,13 @@ impl Entry {
         self.first_lapse().is_some_and(|first| first <= now)
     }
 
+    /// How many fields of a hash are past their deadline; far more than `max` are not counted.
+    pub(crate) fn lapsed_fields(&self, now: Millis, max: usize) -> usize {
+        let lapses =
+            if self.is_volatile() { self.big_hash().and_then(|hash| hash.lapses.as_ref()) } else { None };
+        lapses.map_or(0, |lapses| lapses.count_lapsed_to(now, max))
+    }
+
     /// When something of it lapses next, it or a field.
     pub(crate) fn next_lapse(&self) -> Option<Millis> {
         self.deadline().into_iter().chain(self.first_lapse()).min()

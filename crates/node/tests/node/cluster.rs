@@ -293,6 +293,20 @@ fn a_transaction_of_reads_does_not_see_a_lapsed_key() {
 }
 
 #[test]
+fn lapsed_keys_and_fields_are_deleted_without_being_looked_at() {
+    let mut world = World::of(3, 9);
+    let client = world.connect(0);
+    // Whoever looks for them has nothing to do for long.
+    world.pass(5000);
+    assert_eq!(world.ask(client, "SET {t}k v PX 300"), "OK");
+    assert_eq!(world.ask(client, "HSET {t}h f v"), "1");
+    assert_eq!(world.ask(client, "HPEXPIRE {t}h 300 FIELDS 1 f"), "[1]");
+    assert_eq!(world.ask(client, "DBSIZE"), "2");
+    world.pass(3000);
+    assert_eq!(world.ask(client, "DBSIZE"), "0");
+}
+
+#[test]
 fn what_cannot_be_atomic_inside_a_transaction_is_refused() {
     let mut world = World::of(3, 10);
     let client = world.connect(0);

@@ -139,6 +139,26 @@ fn keys_that_lapse_are_hidden_at_once_and_deleted_soon() {
     });
 }
 
+/// A request of expiry names few keys and may mean a lot of work all the same.
+#[test]
+fn fields_that_lapse_at_once_are_deleted_over_some_turns() {
+    let mut net = Net::with(Options { workers: 1, seed: 5, logging: true, settings: Vec::new() });
+    let client = net.connect(0);
+    let fields: Vec<String> = (0..1000).map(|n| format!("f{n}")).collect();
+    let keys: Vec<String> = (0..40).map(|n| key_in(n % PARTITIONS, &format!("h{n}:"))).collect();
+    for key in &keys {
+        let pairs = fields.join(" v ");
+        net.ask(client, &format!("HSET {key} stays v {pairs} v"));
+        net.ask(client, &format!("HPEXPIRE {key} 5000 FIELDS 1000 {}", fields.join(" ")));
+    }
+    net.pass(10_000);
+    let requests = |frame: &Vec<u8>| frame.windows(11).filter(|at| at == b"narf.expire").count();
+    assert_eq!(net.frames.iter().map(requests).sum::<usize>(), keys.len(), "each hash has one");
+    assert_eq!(net.frames.iter().map(requests).max(), Some(2), "and no turn has more");
+    let digest = net.digest();
+    assert_eq!(net.restarted(false).digest(), digest);
+}
+
 /// A deadline that is set while the partition is on loan is met as quickly as any other.
 #[test]
 fn deadlines_set_by_a_borrower_wake_the_owner() {

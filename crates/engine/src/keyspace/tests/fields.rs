@@ -94,6 +94,30 @@ fn fields_that_lapse_are_named_deleted_and_take_the_key_with_them() {
 }
 
 #[test]
+fn fields_that_are_due_count_as_work() {
+    let mut keyspace = keyspace();
+    for key in 0..50u64 {
+        let mut entry = keyspace.insert(&key.to_le_bytes(), NewValue::EmptyHash, None);
+        let mut hash = entry.hash().unwrap();
+        hash.set(b"stays", b"v");
+        for n in 0..1000u64 {
+            hash.set_with(&n.to_le_bytes(), b"v", NewDeadline::At(Millis(1000)));
+        }
+    }
+    let mut named = 0;
+    while keyspace.next_due().is_some_and(|due| due <= Millis(1000)) {
+        let mut due = Vec::new();
+        let work = keyspace.due(Millis(1000), 200, &mut due);
+        assert!(due.len() <= 1 && work <= 200 + FIELDS_AT_ONCE, "{} of {work}", due.len());
+        due.iter().for_each(|key| assert!(!keyspace.expire(key, Millis(1000))));
+        named += due.len();
+    }
+    assert_eq!(named, 50);
+    keyspace.check_invariants();
+    assert!(keyspace.table.iter().all(|entry| entry.value().hash().unwrap().len() == 1));
+}
+
+#[test]
 fn a_watched_key_changes_when_a_field_of_it_lapses() {
     let mut keyspace = keyspace();
     let mut entry = keyspace.insert(b"h", NewValue::EmptyHash, None);

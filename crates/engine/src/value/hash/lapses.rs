@@ -57,7 +57,12 @@ impl Lapses {
 
     /// How many have come.
     pub(crate) fn count_lapsed(&self, now: Millis) -> usize {
-        self.items.range(..=(now, u64::MAX)).map(|(_, count)| *count as usize).sum()
+        self.count_lapsed_to(now, usize::MAX)
+    }
+
+    /// The same without counting much further than `max`.
+    pub(crate) fn count_lapsed_to(&self, now: Millis, max: usize) -> usize {
+        self.items.range(..=(now, u64::MAX)).take(max).map(|(_, count)| *count as usize).sum()
     }
 
     /// Frees up to `items` items, for a hash that is gone; how many it were.
