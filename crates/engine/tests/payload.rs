@@ -39,7 +39,7 @@ fn any_bytes_are_answered() {
         let len = random.below(40);
         let mut bytes: Vec<u8> = (0..len).map(|_| random.next_u64() as u8).collect();
         if let Some(kind) = bytes.first_mut() {
-            *kind %= 24;
+            *kind %= 26;
         }
         check_bytes(&bytes);
     }
