@@ -547,7 +547,31 @@ impl Partition {
 
 #[cfg(test)]
 mod tests {
+    use base::KeyHasher;
+    use command::Lookup;
+    use raft::{Group, Recovered};
+
     use super::*;
+    use crate::errand::{Dest, ErrandHead};
+    use crate::wire::WireRequest;
+
+    #[test]
+    fn what_one_leader_was_about_to_evict_is_not_sent_on_to_the_next() {
+        let group = Group::recover(crate::fabric::group_config(1, PartitionId(0), 1), Recovered::joiner());
+        let mut partition = Partition::joining(PartitionId(0), group.unwrap(), KeyHasher::new(1));
+        let request = WireRequest::encode(&[b"set", b"k", b"v"]);
+        let Lookup::Found(spec) = command::lookup(request.args()) else { panic!("there is SET") };
+        let own = ErrandHead::own(PartitionId(0), DbIndex::ZERO, spec);
+        let head = ErrandHead { dest: Dest::Node { node: 2, call: 7 }, ..own };
+        partition.batch_evict(DbIndex::ZERO, &[b"narf.evict", b"k"], 10);
+        partition.batch_write(head, request.raw());
+        partition.batch_evict(DbIndex::ZERO, &[b"narf.evict", b"k"], 10);
+        let left = partition.give_up_batch();
+        let left: Vec<(&str, Dest)> =
+            left.iter().map(|errand| (errand.head.spec.name, errand.head.dest)).collect();
+        assert_eq!(left, [("set", head.dest)]);
+        assert_eq!(partition.replica.evicting, 0);
+    }
 
     #[test]
     fn a_database_is_drawn_as_often_as_it_has_keys() {

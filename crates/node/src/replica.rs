@@ -652,8 +652,7 @@ impl Partition {
         self.replica.lease.reset();
         self.replica.acks.reset(self.id, answers);
         self.send_waiters_away(answers);
-        (self.replica.is_expiring, self.replica.is_refused) = (false, false);
-        self.replica.evicting = 0;
+        (self.replica.is_expiring, self.replica.is_refused, self.replica.evicting) = (false, false, 0);
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
             return Vec::new();
@@ -782,7 +781,8 @@ fn errands_of(steps: Vec<Step>, body: &[u8]) -> Vec<Errand> {
             }
         };
         if !is_exec {
-            errands.push(Errand { head, request });
+            // What a node thought of by itself is for itself: who leads next has a limit of its own.
+            errands.extend((head.dest != Dest::Nobody).then_some(Errand { head, request }));
             continue;
         }
         if request != WireRequest::default() {
