@@ -11,7 +11,8 @@
 //!                          └─ time is up, CLIENT UNBLOCK, or served where it waits
 //! ```
 //! Invariants: a client waits for one request; what was taken out for it is answered to it: an end that comes while a
-//! try is under way, or while it may be served elsewhere, waits for the outcome.
+//! try is under way, or while it may be served elsewhere, waits for the outcome. Whoever may no longer make its request is
+//! told so when it is its turn, and takes nothing out.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,13 +22,14 @@ use command::{DataCommand, NodeCommand, Spec};
 use engine::{Access, Patience};
 use resp::{Reply, Version};
 
+use crate::acl_log::Context;
 use crate::borrow::Work;
 use crate::data::Place;
 use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
 use crate::output::Ticket;
 use crate::scatter::CROSS_SLOT;
-use crate::session::{Session, SessionRef, Stall};
+use crate::session::{Session, SessionRef, Stall, gate};
 use crate::waiters::{AGAIN, GONE, NOTHING, READY, is_nothing};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -68,6 +70,15 @@ enum State {
     Waiting,
 }
 
+/// What is said to a client that is about to try again.
+enum Asked {
+    Allowed,
+    /// It may no more; with the reply.
+    Denied(Vec<u8>),
+    /// It is being closed.
+    Gone,
+}
+
 /// A client's request that waits.
 struct Block {
     client: (SessionRef, Ticket, Version),
@@ -85,6 +96,8 @@ struct Block {
     deadline: Millis,
     /// It may be served where it waits: this node has the one partition of its keys alone.
     may_be_served: bool,
+    /// Its user, who is asked about there; none may do everything.
+    user: Option<Box<[u8]>>,
     state: State,
     ending: Option<Ending>,
 }
@@ -135,7 +148,11 @@ impl Worker {
             return Some(Taken::Done);
         }
         let is_at_hand = !self.fabric.is_spread && self.all_here(&ids);
-        if is_at_hand {
+        let is_kept = is_at_hand && ids.len() == 1 && {
+            let own = ErrandHead::own(ids[0], session.db, spec);
+            self.finds_nothing(&ErrandHead { who: session.at.conn.0, ..own }, args)
+        };
+        if is_at_hand && !is_kept {
             let mut out = Vec::new();
             let request = WireRequest::copy_of(args, raw);
             let changed = self.run_borrowed(session, &request, &mut out);
@@ -188,6 +205,7 @@ impl Worker {
             since: self.now.millis(),
             deadline,
             may_be_served: is_one && !self.fabric.is_spread,
+            user: session.user.as_deref().map(|user| user.name().into()),
             state: State::Trying { run: 0, again: false },
             ending: None,
         };
@@ -218,8 +236,13 @@ impl Worker {
         }
     }
 
-    /// Tries the keys from run number `run` on.
-    fn try_block(&mut self, conn: ConnId, run: usize) {
+    /// Tries the keys from run number `run` on, if that is still allowed.
+    pub(crate) fn try_block(&mut self, conn: ConnId, run: usize) {
+        match self.asked_again(conn) {
+            Asked::Allowed => {}
+            Asked::Denied(answer) => return self.finish_block(conn, &answer, false),
+            Asked::Gone => return self.drop_block(conn),
+        }
         let Some(block) = self.blocks.open.get_mut(&conn) else { return };
         block.state = State::Trying { run, again: false };
         let Some(block) = self.blocks.open.get(&conn) else { return };
@@ -237,12 +260,43 @@ impl Worker {
                 let head = self.head_for(block, conn, *partition, TRY);
                 self.send_errand(head, request.args(), request.raw());
             }
-            Place::One(_) | Place::Several(_) => {
+            // A move that began to wait when this node was alone.
+            Place::Several(_) => {
+                let mut out = Vec::new();
+                Reply::new(&mut out, block.client.2).error(CROSS_SLOT);
+                self.finish_block(conn, &out, false);
+            }
+            Place::One(_) => {
                 let head = self.head_for(block, conn, block.runs[0].partition, TRY);
                 let request = WireRequest::copy_of(args, raw);
                 self.send_errand(head, request.args(), request.raw());
             }
         }
+    }
+
+    /// What the client may do now: it may have waited long. Nothing is taken out for one that is being closed.
+    fn asked_again(&mut self, conn: ConnId) -> Asked {
+        let Some(block) = self.blocks.open.get(&conn) else { return Asked::Allowed };
+        let (at, spec, version, request) =
+            (block.client.0, block.spec, block.client.2, block.request.clone());
+        // One that is taken out has just been asked.
+        let Some(session) = self.sessions.take(at.token) else { return Asked::Allowed };
+        let is_restricted = session.at.conn == at.conn && session.has_gate(gate::RESTRICTED);
+        let asked = match session.closing {
+            true => Asked::Gone,
+            false if !is_restricted => Asked::Allowed,
+            false => match self.denied(&session, spec, request.args(), Context::TopLevel) {
+                None => Asked::Allowed,
+                Some(text) => {
+                    self.stats.errors += 1;
+                    let mut answer = Vec::new();
+                    Reply::new(&mut answer, version).error(text);
+                    Asked::Denied(answer)
+                }
+            },
+        };
+        self.sessions.put_back(session);
+        asked
     }
 
     /// Runs a try over several partitions, which are at hand.
@@ -296,7 +350,9 @@ impl Worker {
         let Some(block) = self.blocks.open.get(&conn) else { return };
         let since = block.since.0.to_string();
         let serve: &[u8] = if block.may_be_served { b"1" } else { b"0" };
-        let request = WireRequest::encode(&[b"narf.await", since.as_bytes(), serve, block.request.raw()]);
+        let mut words = vec![b"narf.await", since.as_bytes(), serve, block.request.raw()];
+        words.extend(block.user.as_deref().filter(|_| block.may_be_served));
+        let request = WireRequest::encode(&words);
         for partition in missing {
             let Some(block) = self.blocks.open.get(&conn) else { return };
             let head = ErrandHead {
@@ -346,6 +402,9 @@ impl Worker {
                     self.end_with(conn, ending.unwrap_or(Ending::Nothing));
                 }
             }
+            // It is refused a place in the line, which ends the wait; but what is being tried may find something, and if
+            // not, it asks for the place again.
+            _ if matches!(block.state, State::Trying { .. }) => {}
             _ => self.finish_block(conn, answer, false),
         }
     }

@@ -206,7 +206,8 @@ impl Worker {
         }
     }
 
-    /// A task cannot have all that it wants: what it has goes back, and its client is told to try again.
+    /// A task cannot have all that it wants: what it has goes back, and its client is told to try again. One that waits
+    /// anyway does so by itself.
     pub(crate) fn not_lent(&mut self, task: TaskId, partitions: Vec<Box<Partition>>) {
         let Some(mut task) = self.tasks.waiting.remove(&task.number) else { return };
         task.got.extend(partitions);
@@ -219,6 +220,9 @@ impl Worker {
             self.fill_one(at, ticket, NOT_LENT);
         }
         self.give_back(&ids);
+        if let Work::Block(conn) = task.work {
+            self.try_block(conn, 0);
+        }
     }
 
     /// Partitions arrived for a task.

@@ -301,7 +301,7 @@ impl Worker {
         }
     }
 
-    fn place_of(&self, id: PartitionId) -> Option<&crate::partition::Partition> {
+    pub(crate) fn place_of(&self, id: PartitionId) -> Option<&crate::partition::Partition> {
         self.places.get(usize::from(id.0))?.partition.as_deref()
     }
 

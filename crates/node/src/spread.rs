@@ -143,7 +143,13 @@ impl Worker {
     /// A partition that has no other replicas: as on a lone node.
     pub(crate) fn serve_alone(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) {
         let mut out = std::mem::take(&mut self.scratch);
-        let changed = self.run_alone(head, args, raw, &mut out);
+        let changed = match self.finds_nothing(head, args) {
+            true => {
+                Reply::new(&mut out, head.version).null_array();
+                false
+            }
+            false => self.run_alone(head, args, raw, &mut out),
+        };
         self.answer_alone(head, changed, &out);
         if self.partition_mut(head.partition).is_some_and(|partition| partition.has_stirred_waiters()) {
             self.stirred_waiters.push(head.partition);

@@ -12,11 +12,14 @@
 //! registration is answered once. Does not know: sessions, timeouts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use base::{Args, DbIndex, HashMap, Millis, PartitionId, parse_i64};
-use command::{Lookup, Run};
+use command::{Flags, Lookup, Run};
 use engine::{Kind, Patience};
 
+use crate::acl::User;
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::fabric::split;
 use crate::partition::Partition;
@@ -51,6 +54,8 @@ struct Waiter {
     /// Those of its keys that are in this partition.
     keys: Vec<Box<[u8]>>,
     may_serve: bool,
+    /// Who is asked about before it is served; none may do everything.
+    user: Option<Box<[u8]>>,
     /// It was told to try: steady clock, until when it has its turn. Its registration is answered.
     turn: Option<Millis>,
 }
@@ -67,6 +72,13 @@ pub(crate) struct Waiters {
 impl Waiters {
     pub(crate) fn is_empty(&self) -> bool {
         self.line.is_empty()
+    }
+
+    /// Who comes next in the line of a key behind a place, or first.
+    fn next_of_key(&self, db: DbIndex, key: &[u8], behind: Option<Place>) -> Option<Place> {
+        let places = self.by_key.get(&(db, key.into()))?;
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        places.range((from, Bound::Unbounded)).next().copied()
     }
 
     fn of_key(&self, db: DbIndex, key: &[u8]) -> impl Iterator<Item = (&Place, &Waiter)> {
@@ -162,19 +174,28 @@ impl Partition {
                 let stock = self.existing(head.db).and_then(|keyspace| keyspace.stock(key, now));
                 match stock {
                     None => true,
-                    Some((kind, len)) => kind == patience.kind && self.kept_before(head, key, kind) >= len,
+                    Some((kind, len)) => kind == patience.kind && self.keeps_before(head, key, kind, len),
                 }
             })
     }
 
-    /// How many come before a client in the line of a key.
-    fn kept_before(&self, head: &ErrandHead, key: &[u8], kind: Kind) -> usize {
+    /// Whether at least so many come before a client in the line of a key.
+    fn keeps_before(&self, head: &ErrandHead, key: &[u8], kind: Kind, len: usize) -> bool {
         let line = self.waiters.of_key(head.db, key).filter(|(_, waiter)| waiter.kind == kind);
-        line.take_while(|(_, waiter)| waiter.head.who != head.who).count()
+        line.take_while(|(_, waiter)| waiter.head.who != head.who).take(len).count() == len
     }
 }
 
 impl Worker {
+    /// Whether a request that waits would find nothing in a partition at hand that has all of its keys, or only what is
+    /// kept for others.
+    pub(crate) fn finds_nothing(&self, head: &ErrandHead, args: Args<'_>) -> bool {
+        head.spec.flags.contains(Flags::BLOCKING)
+            && self.place_of(head.partition).is_some_and(|partition| {
+                partition.finds_nothing(head, args, partition.time(self.now.millis()))
+            })
+    }
+
     /// `narf.await`: puts a client into the line of a partition that is at hand.
     pub(crate) fn take_waiter(&mut self, head: ErrandHead, args: Args<'_>) {
         let since = parse_i64(args.at(1)).and_then(|since| u64::try_from(since).ok());
@@ -200,7 +221,9 @@ impl Worker {
         keys.sort_unstable();
         keys.dedup();
         let (kind, may_serve) = (patience.kind, args.at(2) == b"1");
-        let waiter = Waiter { head: ErrandHead { spec, ..head }, request, kind, keys, may_serve, turn: None };
+        let user = args.get(4).map(Box::from);
+        let head = ErrandHead { spec, ..head };
+        let waiter = Waiter { head, request, kind, keys, may_serve, user, turn: None };
         let id = head.partition;
         let Some(partition) = self.partition_mut(id) else { return };
         // The same client again: it had its turn and found nothing, or what it was told was lost.
@@ -251,34 +274,55 @@ impl Worker {
 
     /// Serves the line of one key as far as it reaches.
     fn serve_line(&mut self, id: PartitionId, db: DbIndex, key: &[u8]) {
-        let (wall, mono) = (self.now.millis(), self.now.mono_millis());
-        let is_spread = self.fabric.is_spread;
+        let (wall, is_spread) = (self.now.millis(), self.fabric.is_spread);
         let Some(partition) = self.partition_mut(id) else { return };
         let may_serve = partition.group.is_lone() && !is_spread;
-        let line: Vec<Place> = partition.waiters.of_key(db, key).map(|(place, _)| *place).collect();
-        let mut kept = 0;
-        for place in line {
+        // The line may be long, and what there is for it short.
+        let (mut kept, mut behind) = (0, None);
+        loop {
             let Some(partition) = self.partition_mut(id) else { return };
+            let Some(place) = partition.waiters.next_of_key(db, key, behind) else { return };
+            behind = Some(place);
             let now = partition.time(wall);
             let stock = partition.existing(db).and_then(|keyspace| keyspace.stock(key, now));
             let Some((kind, _)) = stock.filter(|(_, len)| *len > kept) else { return };
-            let Some(waiter) = partition.waiters.line.get_mut(&place).filter(|w| w.kind == kind) else {
+            let Some(waiter) = partition.waiters.line.get(&place).filter(|w| w.kind == kind) else {
                 continue;
             };
+            let is_served_here = may_serve && waiter.may_serve;
             if waiter.turn.is_some() {
                 kept += 1;
             } else if may_serve && kept > 0 {
                 // Whoever has its turn will be done in a moment, and comes first.
                 return;
-            } else if may_serve && waiter.may_serve {
+            } else if is_served_here && self.is_still_allowed(id, place) {
                 self.serve_waiter(id, place);
             } else {
-                (waiter.turn, kept) = (Some(Millis(mono.0 + TURN_MS)), kept + 1);
-                let dest = waiter.head.dest;
-                self.turns_end = self.turns_end.min(Millis(mono.0 + TURN_MS));
-                self.fabric.answers.push(dest, READY);
+                kept += 1;
+                self.give_turn(id, place);
             }
         }
+    }
+
+    /// Tells a client that it is its turn to try.
+    fn give_turn(&mut self, id: PartitionId, place: Place) {
+        let until = Millis(self.now.mono_millis().0 + TURN_MS);
+        let Some(partition) = self.partition_mut(id) else { return };
+        let Some(waiter) = partition.waiters.line.get_mut(&place) else { return };
+        waiter.turn = Some(until);
+        let dest = waiter.head.dest;
+        self.turns_end = self.turns_end.min(until);
+        self.fabric.answers.push(dest, READY);
+    }
+
+    /// Whether a client's user may still make its request, as far as that is known here; if not, its own worker tells it
+    /// so when it tries.
+    fn is_still_allowed(&self, id: PartitionId, place: Place) -> bool {
+        let Some(waiter) = self.place_of(id).and_then(|partition| partition.waiters.line.get(&place)) else {
+            return false;
+        };
+        let is_allowed = |user: &Arc<User>| user.check(waiter.head.spec, waiter.request.args()).is_ok();
+        waiter.user.as_deref().is_none_or(|name| self.users.find(name).is_some_and(is_allowed))
     }
 
     /// Runs a client's request where it waits.

@@ -1,7 +1,7 @@
 //! Clients that wait for something in a list or a sorted set: on one node, whatever worker they are on and wherever
 //! their keys are, and on several.
 
-use crate::cluster_world::World;
+use crate::cluster_world::{PARTITIONS, World};
 use crate::net::{Net, key_in, on_all, on_all_with, show};
 
 /// The replies of a client once time has passed.
@@ -140,6 +140,50 @@ fn a_transaction_does_not_wait_and_wakes_others_only_when_it_is_whole() {
         assert_eq!(net.take(waiting), [r#"["q" "b"]"#]);
         assert_eq!(net.ask(client, "EXISTS q"), "0");
     });
+}
+
+#[test]
+fn what_is_kept_for_one_who_was_told_is_not_given_to_who_comes_later() {
+    on_all(|net| {
+        let first = net.connect(0);
+        for (partition, worker) in (0..8).flat_map(|partition| (0..3).map(move |worker| (partition, worker)))
+        {
+            let (key, other) = (key_in(partition, "k"), key_in((partition + 3) % 8, "k"));
+            net.send(first, &[&format!("BLPOP {other} {key} 0")]);
+            net.settle();
+            net.pass(1);
+            let (pusher, later) = (net.connect(worker), net.connect(worker));
+            net.send_now(pusher, &format!("RPUSH {key} v"));
+            net.send_now(later, &format!("BLPOP {key} 0"));
+            net.settle();
+            assert_eq!(net.take(first), [format!("[\"{key}\" \"v\"]")], "{partition} from {worker}");
+            assert_eq!(net.talk(pusher, &[&format!("RPUSH {key} w")]), ["1", "1"]);
+            net.settle();
+            assert_eq!(net.take(later), [format!("[\"{key}\" \"w\"]")]);
+        }
+    });
+}
+
+#[test]
+fn who_is_refused_a_loan_goes_on_waiting() {
+    for seed in 0..20 {
+        let mut net = Net::new(3, seed);
+        let (client, pusher) = (net.connect(0), net.connect(1));
+        let keys: Vec<String> = (0..8).map(|partition| key_in(partition, "k")).collect();
+        net.send_now(client, &format!("BLPOP {} 0", keys.join(" ")));
+        assert_eq!(net.refuse_loans(), 1);
+        net.settle();
+        assert_eq!(net.ask(pusher, &format!("RPUSH {} v", keys[5])), "1");
+        net.settle();
+        assert_eq!(net.take(client), [format!("[\"{}\" \"v\"]", keys[5])], "seed {seed}");
+        // And its time ends as any other's.
+        net.send_now(client, &format!("BLPOP {} 0.1", keys.join(" ")));
+        net.refuse_loans();
+        assert_eq!(after(&mut net, client, 200), ["nil"]);
+        for key in &keys {
+            assert_eq!(net.ask(pusher, &format!("LLEN {key}")), "0", "each partition is at home");
+        }
+    }
 }
 
 #[test]
@@ -285,6 +329,97 @@ fn a_client_whose_node_is_lost_holds_up_nobody() {
         assert_eq!(world.ask(pusher, "RPUSH q a"), "1");
         let got = wait_for(&mut world, next, 2000);
         assert_eq!(got.as_deref(), Some("[\"q\" \"a\"]"), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_move_that_waits_on_a_lone_node_ends_when_others_get_a_part() {
+    let mut world = World::new(3, true);
+    let (mover, pusher) = (world.connect(0), world.connect(0));
+    // Key by key: which of the others is in another partition is not known here.
+    let moves: Vec<(String, usize)> = (0..6).map(|n| (format!("d:{n}"), world.connect(0))).collect();
+    for (destination, client) in &moves {
+        world.send(*client, &format!("BLMOVE s {destination} LEFT LEFT 0"));
+    }
+    world.send(mover, "BLMOVE s s LEFT LEFT 0");
+    world.join();
+    world.join();
+    assert_eq!(world.ask(pusher, "RPUSH s a b c d e f g"), "7");
+    world.pass(1000);
+    let mut moved = 0;
+    for (destination, client) in &moves {
+        let answer = wait_for(&mut world, *client, 100).unwrap();
+        let is_moved = !answer.contains("CROSSSLOT");
+        assert_eq!(
+            world.ask(pusher, &format!("LLEN {destination}")),
+            u8::from(is_moved).to_string(),
+            "{answer}"
+        );
+        moved += usize::from(is_moved);
+    }
+    assert!(moved < moves.len(), "some are in another partition");
+    assert_eq!(world.ask(pusher, "LLEN s"), (7 - moved).to_string());
+    assert_eq!(wait_for(&mut world, mover, 100).map(|answer| answer.len()), Some(3));
+}
+
+/// Five nodes, of which two die: the client's, the leader's of a key that goes on, those that die, that key, and one whose
+/// partition loses its majority.
+fn with_one_partition_lost(world: &mut World) -> (usize, usize, [usize; 2], String, String) {
+    let router = node::Router::new(PARTITIONS, 1);
+    let meta = world.meta(0);
+    let voters = |key: &str| meta.voters_of(router.partition_of_slot(base::slot_of(key.as_bytes()))).to_vec();
+    let keys: Vec<String> = (0..20).map(|n| format!("key:{n}")).collect();
+    let left_of = |world: &World, key: &str, dead: [usize; 2]| {
+        voters(key).iter().filter(|node| !dead.map(|dead| world.id(dead)).contains(node)).count()
+    };
+    for dead in (0..5).flat_map(|one| (one + 1..5).map(move |other| [one, other])) {
+        let goes_on = keys.iter().find(|key| left_of(world, key, dead) == 3);
+        let is_lost = keys.iter().find(|key| left_of(world, key, dead) == 1);
+        if let (Some(goes_on), Some(is_lost)) = (goes_on, is_lost) {
+            let leader = (0..5).find(|&node| world.leads(node, goes_on)).unwrap();
+            let client = (0..5).find(|node| *node != leader && !dead.contains(node)).unwrap();
+            return (client, leader, dead, goes_on.clone(), is_lost.clone());
+        }
+    }
+    panic!("no partition goes on while another is lost");
+}
+
+/// The client waits for both. Shortly before it is told that one is lost, `push` milliseconds after the deaths, the other
+/// gets something, and so many frames later its leader stands still for a moment. What the client is told after how many
+/// milliseconds, and how much there is then.
+fn told_while_it_tries(push: Option<(u64, usize)>) -> (u64, String, String) {
+    let mut world = World::of(5, 4);
+    let (node, leader, dead, goes_on, is_lost) = with_one_partition_lost(&mut world);
+    let (client, pusher) = (world.connect(node), world.connect(leader));
+    world.send(client, &format!("BLPOP {goes_on} {is_lost} 0"));
+    world.pass(100);
+    dead.iter().for_each(|&node| world.kill(node));
+    for millis in 0..9000 {
+        if let Some((_, frames)) = push.filter(|(at, _)| *at == millis) {
+            world.send(pusher, &format!("RPUSH {goes_on} v"));
+            world.deliver_some(frames);
+            world.pause(leader, 100);
+        }
+        if let Some(answer) = world.answers(client).first() {
+            world.pass(500);
+            world.answers(pusher);
+            return (millis, show(answer), world.ask(pusher, &format!("LLEN {goes_on}")));
+        }
+        world.pass(1);
+    }
+    panic!("the client was told nothing");
+}
+
+#[test]
+fn nothing_is_taken_out_for_one_who_was_told_that_a_key_cannot_be_served() {
+    let (told_at, answer, _) = told_while_it_tries(None);
+    assert!(answer.contains("CLUSTERDOWN"), "{answer}");
+    for frames in 0..12 {
+        let (_, answer, left) = told_while_it_tries(Some((told_at - 20, frames)));
+        match answer.contains("CLUSTERDOWN") {
+            true => assert_eq!(left, "1", "after {frames} frames: {answer}"),
+            false => assert_eq!(left, "0", "after {frames} frames: {answer}"),
+        }
     }
 }
 

@@ -300,6 +300,24 @@ impl Net {
         self.wires.iter().filter(|(pair, _)| pair.0 == from).flat_map(|(_, queue)| queue).filter(lent).count()
     }
 
+    /// Whoever asked for a loan and was not heard yet is refused it.
+    pub(crate) fn refuse_loans(&mut self) -> usize {
+        let mut refused = Vec::new();
+        for (&(from, to), queue) in &mut self.wires {
+            for message in std::mem::take(queue) {
+                match message {
+                    Message::Borrow(borrow) => refused.push(((to, from), borrow)),
+                    other => queue.push_back(other),
+                }
+            }
+        }
+        let count = refused.len();
+        for (pair, borrow) in refused {
+            self.wires.entry(pair).or_default().push_back(Message::NotLent(borrow.task, borrow.got));
+        }
+        count
+    }
+
     /// The client sends a request and the worker takes it up before anything else happens.
     pub(crate) fn send_now(&mut self, client: ClientId, line: &str) {
         let Client { worker, token, .. } = self.clients[client.0];
