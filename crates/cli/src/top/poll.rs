@@ -45,6 +45,8 @@ struct Seat {
     name: Option<String>,
     connection: Option<Connection>,
     last: Option<Arc<Sample>>,
+    /// Why it did not tell in this round who is in the cluster: it is not waited for twice.
+    problem: Option<String>,
 }
 
 /// See the module.
@@ -63,7 +65,7 @@ impl Poller {
         let wait = connect.timeout.min(PATIENCE);
         let options =
             Options { connect_timeout: wait, timeout: Some(wait), name: name(), ..connect.options() };
-        let seat = Seat { target, name: None, connection: Some(first), last: None };
+        let seat = Seat { connection: Some(first), ..Seat::new(target, None) };
         Ok(Poller { seats: vec![seat], options, is_alone })
     }
 
@@ -91,8 +93,7 @@ impl Poller {
                 Some(seat) => seat.name = Some(member.name.clone()),
                 None => {
                     let target = Target { endpoint: member.endpoint.clone(), ..seed.clone() };
-                    let name = Some(member.name.clone());
-                    self.seats.push(Seat { target, name, connection: None, last: None });
+                    self.seats.push(Seat::new(target, Some(member.name.clone())));
                 }
             }
         }
@@ -129,6 +130,10 @@ impl Member {
 }
 
 impl Seat {
+    fn new(target: Target, name: Option<String>) -> Seat {
+        Seat { target, name, connection: None, last: None, problem: None }
+    }
+
     fn connection(&mut self, options: &Options) -> Result<&mut Connection, ClientError> {
         if self.connection.as_ref().is_none_or(Connection::is_broken) {
             self.connection = None;
@@ -142,14 +147,28 @@ impl Seat {
 
     fn members(&mut self, options: &Options) -> Option<Vec<Member>> {
         let asked = self.target.endpoint.clone();
-        let reply = self.connection(options).ok()?.call(["FABRIC", "MEMBERS"]).ok()?;
+        let reply = self.connection(options).and_then(|connection| connection.call(["FABRIC", "MEMBERS"]));
+        let reply = match reply {
+            Ok(reply) => reply,
+            // It may be there again already, and nobody was waited for.
+            Err(ClientError::Lost { .. } | ClientError::Closed { .. } | ClientError::Unusable { .. }) => {
+                return None;
+            }
+            Err(error) => {
+                self.problem = Some(error.to_string());
+                return None;
+            }
+        };
         let members = reply.as_slice()?.iter().filter_map(|member| Member::read(member, &asked));
         Some(members.collect::<Vec<_>>()).filter(|members| !members.is_empty())
     }
 
     fn poll(&mut self, options: &Options, wants: Wants) -> Node {
         let (before, address) = (self.last.take(), self.target.endpoint.to_string());
-        let sample = self.ask(options, wants).map_err(|error| error.to_string());
+        let sample = match self.problem.take() {
+            Some(problem) => Err(problem),
+            None => self.ask(options, wants).map_err(|error| error.to_string()),
+        };
         let sample = sample.and_then(|(at, replies)| Sample::read(at, &replies)).map(Arc::new);
         self.last = sample.as_ref().ok().map(Arc::clone);
         let told = self.last.as_ref().map(|now| now.text("narf_node_name")).unwrap_or_default();
@@ -169,5 +188,33 @@ impl Seat {
         let clients = wants.clients.then(|| connection.call(["CLIENT", "LIST"])).transpose()?;
         let slow = wants.slow.then(|| connection.call(["SLOWLOG", "GET", SLOW_MAX])).transpose()?;
         Ok((at, Replies { info, status, clients, slow }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_away_is_waited_for_once_a_round() {
+        // It takes connections, as the kernel does for a process that stands still, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        silent.set_nonblocking(true).unwrap();
+        let address = silent.local_addr().unwrap();
+        let target = Target {
+            endpoint: Endpoint::Tcp { host: address.ip().to_string(), port: address.port() },
+            ..Target::default()
+        };
+        let wait = Duration::from_millis(20);
+        let options = Options { connect_timeout: wait, timeout: Some(wait), ..Options::default() };
+        let mut poller = Poller { seats: vec![Seat::new(target, None)], options, is_alone: false };
+        for _ in 0..2 {
+            let nodes = poller.poll(Wants::ALL);
+            assert!(nodes[0].problem.is_some() && nodes[0].now.is_none(), "{nodes:?}");
+            assert!(silent.accept().is_ok(), "it was asked");
+            assert!(silent.accept().is_err(), "it was asked again");
+        }
     }
 }
