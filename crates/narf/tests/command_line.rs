@@ -94,6 +94,13 @@ fn a_password_on_the_command_line_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     let err = text(&output.stderr);
     assert!(err.contains("--password-file") && !err.contains("hunter2"), "{err}");
+    let output = narf(folder.path(), "serve --http-token hunter2", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let err = text(&output.stderr);
+    assert!(
+        err.contains("NARF_HTTP_TOKEN") && !err.contains("REQUIREPASS") && !err.contains("hunter2"),
+        "{err}"
+    );
 }
 
 #[test]

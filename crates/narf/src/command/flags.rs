@@ -63,17 +63,24 @@ const SECRET_FLAGS: &[&str] = &["requirepass", "password", "http-token"];
 
 /// Why a password on the command line is refused.
 const SECRET_REFUSED: &str = "\
-error: a password is not taken on the command line, where every user of this machine can read it, nor is a token
+error: a password is not taken on the command line, where every user of this machine can read it
   = put it into a file that only you can read:  narf serve --password-file FILE
   = or into the environment:                    NARF_REQUIREPASS=... narf serve
   = or into narf.toml:                          requirepass = \"...\"
 ";
 
+/// The same of the token for metrics.
+const TOKEN_REFUSED: &str = "\
+error: a token is not taken on the command line, where every user of this machine can read it
+  = put it into the environment:  NARF_HTTP_TOKEN=... narf serve
+  = or into narf.toml:            http-token = \"...\"
+";
+
 /// What was said, for `server::config::resolve`; or why it is refused.
 pub(super) fn read(matches: &ArgMatches) -> Result<Flags, String> {
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    if SECRET_FLAGS.iter().any(|flag| given(flag)) {
-        return Err(SECRET_REFUSED.to_owned());
+    if let Some(flag) = SECRET_FLAGS.iter().find(|flag| given(flag)) {
+        return Err(if *flag == "http-token" { TOKEN_REFUSED } else { SECRET_REFUSED }.to_owned());
     }
     let value = |key: &str| matches.get_one::<String>(key).cloned().unwrap_or_default();
     let mut values: Vec<FlagValue> = Vec::new();
