@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[
         .summary("Logs the connection in."),
     container("client").since("2.4.0").summary("Looks at connections and changes them.").subcommands(&[
         node(ClientAck, "client|ack", -2, NOSCRIPT | LOADING | STALE)
-            .since("0.1.0")
+            .since("narf 0.1.0")
             .syntax("[LOCAL | QUORUM | DURABLE | ALL]")
             .cost("O(1)")
             .summary(

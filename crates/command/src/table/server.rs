@@ -315,6 +315,7 @@ pub(super) const ROWS: &[Row] = &[
     .summary("Returns the loaded modules: none.")]),
     node(Monitor, "monitor", 1, ADMIN | NOSCRIPT | LOADING | STALE)
         .since("1.0.0")
+        .cost("O(1) for each command of any connection")
         .summary("Sends every command of all connections to this one, as it comes."),
     node(Role, "role", 1, NOSCRIPT | LOADING | STALE | FAST)
         .since("2.8.12")
