@@ -121,12 +121,19 @@ impl Terminal {
     /// Waits for its end, and gives all that came since the last wait and how it ended.
     #[track_caller]
     pub fn end(mut self) -> (String, ExitStatus) {
+        let status = self.wait();
+        (visible(&self.raw)[self.at..].to_owned(), status)
+    }
+
+    /// Waits for its end, with all that comes until then.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
         let status = within(DEADLINE, || self.child.try_wait().expect("wait for a child"));
         let status = status.unwrap_or_else(|| panic!("it goes on after {:?}", visible(&self.raw)));
         while let Ok(bytes) = self.output.recv_timeout(DEADLINE) {
             self.raw.extend(bytes);
         }
-        (visible(&self.raw)[self.at..].to_owned(), status)
+        status
     }
 
     /// All bytes that came so far, escape sequences included.

@@ -211,11 +211,18 @@ fn passwords_are_hashed_with_a_salt_and_known_again() {
     root.check("ACL SETUSER ada >hush", "+OK");
     assert_eq!(root.run("ACL LIST").to_string(), list);
     as_user(&node, "ada", "hush");
-    let start = Instant::now();
-    for _ in 0..40 {
-        as_user(&node, "ada", "hush");
-    }
-    assert!(start.elapsed() < Duration::from_millis(400), "forty in {:?}: each was hashed", start.elapsed());
+    // The quickest of several, which a busy machine slows down least: a look takes many times as long as knowing.
+    let quickest = |tries: usize, password: &str, expect: &str| {
+        let login = || {
+            let mut client = node.bare_client();
+            let start = Instant::now();
+            assert_eq!(client.run_args(&["AUTH", "ada", password]).to_string(), expect);
+            start.elapsed()
+        };
+        (0..tries).map(|_| login()).min().unwrap()
+    };
+    let (known, looked_at) = (quickest(40, "hush", "+OK"), quickest(3, "guess", WRONG));
+    assert!(known * 4 < looked_at, "one that is known took {known:?}, one that is not {looked_at:?}");
     let mut ada = node.bare_client();
     assert!(ada.run("HELLO 3 AUTH ada hush SETNAME me").to_string().contains("proto"));
     ada.check("CLIENT GETNAME", "\"me\"");
@@ -451,14 +458,14 @@ fn a_user_made_on_one_node_is_valid_on_all_and_changed_on_all_at_once() {
     roots[0].check("ACL SETUSER ada on >sesame ~* &* +@all", "+OK");
     // Whoever asked sees it at once, the others as soon as they hear of it.
     roots[0].check("ACL USERS", r#"["ada", "default"]"#);
-    for node in &cluster.nodes {
-        let start = Instant::now();
-        within(Duration::from_secs(5), || {
-            (node.bare_client().run("AUTH ada sesame").to_string() == "+OK").then_some(())
-        })
-        .expect("the user is known on all nodes");
-        assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    let start = Instant::now();
+    for root in &mut roots {
+        // Asked by list: names that are not known yet would count as guesses of passwords.
+        within(Duration::from_secs(5), || root.run("ACL USERS").to_string().contains("ada").then_some(()))
+            .expect("the user is known on all nodes");
     }
+    assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    cluster.nodes.iter().for_each(|node| drop(as_user(node, "ada", "sesame")));
     let mut open: Vec<Client> = cluster.nodes.iter().map(|node| as_user(node, "ada", "sesame")).collect();
     for (number, client) in open.iter_mut().enumerate() {
         client.check(&format!("SET k{number} 1"), "+OK");

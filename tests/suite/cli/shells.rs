@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use narf_tests::{Terminal, narf_binary, skip_unless_narf};
+use narf_tests::{Terminal, narf_binary, skip, skip_unless_narf};
 
 use super::{Desk, text};
 
@@ -20,9 +20,14 @@ fn path(desk: &Desk) -> String {
     format!("{}:{}", desk.home().display(), std::env::var("PATH").unwrap())
 }
 
-fn is_installed(shell: &str) -> bool {
-    let asked = Command::new(shell).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    asked.is_ok_and(|status| status.success())
+/// Whether a program is there; if not, that is said.
+fn is_installed(program: &str) -> bool {
+    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_there = asked.is_ok_and(|status| status.success());
+    if !is_there {
+        skip(&format!("{program} is not installed"));
+    }
+    is_there
 }
 
 /// Types the beginning of a line and TAB, and waits until that has become this.

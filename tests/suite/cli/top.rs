@@ -99,11 +99,11 @@ fn the_screen_shows_what_happens_and_leaves_the_terminal_as_it_was() {
     terminal.keys("p");
     terminal.expect("PAUSED");
     terminal.keys("q");
-    terminal.expect("");
+    assert_eq!(terminal.wait().code(), Some(0));
     let raw = terminal.raw();
-    let (_, status) = terminal.end();
-    assert_eq!(status.code(), Some(0));
-    assert!(raw.contains("\x1b[?1049h"), "{raw:?}");
+    let (_, shown) = raw.split_once("\x1b[?1049h").expect("the other screen");
+    let (_, after) = shown.split_once("\x1b[?1049l").expect("the screen that was there");
+    assert!(shown.contains("\x1b[?25h") && !after.contains("nodes 1"), "{raw:?}");
 }
 
 #[test]

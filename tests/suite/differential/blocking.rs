@@ -164,19 +164,24 @@ impl World {
         }
     }
 
+    /// Whether the reference has served a client, which then is served by the other one in the same way.
+    fn is_served(&mut self, client: usize) -> bool {
+        let Ok(Some(reference)) = self.reference.waiters[client].next_reply(INSTANT) else { return false };
+        let line = self.waiting[client].take().expect("it waits");
+        self.settle_reply(client, &line, &reference);
+        true
+    }
+
     /// Whoever the reference has served is served by the other one, in the same way, and nobody else.
     fn settle(&mut self) {
         let mut outstanding: Vec<usize> = (0..WAITERS).filter(|at| self.waiting[*at].is_some()).collect();
-        // One that waits and is not counted as waiting has not been taken up yet, or is about to be answered.
+        // Whoever is not counted as waiting has been served, or is not taken up yet. Only so many are looked for: a look
+        // at a client that still waits takes a tick of the kernel's clock.
         eventually("redis has taken up all and answered those it has served", || {
-            outstanding.retain(|&client| {
-                let Ok(Some(reference)) = self.reference.waiters[client].next_reply(INSTANT) else {
-                    return true;
-                };
-                let line = self.waiting[client].take().expect("it waits");
-                self.settle_reply(client, &line, &reference);
-                false
-            });
+            for _ in self.reference.blocked()..outstanding.len() {
+                let place = outstanding.iter().position(|client| self.is_served(*client))?;
+                outstanding.remove(place);
+            }
             (self.reference.blocked() == outstanding.len()).then_some(())
         });
         let mut blocked = 0;
