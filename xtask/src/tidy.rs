@@ -40,6 +40,7 @@ pub(crate) fn run() -> Result<()> {
         check_text(file, &mut findings);
         if file.path.extension().is_some_and(|extension| extension == "md") {
             check_links(file, &mut findings);
+            check_tables(file, &mut findings);
         }
     }
     check_unused(&files, &mut findings);
@@ -116,6 +117,19 @@ fn check_links(file: &File, findings: &mut Vec<String>) {
                 findings
                     .push(format!("{}:{number}: the link to `{target}` leads nowhere", file.path.display()));
             }
+        }
+    }
+}
+
+/// A table begins with its head and the line below that; rows above them are shown as text.
+fn check_tables(file: &File, findings: &mut Vec<String>) {
+    let is_row = |line: &str| line.starts_with('|');
+    let lines: Vec<&str> = file.text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let begins = is_row(line) && (at == 0 || !is_row(lines[at - 1]));
+        if begins && !lines.get(at + 1).is_some_and(|next| next.starts_with("|---")) {
+            let (path, number) = (file.path.display(), at + 1);
+            findings.push(format!("{path}:{number}: a row before the head of its table; move it below"));
         }
     }
 }
