@@ -6,6 +6,8 @@
 
 use base::{Cursor, Millis, PartitionId, Short};
 
+use crate::operations::Stamp;
+
 /// First byte of a record.
 const ENTRY: u8 = 1;
 const TERM: u8 = 2;
@@ -147,6 +149,28 @@ pub fn write_state(out: &mut Vec<u8>, partition: PartitionId, term: u64, vote: u
     head(out, STATE, partition);
     for number in [term, vote, commit] {
         out.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// Writes entries of a group for the log.
+pub(crate) fn write_entries(frame: &mut Vec<u8>, id: PartitionId, entries: &[raft::Entry]) {
+    for entry in entries {
+        match &entry.payload {
+            raft::Payload::Change(_) => write_change(frame, id, entry),
+            raft::Payload::Data(data) => {
+                // A peer's bytes that are no stamp are kept as they are refused: by those who apply them.
+                let (stamp, body) = Stamp::decode(data).unwrap_or_default();
+                let header = EntryHeader {
+                    partition: id,
+                    term: entry.id.term,
+                    index: entry.id.index,
+                    time: stamp.time,
+                    seed: stamp.seed,
+                    operations: stamp.operations,
+                };
+                write_entry(frame, &header, &body);
+            }
+        }
     }
 }
 

@@ -18,13 +18,12 @@ use resp::Reply;
 
 use crate::borrow::Place;
 use crate::doubt::Doubts;
-use crate::entry::{EntryHeader, write_change, write_entry, write_members, write_restored, write_state};
+use crate::entry::{write_entries, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
 use crate::hints::Hint;
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
-use crate::operations::Stamp;
 use crate::outbox::Control;
 use crate::partition::{Partition, Turn};
 use crate::peer_frame::Item;
@@ -758,28 +757,6 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
         hashed: worker.ahead.hashed,
     };
     (turn, &mut worker.places, &mut worker.fabric)
-}
-
-/// Writes entries of a group for the log.
-pub(crate) fn write_entries(frame: &mut Vec<u8>, id: PartitionId, entries: &[Entry]) {
-    for entry in entries {
-        match &entry.payload {
-            Payload::Change(_) => write_change(frame, id, entry),
-            Payload::Data(data) => {
-                // A peer's bytes that are no stamp are kept as they are refused: by those who apply them.
-                let (stamp, body) = Stamp::decode(data).unwrap_or_default();
-                let header = EntryHeader {
-                    partition: id,
-                    term: entry.id.term,
-                    index: entry.id.index,
-                    time: stamp.time,
-                    seed: stamp.seed,
-                    operations: stamp.operations,
-                };
-                write_entry(frame, &header, &body);
-            }
-        }
-    }
 }
 
 /// Applies committed entries; false if one of them is unknown to this version.

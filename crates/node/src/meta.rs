@@ -15,9 +15,8 @@ use bytes::Bytes;
 use cluster::{Command, DecodeError, MemberState, Meta};
 use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payload, Snapshot};
 
-use crate::entry::{META_GROUP, write_members, write_meta, write_state};
+use crate::entry::{META_GROUP, write_entries, write_members, write_meta, write_state};
 use crate::errand::Dest;
-use crate::fabric::write_entries;
 use crate::message::Message;
 use crate::operations::Stamp;
 use crate::outbox::Control;

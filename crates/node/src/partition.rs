@@ -14,8 +14,7 @@ use engine::{Access, Clocks, Hashed, Keyspace, Store};
 use raft::{EntryId, Group, Members};
 use resp::{Reply, Version};
 
-use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entry, write_state};
-use crate::fabric::write_entries;
+use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entries, write_entry, write_state};
 use crate::operations::seed_of;
 use crate::replica::Replica;
 use crate::settings::Settings;
