@@ -177,8 +177,9 @@ impl Worker {
     pub(crate) fn take_doubt(&mut self, from: u64, partition: PartitionId, life: u64, last: EntryId) {
         let applied = self.applied_of(partition);
         let Some((group, _)) = self.group_and_members(partition) else {
-            // Whoever holds nothing and is to hold nothing has nothing that the other might lack.
-            if !self.is_target(partition) {
+            // Who holds nothing has nothing that the other might lack, be it that it lost its power, too, and forgot that it
+            // had a replica: whoever leads will give it one. A partition that is lent is held.
+            if self.fabric.is_spread {
                 let item = Item::Told { partition, life, term: 0, index: 0, is_leader: false };
                 self.fabric.tell(from, &item);
             }

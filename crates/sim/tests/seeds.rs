@@ -42,6 +42,16 @@ fn clusters_hold_every_promise() {
     }
 }
 
+/// Histories that once broke a promise: nodes, seed, ticks.
+#[test]
+fn seeds_that_failed_hold() {
+    // Two in doubt waited for one that had been let go, was wanted again, and held nothing.
+    for (nodes, seed, ticks) in [(3, 60_260, 30_000)] {
+        let (report, _) = ClusterWorld::run(seed, nodes, Options { ticks, keep_trace: false });
+        assert_eq!(report.violation, None, "--nodes {nodes} --seed {seed} --ticks {ticks}");
+    }
+}
+
 #[test]
 fn a_seed_of_a_cluster_is_replayed_byte_for_byte() {
     let options = Options { ticks: 1500, keep_trace: true };
