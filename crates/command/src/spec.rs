@@ -47,6 +47,8 @@ pub struct Spec {
     pub movable: Option<Movable>,
     /// How it may be cut by partition.
     pub split: Option<Split>,
+    /// Where its first member or field usually is, so that it may be fetched ahead; 0 if it has none.
+    pub member: u8,
     /// What it does and where it may run.
     pub flags: Flags,
     /// Lower case; `parent|sub` for a subcommand.

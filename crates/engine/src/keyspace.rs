@@ -572,6 +572,12 @@ impl Keyspace {
         self.table.prefetch(hash);
     }
 
+    /// An entry that may be that of the key with this hash.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<&Entry> {
+        self.table.guess(hash)
+    }
+
     /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {

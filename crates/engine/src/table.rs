@@ -97,6 +97,12 @@ impl Table {
             .find_mut(hash as u16, |entry| hasher.hash(entry.key()) == hash && accept(entry))
     }
 
+    /// The first entry that may be the one of a key with this hash, for whoever needs only a guess.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<&Entry> {
+        self.segment(hash)?.find(hash as u16, |_| true)
+    }
+
     /// Asks the processor to fetch the line of slots that a lookup will read first.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {

@@ -18,11 +18,13 @@ use std::cmp::Ordering;
 
 use base::allocated;
 
+use crate::table::entry::prefetch;
+
 mod iter;
 mod leaf;
 
 pub(crate) use iter::{Iter, Rubble};
-use leaf::Leaf;
+pub(crate) use leaf::Leaf;
 
 /// Most members of a leaf.
 const LEAF_MAX: usize = 128;
@@ -91,6 +93,26 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
     #[inline]
     pub(crate) fn memory(&self) -> usize {
         self.memory
+    }
+
+    /// The leaf that has a member or would get it, if there are several, on its way to the caches: for [`Leaf::prefetch`].
+    pub(crate) fn prefetch_leaf(&self, key: K) -> Option<&Leaf<K, V>> {
+        let mut node = &self.root;
+        if let Node::Leaf(_) = node {
+            return None;
+        }
+        loop {
+            match node {
+                Node::Leaf(leaf) => {
+                    prefetch_all(std::slice::from_ref(&**leaf));
+                    return Some(leaf);
+                }
+                Node::Inner(inner) => {
+                    let at = inner.children.partition_point(|child| child.first.order(key).is_le());
+                    node = &inner.children.get(at.saturating_sub(1))?.node;
+                }
+            }
+        }
     }
 
     /// The value of a member.
@@ -252,6 +274,13 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
             pair[0].0.order(pair[1].0).then_with(|| pair[0].2.cmp(pair[1].2)) == Ordering::Less
         }));
     }
+}
+
+/// Asks the processor to fetch all that some items take.
+#[inline]
+fn prefetch_all<T>(items: &[T]) {
+    let start = items.as_ptr();
+    (0..size_of_val(items)).step_by(64).for_each(|at| prefetch(start.wrapping_byte_add(at)));
 }
 
 /// What an operation keeps on its way down.

@@ -51,7 +51,9 @@ fn request(name: &str) -> Option<&'static str> {
         "set" => "SET key:# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "incr" => "INCR counter:#",
         "hset" => "HSET hash:# field xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "hset-one" => "HSET hash field:# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "sadd" => "SADD set member:#",
+        "zadd" => "ZADD zset # member:#",
         "ping" => "PING",
         _ => return None,
     })
@@ -63,7 +65,9 @@ fn main() {
     let number = |index: usize, usual: usize| word(index).and_then(|text| text.parse().ok()).unwrap_or(usual);
     let name = word(0).unwrap_or("get");
     let (depth, keys, requests) = (number(1, 128), number(2, 1_000_000), number(3, 10_000_000));
-    let Some(text) = request(name) else { return println!("get, set, incr, hset, sadd or ping") };
+    let Some(text) = request(name) else {
+        return println!("get, set, incr, hset, hset-one, sadd, zadd or ping");
+    };
     let (mut worker, token) = worker();
     let mut random = Random::new(7);
     for key in 0..keys {

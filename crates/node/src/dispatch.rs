@@ -35,23 +35,35 @@ pub(crate) enum Admitted {
 }
 
 impl Worker {
-    /// Takes up one request. `args` views `raw`, which is its wire form.
+    /// Takes up one request, for which `lookup` was found. `args` views `raw`, which is its wire form.
     #[inline]
-    pub(crate) fn dispatch(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+    pub(crate) fn dispatch(
+        &mut self,
+        session: &mut Session,
+        lookup: Lookup<'static>,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
         if session.has_gate(gate::MUTED) {
-            return self.dispatch_muted(session, args, raw);
+            return self.dispatch_muted(session, lookup, args, raw);
         }
-        self.dispatch_heard(session, args, raw)
+        self.dispatch_heard(session, lookup, args, raw)
     }
 
     /// Takes up one request of a client that asked for silence, for ever or for one request.
     #[cold]
-    fn dispatch_muted(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
+    fn dispatch_muted(
+        &mut self,
+        session: &mut Session,
+        lookup: Lookup<'static>,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skip;
             session.output.set_muted(true);
         }
-        let taken = self.dispatch_heard(session, args, raw);
+        let taken = self.dispatch_heard(session, lookup, args, raw);
         if taken == Taken::Done && session.reply_mode == ReplyMode::Skip {
             self.end_skip(session);
         }
@@ -59,8 +71,14 @@ impl Worker {
     }
 
     #[inline]
-    fn dispatch_heard(&mut self, session: &mut Session, args: Args<'_>, raw: &[u8]) -> Taken {
-        let spec = match command::lookup(args) {
+    fn dispatch_heard(
+        &mut self,
+        session: &mut Session,
+        lookup: Lookup<'static>,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        let spec = match lookup {
             Lookup::Found(spec) if spec.arity_ok(args.len()) && !spec.is_internal() => spec,
             other => {
                 self.refuse_words(session, other, args);

@@ -3,11 +3,13 @@
 //! A pipeline is taken up in windows: decode some requests, ask for the table slots of all their keys, then for
 //! the entries, then run them in order. A look-up in a table that is larger than the caches waits for memory
 //! twice; a window waits for all its look-ups at once. What was found out about a key on the way, its partition and its
-//! hash, is kept until its request runs. Does not know what requests mean: the first argument is taken for a key, and
-//! where it is not, nothing is lost but a few nanoseconds.
+//! hash, is kept until its request runs. In large collections the same is done for the first member, in steps of its own.
+//! Does not know what requests mean: the first argument is taken for a key, and where it is not, nothing is lost but a few
+//! nanoseconds.
 
 use base::{Args, DbIndex, PartitionId, Span};
-use engine::{Hashed, Keyspace};
+use command::{Lookup, lookup};
+use engine::{Hashed, Keyspace, MemberAhead};
 use resp::{Decoded, Decoder, ProtocolError};
 
 use crate::message::Calls;
@@ -15,6 +17,9 @@ use crate::worker::Worker;
 
 /// Requests of a window: about as many as a processor can have memory accesses under way.
 const REQUESTS: usize = 32;
+
+/// After a window whose members are in no large collection, so many are taken without looking for theirs.
+const MEMBER_REST: u8 = 15;
 
 /// Longer keys are not hashed ahead: it would cost more than it saves.
 const KEY_MAX: usize = 128;
@@ -24,6 +29,7 @@ const KEY_MAX: usize = 128;
 pub(crate) struct Framed {
     pub(crate) start: usize,
     pub(crate) len: usize,
+    pub(crate) lookup: Lookup<'static>,
     spans_start: u32,
     spans_len: u32,
 }
@@ -64,6 +70,8 @@ pub(crate) struct Window {
     requests: Vec<Framed>,
     /// Of each request.
     ahead: Vec<Ahead>,
+    /// Whether a request has a member to be looked up.
+    has_members: bool,
 }
 
 impl Window {
@@ -80,6 +88,7 @@ impl Window {
         self.spans.clear();
         self.requests.clear();
         self.ahead.clear();
+        self.has_members = false;
         let mut at = at;
         while self.requests.len() < REQUESTS {
             match bytes.get(at) {
@@ -90,12 +99,14 @@ impl Window {
             match decoder.decode(&bytes[at..]) {
                 Ok(Decoded::Request { len }) => {
                     let args = decoder.args(&bytes[at..at + len]);
+                    let lookup = lookup(args);
+                    self.has_members |= member_at(lookup) > 0;
                     self.ahead.push(look_up(first_key(args)));
                     let spans = args.spans();
                     let (spans_start, spans_len) = (self.spans.len() as u32, spans.len() as u32);
                     // There are few; a call that copies them costs more than they do.
                     spans.iter().for_each(|span| self.spans.push(*span));
-                    self.requests.push(Framed { start: at, len, spans_start, spans_len });
+                    self.requests.push(Framed { start: at, len, lookup, spans_start, spans_len });
                     at += len;
                 }
                 Ok(Decoded::Incomplete) => return End::Incomplete,
@@ -139,6 +150,12 @@ impl Worker {
         let end = window.fill(decoder, bytes, at, look_up);
         if window.len() > 1 {
             window.ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
+            if window.has_members {
+                self.prefetch_members((0..window.len()).map(|index| {
+                    let (framed, args, _) = window.get(index, bytes);
+                    (window.ahead[index], member_at(framed.lookup), args)
+                }));
+            }
         }
         end
     }
@@ -146,13 +163,43 @@ impl Worker {
     /// The same for requests of other workers' clients, from `from` on; for how many of them.
     pub(crate) fn prefetch_calls(&self, calls: &Calls, from: usize) -> usize {
         let mut ahead = [Ahead::NONE; REQUESTS];
-        let mut count = 0;
+        let (mut count, mut has_members) = (0, false);
         for (place, (head, args, _)) in ahead.iter_mut().zip(calls.iter_from(from)) {
             *place = self.prefetch_slots(head.db, head.partition, first_key(args));
+            has_members |= head.spec.member > 0;
             count += 1;
         }
         ahead[..count].iter().for_each(|ahead| self.prefetch_entry(*ahead));
+        if has_members {
+            let calls = ahead[..count].iter().zip(calls.iter_from(from));
+            self.prefetch_members(calls.map(|(ahead, (head, args, _))| (*ahead, head.spec.member, args)));
+        }
         count
+    }
+
+    /// The steps for the members of requests: what is known of the key, where the member stands, the arguments.
+    fn prefetch_members<'a>(&self, requests: impl Iterator<Item = (Ahead, u8, Args<'a>)>) {
+        let rest = self.member_rest.get();
+        if rest > 0 {
+            return self.member_rest.set(rest - 1);
+        }
+        let mut members = [const { None::<MemberAhead<'_>> }; REQUESTS];
+        let mut count = 0;
+        for (ahead, at, args) in requests {
+            let Some(member) = args.get(usize::from(at)).filter(|member| at > 0 && member.len() <= KEY_MAX)
+            else {
+                continue;
+            };
+            members[count] = self
+                .keyspace_at(ahead.db, ahead.id)
+                .and_then(|keyspace| keyspace.member_ahead(ahead.hashed.hash(), member));
+            count += usize::from(members[count].is_some());
+        }
+        if count == 0 {
+            self.member_rest.set(MEMBER_REST);
+        }
+        members[..count].iter().flatten().for_each(MemberAhead::second);
+        members[..count].iter().flatten().for_each(MemberAhead::third);
     }
 
     /// The first step, for each key; then comes the second for each.
@@ -180,6 +227,15 @@ impl Worker {
     #[inline]
     pub(crate) fn partition_of(&self, db: DbIndex, key: &[u8]) -> PartitionId {
         self.ahead.partition(db, key).unwrap_or_else(|| self.router.partition(db, key))
+    }
+}
+
+/// Where a request has its first member; 0 if it has none.
+#[inline]
+fn member_at(lookup: Lookup<'static>) -> u8 {
+    match lookup {
+        Lookup::Found(spec) => spec.member,
+        Lookup::UnknownSubcommand(_) | Lookup::Unknown => 0,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A turn is: [`Worker::begin_turn`], any number of events, [`Worker::end_turn`], and then what [`Outbox`]
 //! promises about its order. All decisions of a turn see the same time. Nothing here blocks.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use base::{AckLevel, ConnId, KeyHasher, Millis, NodeId, Now, PartitionId, Random, WorkerId};
@@ -148,6 +149,8 @@ pub struct Worker {
     pub(crate) scratch: Vec<u8>,
     pub(crate) fabric: Box<Fabric>,
     window: Window,
+    /// Windows to be taken without looking for members; see `window`.
+    pub(crate) member_rest: Cell<u8>,
     /// What is known of the key of the request that runs, while its bytes are borrowed.
     pub(crate) ahead: Ahead,
     next_housekeeping: Millis,
@@ -221,6 +224,7 @@ impl Worker {
             scratch: Vec::new(),
             fabric: Box::new(Fabric::new(setup.id, setup.router.workers(), setup.router.partitions())),
             window: Window::default(),
+            member_rest: Cell::new(0),
             ahead: Ahead::NONE,
             next_housekeeping: Millis::default(),
             next_reclaim: Millis::NEVER,
@@ -425,7 +429,7 @@ impl Worker {
         for index in 0..window.len() {
             let (framed, args, raw) = window.get(index, bytes);
             self.ahead = window.ahead(index);
-            if !args.is_empty() && self.dispatch(session, args, raw) == Taken::Later {
+            if !args.is_empty() && self.dispatch(session, framed.lookup, args, raw) == Taken::Later {
                 decoder.restart();
                 return false;
             }
@@ -454,7 +458,8 @@ impl Worker {
                     return Some(len);
                 }
                 let request = WireRequest::encode(&parts);
-                let taken = self.dispatch(session, request.args(), request.raw());
+                let lookup = command::lookup(request.args());
+                let taken = self.dispatch(session, lookup, request.args(), request.raw());
                 if let Some(limits) = session.new_limits.take() {
                     decoder.set_limits(limits);
                 }

@@ -9,12 +9,14 @@ pub(super) const ROWS: &[Row] = &[
     data(HDel, "hdel", -3, WRITE | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | DELETE)])
+        .member(2)
         .syntax("key field [field ...]")
         .cost("O(N), N the number of fields")
         .summary("Removes fields; the key goes with its last field."),
     data(HExists, "hexists", 3, READONLY | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RO)])
+        .member(2)
         .syntax("key field")
         .cost("O(1)")
         .summary("Says whether a field exists."),
@@ -39,6 +41,7 @@ pub(super) const ROWS: &[Row] = &[
     data(HGet, "hget", 3, READONLY | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key field")
         .cost("O(1)")
         .summary("Returns the value of a field."),
@@ -64,12 +67,14 @@ pub(super) const ROWS: &[Row] = &[
     data(HIncrBy, "hincrby", 4, WRITE | DENYOOM | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
+        .member(2)
         .syntax("key field increment")
         .cost("O(1)")
         .summary("Adds a number to the number in a field; an absent field counts as 0."),
     data(HIncrByFloat, "hincrbyfloat", 4, WRITE | DENYOOM | FAST)
         .since("2.6.0")
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
+        .member(2)
         .syntax("key field increment")
         .cost("O(1)")
         .summary("Adds a decimal fraction to the number in a field; an absent field counts as 0."),
@@ -89,12 +94,14 @@ pub(super) const ROWS: &[Row] = &[
     data(HMGet, "hmget", -3, READONLY | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key field [field ...]")
         .cost("O(N), N the number of fields asked for")
         .summary("Returns the values of several fields."),
     data(HMSet, "hmset", -4, WRITE | DENYOOM | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .member(2)
         .syntax("key field value [field value ...]")
         .cost("O(N), N the number of fields")
         .deprecated("4.0.0", "HSET")
@@ -147,6 +154,7 @@ pub(super) const ROWS: &[Row] = &[
     data(HSet, "hset", -4, WRITE | DENYOOM | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .member(2)
         .syntax("key field value [field value ...]")
         .cost("O(N), N the number of fields")
         .summary("Sets fields and returns how many are new."),
@@ -159,12 +167,14 @@ pub(super) const ROWS: &[Row] = &[
     data(HSetNx, "hsetnx", 4, WRITE | DENYOOM | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RW | INSERT)])
+        .member(2)
         .syntax("key field value")
         .cost("O(1)")
         .summary("Sets a field if it is absent."),
     data(HStrLen, "hstrlen", 3, READONLY | FAST)
         .since("3.2.0")
         .keys(&[key(1, 1, 1, RO)])
+        .member(2)
         .syntax("key field")
         .cost("O(1)")
         .summary("Returns the length of the value of a field."),

@@ -124,6 +124,7 @@ impl Row {
             keys: KeyRange::NONE,
             movable: None,
             split: None,
+            member: 0,
             flags,
             name,
             subcommands: Subcommands::NONE,
@@ -171,6 +172,12 @@ impl Row {
         self.spec.keys = keys;
         self.spec.movable = Some(movable);
         self.spec.flags = self.spec.flags.and(Flags::MOVABLEKEYS);
+        self
+    }
+
+    /// Where the first member or field stands in most requests.
+    pub(super) const fn member(mut self, at: u8) -> Row {
+        self.spec.member = at;
         self
     }
 

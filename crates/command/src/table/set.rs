@@ -9,6 +9,7 @@ pub(super) const ROWS: &[Row] = &[
     data(SAdd, "sadd", -3, WRITE | DENYOOM | FAST)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RW | INSERT)])
+        .member(2)
         .syntax("key member [member ...]")
         .cost("O(N), N the number of members")
         .summary("Adds members and returns how many are new."),
@@ -53,6 +54,7 @@ pub(super) const ROWS: &[Row] = &[
     data(SIsMember, "sismember", 3, READONLY | FAST)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RO)])
+        .member(2)
         .syntax("key member")
         .cost("O(1)")
         .summary("Says whether a set has a member."),
@@ -66,6 +68,7 @@ pub(super) const ROWS: &[Row] = &[
     data(SMIsMember, "smismember", -3, READONLY | FAST)
         .since("6.2.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key member [member ...]")
         .cost("O(N), N the number of members asked for")
         .summary("Says of each of several members whether a set has it."),
@@ -92,6 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     data(SRem, "srem", -3, WRITE | FAST)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, RW | DELETE)])
+        .member(2)
         .syntax("key member [member ...]")
         .cost("O(N), N the number of members")
         .summary("Removes members; the key goes with its last member."),

@@ -27,6 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     data(ZAdd, "zadd", -4, WRITE | DENYOOM | FAST)
         .since("1.2.0")
         .keys(&[key(1, 1, 1, RW | UPDATE)])
+        .member(3)
         .syntax("key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]")
         .cost("O(log N) a member added, N the size of the sorted set")
         .summary("Adds members with their scores, or gives those that are there new ones."),
@@ -57,6 +58,7 @@ pub(super) const ROWS: &[Row] = &[
     data(ZIncrBy, "zincrby", 4, WRITE | DENYOOM | FAST)
         .since("1.2.0")
         .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
+        .member(3)
         .syntax("key increment member")
         .cost("O(log N), N the size of the sorted set")
         .summary("Adds to the score of a member, which is zero if there is none, and returns the new one."),
@@ -93,6 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     data(ZMScore, "zmscore", -3, READONLY | FAST)
         .since("6.2.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key member [member ...]")
         .cost("O(N), N the number of members asked for")
         .summary("Returns the scores of several members."),
@@ -144,12 +147,14 @@ pub(super) const ROWS: &[Row] = &[
     data(ZRank, "zrank", -3, READONLY | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key member [WITHSCORE]")
         .cost("O(log N), N the size of the sorted set")
         .summary("Returns the place of a member by ascending scores."),
     data(ZRem, "zrem", -3, WRITE | FAST)
         .since("1.2.0")
         .keys(&[key(1, 1, 1, RW | DELETE)])
+        .member(2)
         .syntax("key member [member ...]")
         .cost("O(M*log N), M the number of members removed, N the size of the sorted set")
         .summary("Removes members; the key goes with its last member."),
@@ -195,6 +200,7 @@ pub(super) const ROWS: &[Row] = &[
     data(ZRevRank, "zrevrank", -3, READONLY | FAST)
         .since("2.0.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key member [WITHSCORE]")
         .cost("O(log N), N the size of the sorted set")
         .summary("Returns the place of a member by descending scores."),
@@ -208,6 +214,7 @@ pub(super) const ROWS: &[Row] = &[
     data(ZScore, "zscore", 3, READONLY | FAST)
         .since("1.2.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
+        .member(2)
         .syntax("key member")
         .cost("O(1)")
         .summary("Returns the score of a member."),

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use super::{LEAF_BYTES, LEAF_MAX, SortKey};
+use super::{LEAF_BYTES, LEAF_MAX, SortKey, prefetch_all};
 use base::allocated;
 
 /// Some neighbouring members. Invariants: as many keys as values and starts; starts ascend from 0 and lie within the
 /// bytes; the last member ends where the bytes do, so that only a lone one may be longer than two bytes can say.
 #[derive(Clone)]
-pub(super) struct Leaf<K, V> {
+pub(crate) struct Leaf<K, V> {
     keys: Vec<K>,
     values: Vec<V>,
     starts: Vec<u16>,
@@ -62,6 +62,26 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
         (self.keys[at], self.values[at], self.member(at))
     }
 
+    /// Asks for the keys; the leaf itself has been asked for.
+    #[inline]
+    pub(crate) fn prefetch_keys(&self) {
+        prefetch_all(&self.keys);
+    }
+
+    /// Asks for what is compared with a member and what is found with it; the keys have been asked for. Where its bytes
+    /// start is guessed: it stands with what is asked for here.
+    #[inline]
+    pub(crate) fn prefetch_member(&self, key: K) {
+        let at = self.keys.partition_point(|held| held.order(key).is_lt());
+        let around = |len: usize, width: usize| {
+            let start = (len * at / self.len().max(1)).saturating_sub(width / 2);
+            start..(start + width).min(len)
+        };
+        prefetch_all(&self.starts[around(self.starts.len(), 2)]);
+        prefetch_all(&self.values[around(self.values.len(), 1)]);
+        prefetch_all(&self.bytes[around(self.bytes.len(), 128)]);
+    }
+
     /// Heap bytes, the leaf itself included.
     pub(super) fn memory(&self) -> usize {
         // An array of empty values has no memory and an endless capacity.
@@ -74,7 +94,7 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     }
 
     /// Where a member is, or where it would be.
-    pub(super) fn find(&self, key: K, member: &[u8]) -> Result<usize, usize> {
+    pub(crate) fn find(&self, key: K, member: &[u8]) -> Result<usize, usize> {
         let mut low = self.keys.partition_point(|held| held.order(key).is_lt());
         if !self.keys.get(low).is_some_and(|held| held.order(key).is_eq()) {
             return Err(low);

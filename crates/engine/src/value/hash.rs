@@ -49,6 +49,12 @@ impl Hash {
         copy
     }
 
+    /// What the table finds a field by.
+    #[inline]
+    pub(crate) fn hash_of(&self, field: &[u8]) -> u64 {
+        self.hasher.hash(field)
+    }
+
     /// Heap bytes of fields and table.
     pub(crate) fn memory(&self) -> usize {
         let lapses = self.lapses.as_ref().map_or(0, |lapses| lapses.memory());
