@@ -325,7 +325,10 @@ impl Worker {
                 && query.matches(session, now)
             {
                 session.closing = true;
+                let conn = session.at.conn;
                 self.outbox.close.push(token);
+                // What it waits for is not for a client that hears of nothing more, be its turn told this moment.
+                self.drop_block(conn);
                 killed += 1;
             }
         }

@@ -8,9 +8,11 @@ use command::Spec;
 use engine::Access;
 use resp::{Reply, Version};
 
+use crate::message::{Calls, Message};
 use crate::output::Ticket;
 use crate::session::SessionRef;
 use crate::wire::WireRequest;
+use crate::worker::Worker;
 
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +136,18 @@ impl Answers {
         self.heads.clear();
         if self.bytes.capacity() > 1 << 20 {
             self.bytes = Vec::new();
+        }
+    }
+}
+
+impl Worker {
+    /// Hands over what other workers are asked for.
+    pub(crate) fn ship_errands(&mut self) {
+        for worker in 0..self.fabric.errands_out.len() {
+            if !self.fabric.errands_out[worker].is_empty() {
+                let errands = std::mem::replace(&mut self.fabric.errands_out[worker], Calls::new(self.id));
+                self.outbox.messages.push((WorkerId(worker as u16), Message::Errands(errands)));
+            }
         }
     }
 }

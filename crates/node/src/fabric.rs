@@ -103,7 +103,7 @@ pub(crate) struct Fabric {
     pub(crate) answers: Answers,
     /// For other workers of this node.
     answers_out: Vec<Answers>,
-    errands_out: Vec<Calls<ErrandHead>>,
+    pub(crate) errands_out: Vec<Calls<ErrandHead>>,
     /// Groups whose word is held back until the log is on stable storage up to here.
     holds: BTreeMap<PartitionId, u64>,
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
@@ -663,12 +663,9 @@ impl Worker {
 
     /// Hands over what goes to other workers and other nodes.
     fn ship(&mut self) {
-        for worker in 0..self.fabric.errands_out.len() {
+        self.ship_errands();
+        for worker in 0..self.fabric.answers_out.len() {
             let to = base::WorkerId(worker as u16);
-            if !self.fabric.errands_out[worker].is_empty() {
-                let errands = std::mem::replace(&mut self.fabric.errands_out[worker], Calls::new(self.id));
-                self.outbox.messages.push((to, Note::Errands(errands)));
-            }
             if !self.fabric.answers_out[worker].is_empty() {
                 let answers = std::mem::take(&mut self.fabric.answers_out[worker]);
                 self.outbox.messages.push((to, Note::Answers(answers)));

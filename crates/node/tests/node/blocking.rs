@@ -35,6 +35,30 @@ fn who_came_first_is_served_first_and_the_pusher_sees_it_done() {
 }
 
 #[test]
+fn what_comes_after_a_client_was_killed_is_not_for_it() {
+    for seed in 0..300 {
+        let mut net = Net::new(2, seed);
+        let key = key_in((seed % 8) as u16, "m");
+        let (client, killer) = (net.connect(seed as usize % 2), net.connect(seed as usize / 2 % 2));
+        net.send(client, &[&format!("BLPOP {key} 0")]);
+        net.settle();
+        let kill = format!("CLIENT KILL ID {}", net.id_of(client));
+        net.send(killer, &[&kill]);
+        // As soon as it is answered, whatever else is still under way.
+        let answer = loop {
+            assert!(net.step(), "an answer");
+            let answer = net.take(killer);
+            if !answer.is_empty() {
+                break answer;
+            }
+        };
+        assert_eq!(answer, ["1"]);
+        let (push, pop) = (format!("RPUSH {key} 1"), format!("LPOP {key}"));
+        assert_eq!(net.talk(killer, &[&push, &pop]), ["1", "\"1\""], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_client_that_waits_for_keys_of_several_partitions_gets_one_element() {
     on_all(|net| {
         let (client, pusher) = (net.connect(0), net.connect(2));
