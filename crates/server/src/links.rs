@@ -8,7 +8,7 @@
 //! Does not know: what is in a frame (`node` does), how a link is authenticated (`door`).
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::Arc;
 
 use base::{Millis, NodeId, WorkerId};
@@ -16,6 +16,7 @@ use cluster::Meta;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use node::Worker;
+use tls::{PLAIN_BYTES_MIN, SEALED_BYTES, Stream};
 
 use crate::door::{self, DialError, Link};
 use crate::hello::Hello;
@@ -29,15 +30,12 @@ const FRAME_BYTES_MAX: usize = (1 << 30) + (1 << 20);
 const TURN_BYTES: usize = 1 << 20;
 /// Bytes that wait for a peer which does not take them; a link with more is cut, and what was lost is sent anew.
 const BACKLOG_BYTES_MAX: usize = 256 << 20;
-/// Plaintext given to the encryption at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Milliseconds between two tries to reach a node: the first, and the most.
 const RETRY_MS: (u64, u64) = (50, 1000);
 
 /// A link that stands.
 struct Wire {
-    socket: TcpStream,
-    tls: rustls::Connection,
+    stream: Stream<TcpStream>,
     peer: NodeId,
     is_outgoing: bool,
     /// Bytes of frames that are not whole yet.
@@ -67,7 +65,8 @@ pub(crate) struct Links {
     /// By the node's number in the groups.
     ways: BTreeMap<u64, Way>,
     readable: Vec<usize>,
-    buffer: Box<[u8]>,
+    /// What was read, opened and not yet.
+    buffers: [Box<[u8]>; 2],
 }
 
 /// What a link's end means for the worker.
@@ -80,8 +79,8 @@ enum Lost {
 
 impl Links {
     pub(crate) fn new(worker: WorkerId, shared: Arc<Shared>) -> Links {
-        let buffer = vec![0; CHUNK_BYTES].into_boxed_slice();
-        Links { worker, shared, wires: Vec::new(), ways: BTreeMap::new(), readable: Vec::new(), buffer }
+        let buffers = [PLAIN_BYTES_MIN, SEALED_BYTES].map(|size| vec![0; size].into_boxed_slice());
+        Links { worker, shared, wires: Vec::new(), ways: BTreeMap::new(), readable: Vec::new(), buffers }
     }
 
     /// The members are these now: ways to those who went are closed, to those who came are made.
@@ -185,11 +184,8 @@ impl Links {
         let mut socket = TcpStream::from_std(link.stream);
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut socket, Token(FIRST_LINK + slot), interest)?;
-        let mut tls = link.tls;
-        tls.set_buffer_limit(None);
         let wire = Wire {
-            socket,
-            tls,
+            stream: Stream::new(socket, link.tls),
             peer: link.peer,
             is_outgoing,
             received: Vec::new(),
@@ -271,7 +267,7 @@ impl Links {
         for slot in std::mem::take(&mut self.readable) {
             let Some(Some(wire)) = self.wires.get_mut(slot) else { continue };
             wire.listed = false;
-            let read = wire.read(&mut self.buffer, TURN_BYTES);
+            let read = wire.read(&mut self.buffers, TURN_BYTES);
             worker.note_clock(self.shared.mono_us());
             match read {
                 Ok(has_more) => {
@@ -316,7 +312,7 @@ impl Links {
     fn close(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
         let Some(mut wire) = self.wires.get_mut(slot).and_then(Option::take) else { return };
         // Fails only for a socket that is not registered; it is dropped either way.
-        let _ = registry.deregister(&mut wire.socket);
+        let _ = registry.deregister(wire.stream.socket());
         let lost = match wire.is_outgoing {
             true => Lost::Out(wire.peer),
             false => Lost::In(wire.peer),
@@ -337,58 +333,40 @@ impl Links {
 
 impl Wire {
     fn flush(&mut self) -> io::Result<()> {
-        loop {
-            while self.tls.wants_write() {
-                match self.tls.write_tls(&mut self.socket) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
+        while self.sent < self.backlog.len() {
+            match self.stream.write(&self.backlog[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
             }
-            if self.sent == self.backlog.len() {
-                self.backlog.clear();
-                self.backlog.shrink_to(TURN_BYTES);
-                self.sent = 0;
-                return Ok(());
-            }
-            let end = self.backlog.len().min(self.sent + CHUNK_BYTES);
-            self.sent += self.tls.writer().write(&self.backlog[self.sent..end])?;
             if self.sent > TURN_BYTES && self.sent * 2 > self.backlog.len() {
                 self.backlog.drain(..self.sent);
                 self.sent = 0;
             }
         }
+        self.backlog.clear();
+        self.backlog.shrink_to(TURN_BYTES);
+        self.sent = 0;
+        Ok(())
     }
 
     /// Reads up to about `limit` bytes; whether there may be more. The end of the link is an error.
-    fn read(&mut self, buffer: &mut [u8], limit: usize) -> io::Result<bool> {
+    fn read(&mut self, [plain, sealed]: &mut [Box<[u8]>; 2], limit: usize) -> io::Result<bool> {
         let before = self.received.len();
-        loop {
-            self.take_plaintext(buffer)?;
-            if self.received.len() - before >= limit {
-                return Ok(true);
-            }
-            match self.tls.read_tls(&mut self.socket) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
+        while self.received.len() - before < limit {
+            match self.stream.read(plain, sealed) {
+                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((count, has_more)) => {
+                    self.received.extend_from_slice(&plain[..count]);
+                    if !has_more {
+                        return Ok(false);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            self.tls.process_new_packets().map_err(io::Error::other)?;
-        }
-    }
-
-    fn take_plaintext(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        loop {
-            match self.tls.reader().read(buffer) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(true)
     }
 }

@@ -73,7 +73,7 @@ impl Trust {
     }
 
     fn new(cluster: u128, node: NodeId, authority: Authority) -> anyhow::Result<Trust> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = tls::provider();
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate.clone()).context("read the cluster's certificate")?;
         let roots = Arc::new(roots);
@@ -198,7 +198,7 @@ const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 /// A newcomer's side: trusts whoever shows a certificate of the authority that its token names.
 pub(crate) fn join_client(fingerprint: Fingerprint) -> anyhow::Result<Arc<ClientConfig>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = tls::provider();
     let verifier = Arc::new(OfAuthority { fingerprint, provider: Arc::clone(&provider) });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(TLS13)?
