@@ -5,7 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::value::Value;
 use crate::wait::DEADLINE;
@@ -18,6 +21,7 @@ pub struct Closed;
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// One connection. Replies are read in the order they come; RESP3 pushes are put aside for [`Client::push`].
@@ -37,6 +41,25 @@ impl Client {
         Client::over(Stream::Tcp(stream))
     }
 
+    /// Connects over TLS, as someone who wants to reach `localhost`.
+    pub fn tls(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Client> {
+        let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let name = "localhost".try_into().expect("it is a name");
+        let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(std::io::Error::other)?;
+        tls.complete_io(&mut stream)?;
+        Client::over(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
+    }
+
+    /// The connection's TLS, and what it is over.
+    pub fn tls_parts(&mut self) -> (&mut ClientConnection, &mut TcpStream) {
+        match &mut self.stream {
+            Stream::Tls(stream) => (&mut stream.conn, &mut stream.sock),
+            Stream::Tcp(_) | Stream::Unix(_) => panic!("it is not over TLS"),
+        }
+    }
+
     /// Connects over a unix socket.
     pub fn unix(path: &Path) -> std::io::Result<Client> {
         Client::over(Stream::Unix(UnixStream::connect(path)?))
@@ -47,6 +70,7 @@ impl Client {
         match &stream {
             Stream::Tcp(stream) => stream.set_write_timeout(limit)?,
             Stream::Unix(stream) => stream.set_write_timeout(limit)?,
+            Stream::Tls(stream) => stream.sock.set_write_timeout(limit)?,
         }
         Ok(Client { stream, input: Vec::new(), at: 0, pushes: VecDeque::new() })
     }
@@ -55,6 +79,7 @@ impl Client {
     pub fn local_address(&self) -> SocketAddr {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().unwrap(),
+            Stream::Tls(stream) => stream.sock.local_addr().unwrap(),
             Stream::Unix(_) => panic!("a unix socket has no port"),
         }
     }
@@ -70,6 +95,7 @@ impl Client {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes),
             Stream::Unix(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
     }
 
@@ -78,6 +104,7 @@ impl Client {
         match &self.stream {
             Stream::Tcp(stream) => Box::new(stream.try_clone().unwrap()) as Box<dyn Write + Send>,
             Stream::Unix(stream) => Box::new(stream.try_clone().unwrap()),
+            Stream::Tls(_) => panic!("TLS has one handle"),
         }
     }
 
@@ -86,14 +113,19 @@ impl Client {
         match &self.stream {
             Stream::Tcp(stream) => stream.set_write_timeout(Some(limit)).unwrap(),
             Stream::Unix(stream) => stream.set_write_timeout(Some(limit)).unwrap(),
+            Stream::Tls(stream) => stream.sock.set_write_timeout(Some(limit)).unwrap(),
         }
     }
 
     /// Says that nothing more will be sent; replies can still be read.
     pub fn finish_sending(&mut self) {
-        match &self.stream {
+        match &mut self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
         }
     }
 
@@ -278,6 +310,10 @@ impl Client {
             }
             Stream::Unix(stream) => {
                 stream.set_read_timeout(Some(limit)).unwrap();
+                stream.read(&mut chunk)
+            }
+            Stream::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(limit)).unwrap();
                 stream.read(&mut chunk)
             }
         };

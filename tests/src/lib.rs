@@ -27,6 +27,7 @@
     reason = "a shell of its own: deadlines, child processes and failing tests are its business"
 )]
 
+mod certificates;
 mod client;
 mod config;
 mod exposition;
@@ -37,6 +38,7 @@ mod value;
 mod wait;
 mod words;
 
+pub use certificates::Certificates;
 pub use client::{Client, Closed};
 pub use config::{Kind, env_number, skip, skip_unless_narf};
 pub use exposition::Exposition;

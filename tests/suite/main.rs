@@ -40,6 +40,7 @@ mod sets;
 mod sort;
 mod sorted_sets;
 mod strings;
+mod tls;
 mod transactions;
 mod users;
 mod users_differential;

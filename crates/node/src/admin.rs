@@ -14,7 +14,7 @@ use crate::dispatch::Taken;
 use crate::gather::{Answer, Question, sum};
 use crate::outbox::Control;
 use crate::session::{Peer, Session};
-use crate::settings::DebugCommand;
+use crate::settings::{DebugCommand, Settings};
 use crate::slowlog::{SlowEntry, write_entries};
 use crate::users::{DEFAULT, WishedUsers};
 use crate::worker::Worker;
@@ -37,7 +37,10 @@ impl Worker {
             return Taken::Done;
         }
         let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-        if let Err(error) = self.settings.with_changes(pairs) {
+        let changed = self.settings.with_changes(pairs.clone()).map_err(|error| error.to_string());
+        if let Err(error) =
+            changed.and_then(|changed| self.prepare_tls(pairs.map(|(name, _)| name), &changed))
+        {
             Reply::new(session.output.end(), session.version).error(format!("ERR {error}"));
             return Taken::Done;
         }
@@ -49,6 +52,23 @@ impl Worker {
             Err(text) => Reply::new(session.output.end(), session.version).error(text),
         }
         Taken::Done
+    }
+
+    /// Has the shell read the files for TLS if one of their settings is named, changed or not, so that setting what is
+    /// set reads them anew.
+    fn prepare_tls<'p>(
+        &self,
+        mut names: impl Iterator<Item = &'p [u8]>,
+        changed: &Settings,
+    ) -> Result<(), String> {
+        let is_of_tls = |name: &&[u8]| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"tls-"));
+        let Some(name) = names.find(is_of_tls).filter(|_| changed.tls.port != 0) else { return Ok(()) };
+        self.host.prepare_tls(&changed.tls).map_err(|why| {
+            let name = String::from_utf8_lossy(name);
+            format!(
+                "CONFIG SET failed (possibly related to argument '{name}') - Unable to update TLS configuration: {why}"
+            )
+        })
     }
 
     /// Puts a hash in the place of the password of `default`, and tells the fabric if that has a user of this name.

@@ -344,7 +344,7 @@ impl Worker {
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} \
              multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp=0 obl={} oll={} omem={} \
              tot-mem={} events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} ack={} worker={} \
-             tot-net-in={} tot-net-out={} tot-cmds={}",
+             tot-net-in={} tot-net-out={} tot-cmds={} tls={}",
             session.at.conn.0,
             address(&session.peer),
             local_address(&session.peer),
@@ -377,6 +377,10 @@ impl Worker {
             session.bytes_in,
             session.bytes_out,
             session.commands,
+            match session.peer {
+                Peer::Tcp { tls, .. } => tls.unwrap_or("no"),
+                Peer::Unix(_) | Peer::InProcess => "no",
+            },
         )
     }
 }

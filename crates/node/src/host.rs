@@ -21,7 +21,7 @@ pub struct Facts {
     pub resident_peak_bytes: u64,
     /// User and system CPU seconds of the whole process.
     pub cpu_seconds: (f64, f64),
-    /// Port of the TCP listener; zero if there is none.
+    /// Port for plain TCP, or that for TLS if there is only that; zero if there is none.
     pub tcp_port: u16,
     /// The configuration file; empty if there is none.
     pub config_file: String,
@@ -41,8 +41,21 @@ pub struct Facts {
     pub log_syncs: u64,
     /// Microseconds that took in all, and the longest of them.
     pub log_sync_us: (u64, u64),
+    /// None unless there is a port for clients over TLS.
+    pub tls: Option<TlsFigures>,
     /// Total memory of the machine in bytes.
     pub system_memory: u64,
+}
+
+/// What became of clients that came over TLS, before the node heard of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsFigures {
+    /// Handshakes that came to their end.
+    pub handshakes: u64,
+    /// Those that were refused, by this end or the other.
+    pub refused: u64,
+    /// Those that were given up: the client went away, took too long, or was the slowest of too many.
+    pub given_up: u64,
 }
 
 /// What an invitation to the cluster is made of.
@@ -110,6 +123,12 @@ pub trait Host: Send {
     fn write_acl_file(&self, path: &Path, text: &[u8]) -> Result<(), String> {
         let _ = text;
         Err(format!("{} is out of reach", path.display()))
+    }
+    /// Reads the files for TLS that are named there and keeps what is in them for when these settings come into force;
+    /// or says why it cannot.
+    fn prepare_tls(&self, settings: &crate::settings::TlsSettings) -> Result<(), String> {
+        let _ = settings;
+        Ok(())
     }
     /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
     fn stopwatch_us(&self) -> u64;

@@ -221,6 +221,20 @@ impl Context<'_> {
         lines.add("configured_hz", 10);
         lines.add("executable", &facts.executable);
         lines.add("config_file", &facts.config_file);
+        self.listeners(lines);
+    }
+
+    /// Where clients connect, in Redis's form: one line for each kind of listener that there is.
+    fn listeners(&self, lines: &mut Lines<'_>) {
+        let settings = &self.worker.settings;
+        let bind: String = settings.bind.iter().map(|address| format!(",bind={address}")).collect();
+        let tcp = [("tcp", settings.port), ("tls", settings.tls.port)];
+        let tcp = tcp.iter().filter(|(_, port)| *port != 0);
+        let tcp = tcp.map(|(name, port)| format!("name={name}{bind},port={port}"));
+        let unix = settings.unixsocket.iter().map(|path| format!("name=unix,bind={}", path.display()));
+        for (number, text) in tcp.chain(unix).enumerate() {
+            lines.add(&format!("listener{number}"), text);
+        }
     }
 
     fn clients(&self, lines: &mut Lines<'_>) {
@@ -320,6 +334,11 @@ impl Context<'_> {
         lines.add("total_error_replies", stats.errors);
         lines.add("acl_access_denied_auth", stats.failed_auth);
         lines.add("narf_auth_refused_unseen", stats.refused_auth);
+        if let Some(tls) = &self.facts.tls {
+            lines.add("narf_tls_handshakes", tls.handshakes);
+            lines.add("narf_tls_handshakes_refused", tls.refused);
+            lines.add("narf_tls_handshakes_given_up", tls.given_up);
+        }
         lines.add("pubsub_channels", self.channels.0);
         lines.add("pubsub_patterns", self.patterns);
         lines.add("pubsubshard_channels", self.channels.1);

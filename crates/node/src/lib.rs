@@ -91,7 +91,7 @@ mod window;
 mod wire;
 mod worker;
 
-pub use host::{Facts, Host, Invitation};
+pub use host::{Facts, Host, Invitation, TlsFigures};
 pub use memory::{Allocator, MemoryUse};
 pub use message::Message;
 pub use outbox::{CheckpointDone, CheckpointWrite, Control, Outbox};

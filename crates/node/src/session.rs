@@ -24,6 +24,8 @@ pub enum Peer {
         remote: SocketAddr,
         /// Our end.
         local: SocketAddr,
+        /// The version of TLS that it speaks, if it does.
+        tls: Option<&'static str>,
     },
     /// A unix socket at this path.
     Unix(String),

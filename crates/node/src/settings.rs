@@ -28,7 +28,7 @@ pub use setting::{Change, Section, Setting};
 pub use table::{SETTINGS, find, nearest_key};
 pub use values::{
     DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
-    Secret,
+    Secret, TlsAuthClients, TlsSettings,
 };
 
 /// What the node was told. The table says what each field means and what it may hold.
@@ -43,6 +43,7 @@ pub struct Settings {
     pub tcp_keepalive: Duration,
     pub timeout: Duration,
     pub maxclients: u32,
+    pub tls: TlsSettings,
     pub http_port: u16,
     pub http_bind: Vec<String>,
     pub http_hosts: Vec<String>,

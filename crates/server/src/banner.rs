@@ -18,6 +18,8 @@ pub struct Banner {
     pub ready_in: Duration,
     /// Addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
+    /// Addresses of the listeners for TLS.
+    pub tls: Vec<SocketAddr>,
     /// From [`crate::ports::Chosen`], if the port is not the usual one.
     pub port_note: Option<String>,
     /// Path of the unix socket.
@@ -112,6 +114,11 @@ impl Banner {
             row(out, label, &format!("{}{hint}", paint.cyan(&format!("redis://{}", reachable(*address)))));
             label = "";
         }
+        let mut label = if label.is_empty() { "  over TLS" } else { label };
+        for address in &self.tls {
+            row(out, label, &paint.cyan(&format!("rediss://{}", reachable(*address))));
+            label = "";
+        }
         if let Some(path) = &self.unix {
             row(out, "Unix socket", &paint.cyan(&path.display().to_string()));
         }
@@ -142,11 +149,12 @@ impl Banner {
     fn command(&self, verb: &str, rest: &str) -> String {
         let usual = SocketAddr::from(([127, 0, 0, 1], 6379));
         let addresses: Vec<SocketAddr> = self.addresses.iter().map(|address| reachable(*address)).collect();
-        let target = match (addresses.first(), &self.unix) {
+        let target = match (addresses.first(), &self.unix, self.tls.first()) {
             _ if addresses.contains(&usual) => String::new(),
-            (Some(address), _) => format!(" -u {address}"),
-            (None, Some(path)) => format!(" -u unix://{}", path.display()),
-            (None, None) => String::new(),
+            (Some(address), ..) => format!(" -u {address}"),
+            (None, Some(path), _) => format!(" -u unix://{}", path.display()),
+            (None, None, Some(address)) => format!(" -u rediss://{}", reachable(*address)),
+            (None, None, None) => String::new(),
         };
         let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
         format!("narf {verb}{target}{rest}")
@@ -225,6 +233,7 @@ mod tests {
             name: "quiet-otter".to_owned(),
             ready_in: Duration::from_millis(31),
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
+            tls: Vec::new(),
             port_note: None,
             unix: None,
             http: None,
@@ -271,6 +280,7 @@ mod tests {
         let full = Banner {
             addresses: vec!["0.0.0.0:6380".parse().unwrap(), "[::1]:6380".parse().unwrap()],
             port_note: Some("6379 is used by redis-server (pid 1195), using 6380".to_owned()),
+            tls: vec!["0.0.0.0:6390".parse().unwrap()],
             unix: Some("/run/narf.sock".into()),
             http: Some("0.0.0.0:8379".parse().unwrap()),
             cluster: None,
@@ -287,6 +297,7 @@ mod tests {
   Port             6379 is used by redis-server (pid 1195), using 6380
   Redis protocol   redis://127.0.0.1:6380   (redis-cli, redis-py, any Redis client)
                    redis://[::1]:6380
+    over TLS       rediss://127.0.0.1:6390
   Unix socket      /run/narf.sock
   HTTP             http://127.0.0.1:8379/metrics   (for Prometheus; also /health/ready)
   Data             ./narf-data  (1,234,567 keys found)
@@ -296,7 +307,11 @@ mod tests {
   In the background as process 7; stop it with  narf stop
 "
         );
-        assert!(full.text(true).lines().count() <= 13);
+        assert!(full.text(true).lines().count() <= 14);
+        let sealed = Banner { addresses: Vec::new(), unix: None, ..full };
+        let text = sealed.text(false);
+        assert!(text.contains("\n  Redis protocol   rediss://127.0.0.1:6390\n"), "{text}");
+        assert!(text.contains("narf cli -u rediss://127.0.0.1:6390"), "{text}");
     }
 
     #[test]

@@ -82,6 +82,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Listens for clients over TLS at this port of the addresses in `bind`. The files are named with
+    /// [`NodeBuilder::set`].
+    #[must_use]
+    pub fn tls_port(mut self, port: u16) -> NodeBuilder {
+        self.settings.tls.port = port;
+        self
+    }
+
     /// Any setting by its name, as in `CONFIG SET`; for those without a method here.
     pub fn set(mut self, name: &str, value: &str) -> anyhow::Result<NodeBuilder> {
         self.settings.set(name, value)?;

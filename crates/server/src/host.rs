@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use node::settings::Settings;
+use node::settings::{Settings, TlsSettings};
 use node::{Facts, Host, Invitation, Peer};
 use resp::Foreign;
 
+use crate::client_tls::ClientTls;
 use crate::config;
 use crate::passwords;
 use crate::random::random;
@@ -29,7 +30,10 @@ impl Host for ThisHost {
             resident_bytes: kilobytes("/proc/self/status", "VmRSS"),
             resident_peak_bytes: kilobytes("/proc/self/status", "VmHWM"),
             cpu_seconds: cpu_seconds(),
-            tcp_port: shared.tcp_port,
+            tcp_port: match shared.tcp_port {
+                0 => shared.settings_at_start.tls.port,
+                port => port,
+            },
             config_file: shared
                 .config_file
                 .as_deref()
@@ -44,6 +48,7 @@ impl Host for ThisHost {
             log_sync_us: (shared.syncs[1].load(Ordering::Relaxed), shared.syncs[2].load(Ordering::Relaxed)),
             log_synced_ago: log.map(|_| shared.mono_us().saturating_sub(synced_us) as f64 / 1e6),
             system_memory: system_memory(),
+            tls: shared.client_tls.as_ref().map(ClientTls::figures),
         }
     }
 
@@ -120,6 +125,11 @@ impl Host for ThisHost {
 
     fn write_acl_file(&self, path: &Path, text: &[u8]) -> Result<(), String> {
         passwords::write_file(path, text).map_err(|error| error.to_string())
+    }
+
+    fn prepare_tls(&self, settings: &TlsSettings) -> Result<(), String> {
+        let Some(tls) = &self.0.client_tls else { return Ok(()) };
+        tls.prepare(settings).map_err(|error| error.to_string())
     }
 
     fn stopwatch_us(&self) -> u64 {

@@ -13,6 +13,7 @@
 )]
 
 pub mod banner;
+mod client_tls;
 pub mod config;
 pub mod daemon;
 pub mod disk;
@@ -22,6 +23,7 @@ pub mod embed;
 mod enter;
 mod fabric;
 mod failures;
+mod handshakes;
 mod hello;
 mod host;
 mod http;
@@ -119,6 +121,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         name: running.name.clone(),
         ready_in: started.elapsed(),
         addresses,
+        tls: running.tls_addresses.clone(),
         port_note: running.chosen.note.clone(),
         unix: settings.unixsocket.clone(),
         http: running.http.as_ref().map(http::Http::address),

@@ -102,7 +102,7 @@ impl Listeners {
                 rustix::net::sockopt::set_tcp_keepidle(&stream, self.keepalive)?;
             }
             let local = stream.local_addr()?;
-            return Ok((stream.into(), Peer::Tcp { remote, local }));
+            return Ok((stream.into(), Peer::Tcp { remote, local, tls: None }));
         }
         let Some((listener, path)) = &self.unix else { return Err(io::ErrorKind::WouldBlock.into()) };
         let (stream, _) = listener.accept()?;

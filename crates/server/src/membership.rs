@@ -38,9 +38,10 @@ impl PeerPort {
     /// Listens; not at all for a node that stays alone.
     pub(crate) fn choose(settings: &Settings) -> anyhow::Result<PeerPort> {
         let host = reachable_host(settings);
-        let client_address = match settings.port {
-            0 => String::new(),
-            port => address(&host, port),
+        // Of a node without plain TCP clients that speak TLS are told.
+        let client_address = match (settings.port, settings.tls.port) {
+            (0, 0) => String::new(),
+            (0, port) | (port, _) => address(&host, port),
         };
         if settings.join == "none" {
             return Ok(PeerPort {

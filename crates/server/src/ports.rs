@@ -46,6 +46,14 @@ pub enum PortError {
         /// Who has it, in words.
         owner: String,
     },
+    /// Someone else has the port for TLS.
+    #[error("port {port} for TLS is used by {owner}; ask for another with --tls-port")]
+    TlsTaken {
+        /// The port.
+        port: u16,
+        /// Who has it, in words.
+        owner: String,
+    },
     /// None of the ports tried was free.
     #[error("no port from {first} to {last} is free; ask for one with --port")]
     NoneFree {
@@ -100,6 +108,19 @@ pub(crate) fn choose_for_http(bind: &[String], port: u16) -> Result<Vec<TcpListe
     match choose(bind, port, true, HTTP_BACKLOG) {
         Ok(chosen) => Ok(chosen.listeners),
         Err(PortError::Taken { port, owner }) => Err(PortError::HttpTaken { port, owner }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Listens for clients over TLS on every address of `bind`.
+pub(crate) fn choose_for_tls(
+    bind: &[String],
+    port: u16,
+    backlog: u32,
+) -> Result<Vec<TcpListener>, PortError> {
+    match choose(bind, port, true, backlog) {
+        Ok(chosen) => Ok(chosen.listeners),
+        Err(PortError::Taken { port, owner }) => Err(PortError::TlsTaken { port, owner }),
         Err(error) => Err(error),
     }
 }

@@ -1,7 +1,6 @@
 //! What the threads of a node share: the log, the inboxes, and whether the node still runs.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -12,6 +11,7 @@ use node::acl::password::Solved;
 use node::settings::Settings;
 use node::{CheckpointDone, CheckpointWrite, Message, Peer};
 
+use crate::client_tls::ClientTls;
 use crate::door::{DialError, Link};
 use crate::fabric::Fabric;
 use crate::failures::{Failures, Known};
@@ -19,11 +19,12 @@ use crate::http::Reports;
 use crate::logging::Logging;
 use crate::passwords::Passwords;
 use crate::signals::StopHandle;
+use crate::socket::Socket;
 
 /// Something for a worker thread.
 pub(crate) enum Item {
     Message(WorkerId, Message),
-    Connection(OwnedFd, Peer),
+    Connection(Socket, Peer),
     /// From a client in this process.
     Local(LocalId, Local),
     Synced(Position),
@@ -165,6 +166,8 @@ pub(crate) struct Shared {
     pub(crate) settings_at_start: Settings,
     pub(crate) config_file: Option<std::path::PathBuf>,
     pub(crate) tcp_port: u16,
+    /// None unless there is a port for clients over TLS.
+    pub(crate) client_tls: Option<ClientTls>,
     pub(crate) log: Option<SharedLog>,
     pub(crate) disk_jobs: Option<Sender<DiskJob>>,
     pub(crate) inboxes: OnceLock<Vec<Inbox>>,
@@ -199,6 +202,7 @@ impl Shared {
         settings: Settings,
         config_file: Option<std::path::PathBuf>,
         tcp_port: u16,
+        client_tls: Option<ClientTls>,
         log: Option<SharedLog>,
         disk_jobs: Option<Sender<DiskJob>>,
         stop: StopHandle,
@@ -215,6 +219,7 @@ impl Shared {
             settings_at_start: settings,
             config_file,
             tcp_port,
+            client_tls,
             log,
             disk_jobs,
             inboxes: OnceLock::new(),

@@ -1,4 +1,4 @@
-//! A client's socket, of either family.
+//! A client's socket, of either family, bare or with TLS.
 
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -8,11 +8,14 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use node::Peer;
+use tls::{SEALED_BYTES, Stream};
 
 /// A client's socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// TCP, past the handshake.
+    Sealed(Box<Stream<TcpStream>>),
     /// A client in this process: bytes come by the inbox and go by a channel.
     Local(Sender<Vec<u8>>),
 }
@@ -26,13 +29,21 @@ impl Socket {
         }
     }
 
+    /// How many bytes were read, and whether there may be more: if not, an event will tell of them. `sealed` is a buffer
+    /// that TLS needs meanwhile, made with the first that does.
     #[inline]
-    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.read(into),
-            Socket::Unix(stream) => stream.read(into),
-            Socket::Local(_) => Err(io::ErrorKind::WouldBlock.into()),
-        }
+    pub(crate) fn read(&mut self, into: &mut [u8], sealed: &mut Vec<u8>) -> io::Result<(usize, bool)> {
+        let count = match self {
+            Socket::Tcp(stream) => stream.read(into)?,
+            Socket::Unix(stream) => stream.read(into)?,
+            Socket::Sealed(stream) => {
+                sealed.resize(SEALED_BYTES, 0);
+                return stream.read(into, sealed);
+            }
+            Socket::Local(_) => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        // A short read has emptied the socket.
+        Ok((count, count == into.len()))
     }
 
     #[inline]
@@ -40,6 +51,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            Socket::Sealed(stream) => stream.write(bytes),
             // A client that has gone says so by the inbox, too.
             Socket::Local(sender) => {
                 sender.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
@@ -49,11 +61,22 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Says good-bye where the protocol of the socket has a word for it.
+    pub(crate) fn finish(&mut self) {
+        match self {
+            Socket::Sealed(stream) => stream.finish(),
+            Socket::Tcp(_) | Socket::Unix(_) | Socket::Local(_) => {}
+        }
+    }
+}
+
 impl Source for Socket {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, interests),
             Socket::Unix(stream) => stream.register(registry, token, interests),
+            Socket::Sealed(stream) => stream.socket().register(registry, token, interests),
             Socket::Local(_) => Ok(()),
         }
     }
@@ -62,6 +85,7 @@ impl Source for Socket {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, interests),
             Socket::Unix(stream) => stream.reregister(registry, token, interests),
+            Socket::Sealed(stream) => stream.socket().reregister(registry, token, interests),
             Socket::Local(_) => Ok(()),
         }
     }
@@ -70,6 +94,7 @@ impl Source for Socket {
         match self {
             Socket::Tcp(stream) => stream.deregister(registry),
             Socket::Unix(stream) => stream.deregister(registry),
+            Socket::Sealed(stream) => stream.socket().deregister(registry),
             Socket::Local(_) => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! From settings to a running node: identity, recovery, listeners, threads; and back down.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -12,9 +13,11 @@ use mio::Poll;
 use node::settings::Settings;
 use node::{FabricSetup, MemoryUse, Partition, Router, StartUsers, Worker, WorkerSetup};
 
+use crate::client_tls::ClientTls;
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
 use crate::fabric::Fabric;
+use crate::handshakes::Handshakes;
 use crate::host::ThisHost;
 use crate::http::Http;
 use crate::listen::{Listeners, bind_unix};
@@ -51,6 +54,9 @@ pub(crate) struct Running {
     pub(crate) keys: u64,
     /// Where it answers over HTTP, if it does.
     pub(crate) http: Option<Http>,
+    /// Where it takes clients over TLS.
+    pub(crate) tls_addresses: Vec<SocketAddr>,
+    handshakes: Option<Handshakes>,
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
     /// The thread that looks at passwords.
@@ -69,6 +75,11 @@ impl Running {
                 ports::choose(&settings.bind, settings.port, plan.port_is_explicit, settings.tcp_backlog)?
             }
             false => Chosen { listeners: Vec::new(), port: 0, note: None },
+        };
+        let client_tls = ClientTls::begin(&settings.tls)?;
+        let for_tls = match settings.tls.port {
+            0 => Vec::new(),
+            port => ports::choose_for_tls(&settings.bind, port, settings.tcp_backlog)?,
         };
         let unix = settings
             .unixsocket
@@ -123,6 +134,7 @@ impl Running {
             settings.clone(),
             plan.config_file,
             chosen.port,
+            client_tls,
             log,
             jobs,
             plan.stop,
@@ -138,12 +150,25 @@ impl Running {
         let looking = passwords::spawn(&shared)?;
         let workers =
             spawn_workers(&shared, router, &settings, opened.partitions, listeners, fabric_setup, users)?;
+        let tls_addresses = for_tls.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let handshakes = take_handshakes(for_tls, &settings, &shared)?;
         if let Some(http) = &http {
             http.serve(Arc::clone(&shared));
         }
         let (name, looking) = (settings.name.clone(), Some(looking));
-        let mut running =
-            Running { shared, chosen, name, keys, http, workers, disk, looking, membership: None };
+        let mut running = Running {
+            shared,
+            chosen,
+            name,
+            keys,
+            http,
+            tls_addresses,
+            handshakes,
+            workers,
+            disk,
+            looking,
+            membership: None,
+        };
         if let Some((turnstile, returns)) = turnstile {
             let membership = Membership::begin(&running.shared, &settings, peers, returns)?;
             running.membership = Some(membership);
@@ -164,6 +189,7 @@ impl Running {
 
     fn stop_threads(&mut self) {
         self.http = None;
+        self.handshakes = None;
         // No newcomer and no link any more.
         self.membership = None;
         self.shared.send_all(|| Item::Stop);
@@ -191,6 +217,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop_threads();
     }
+}
+
+fn take_handshakes(
+    listeners: Vec<TcpListener>,
+    settings: &Settings,
+    shared: &Arc<Shared>,
+) -> anyhow::Result<Option<Handshakes>> {
+    if listeners.is_empty() {
+        return Ok(None);
+    }
+    let listeners = Listeners::new(listeners, None, settings.tcp_keepalive)?;
+    Handshakes::begin(listeners, shared).context("start the thread for handshakes").map(Some)
 }
 
 fn spawn_disk(

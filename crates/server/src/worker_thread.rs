@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,6 +30,8 @@ const FIRST_CLIENT: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes read in one turn from all sockets.
 const TURN_BYTES: usize = 1 << 20;
+/// Bytes sent in one turn to one client: who takes faster than others are served waits for them.
+const TURN_SEND_BYTES: usize = 1 << 20;
 /// What a worker may append in one turn beyond what a single large request brings.
 const TURN_LOG_BYTES: u64 = 2 << 20;
 
@@ -43,6 +44,8 @@ struct Connection {
     ends: bool,
     /// Its socket took less than there was; an event will say when it takes more.
     stuck: bool,
+    /// It takes more than a turn sends; on the list of those that are sent to in the next.
+    goes_on: bool,
 }
 
 /// A worker thread's own state.
@@ -58,11 +61,14 @@ pub(crate) struct WorkerThread {
     readable: VecDeque<usize>,
     /// Listeners at which connections still wait.
     waiting: BTreeMap<usize, Waiting>,
-    /// Their sockets take more; sent to after the append, for this turn may already have answered them.
+    /// Their sockets take more, or did not get all that they take; sent to after the append, for this turn may already
+    /// have answered them.
     unstuck: Vec<usize>,
     /// Clients in this process, and their tokens.
     locals: BTreeMap<LocalId, usize>,
     buffer: Box<[u8]>,
+    /// Bytes of TLS before they are opened; empty until there are some.
+    sealed: Vec<u8>,
     next_worker: usize,
     stopping: bool,
     /// Steady clock: when a full disk is looked at again.
@@ -94,6 +100,7 @@ impl WorkerThread {
             unstuck: Vec::new(),
             locals: BTreeMap::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            sealed: Vec::new(),
             next_worker: 0,
             stopping: false,
             next_room_check: Millis::default(),
@@ -153,7 +160,7 @@ impl WorkerThread {
     fn timeout(&mut self) -> Option<Duration> {
         let more_wait = self.waiting.values().any(|waiting| *waiting == Waiting::More);
         let links_wait = self.links.as_ref().is_some_and(Links::has_more);
-        if !self.readable.is_empty() || more_wait || links_wait {
+        if !self.readable.is_empty() || !self.unstuck.is_empty() || more_wait || links_wait {
             return Some(Duration::ZERO);
         }
         let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
@@ -232,11 +239,10 @@ impl WorkerThread {
     fn read(&mut self, token: usize) -> usize {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return 0 };
         connection.listed = false;
-        match connection.socket.read(&mut self.buffer) {
-            Ok(0) => self.close(token),
-            Ok(count) => {
-                // A short read has emptied the socket: an event will tell of more.
-                if count == self.buffer.len() || connection.ends {
+        match connection.socket.read(&mut self.buffer, &mut self.sealed) {
+            Ok((0, _)) => self.close(token),
+            Ok((count, has_more)) => {
+                if has_more || connection.ends {
                     connection.listed = true;
                     self.readable.push_back(token);
                 }
@@ -264,18 +270,24 @@ impl WorkerThread {
             let workers = self.shared.inboxes().len().max(1);
             let to = self.next_worker % workers;
             self.next_worker += 1;
+            let socket = Socket::new(fd, &peer);
             if to == usize::from(self.id.0) {
-                self.add(fd, peer);
+                self.add(socket, peer);
             } else {
-                self.shared.send(WorkerId(to as u16), Item::Connection(fd, peer));
+                self.shared.send(WorkerId(to as u16), Item::Connection(socket, peer));
             }
         }
     }
 
-    fn add(&mut self, fd: OwnedFd, peer: Peer) {
-        let socket = Socket::new(fd, &peer);
+    fn add(&mut self, socket: Socket, peer: Peer) {
         let conn = ConnId(self.shared.next_conn.fetch_add(1, Ordering::Relaxed));
-        self.add_socket(socket, conn, peer);
+        let is_sealed = matches!(socket, Socket::Sealed(_));
+        // Requests may have come with the handshake, of which no event tells.
+        if let Some(token) = self.add_socket(socket, conn, peer)
+            && is_sealed
+        {
+            self.list(token);
+        }
     }
 
     fn add_socket(&mut self, mut socket: Socket, conn: ConnId, peer: Peer) -> Option<usize> {
@@ -285,6 +297,7 @@ impl WorkerThread {
             Err(line) => {
                 // Best effort: the socket is fresh, its buffer takes one line.
                 let _ = socket.write(line);
+                socket.finish();
                 self.shared.connected.fetch_sub(1, Ordering::Relaxed);
                 return None;
             }
@@ -298,7 +311,8 @@ impl WorkerThread {
         if self.connections.len() <= token {
             self.connections.resize_with(token + 1, || None);
         }
-        self.connections[token] = Some(Connection { socket, listed: false, ends: false, stuck: false });
+        self.connections[token] =
+            Some(Connection { socket, listed: false, ends: false, stuck: false, goes_on: false });
         Some(token)
     }
 
@@ -333,7 +347,7 @@ impl WorkerThread {
         for item in items {
             match item {
                 Item::Message(from, message) => self.worker.deliver(from, message),
-                Item::Connection(fd, peer) => self.add(fd, peer),
+                Item::Connection(socket, peer) => self.add(socket, peer),
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(done) => self.worker.checkpoint_done(done),
@@ -444,6 +458,9 @@ impl WorkerThread {
             std::thread::sleep(duration);
         }
         for token in std::mem::take(&mut self.unstuck) {
+            if let Some(Some(connection)) = self.connections.get_mut(token) {
+                connection.goes_on = false;
+            }
             self.flush(token);
         }
         for &token in &send {
@@ -472,6 +489,7 @@ impl WorkerThread {
     /// Sends what a client can be sent.
     fn flush(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let mut left = TURN_SEND_BYTES;
         loop {
             let bytes = self.worker.sendable(token as u32);
             let count = match bytes.is_empty() {
@@ -486,7 +504,15 @@ impl WorkerThread {
                     Err(_) => return self.close(token),
                 },
             };
+            left = left.saturating_sub(count);
             match self.worker.sent(token as u32, count) {
+                AfterSend::More if left == 0 => {
+                    connection.stuck = false;
+                    if !std::mem::replace(&mut connection.goes_on, true) {
+                        self.unstuck.push(token);
+                    }
+                    return;
+                }
                 AfterSend::More => {}
                 AfterSend::Idle => {
                     connection.stuck = false;
@@ -504,6 +530,7 @@ impl WorkerThread {
         }
         // Fails only for a socket that is not registered; it is dropped either way.
         let _ = self.poll.registry().deregister(&mut connection.socket);
+        connection.socket.finish();
         self.shared.connected.fetch_sub(1, Ordering::Relaxed);
         self.worker.closed(token as u32);
     }
@@ -514,6 +541,9 @@ impl WorkerThread {
             Control::SettingsChanged(settings) => {
                 if let Some(logging) = &self.shared.logging {
                     logging.set_level(settings.loglevel);
+                }
+                if let Some(tls) = &self.shared.client_tls {
+                    tls.adopt(&settings.tls);
                 }
                 *lock(&self.shared.settings) = settings;
             }

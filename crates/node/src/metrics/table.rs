@@ -57,6 +57,13 @@ pub static METRICS: &[Metric] = &[
         "Clients shown out, by reason: output or query buffer too large, or another protocol.",
     )
     .by(&["reason"]),
+    counter(
+        "narf_tls_handshakes_total",
+        tls_handshakes,
+        "Handshakes with clients over TLS, by what came of them: done, refused, or given up as the client left, took \
+         too long or was the slowest of too many.",
+    )
+    .by(&["outcome"]),
     counter("narf_auth_failures_total", |s| one(s.report.total.stats.failed_auth), "Wrong passwords."),
     counter(
         "narf_auth_unseen_total",
@@ -392,6 +399,12 @@ fn disconnections(source: &Source<'_>) -> Vec<Sample> {
         ("other_protocol", stats.cross_protocol),
     ];
     reasons.map(|(reason, count)| labelled(reason, Value::Whole(count))).into()
+}
+
+fn tls_handshakes(source: &Source<'_>) -> Vec<Sample> {
+    let tls = source.facts.tls.unwrap_or_default();
+    let outcomes = [("done", tls.handshakes), ("refused", tls.refused), ("given_up", tls.given_up)];
+    outcomes.map(|(outcome, count)| labelled(outcome, Value::Whole(count))).into()
 }
 
 fn by_command(source: &Source<'_>, of: fn(&Calls) -> Value) -> Vec<Sample> {

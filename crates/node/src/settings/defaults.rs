@@ -7,7 +7,7 @@ use base::AckLevel;
 
 use super::values::{
     DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
-    Secret,
+    Secret, TlsAuthClients, TlsSettings,
 };
 use super::{SETTINGS, Settings, Voice};
 
@@ -34,6 +34,14 @@ impl Settings {
             tcp_keepalive: Duration::ZERO,
             timeout: Duration::ZERO,
             maxclients: 0,
+            tls: TlsSettings {
+                port: 0,
+                cert_file: None,
+                key_file: None,
+                ca_cert_file: None,
+                auth_clients: TlsAuthClients::Yes,
+                protocols: Vec::new(),
+            },
             http_port: 0,
             http_bind: Vec::new(),
             http_hosts: Vec::new(),

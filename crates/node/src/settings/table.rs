@@ -6,7 +6,9 @@ use base::AckLevel;
 
 use super::kind::{Access, Kind};
 use super::setting::{Section, Setting};
-use super::values::{DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, PubSubDefault};
+use super::values::{
+    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, PubSubDefault, TlsAuthClients,
+};
 
 /// The row of this name, key or alias, in any case.
 pub fn find(word: &str) -> Option<&'static Setting> {
@@ -54,25 +56,25 @@ macro_rules! field {
 }
 
 macro_rules! integer {
-    ($field:ident: $type:ty, $low:expr, $high:expr) => {{
+    ($($field:ident).+: $type:ty, $low:expr, $high:expr) => {{
         const _: () = assert!($low >= <$type>::MIN as i128 && $high <= <$type>::MAX as i128);
         const LOW: i64 = $low as i64;
         const HIGH: i64 = $high as i64;
         Kind::Integer {
             range: LOW..=HIGH,
             // A field of 64 unsigned bits never holds more than HIGH.
-            read: |s| s.$field as i64,
-            write: |s, value| s.$field = value as $type,
+            read: |s| s.$($field).+ as i64,
+            write: |s, value| s.$($field).+ = value as $type,
         }
     }};
 }
 
 macro_rules! word {
-    ($field:ident: $type:ty, $words:expr) => {
+    ($($field:ident).+: $type:ty, $words:expr) => {
         Kind::Word {
             words: $words,
-            read: |s| s.$field.name(),
-            write: |s, word| <$type>::from_name(word.as_ref()).map(|value| s.$field = value).is_some(),
+            read: |s| s.$($field).+.name(),
+            write: |s, word| <$type>::from_name(word.as_ref()).map(|value| s.$($field).+ = value).is_some(),
         }
     };
 }
@@ -91,8 +93,51 @@ pub static SETTINGS: &[Setting] = &[
         integer!(port: u16, 0, 65535),
         "6379",
         "TCP port for clients. If none is asked for and 6379 is in use, the next free one is taken. 0 is \
-         any free port, or no TCP at all beside a unix socket.",
+         any free port, or none beside `tls-port` or a unix socket.",
     ),
+    Setting::new(
+        "tls-port",
+        integer!(tls.port: u16, 0, 65535),
+        "0",
+        "TCP port for clients that speak TLS, on the addresses of `bind`; 0 is none. See docs/tls.md.",
+    ),
+    Setting::new(
+        "tls-cert-file",
+        Kind::OptionalPath(field!(tls.cert_file)),
+        "",
+        "File with the certificate that clients are shown, and those that lead from it to its authority (PEM). \
+         This and the other files are read again when they change, and by CONFIG SET of what they are already.",
+    )
+    .running(),
+    Setting::new(
+        "tls-key-file",
+        Kind::OptionalPath(field!(tls.key_file)),
+        "",
+        "File with the private key of that certificate (PEM, not locked with a passphrase).",
+    )
+    .running(),
+    Setting::new(
+        "tls-ca-cert-file",
+        Kind::OptionalPath(field!(tls.ca_cert_file)),
+        "",
+        "File with the authorities that certificates of clients are to be from (PEM).",
+    )
+    .running(),
+    Setting::new(
+        "tls-auth-clients",
+        word!(tls.auth_clients: TlsAuthClients, TlsAuthClients::WORDS),
+        "yes",
+        "Whether clients must show a certificate: `yes`, `no`, or `optional`, where one that is shown must be \
+         right. It lets them connect; who they are is still for AUTH to say.",
+    )
+    .running(),
+    Setting::new(
+        "tls-protocols",
+        Kind::List(field!(tls.protocols)),
+        "",
+        "What is spoken: TLSv1.2, TLSv1.3, or both; empty is both.",
+    )
+    .running(),
     Setting::new(
         "bind",
         Kind::List(field!(bind)),

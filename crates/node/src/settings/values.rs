@@ -1,6 +1,7 @@
 //! The types that settings have beyond numbers and text. Each is made only by parsing, so any value of it is valid.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A password. It never shows itself: not in `Debug`, not in `CONFIG GET`, not in an error.
@@ -145,6 +146,30 @@ impl PubSubDefault {
     pub fn is_all(self) -> bool {
         self == PubSubDefault::AllChannels
     }
+}
+
+words! {
+    /// Whether clients that come over TLS show a certificate.
+    TlsAuthClients {
+        /// They are not asked for one.
+        No = "no",
+        /// They must.
+        Yes = "yes",
+        /// They may; one that they show must be right.
+        Optional = "optional",
+    }
+}
+
+/// How clients are served over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the help text of each field is in its row of the table")]
+pub struct TlsSettings {
+    pub port: u16,
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    pub ca_cert_file: Option<PathBuf>,
+    pub auth_clients: TlsAuthClients,
+    pub protocols: Vec<String>,
 }
 
 words! {

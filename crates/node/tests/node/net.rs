@@ -200,7 +200,7 @@ impl Net {
         let port = 1000 + self.clients.len() as u16;
         let remote = SocketAddr::from(([127, 0, 0, 1], port));
         let local = SocketAddr::from(([127, 0, 0, 1], 6379));
-        self.connect_as(worker, Peer::Tcp { remote, local })
+        self.connect_as(worker, Peer::Tcp { remote, local, tls: None })
     }
 
     pub(crate) fn connect_as(&mut self, worker: usize, peer: Peer) -> ClientId {

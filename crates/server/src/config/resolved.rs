@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use node::settings::{self, LogLevel, SETTINGS, Setting, Settings};
 
+use crate::client_tls::ClientTls;
+
 use super::file::{self, File};
 use super::origin::{Origin, Origins};
 use super::problem::{ConfigError, Place, Problem};
@@ -41,9 +43,11 @@ impl Resolved {
         *self.origins.of_name("dir") != Origin::Default
     }
 
-    /// Whether there is to be TCP at all: `port 0` beside a unix socket says no. Port 0 alone takes any free port.
+    /// Whether there is to be plain TCP: `port 0` beside `tls-port` or a unix socket says no. Port 0 alone takes any free
+    /// port.
     pub fn wants_tcp(&self) -> bool {
-        self.settings.port != 0 || self.settings.unixsocket.is_none()
+        let settings = &self.settings;
+        settings.port != 0 || (settings.unixsocket.is_none() && settings.tls.port == 0)
     }
 
     /// Where the process id is kept: where it was asked for, else in the data folder.
@@ -57,7 +61,8 @@ impl Resolved {
 
     /// Whether only this machine can connect.
     pub fn is_local_only(&self) -> bool {
-        !self.wants_tcp() || self.settings.bind.iter().all(|word| is_loopback(word))
+        !(self.wants_tcp() || self.settings.tls.port != 0)
+            || self.settings.bind.iter().all(|word| is_loopback(word))
     }
 }
 
@@ -81,6 +86,7 @@ pub fn resolve_in(flags: &Flags, env: &Environment) -> Result<Resolved, ConfigEr
     merge.derive(flags);
     merge.check_addresses();
     merge.check_http();
+    merge.check_tls();
     merge.check_rest();
     if !merge.problems.is_empty() {
         return Err(ConfigError { problems: merge.problems });
@@ -274,9 +280,10 @@ impl Merge {
             self.problem_at("bind", problem);
         }
         let open = words.iter().find(|word| is_address(word) && !is_loopback(word));
-        let wants_tcp = self.settings.port != 0 || self.settings.unixsocket.is_none();
+        let has_socket_only =
+            self.settings.port == 0 && self.settings.tls.port == 0 && self.settings.unixsocket.is_some();
         if let Some(address) = open
-            && wants_tcp
+            && !has_socket_only
             && self.settings.requirepass.is_empty()
             && !self.settings.insecure
         {
@@ -319,6 +326,18 @@ impl Merge {
             .way_out("or tell this machine only:  leave `http-bind` at 127.0.0.1")
             .way_out("or, where nobody else can reach it:  --insecure");
             self.problem_at("http-bind", problem);
+        }
+    }
+
+    fn check_tls(&mut self) {
+        let settings = &self.settings;
+        if settings.tls.port != 0 && settings.tls.port == settings.port {
+            let problem = Problem::new("`tls-port` is the same as `port`: one port speaks one of them")
+                .way_out("set `port` to 0 for TLS only, or choose another number");
+            return self.problem_at("tls-port", problem);
+        }
+        if let Err(error) = ClientTls::check(&settings.tls) {
+            self.problem_at(error.setting(), Problem::new(error.to_string()));
         }
     }
 
