@@ -91,7 +91,7 @@ mod tests {
                         entry.hash().unwrap().set_with(member.as_bytes(), b"v", NewDeadline::Clear);
                     }
                     "set" => assert!(entry.set_value().unwrap().add(member.as_bytes())),
-                    _ => drop(entry.zset().unwrap().set(member.as_bytes(), n as f64)),
+                    _ => entry.zset().unwrap().set(member.as_bytes(), n as f64),
                 }
             }
         }
