@@ -26,6 +26,7 @@
 //! | `hyperloglog` | strings that count different elements |
 //! | `expire`, `watch`, `awaited`, `clock` | deadlines, watched and awaited keys, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `event` | what commands tell that they did to keys |
 //! | `evict` | which keys go first when memory runs short |
 //! | `rdb` | values in Redis's own form |
 //! | `grave` | memory of what was deleted, given back in slices |
@@ -40,6 +41,7 @@ mod digest;
 mod double;
 mod edit;
 mod error;
+mod event;
 mod evict;
 mod execute;
 mod expire;
@@ -64,6 +66,7 @@ mod watch;
 pub use clock::{Access, Clocks, UseCounting};
 pub use edit::EntryMut;
 pub use error::RequestError;
+pub use event::{Class, Classes, Event, Events};
 pub use evict::{Candidate, Pool, Ranking};
 pub use execute::{check, execute};
 pub use family::blocking::Patience;

@@ -1,13 +1,15 @@
 //! What one command sees: the time, a seed, and the keys of its database.
 //!
 //! A key whose deadline is at or before `now` is absent here. Looking at one never deletes it: deletion goes through
-//! the log. Every changing method counts as a change of its key by itself.
+//! the log. Every changing method counts as a change of its key by itself. It also tells by itself what is an event
+//! whatever the command; the command tells its own ([`Store::tell`]), before it removes a key and after all else.
 
 use base::{DbIndex, Millis};
 
 use crate::clock::{Access, Clocks, Used};
 use crate::edit::EntryMut;
 use crate::error::RequestError;
+use crate::event::{Class, Event, Events};
 use crate::keyspace::Keyspace;
 use crate::rdb::Value;
 use crate::table::Entry;
@@ -87,6 +89,8 @@ pub struct Store<'a> {
     pub notes_counts: bool,
     /// A key of the command whose hash is known.
     pub hashed: Hashed,
+    /// Where it is told what happens to keys, if someone wants to know.
+    pub events: Option<&'a mut Events>,
     keyspaces: Keyspaces<'a>,
 }
 
@@ -101,6 +105,7 @@ impl<'a> Store<'a> {
             access: Access::Noted,
             notes_counts: false,
             hashed: Hashed::NONE,
+            events: None,
             keyspaces: Keyspaces::One(keyspace),
         }
     }
@@ -114,6 +119,7 @@ impl<'a> Store<'a> {
             access: Access::Noted,
             notes_counts: false,
             hashed: Hashed::NONE,
+            events: None,
             keyspaces: Keyspaces::Many(set),
         }
     }
@@ -133,9 +139,73 @@ impl<'a> Store<'a> {
         self.keyspace_of(self.db, key)
     }
 
-    /// The live entry of a key; notes the use.
+    /// Tells that something happened to a key, if someone wants to know.
+    #[inline]
+    pub(crate) fn tell(&mut self, event: Event, key: &[u8]) {
+        self.tell_in(self.db, event, key);
+    }
+
+    /// The same in another database.
+    #[inline]
+    pub(crate) fn tell_in(&mut self, db: DbIndex, event: Event, key: &[u8]) {
+        if let Some(events) = &mut self.events {
+            events.tell(event, db, key);
+        }
+    }
+
+    /// Tells that a key is read and not there, if it is not.
+    #[inline]
+    pub(crate) fn tell_miss(&mut self, key: &[u8]) {
+        if self.events.as_ref().is_some_and(|events| events.wants(Class::Miss)) && self.view(key).is_none() {
+            self.tell(Event::KeyMiss, key);
+        }
+    }
+
+    /// Must come before a value is put under a key, in place of what is there: a key that is not there is new, and one
+    /// that has lapsed goes with that.
+    #[inline]
+    fn tell_arrival(&mut self, key: &[u8]) {
+        if self.events.is_some() {
+            self.tell_new(key);
+        }
+    }
+
+    #[cold]
+    fn tell_new(&mut self, key: &[u8]) {
+        let now = self.now;
+        let there = self.keyspace(key).and_then(|keyspace| keyspace.peek(key));
+        if there.is_some_and(|entry| !entry.is_lapsed(now)) {
+            return;
+        }
+        self.tell_lapse(key);
+        self.tell(Event::New, key);
+    }
+
+    /// Tells what goes with a key, or of it, because its time has come.
+    #[cold]
+    fn tell_lapse(&mut self, key: &[u8]) {
+        let now = self.now;
+        let Some(entry) = self.keyspace(key).and_then(|keyspace| keyspace.peek(key)) else { return };
+        let events: &[Event] = match entry.deadline() {
+            Some(deadline) if deadline <= now => &[Event::Expired],
+            // The key goes with its last field.
+            _ if entry.is_lapsed(now) => &[Event::HExpired, Event::Del],
+            _ if entry.has_lapsed_fields(now) => &[Event::HExpired],
+            _ => &[],
+        };
+        events.iter().for_each(|event| self.tell(*event, key));
+    }
+
+    /// The live entry of a key that is read; notes the use.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.tell_miss(key);
+        self.seek(key)
+    }
+
+    /// The same for a command that changes keys: it may find nothing, and misses nothing.
+    #[inline]
+    pub(crate) fn seek(&mut self, key: &[u8]) -> Option<&Entry> {
         let (now, access, hashed) = (self.now, self.access, self.hashed);
         let keyspace = self.keyspace(key)?;
         keyspace.find_as(hashed.of(key, keyspace), key, now, access)
@@ -143,6 +213,7 @@ impl<'a> Store<'a> {
 
     /// The same, noting the use whatever the client asked for: `TOUCH`.
     pub fn touch(&mut self, key: &[u8]) -> bool {
+        self.tell_miss(key);
         let now = self.now;
         let hashed = self.hashed;
         self.keyspace(key).is_some_and(|keyspace| {
@@ -167,7 +238,7 @@ impl<'a> Store<'a> {
 
     /// Whether the key is there and live.
     pub fn contains(&mut self, key: &[u8]) -> bool {
-        self.find(key).is_some()
+        self.seek(key).is_some()
     }
 
     /// The live entry of a key, opened for change; notes the use.
@@ -181,6 +252,7 @@ impl<'a> Store<'a> {
     /// Sets a key to a value, whatever it was: the one-probe path of `SET`.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: NewValue<'_>, deadline: NewDeadline) {
+        self.tell_arrival(key);
         let (now, access, hashed) = (self.now, self.access, self.hashed);
         if let Some(keyspace) = self.keyspace(key) {
             keyspace.set_as(hashed.of(key, keyspace), key, value, deadline, now, access);
@@ -195,6 +267,7 @@ impl<'a> Store<'a> {
         value: NewValue<'_>,
         deadline: Option<Millis>,
     ) -> Option<EntryMut<'_>> {
+        self.tell_arrival(key);
         let now = self.now;
         let keyspace = self.keyspace(key)?;
         let clock = keyspace.clocks().fresh(now);
@@ -205,6 +278,7 @@ impl<'a> Store<'a> {
 
     /// Stores a set of these members under a key, replacing what was there.
     pub(crate) fn put_set<'m>(&mut self, key: &[u8], members: impl Iterator<Item = Member<'m>>) {
+        self.tell_arrival(key);
         if let Some(keyspace) = self.keyspace(key) {
             keyspace.put_set(key, None, members);
         }
@@ -214,6 +288,7 @@ impl<'a> Store<'a> {
 
     /// Stores a sorted set of these members under a key, replacing what was there.
     pub(crate) fn put_zset<'m>(&mut self, key: &[u8], scored: impl Iterator<Item = (&'m [u8], f64)>) {
+        self.tell_arrival(key);
         if let Some(keyspace) = self.keyspace(key) {
             keyspace.put_zset(key, None, scored);
         }
@@ -223,12 +298,24 @@ impl<'a> Store<'a> {
 
     /// Deletes a live key; whether there was one.
     pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.remove_as(Event::Del, key)
+    }
+
+    /// The same, telling in the words of `event` that it is gone.
+    pub(crate) fn remove_as(&mut self, event: Event, key: &[u8]) -> bool {
         let now = self.now;
-        self.keyspace(key).is_some_and(|keyspace| keyspace.remove(key, now))
+        let removed = self.keyspace(key).is_some_and(|keyspace| keyspace.remove(key, now));
+        if removed {
+            self.tell(event, key);
+        }
+        removed
     }
 
     /// Deletes a key whose deadline has come; whether there was one. For `narf.expire`.
     pub fn expire(&mut self, key: &[u8]) -> bool {
+        if self.events.is_some() {
+            self.tell_lapse(key);
+        }
         let now = self.now;
         self.keyspace(key).is_some_and(|keyspace| keyspace.expire(key, now))
     }
@@ -236,6 +323,11 @@ impl<'a> Store<'a> {
     /// Deletes a key, whether its deadline has come or not; whether there was one. For `narf.evict`.
     pub fn evict(&mut self, key: &[u8]) -> bool {
         let now = self.now;
+        if self.view(key).is_some() {
+            self.tell(Event::Evicted, key);
+        } else if self.events.is_some() {
+            self.tell_lapse(key);
+        }
         self.keyspace(key).is_some_and(|keyspace| keyspace.evict(key, now))
     }
 
@@ -256,8 +348,10 @@ impl<'a> Store<'a> {
     }
 
     /// Puts an entry under `key` of `db`, replacing what was there; its deadline comes with it. For a copy, give
-    /// `entry.with_key(key)`. Whether the keyspace was at hand; if not, the entry is lost.
+    /// `entry.with_key(key)`. Whether the keyspace was at hand; if not, the entry is lost. As in Redis, such a key is new
+    /// whatever was there.
     pub fn put(&mut self, db: DbIndex, key: &[u8], entry: Entry) -> bool {
+        self.tell_in(db, Event::New, key);
         self.keyspace_of(db, key).map(|keyspace| keyspace.put(key, entry)).is_some()
     }
 

@@ -11,7 +11,7 @@ use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed, STRING_LEN_MAX};
 use crate::edit::EntryMut;
 use crate::value::Encoding;
-use crate::{NewValue, RequestError, Store};
+use crate::{Event, NewValue, RequestError, Store};
 
 /// What becomes of a number that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,22 +153,24 @@ impl Step {
         })
     }
 
-    /// Does it to a string that is long enough.
-    fn apply(self, entry: &mut EntryMut<'_>, reply: &mut Reply<'_>) {
+    /// Does it to a string that is long enough; if it writes, whether that makes a difference.
+    fn apply(self, entry: &mut EntryMut<'_>, reply: &mut Reply<'_>) -> Option<bool> {
         let mut buffer = [0; I64_TEXT_MAX];
         let text = entry.text(&mut buffer).unwrap_or_default();
         let before = self.read(text);
         let Some((answer, after)) = self.outcome(before) else {
             reply.null();
-            return;
+            return None;
         };
         reply.int(answer);
+        let differs = before != self.width.number_of(after.cast_unsigned());
         if let Some(bytes) = self.field.bytes()
-            && before != self.width.number_of(after.cast_unsigned())
+            && differs
         {
             let patch = self.field.written(text, after.cast_unsigned());
             entry.set_range(bytes.start, &patch[..bytes.len()]);
         }
+        (self.action != Action::Get).then_some(differs)
     }
 }
 
@@ -294,7 +296,13 @@ impl<'a> Operation<'a> for BitField<'a> {
             entry.set_range(len.max(before), b"");
         }
         reply.array(self.count);
-        self.steps.flatten().for_each(|step| step.apply(&mut entry, reply));
+        let mut is_changed = false;
+        for step in self.steps.flatten() {
+            is_changed |= step.apply(&mut entry, reply).is_some_and(|differs| differs || before < len);
+        }
+        if is_changed {
+            store.tell(Event::SetBit, self.key);
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use resp::Reply;
 use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed, STRING_LEN_MAX, bits};
 use crate::value::Encoding;
-use crate::{Entry, NewDeadline, NewValue, RequestError, Store};
+use crate::{Entry, Event, NewDeadline, NewValue, RequestError, Store};
 
 /// Where a bit is: that of the longest string there may be, or before.
 pub(super) fn bit_offset<'a>(argument: &[u8]) -> Result<u64, RequestError<'a>> {
@@ -60,25 +60,29 @@ impl<'a> Operation<'a> for SetBit<'a> {
         let at = bits::byte_of(self.offset).ok_or(RequestError::BitOffset)?;
         let mask = bits::mask(self.offset);
         let with = |byte: u8| if self.on { byte | mask } else { byte & !mask };
-        let before = match store.find_mut(self.key) {
+        let (before, is_changed) = match store.find_mut(self.key) {
             Some(mut entry) => {
                 let mut buffer = [0; I64_TEXT_MAX];
                 let before = text_of(Some(&entry), &mut buffer)?.get(at).copied();
                 let after = with(before.unwrap_or_default());
                 // A string that was looked at as bits stays `raw`, be it that no bit changed.
-                if before != Some(after) || entry.encoding() != Encoding::Raw {
+                let is_changed = before != Some(after);
+                if is_changed || entry.encoding() != Encoding::Raw {
                     entry.set_range(at, &[after]);
                 }
-                before.unwrap_or_default()
+                (before.unwrap_or_default(), is_changed)
             }
             None => {
                 // Grown in its place: it may be long.
                 if let Some(mut entry) = store.insert(self.key, NewValue::Raw(b""), None) {
                     entry.set_range(at, &[with(0)]);
                 }
-                0
+                (0, true)
             }
         };
+        if is_changed {
+            store.tell(Event::SetBit, self.key);
+        }
         reply.int(i64::from(before & mask != 0));
         Ok(())
     }
@@ -292,6 +296,7 @@ impl<'a> Operation<'a> for BitOp<'a> {
             store.remove(self.destination);
         } else {
             store.set(self.destination, NewValue::Raw(&result), NewDeadline::Clear);
+            store.tell(Event::Set, self.destination);
         }
         reply.len_int(result.len());
         Ok(())

@@ -8,7 +8,7 @@ use resp::Reply;
 use super::list::pop_one;
 use super::list_move::{LMPop, LMove};
 use super::zset::write_score;
-use super::zset_pop::{ZMPop, pop};
+use super::zset_pop::{ZMPop, pop, popped};
 use super::{Applied, Operation, Parsed};
 use crate::extended::Extended;
 use crate::{End, Kind, RequestError, Store};
@@ -30,7 +30,7 @@ impl<'a> BPop<'a> {
 impl<'a> Operation<'a> for BPop<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         for key in self.keys.iter() {
-            let Some(entry) = store.find(key) else { continue };
+            let Some(entry) = store.seek(key) else { continue };
             if entry.kind() != Kind::List {
                 return Err(RequestError::WrongType);
             }
@@ -66,6 +66,7 @@ impl<'a> Operation<'a> for BZPop<'a> {
                 reply.bulk(member);
                 write_score(score, reply);
             });
+            store.tell(popped(self.from_highest), key);
             if is_emptied {
                 store.remove(key);
             }

@@ -10,7 +10,7 @@ use resp::Reply;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::options::is_word;
-use super::string::{SetExpiry, SetWhen, read_options};
+use super::string::{SetExpiry, SetWhen, lapse, read_options, set};
 use super::{Applied, Operation, Parsed};
 use crate::{Entry, Kind, NewDeadline, NewValue, RequestError, Store};
 
@@ -127,7 +127,7 @@ impl<'a> DelEx<'a> {
 
 impl<'a> Operation<'a> for DelEx<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let holds = match (store.find(self.key), self.when) {
+        let holds = match (store.seek(self.key), self.when) {
             (None, _) => false,
             (Some(_), DelWhen::Always) => true,
             (Some(entry), DelWhen::Equal(text)) => Compare::Equal(text).holds(Some(entry))?,
@@ -180,7 +180,7 @@ impl<'a> Operation<'a> for MSetEx<'a> {
         let now = store.now;
         let deadline = self.expiry.deadline(now)?;
         for key in self.keys() {
-            if !self.when.holds(store.find(key))? {
+            if !self.when.holds(store.seek(key))? {
                 reply.int(0);
                 return Ok(());
             }
@@ -190,9 +190,10 @@ impl<'a> Operation<'a> for MSetEx<'a> {
             match deadline {
                 // Over already: as if it had been set and had lapsed.
                 NewDeadline::At(at) if at <= now => {
-                    store.remove(key);
+                    set(store, key, NewValue::Text(value), NewDeadline::Clear);
+                    lapse(store, key);
                 }
-                deadline => store.set(key, NewValue::Text(value), deadline),
+                deadline => set(store, key, NewValue::Text(value), deadline),
             }
         }
         reply.int(1);

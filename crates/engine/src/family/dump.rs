@@ -8,7 +8,7 @@ use super::{Applied, Operation, Parsed, STRING_LEN_MAX};
 use crate::clock::Used;
 use crate::rdb::{self, Value, Writer};
 use crate::value::Member;
-use crate::{Encoding, Entry, RequestError, Store, ValueRef};
+use crate::{Encoding, Entry, Event, RequestError, Store, ValueRef};
 
 /// `DUMP`.
 pub(crate) struct Dump<'a>(&'a [u8]);
@@ -122,7 +122,7 @@ impl<'a> Restore<'a> {
 impl<'a> Operation<'a> for Restore<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let now = store.now;
-        if !self.replace && store.find(self.key).is_some() {
+        if !self.replace && store.seek(self.key).is_some() {
             return Err(RequestError::BusyKey);
         }
         let deadline = self.deadline(now)?;
@@ -137,6 +137,7 @@ impl<'a> Operation<'a> for Restore<'a> {
             store.remove(self.key);
         } else {
             store.put_used(self.key, entry, self.used);
+            store.tell(Event::Restore, self.key);
         }
         reply.ok();
         Ok(())

@@ -6,7 +6,7 @@ use resp::Reply;
 
 use super::options::{Since, Unit, deadline, integer, is_word};
 use super::{Applied, Operation, Parsed};
-use crate::{RequestError, Store};
+use crate::{Event, RequestError, Store};
 
 /// On which keys `EXPIRE` acts, by the deadline they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,10 @@ impl<'a> Operation<'a> for Expire<'a> {
             return Ok(());
         };
         match u64::try_from(new) {
-            Ok(new) if new > now.0 => entry.set_deadline(Some(Millis(new))),
+            Ok(new) if new > now.0 => {
+                entry.set_deadline(Some(Millis(new)));
+                store.tell(Event::Expire, self.key);
+            }
             // Over already: deleted here and now.
             _ => {
                 store.remove(self.key);
@@ -140,6 +143,7 @@ impl<'a> Ttl<'a> {
 impl<'a> Operation<'a> for Ttl<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let now = store.now;
+        store.tell_miss(self.key);
         let Some(entry) = store.peek(self.key) else {
             reply.int(-2);
             return Ok(());
@@ -174,6 +178,9 @@ impl<'a> Operation<'a> for Persist<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let entry = store.find_mut(self.0).filter(|entry| entry.deadline().is_some());
         let removed = entry.map(|mut entry| entry.set_deadline(None)).is_some();
+        if removed {
+            store.tell(Event::Persist, self.0);
+        }
         reply.int(i64::from(removed));
         Ok(())
     }

@@ -5,7 +5,7 @@ use resp::Reply;
 
 use super::options::{db_index, is_word};
 use super::{Applied, Operation, Parsed};
-use crate::{RequestError, Store};
+use crate::{Event, RequestError, Store};
 
 /// What is done with each key, and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,10 @@ impl<'a> Operation<'a> for Count<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let count = self.keys.iter().filter(|key| match self.each {
             Each::Delete => store.remove(key),
-            Each::Exists => store.peek(key).is_some(),
+            Each::Exists => {
+                store.tell_miss(key);
+                store.peek(key).is_some()
+            }
             Each::Touch => store.touch(key),
         });
         reply.len_int(count.count());
@@ -53,6 +56,7 @@ impl<'a> TypeOf<'a> {
 
 impl<'a> Operation<'a> for TypeOf<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        store.tell_miss(self.0);
         reply.simple(store.peek(self.0).map_or("none", |entry| entry.kind().name()));
         Ok(())
     }
@@ -78,10 +82,10 @@ impl<'a> Rename<'a> {
 
 impl<'a> Operation<'a> for Rename<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        if store.find(self.from).is_none() {
+        if store.seek(self.from).is_none() {
             return Err(RequestError::NoSuchKey);
         }
-        if self.only_if_absent && store.find(self.to).is_some() {
+        if self.only_if_absent && store.seek(self.to).is_some() {
             reply.int(0);
             return Ok(());
         }
@@ -91,6 +95,8 @@ impl<'a> Operation<'a> for Rename<'a> {
             check_reachable(store, to_db, self.to)?;
             if let Some(entry) = store.take(self.from) {
                 store.put(to_db, self.to, entry);
+                store.tell(Event::RenameFrom, self.from);
+                store.tell(Event::RenameTo, self.to);
             }
         }
         if self.only_if_absent {
@@ -145,6 +151,7 @@ impl<'a> Operation<'a> for CopyKey<'a> {
             return Ok(());
         }
         store.put(to_db, self.to, entry);
+        store.tell_in(to_db, Event::CopyTo, self.to);
         reply.int(1);
         Ok(())
     }
@@ -167,7 +174,7 @@ impl<'a> Operation<'a> for MoveKey<'a> {
         if self.to_db == store.db {
             return Err(RequestError::SameObject);
         }
-        if store.find(self.key).is_none() {
+        if store.seek(self.key).is_none() {
             reply.int(0);
             return Ok(());
         }
@@ -178,6 +185,8 @@ impl<'a> Operation<'a> for MoveKey<'a> {
         }
         if let Some(entry) = store.take(self.key) {
             store.put(self.to_db, self.key, entry);
+            store.tell(Event::MoveFrom, self.key);
+            store.tell_in(self.to_db, Event::MoveTo, self.key);
         }
         reply.int(1);
         Ok(())

@@ -13,7 +13,7 @@ use super::zset::find_zset;
 use super::zset_range::store_scored;
 use super::{Applied, Operation, Parsed};
 use crate::geohash::{Area, Position, Shape};
-use crate::{RequestError, Store, ZSetRef, double};
+use crate::{Event, RequestError, Store, ZSetRef, double};
 
 /// `GEOSEARCH` and its kin.
 pub(crate) struct GeoSearch<'a> {
@@ -279,7 +279,8 @@ impl<'a> Operation<'a> for GeoSearch<'a> {
         };
         let db = store.db;
         store.keyspace_of(db, destination).ok_or(RequestError::CrossSlot)?;
-        store_scored(store, destination, &scored, reply);
+        let event = if self.dialect.searches() { Event::GeoSearchStore } else { Event::GeoRadiusStore };
+        store_scored(store, destination, &scored, event, reply);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::options::integer;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_pairs};
 use crate::extended::Extended;
-use crate::{HashMut, HashRef, NewDeadline, NewValue, RequestError, Store};
+use crate::{Event, HashMut, HashRef, NewDeadline, NewValue, RequestError, Store};
 
 /// The hash under `key`; refuses any other type.
 #[inline]
@@ -17,8 +17,18 @@ pub(super) fn find_hash<'s, 'e>(
     store: &'s mut Store<'_>,
     key: &[u8],
 ) -> Result<Option<HashRef<'s>>, RequestError<'e>> {
+    store.tell_miss(key);
+    seek_hash(store, key)
+}
+
+/// The same for a command that changes hashes.
+#[inline]
+pub(super) fn seek_hash<'s, 'e>(
+    store: &'s mut Store<'_>,
+    key: &[u8],
+) -> Result<Option<HashRef<'s>>, RequestError<'e>> {
     let now = store.now;
-    match store.find(key) {
+    match store.seek(key) {
         Some(entry) => entry.value().hash().map(|hash| Some(hash.at(now))).ok_or(RequestError::WrongType),
         None => Ok(None),
     }
@@ -205,6 +215,7 @@ impl<'a> Operation<'a> for HSet<'a> {
             let at = (0..pairs.len()).step_by(2);
             Ok(at.filter(|&at| hash.set(pairs.at(at), pairs.at(at + 1))).count())
         })?;
+        store.tell(Event::HSet, self.key);
         if self.answers_count {
             reply.len_int(created)
         } else {
@@ -232,6 +243,9 @@ impl<'a> Operation<'a> for HSetNx<'a> {
         let set = edit_hash(store, self.key, |hash| {
             Ok(hash.get(self.field).is_none() && hash.set(self.field, self.value))
         })?;
+        if set {
+            store.tell(Event::HSet, self.key);
+        }
         reply.int(i64::from(set));
         Ok(())
     }
@@ -258,7 +272,11 @@ impl<'a> Operation<'a> for HDel<'a> {
         };
         let mut hash = entry.hash_at(now).ok_or(RequestError::WrongType)?;
         let removed = self.fields.iter().filter(|field| hash.remove(field)).count();
-        if hash.is_empty() {
+        let is_empty = hash.is_empty();
+        if removed > 0 {
+            store.tell(Event::HDel, self.key);
+        }
+        if is_empty {
             store.remove(self.key);
         }
         reply.len_int(removed);
@@ -290,6 +308,7 @@ impl<'a> Operation<'a> for HIncrBy<'a> {
             hash.set_with(self.field, base::format_i64(sum, &mut [0; base::I64_TEXT_MAX]), NewDeadline::Keep);
             Ok(sum)
         })?;
+        store.tell(Event::HIncrBy, self.key);
         reply.int(sum);
         Ok(())
     }
@@ -322,6 +341,7 @@ impl<'a> Operation<'a> for HIncrByFloat<'a> {
             hash.set_with(self.field, &text, NewDeadline::Keep);
             Ok(text)
         })?;
+        store.tell(Event::HIncrByFloat, self.key);
         reply.bulk(&text);
         Ok(())
     }

@@ -9,10 +9,10 @@ use command::DataCommand;
 use resp::Reply;
 
 use super::expire::{ExpireWhen, Told};
-use super::hash::{edit_hash, find_hash};
+use super::hash::{edit_hash, find_hash, seek_hash};
 use super::options::{Since, Unit, integer, is_word, lifetime_option};
 use super::{Applied, Operation, Parsed};
-use crate::{HashMut, NewDeadline, RequestError, Store};
+use crate::{Event, HashMut, NewDeadline, RequestError, Store};
 
 /// The latest deadline of a field, in milliseconds: Redis keeps them in 46 bits.
 const DEADLINE_MAX: i64 = (1 << 46) - 1;
@@ -73,15 +73,15 @@ fn named_fields<'a>(
     Ok(fields)
 }
 
-/// Changes the fields of a hash one by one and answers with an array of what `change` answers for each. For an absent
-/// key each is answered by `absent`. The request is refused, if it is wrong, only once the type is known to be right.
+/// Changes the fields of a hash one by one and answers with an array of what `change` answers for each; what it says it
+/// did is told. For an absent key each is answered by `absent`. The request is refused, if it is wrong, only once the type is known to be right.
 fn each_field<'e>(
     store: &mut Store<'_>,
     key: &[u8],
     fields: Result<Args<'_>, RequestError<'e>>,
     reply: &mut Reply<'_>,
     absent: impl Fn(&mut Reply<'_>),
-    mut change: impl FnMut(&mut HashMut<'_, '_>, &[u8], &mut Reply<'_>),
+    mut change: impl FnMut(&mut HashMut<'_, '_>, &[u8], &mut Reply<'_>) -> Option<Event>,
 ) -> Applied<'e> {
     let now = store.now;
     let Some(mut entry) = store.find_mut(key) else {
@@ -93,8 +93,11 @@ fn each_field<'e>(
     let mut hash = entry.hash_at(now).ok_or(RequestError::WrongType)?;
     let fields = fields?;
     reply.array(fields.len());
-    fields.iter().for_each(|field| change(&mut hash, field, reply));
-    if hash.is_empty() {
+    // One request does the same to all fields.
+    let event = fields.iter().fold(None, |event, field| change(&mut hash, field, reply).or(event));
+    let is_empty = hash.is_empty();
+    event.into_iter().for_each(|event| store.tell(event, key));
+    if is_empty {
         store.remove(key);
     }
     Ok(())
@@ -142,18 +145,20 @@ impl<'a> Operation<'a> for HExpire<'a> {
         let deadline = deadline.unwrap_or_default();
         let absent = |reply: &mut Reply<'_>| reply.int(NO_FIELD);
         each_field(store, self.args.at(1), fields, reply, absent, |hash, field, reply| {
-            reply.int(match hash.deadline(field) {
-                None => NO_FIELD,
-                Some(old) if !when.holds(old, deadline.0 as i64) => NOT_MET,
+            let (answer, event) = match hash.deadline(field) {
+                None => (NO_FIELD, None),
+                Some(old) if !when.holds(old, deadline.0 as i64) => (NOT_MET, None),
                 Some(_) if deadline <= now => {
                     hash.remove(field);
-                    DELETED
+                    (DELETED, Some(Event::HDel))
                 }
                 Some(_) => {
                     hash.set_deadline(field, Some(deadline));
-                    DONE
+                    (DONE, Some(Event::HExpire))
                 }
-            });
+            };
+            reply.int(answer);
+            event
         })
     }
 }
@@ -212,14 +217,16 @@ impl<'a> Operation<'a> for HPersist<'a> {
         let fields = named_fields(self.0, 2, RequestError::FieldNumberNotPositive);
         let absent = |reply: &mut Reply<'_>| reply.int(NO_FIELD);
         each_field(store, self.0.at(1), fields, reply, absent, |hash, field, reply| {
-            reply.int(match hash.deadline(field) {
-                None => NO_FIELD,
-                Some(None) => NO_DEADLINE,
+            let (answer, event) = match hash.deadline(field) {
+                None => (NO_FIELD, None),
+                Some(None) => (NO_DEADLINE, None),
                 Some(Some(_)) => {
                     hash.set_deadline(field, None);
-                    DONE
+                    (DONE, Some(Event::HPersist))
                 }
-            });
+            };
+            reply.int(answer);
+            event
         })
     }
 }
@@ -238,9 +245,7 @@ impl<'a> Operation<'a> for HGetDel<'a> {
         let fields = named_fields(self.0, 2, RequestError::FieldNumberNotPositive);
         let absent = |reply: &mut Reply<'_>| reply.null();
         each_field(store, self.0.at(1), fields, reply, absent, |hash, field, reply| {
-            if write_value(hash, field, reply) {
-                hash.remove(field);
-            }
+            (write_value(hash, field, reply) && hash.remove(field)).then_some(Event::HDel)
         })
     }
 }
@@ -305,15 +310,20 @@ impl<'a> Operation<'a> for HGetEx<'a> {
         let absent = |reply: &mut Reply<'_>| reply.null();
         each_field(store, self.0.at(1), fields, reply, absent, |hash, field, reply| {
             if !write_value(hash, field, reply) {
-                return;
+                return None;
             }
             match deadline {
-                NewDeadline::Keep => {}
-                NewDeadline::Clear => hash.set_deadline(field, None),
-                NewDeadline::At(at) if at <= now => {
-                    hash.remove(field);
+                NewDeadline::Keep => None,
+                NewDeadline::Clear => {
+                    let had_one = hash.deadline(field).flatten().is_some();
+                    hash.set_deadline(field, None);
+                    had_one.then_some(Event::HPersist)
                 }
-                NewDeadline::At(at) => hash.set_deadline(field, Some(at)),
+                NewDeadline::At(at) if at <= now => hash.remove(field).then_some(Event::HDel),
+                NewDeadline::At(at) => {
+                    hash.set_deadline(field, Some(at));
+                    Some(Event::HExpire)
+                }
             }
         })
     }
@@ -402,7 +412,7 @@ impl<'a> Operation<'a> for HSetEx<'a> {
             FieldExpiry::Opposite => NewDeadline::Keep,
             FieldExpiry::After(time) => NewDeadline::At(time.deadline(now)?),
         };
-        let hash = find_hash(store, self.key)?;
+        let hash = seek_hash(store, self.key)?;
         let exists = |field| hash.is_some_and(|hash| hash.contains(field));
         let holds = match self.when {
             SetFieldsWhen::Always => true,
@@ -413,20 +423,36 @@ impl<'a> Operation<'a> for HSetEx<'a> {
             _ if !holds => {}
             // Over before they were there.
             NewDeadline::At(at) if at <= now => {
-                let emptied = store.find_mut(self.key).is_some_and(|mut entry| {
+                let is_emptied = store.find_mut(self.key).map(|mut entry| {
                     entry.hash_at(now).is_some_and(|mut hash| remove_all(&mut hash, self.fields()))
                 });
-                if emptied {
-                    store.remove(self.key);
+                // As if all had been set before they went.
+                if is_emptied.is_none() {
+                    store.tell(Event::New, self.key);
+                }
+                store.tell(Event::HSet, self.key);
+                store.tell(Event::HDel, self.key);
+                match is_emptied {
+                    Some(true) => {
+                        store.remove(self.key);
+                    }
+                    Some(false) => {}
+                    None => store.tell(Event::Del, self.key),
                 }
             }
-            deadline => edit_hash(store, self.key, |hash| {
-                let pairs = self.pairs;
-                for at in (0..pairs.len()).step_by(2) {
-                    hash.set_with(pairs.at(at), pairs.at(at + 1), deadline);
+            deadline => {
+                edit_hash(store, self.key, |hash| {
+                    let pairs = self.pairs;
+                    for at in (0..pairs.len()).step_by(2) {
+                        hash.set_with(pairs.at(at), pairs.at(at + 1), deadline);
+                    }
+                    Ok(())
+                })?;
+                store.tell(Event::HSet, self.key);
+                if let NewDeadline::At(_) = deadline {
+                    store.tell(Event::HExpire, self.key);
                 }
-                Ok(())
-            })?,
+            }
         }
         reply.int(i64::from(holds));
         Ok(())

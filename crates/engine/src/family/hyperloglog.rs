@@ -10,7 +10,7 @@ use resp::Reply;
 use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed};
 use crate::hyperloglog::{COUNT_AT, Corrupted, Form, Hll, HllRef, Union};
-use crate::{Entry, EntryMut, NewDeadline, NewValue, RequestError, Store, ValueRef};
+use crate::{Entry, EntryMut, Event, NewDeadline, NewValue, RequestError, Store, ValueRef};
 
 /// `hll-sparse-max-bytes` of Redis, and ours unless it is set.
 pub const SPARSE_MAX: usize = 3000;
@@ -103,6 +103,9 @@ impl<'a> Operation<'a> for PfAdd<'a> {
                 }
             }
         };
+        if changed {
+            store.tell(Event::PfAdd, self.key);
+        }
         reply.int(i64::from(changed));
         Ok(())
     }
@@ -187,6 +190,7 @@ impl<'a> Operation<'a> for PfMerge<'a> {
                 put(&mut entry, &hll);
             }
         }
+        store.tell(Event::PfAdd, destination);
         reply.ok();
         Ok(())
     }

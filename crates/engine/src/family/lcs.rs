@@ -68,8 +68,9 @@ impl<'a> Lcs<'a> {
 
 impl<'a> Operation<'a> for Lcs<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let a = copy_text(store.find(self.a))?;
-        let b = copy_text(store.find(self.b))?;
+        // Both are looked for before one is refused.
+        let (a, b) = (copy_text(store.find(self.a)), copy_text(store.find(self.b)));
+        let (a, b) = (a?, b?);
         let answer = self.answer()?;
         let cells = a.len().checked_mul(b.len());
         if cells.is_none_or(|cells| cells > CELLS_MAX || (cells > 0 && b.len() > ROW_MAX)) {

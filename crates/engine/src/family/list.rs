@@ -6,7 +6,7 @@ use resp::Reply;
 
 use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed, check_some};
-use crate::{End, ListMut, ListRef, NewValue, RequestError, Store};
+use crate::{End, Event, ListMut, ListRef, NewValue, RequestError, Store};
 
 /// The list under `key`; refuses any other type.
 #[inline]
@@ -17,19 +17,37 @@ fn find_list<'s, 'e>(store: &'s mut Store<'_>, key: &[u8]) -> Result<Option<List
     }
 }
 
-/// Changes the list under `key` if there is one; the key goes with its last element.
+/// Changes the list under `key` if there is one, and tells what `edit` says it did; the key goes with its last element.
 fn edit_list<'e, T>(
     store: &mut Store<'_>,
     key: &[u8],
-    edit: impl FnOnce(&mut ListMut<'_, '_>) -> Result<T, RequestError<'e>>,
+    edit: impl FnOnce(&mut ListMut<'_, '_>) -> Result<(T, Option<Event>), RequestError<'e>>,
 ) -> Result<Option<T>, RequestError<'e>> {
     let Some(mut entry) = store.find_mut(key) else { return Ok(None) };
     let mut list = entry.list().ok_or(RequestError::WrongType)?;
-    let result = edit(&mut list)?;
-    if list.is_empty() {
+    let (result, event) = edit(&mut list)?;
+    let is_empty = list.is_empty();
+    event.into_iter().for_each(|event| store.tell(event, key));
+    if is_empty {
         store.remove(key);
     }
     Ok(Some(result))
+}
+
+/// What is told when elements go at an end.
+pub(super) fn popped(end: End) -> Event {
+    match end {
+        End::Front => Event::LPop,
+        End::Back => Event::RPop,
+    }
+}
+
+/// What is told when elements come to an end.
+pub(super) fn pushed(end: End) -> Event {
+    match end {
+        End::Front => Event::LPush,
+        End::Back => Event::RPush,
+    }
 }
 
 /// Puts elements at an end of the list under `key`, which is made if it is not there; its new length.
@@ -50,7 +68,9 @@ pub(super) fn push<'e, 'm>(
     let mut list = entry.list().ok_or(RequestError::WrongType)?;
     elements.for_each(|element| list.push(end, element));
     debug_assert!(!list.is_empty(), "an empty list would be left behind");
-    Ok(list.len())
+    let len = list.len();
+    store.tell(pushed(end), key);
+    Ok(len)
 }
 
 /// Writes up to `count` elements from an end of the list under `key` on, and takes them out.
@@ -72,7 +92,7 @@ pub(super) fn pop_many<'e>(
         if count > 0 {
             list.drop(end, count);
         }
-        Ok(())
+        Ok(((), (count > 0).then_some(popped(end))))
     })
     .map(|_| ())
 }
@@ -89,7 +109,7 @@ pub(super) fn pop_one<'e>(
             reply.bulk(element);
         }
         list.drop(end, 1);
-        Ok(())
+        Ok(((), Some(popped(end))))
     })?;
     Ok(popped.is_some())
 }
@@ -177,7 +197,7 @@ impl<'a> Operation<'a> for Pop<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         match self.count {
             Some(count) => {
-                if find_list(store, self.key)?.is_none() {
+                if store.seek(self.key).is_none() {
                     reply.null_array();
                     return Ok(());
                 }
@@ -253,7 +273,7 @@ impl<'a> Operation<'a> for LTrim<'a> {
         edit_list(store, self.key, |list| {
             let (start, len) = range(self.start, self.stop, list.len());
             list.trim(start, len);
-            Ok(())
+            Ok(((), Some(Event::LTrim)))
         })?;
         reply.ok();
         Ok(())
@@ -304,7 +324,7 @@ impl<'a> Operation<'a> for LSet<'a> {
         let set = edit_list(store, self.key, |list| {
             let place = place(integer(self.index)?, list.len());
             let is_set = place.is_some_and(|place| list.set(place, self.element));
-            is_set.then_some(()).ok_or(RequestError::NoSuchIndex)
+            is_set.then_some(((), Some(Event::LSet))).ok_or(RequestError::NoSuchIndex)
         })?;
         set.ok_or(RequestError::NoSuchKey)?;
         reply.ok();
@@ -336,10 +356,11 @@ impl<'a> Operation<'a> for LInsert<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let inserted = edit_list(store, self.key, |list| {
             let place = list.view().iter().position(|element| element == self.pivot);
-            Ok(place.map(|place| {
+            let len = place.map(|place| {
                 list.insert(place + self.behind, self.element);
                 list.len()
-            }))
+            });
+            Ok((len, len.map(|_| Event::LInsert)))
         })?;
         match inserted {
             None => reply.int(0),
@@ -372,8 +393,10 @@ impl<'a> LRem<'a> {
 
 impl<'a> Operation<'a> for LRem<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
-        let removed =
-            edit_list(store, self.key, |list| Ok(list.remove_equal(self.element, self.count, self.from)))?;
+        let removed = edit_list(store, self.key, |list| {
+            let removed = list.remove_equal(self.element, self.count, self.from);
+            Ok((removed, (removed > 0).then_some(Event::LRem)))
+        })?;
         reply.len_int(removed.unwrap_or(0));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use base::{Args, parse_i64};
 use resp::Reply;
 
-use super::list::{end_of, pop_many, push};
+use super::list::{end_of, pop_many, popped, push, pushed};
 use super::options::is_word;
 use super::{Applied, Operation, Parsed};
 use crate::{End, Kind, RequestError, Store};
@@ -31,7 +31,7 @@ impl<'a> LMove<'a> {
 impl<'a> Operation<'a> for LMove<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let db = store.db;
-        let element = match store.find(self.source) {
+        let element = match store.seek(self.source) {
             None => {
                 reply.null();
                 return Ok(());
@@ -42,7 +42,7 @@ impl<'a> Operation<'a> for LMove<'a> {
             }
         };
         store.keyspace_of(db, self.destination).ok_or(RequestError::CrossSlot)?;
-        if store.find(self.destination).is_some_and(|entry| entry.kind() != Kind::List) {
+        if store.seek(self.destination).is_some_and(|entry| entry.kind() != Kind::List) {
             return Err(RequestError::WrongType);
         }
         let mut is_empty = false;
@@ -56,11 +56,14 @@ impl<'a> Operation<'a> for LMove<'a> {
             }
             is_empty = list.is_empty();
         }
+        if self.source == self.destination {
+            store.tell(pushed(self.to), self.destination);
+        } else {
+            push(store, self.destination, self.to, std::iter::once(&*element))?;
+        }
+        store.tell(popped(self.from), self.source);
         if is_empty {
             store.remove(self.source);
-        }
-        if self.source != self.destination {
-            push(store, self.destination, self.to, std::iter::once(&*element))?;
         }
         reply.bulk(&element);
         Ok(())
@@ -107,7 +110,7 @@ pub(super) fn pop_arguments<'a, T>(
 impl<'a> Operation<'a> for LMPop<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         for key in self.keys.iter() {
-            let Some(entry) = store.find(key) else { continue };
+            let Some(entry) = store.seek(key) else { continue };
             if entry.kind() != Kind::List {
                 return Err(RequestError::WrongType);
             }

@@ -8,12 +8,19 @@ use super::draw::write_repeated;
 use super::options::integer;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed, check_some};
-use crate::{Member, NewValue, RequestError, SetMut, SetRef, Store};
+use crate::{Event, Member, NewValue, RequestError, SetMut, SetRef, Store};
 
 /// The set under `key`; refuses any other type.
 #[inline]
 fn find_set<'s, 'e>(store: &'s mut Store<'_>, key: &[u8]) -> Result<Option<SetRef<'s>>, RequestError<'e>> {
-    match store.find(key) {
+    store.tell_miss(key);
+    seek_set(store, key)
+}
+
+/// The same for a command that changes sets.
+#[inline]
+fn seek_set<'s, 'e>(store: &'s mut Store<'_>, key: &[u8]) -> Result<Option<SetRef<'s>>, RequestError<'e>> {
+    match store.seek(key) {
         Some(entry) => entry.value().set().map(Some).ok_or(RequestError::WrongType),
         None => Ok(None),
     }
@@ -68,6 +75,9 @@ impl<'a> Operation<'a> for SAdd<'a> {
             }
             members.iter().filter(|member| set.add(member)).count()
         })?;
+        if added > 0 {
+            store.tell(Event::SAdd, self.key);
+        }
         reply.len_int(added);
         Ok(())
     }
@@ -93,7 +103,11 @@ impl<'a> Operation<'a> for SRem<'a> {
         };
         let mut set = entry.set_value().ok_or(RequestError::WrongType)?;
         let removed = self.members.iter().filter(|member| set.remove(member)).count();
-        if set.is_empty() {
+        let is_empty = set.is_empty();
+        if removed > 0 {
+            store.tell(Event::SRem, self.key);
+        }
+        if is_empty {
             store.remove(self.key);
         }
         reply.len_int(removed);
@@ -208,11 +222,15 @@ impl<'a> Operation<'a> for SPop<'a> {
         let count = self.count.unwrap_or(1);
         if count >= set.len() {
             write_popped(set.view().iter(), set.len(), self.count, reply);
+            store.tell(Event::SPop, self.key);
             store.remove(self.key);
             return Ok(());
         }
         let popped = set.pop(count, &mut random);
         write_popped(popped.iter().map(|member| Member::Text(member)), popped.len(), self.count, reply);
+        if count > 0 {
+            store.tell(Event::SPop, self.key);
+        }
         Ok(())
     }
 }
@@ -294,12 +312,12 @@ impl<'a> SMove<'a> {
 impl<'a> Operation<'a> for SMove<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let db = store.db;
-        let Some(from) = find_set(store, self.from)? else {
+        let Some(from) = seek_set(store, self.from)? else {
             reply.int(0);
             return Ok(());
         };
         let is_member = from.contains(self.member);
-        find_set(store, self.to)?;
+        seek_set(store, self.to)?;
         store.keyspace_of(db, self.to).ok_or(RequestError::CrossSlot)?;
         if is_member && self.from != self.to {
             let mut is_empty = false;
@@ -309,13 +327,17 @@ impl<'a> Operation<'a> for SMove<'a> {
                 set.remove(self.member);
                 is_empty = set.is_empty();
             }
+            store.tell(Event::SRem, self.from);
             if is_empty {
                 store.remove(self.from);
             }
-            edit_set(store, self.to, |set| {
+            let added = edit_set(store, self.to, |set| {
                 set.expect(1, self.member);
                 set.add(self.member)
             })?;
+            if added {
+                store.tell(Event::SAdd, self.to);
+            }
         }
         reply.int(i64::from(is_member));
         Ok(())

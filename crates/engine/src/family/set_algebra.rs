@@ -8,7 +8,7 @@ use super::options::is_word;
 use super::set::write_member;
 use super::{Applied, Operation, Parsed};
 use crate::value::Set;
-use crate::{Member, RequestError, SetRef, Store};
+use crate::{Event, Member, RequestError, SetRef, Store};
 
 /// How sets become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,12 @@ impl<'a> Operation<'a> for SCombine<'a> {
             store.remove(key);
         } else {
             store.put_set(key, members.iter().map(|member| Member::Text(member)));
+            let event = match self.algebra {
+                Algebra::Inter => Event::SInterStore,
+                Algebra::Union => Event::SUnionStore,
+                Algebra::Diff => Event::SDiffStore,
+            };
+            store.tell(event, key);
         }
         reply.len_int(len);
         Ok(())

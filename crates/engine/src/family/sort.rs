@@ -14,7 +14,7 @@ use resp::Reply;
 
 use super::options::{integer, is_word};
 use super::{Applied, Operation, Parsed};
-use crate::{End, NewValue, RequestError, Store, ValueRef, double};
+use crate::{End, Event, NewValue, RequestError, Store, ValueRef, double};
 
 /// How a key is made of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -390,6 +390,7 @@ impl<'a> Operation<'a> for Sort<'a> {
             && let Some(mut list) = entry.list()
         {
             elements.iter().for_each(|element| list.push(End::Back, element));
+            store.tell(Event::SortStore, destination);
         }
         reply.len_int(elements.len());
         Ok(())

@@ -11,7 +11,7 @@ use super::options::{Lifetime, Since, Unit};
 use super::options::{LifetimeText, integer, is_word, lifetime_option};
 use super::{Applied, Operation, Parsed, check_pairs, check_string_len};
 use crate::extended::Extended;
-use crate::{Entry, NewDeadline, NewValue, RequestError, Store, ValueRef};
+use crate::{Entry, Event, NewDeadline, NewValue, RequestError, Store, ValueRef};
 
 /// Writes a string; refuses any other type.
 #[inline]
@@ -35,6 +35,28 @@ fn check_string<'e>(entry: &Entry) -> Applied<'e> {
             Err(RequestError::WrongType)
         }
     }
+}
+
+/// Sets a key and tells so.
+#[inline]
+pub(super) fn set(store: &mut Store<'_>, key: &[u8], value: NewValue<'_>, deadline: NewDeadline) {
+    store.set(key, value, deadline);
+    tell_set(store, key, deadline);
+}
+
+/// Tells that a string was set, with a deadline or without.
+#[inline]
+fn tell_set(store: &mut Store<'_>, key: &[u8], deadline: NewDeadline) {
+    store.tell(Event::Set, key);
+    if let NewDeadline::At(_) = deadline {
+        store.tell(Event::Expire, key);
+    }
+}
+
+/// Takes back what was just set with a deadline that has come already.
+pub(super) fn lapse(store: &mut Store<'_>, key: &[u8]) {
+    store.tell(Event::Expire, key);
+    store.remove_as(Event::Expired, key);
 }
 
 /// `GET`.
@@ -223,6 +245,9 @@ impl<'a> Set<'a> {
         reply: &mut Reply<'_>,
         deadline: NewDeadline,
     ) -> Applied<'a> {
+        if self.answer == SetAnswer::Old {
+            store.tell_miss(self.key);
+        }
         let found = store.find_mut(self.key);
         let holds = self.when.holds(found.as_deref())?;
         if self.answer == SetAnswer::Old {
@@ -236,6 +261,7 @@ impl<'a> Set<'a> {
                 Some(mut entry) => entry.set(NewValue::Text(self.value), deadline),
                 None => store.set(self.key, NewValue::Text(self.value), deadline),
             }
+            tell_set(store, self.key, deadline);
         }
         match (self.answer, holds) {
             (SetAnswer::Old, _) => {}
@@ -271,15 +297,15 @@ impl<'a> Operation<'a> for Set<'a> {
             // Already over: the key is as if it had been set and had lapsed. Nothing lapsed is ever stored.
             (_, _, NewDeadline::At(at)) if at <= store.now => {
                 let key = self.key;
-                let holds = self.when.holds(store.find(key))?;
+                let holds = self.when.holds(store.seek(key))?;
                 self.apply_conditional(store, reply, NewDeadline::Clear)?;
                 if holds {
-                    store.remove(key);
+                    lapse(store, key);
                 }
                 Ok(())
             }
             (SetWhen::Always, SetAnswer::Status, deadline) => {
-                store.set(self.key, NewValue::Text(self.value), deadline);
+                set(store, self.key, NewValue::Text(self.value), deadline);
                 reply.ok();
                 Ok(())
             }
@@ -329,6 +355,7 @@ impl<'a> GetEx<'a> {
 impl<'a> Operation<'a> for GetEx<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         let now = store.now;
+        store.tell_miss(self.key);
         let Some(mut entry) = store.find_mut(self.key) else {
             reply.null();
             return Ok(());
@@ -346,7 +373,10 @@ impl<'a> Operation<'a> for GetEx<'a> {
             (_, Some(at)) if at <= now => {
                 store.remove(self.key);
             }
-            (_, deadline) => entry.set_deadline(deadline),
+            (_, deadline) => {
+                entry.set_deadline(deadline);
+                store.tell(deadline.map_or(Event::Persist, |_| Event::Expire), self.key);
+            }
         }
         Ok(())
     }
@@ -424,7 +454,7 @@ impl<'a> Operation<'a> for MSet<'a> {
             return Ok(());
         }
         for at in keys {
-            store.set(self.pairs.at(at), NewValue::Text(self.pairs.at(at + 1)), NewDeadline::Clear);
+            set(store, self.pairs.at(at), NewValue::Text(self.pairs.at(at + 1)), NewDeadline::Clear);
         }
         if self.only_if_none_exists {
             reply.int(1)
@@ -480,6 +510,7 @@ impl<'a> Operation<'a> for Append<'a> {
                 self.tail.len()
             }
         };
+        store.tell(Event::Append, self.key);
         reply.len_int(len);
         Ok(())
     }
@@ -521,6 +552,7 @@ impl<'a> Operation<'a> for SetRange<'a> {
                 text.len()
             }
         };
+        store.tell(Event::SetRange, self.key);
         reply.len_int(len);
         Ok(())
     }
@@ -610,6 +642,7 @@ impl<'a> Operation<'a> for IncrBy<'a> {
                 self.amount
             }
         };
+        store.tell(Event::IncrBy, self.key);
         reply.int(sum);
         Ok(())
     }
@@ -644,6 +677,7 @@ impl<'a> Operation<'a> for IncrByFloat<'a> {
                 store.insert(self.key, NewValue::Plain(&sum), None);
             }
         }
+        store.tell(Event::IncrByFloat, self.key);
         reply.bulk(&sum);
         Ok(())
     }

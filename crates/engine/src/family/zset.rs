@@ -10,7 +10,7 @@ use super::draw::{Draw, start_pair, start_pairs, write_repeated};
 use super::options::is_word;
 use super::scan::{ScanOptions, ScanOver, answer_scan, parse_cursor};
 use super::{Applied, Operation, Parsed};
-use crate::{NewValue, RequestError, Store, ZSetMut, ZSetRef, double};
+use crate::{Event, NewValue, RequestError, Store, ZSetMut, ZSetRef, double};
 
 /// The sorted set under `key`; refuses any other type.
 #[inline]
@@ -181,7 +181,8 @@ impl<'a> ZAdd<'a> {
         if self.increments { reply.null() } else { reply.int(0) }
     }
 
-    fn edit(&self, zset: &mut ZSetMut<'_, '_>, reply: &mut Reply<'_>) -> Applied<'a> {
+    /// Does it; whether that changed anything.
+    fn edit(&self, zset: &mut ZSetMut<'_, '_>, reply: &mut Reply<'_>) -> Parsed<'a, bool> {
         if !self.rest.is_empty() && self.when != When::IfPresent {
             let is_new = |(member, _): (&[u8], f64)| zset.view().score(member).is_none();
             // One that gets no new member keeps its form too.
@@ -203,7 +204,7 @@ impl<'a> ZAdd<'a> {
             (true, None) => reply.null(),
             (false, _) => reply.len_int(if self.counts_changes { added + changed } else { added }),
         }
-        Ok(())
+        Ok(added + changed > 0)
     }
 }
 
@@ -224,7 +225,10 @@ impl<'a> Operation<'a> for ZAdd<'a> {
         let mut zset = entry.zset().ok_or(RequestError::WrongType)?;
         let edited = self.edit(&mut zset, reply);
         debug_assert!(!zset.is_empty(), "an empty sorted set would be left behind");
-        edited
+        if edited? {
+            store.tell(if self.increments { Event::ZIncr } else { Event::ZAdd }, self.key);
+        }
+        Ok(())
     }
 }
 
@@ -248,7 +252,11 @@ impl<'a> Operation<'a> for ZRem<'a> {
         };
         let mut zset = entry.zset().ok_or(RequestError::WrongType)?;
         let removed = self.members.iter().filter(|member| zset.remove(member)).count();
-        if zset.is_empty() {
+        let is_empty = zset.is_empty();
+        if removed > 0 {
+            store.tell(Event::ZRem, self.key);
+        }
+        if is_empty {
             store.remove(self.key);
         }
         reply.len_int(removed);

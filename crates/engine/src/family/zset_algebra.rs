@@ -14,7 +14,7 @@ use super::zset::write_scored;
 use super::zset_range::store_scored;
 use super::{Applied, Operation, Parsed};
 use crate::value::zset_order;
-use crate::{Member, RequestError, SetRef, Store, ValueRef, ZSetRef, double};
+use crate::{Event, Member, RequestError, SetRef, Store, ValueRef, ZSetRef, double};
 
 /// How the scores of one member become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,12 @@ impl<'a> Operation<'a> for ZCombine<'a> {
         // What is combined may be what is stored over.
         let owned: Vec<(Vec<u8>, f64)> =
             result.into_iter().map(|(member, score)| (member.into_owned(), score)).collect();
-        store_scored(store, key, &owned, reply);
+        let event = match self.algebra {
+            Algebra::Inter => Event::ZInterStore,
+            Algebra::Union => Event::ZUnionStore,
+            Algebra::Diff => Event::ZDiffStore,
+        };
+        store_scored(store, key, &owned, event, reply);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::list_move::pop_arguments;
 use super::options::is_word;
 use super::zset::{write_score, write_scored};
 use super::{Applied, Operation, Parsed};
-use crate::{RequestError, Store, ZSetMut};
+use crate::{Event, RequestError, Store, ZSetMut};
 
 /// `ZPOPMIN` and `ZPOPMAX`.
 pub(crate) struct ZPop<'a> {
@@ -57,6 +57,9 @@ impl<'a> Operation<'a> for ZPop<'a> {
                 write_score(score, reply);
             }
         });
+        if count > 0 {
+            store.tell(popped(self.from_highest), self.key);
+        }
         if is_emptied {
             store.remove(self.key);
         }
@@ -84,6 +87,11 @@ pub(super) fn pop(
         zset.remove_range(start, end);
     }
     count == len
+}
+
+/// What is told when members go at an end.
+pub(super) fn popped(from_highest: bool) -> Event {
+    if from_highest { Event::ZPopMax } else { Event::ZPopMin }
 }
 
 /// `ZMPOP`.
@@ -118,6 +126,7 @@ impl<'a> Operation<'a> for ZMPop<'a> {
                 reply.bulk(member);
                 write_score(score, reply);
             });
+            store.tell(popped(self.from_highest), key);
             if is_emptied {
                 store.remove(key);
             }

@@ -9,7 +9,7 @@ use super::options::{integer, is_word};
 use super::zset::{find_zset, write_scored};
 use super::zset_bounds::{By, Range};
 use super::{Applied, Operation, Parsed};
-use crate::{RequestError, Store, ZSetIter, ZSetRef};
+use crate::{Event, RequestError, Store, ZSetIter, ZSetRef};
 
 /// What a command's name says of its range; the rest is said by options.
 #[derive(Clone, Copy)]
@@ -142,7 +142,7 @@ impl<'a> Operation<'a> for ZRange<'a> {
                 .flat_map(|(_, members)| members)
                 .map(|(member, score)| (member.to_vec(), score))
                 .collect();
-            store_scored(store, destination, &scored, reply);
+            store_scored(store, destination, &scored, Event::ZRangeStore, reply);
             return Ok(());
         }
         let Some((len, members)) = found else {
@@ -162,17 +162,20 @@ impl ZRange<'_> {
     }
 }
 
-/// Stores members under a key in place of what is there, or nothing if there are none, and answers with how many.
+/// Stores members under a key in place of what is there, or nothing if there are none, tells so, and answers with how
+/// many.
 pub(super) fn store_scored<M: AsRef<[u8]>>(
     store: &mut Store<'_>,
     key: &[u8],
     scored: &[(M, f64)],
+    event: Event,
     reply: &mut Reply<'_>,
 ) {
     if scored.is_empty() {
         store.remove(key);
     } else {
         store.put_zset(key, scored.iter().map(|(member, score)| (member.as_ref(), *score)));
+        store.tell(event, key);
     }
     reply.len_int(scored.len());
 }
@@ -202,11 +205,17 @@ impl<'a> Operation<'a> for ZCount<'a> {
 pub(crate) struct ZRemRange<'a> {
     key: &'a [u8],
     range: Range<'a>,
+    event: Event,
 }
 
 impl<'a> ZRemRange<'a> {
     pub(crate) fn parse(args: Args<'a>, by: By) -> Parsed<'a, ZRemRange<'a>> {
-        Ok(ZRemRange { key: args.at(1), range: Range::of(args, by)? })
+        let event = match by {
+            By::Rank => Event::ZRemRangeByRank,
+            By::Score => Event::ZRemRangeByScore,
+            By::Lex => Event::ZRemRangeByLex,
+        };
+        Ok(ZRemRange { key: args.at(1), range: Range::of(args, by)?, event })
     }
 }
 
@@ -219,11 +228,15 @@ impl<'a> Operation<'a> for ZRemRange<'a> {
         let mut zset = entry.zset().ok_or(RequestError::WrongType)?;
         let len = zset.len();
         let (start, end) = self.range.places(zset.view(), false);
+        if end - start < len {
+            zset.remove_range(start, end);
+        }
+        if end > start {
+            store.tell(self.event, self.key);
+        }
         if end - start == len {
             // At once: memory goes back in slices.
             store.remove(self.key);
-        } else {
-            zset.remove_range(start, end);
         }
         reply.len_int(end - start);
         Ok(())
