@@ -111,7 +111,7 @@ pub(crate) struct Replica {
     /// How many replicas it may lose, as all nodes were told.
     pub(crate) told_may_lose: u8,
     /// A deletion of lapsed keys is on its way.
-    is_expiring: bool,
+    pub(crate) is_expiring: bool,
     /// Bytes of keys whose eviction is on its way; zero if none is.
     pub(crate) evicting: usize,
     /// Keys that were evicted here as the leader had proposed, since they were last counted.
