@@ -263,6 +263,7 @@ impl Worker {
                 Work::Exec(transaction) => self.run_exec(&mut session, ticket, *transaction),
                 Work::Unwatch(_) | Work::Block(_) => {}
             }
+            self.tell_events(Some(&mut session));
             self.queue_send(&mut session);
         }
         self.sessions.put_back(session);

@@ -253,6 +253,7 @@ impl Worker {
         let set: &mut dyn KeyspaceSet = &mut set;
         let mut store = Store::over(set, db, now, seed);
         store.access = access;
+        store.events = self.events.if_wanted();
         engine::execute(command, args, &mut store, &mut Reply::new(out, version));
         let mut changed = false;
         for id in ids {

@@ -99,6 +99,7 @@ impl Worker {
             self.run(session, spec, args, raw)
         };
         self.serve_waiters();
+        self.tell_events(Some(session));
         if taken == Taken::Done {
             session.shown = false;
             session.commands += 1;

@@ -335,7 +335,7 @@ impl Worker {
             return self.fabric.answers.error(&head, &refusal);
         }
         let (mono_us, id) = (self.now.mono_us, head.partition);
-        let Worker { places, fabric, random, now, .. } = self;
+        let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         if head.spec.is_write() {
             if !partition.has_quorum(mono_us) {
@@ -344,7 +344,7 @@ impl Worker {
                     _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
                 };
             }
-            let time = partition.time(now.millis());
+            let time = partition.time(turn.now);
             if head.spec.flags.contains(Flags::BLOCKING) && partition.finds_nothing(&head, args, time) {
                 Reply::new(fabric.answers.buffer(), head.version).null_array();
                 return fabric.answers.seal(head.dest);
@@ -354,8 +354,8 @@ impl Worker {
             self.turn_bytes += raw.len() + 64;
         } else if partition.read_behind_writes(&head, args, raw) {
         } else if partition.may_read(mono_us) {
-            let time = partition.time(now.millis());
-            partition.read(&head, args, time, random, fabric.answers.buffer());
+            let time = partition.time(turn.now);
+            partition.read(&head, args, time, &mut turn, fabric.answers.buffer());
             fabric.answers.seal(head.dest);
             if partition.has_lapsed() {
                 partition.sweep_replica();
@@ -458,14 +458,12 @@ impl Worker {
     fn settle_group(&mut self, id: PartitionId) {
         for _ in 0..ROUNDS_MAX {
             self.refuse_batch_without_room(id);
-            let (mut turn, places) = self.turn_and_places();
+            let (mut turn, places, fabric) = split(self);
             let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
             let lost = match partition.replica.wants_to_propose() {
                 true => partition.propose_batch(&mut turn),
                 false => Vec::new(),
             };
-            let (turn, places, fabric) = split(self);
-            let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
             partition.confirm_reads();
             let time = partition.time(turn.now);
             partition.serve_line(time, &mut fabric.answers);
@@ -663,6 +661,7 @@ impl Worker {
 
     /// Hands over what goes to other workers and other nodes.
     fn ship(&mut self) {
+        self.tell_events(None);
         self.ship_errands();
         for worker in 0..self.fabric.answers_out.len() {
             let to = base::WorkerId(worker as u16);
@@ -748,6 +747,7 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
     let turn = Turn {
         now: worker.now.millis(),
         random: &mut worker.random,
+        events: &mut worker.events,
         logging: worker.logging,
         room,
         mono_us: worker.now.mono_us,

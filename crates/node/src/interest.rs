@@ -249,6 +249,13 @@ impl Worker {
 
     // ---- publishers ---------------------------------------------------------------------------------------
 
+    /// Whether some other node may have clients that listen.
+    pub(crate) fn has_listening_nodes(&self) -> bool {
+        let is_known = |node| self.interests.nodes.get(node).is_some_and(|known| known.is_whole);
+        let has_some = !self.interests.channels.is_empty() || !self.interests.patterns.is_empty();
+        has_some || self.fabric.peers.iter().any(|(node, peer)| peer.is_up && !is_known(node))
+    }
+
     /// Sends a message to the nodes that may want it: a subscriber anywhere misses nothing from the moment its own
     /// node has confirmed the subscription.
     pub(crate) fn tell_listening_nodes(&mut self, kind: ChannelKind, channel: &[u8], payload: &[u8]) {

@@ -51,6 +51,7 @@ mod meta;
 pub mod metrics;
 mod monitor;
 mod node_command;
+mod notify;
 mod operations;
 mod outbox;
 mod output;

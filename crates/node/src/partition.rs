@@ -10,7 +10,7 @@
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Spec};
-use engine::{Access, Clocks, Hashed, Keyspace, Store};
+use engine::{Access, Clocks, Events, Hashed, Keyspace, Store};
 use raft::{EntryId, Group, Members};
 use resp::{Reply, Version};
 
@@ -32,6 +32,8 @@ pub(crate) const ROOM_PER_REQUEST: usize = 80;
 pub(crate) struct Turn<'a> {
     pub(crate) now: Millis,
     pub(crate) random: &'a mut Random,
+    /// Where it is noted what happens to keys.
+    pub(crate) events: &'a mut Events,
     pub(crate) logging: bool,
     /// Bytes the log can still take in this turn: what can wait is left for later when they run short.
     pub(crate) room: usize,
@@ -305,6 +307,7 @@ impl Partition {
         let mut store = Store::new(keyspace, operation.db, now, seed);
         store.access = operation.access;
         store.hashed = turn.hashed;
+        store.events = turn.events.if_wanted();
         store.notes_counts = notes_counts;
         let mut reply = Reply::new(out, operation.version);
         engine::execute(operation.command, operation.args, &mut store, &mut reply);

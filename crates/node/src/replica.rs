@@ -17,7 +17,7 @@
 
 use std::collections::VecDeque;
 
-use base::{Args, DbIndex, HashMap, Millis, PartitionId, Random};
+use base::{Args, DbIndex, HashMap, Millis, PartitionId};
 use command::{DataCommand, NodeCommand, Run, Spec};
 use engine::{Access, Store};
 use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
@@ -441,7 +441,7 @@ impl Partition {
             let confirmed = self.replica.confirming.swap_remove(at);
             for Errand { head, request } in confirmed.reads {
                 let now = self.time(turn.now);
-                self.read(&head, request.args(), now, turn.random, answers.buffer());
+                self.read(&head, request.args(), now, turn, answers.buffer());
                 answers.seal(head.dest);
             }
         }
@@ -456,13 +456,15 @@ impl Partition {
         }
         let steps = self.resolve_up_to(entry.id, answers);
         self.replica.applied = entry.id;
+        // Who proposed it tells what it did; who leads after that does not say it again.
+        let tells = self.group.is_leader() && entry.id.term == self.term();
         // An answer of the group may be old by now: what is read must be covered by the lease all the same.
         let may_read = self.group.is_leader() && self.may_read(turn.mono_us);
         let Payload::Data(data) = &entry.payload else { return true };
         let Some((stamp, body)) = Stamp::decode(data) else { return false };
         let mut steps = steps.into_iter();
         let known = each_operation(&body, stamp.operations, &mut |operation| {
-            let step = self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
+            let step = self.run_reads_until_write(&mut steps, may_read, stamp.time, turn, answers);
             let head = step.as_ref().map(|step| step.head);
             // A follower notes what was written: it may have to choose one day.
             let (version, access) = head.map_or((Version::Resp2, Access::Noted), |h| (h.version, h.access));
@@ -471,6 +473,7 @@ impl Partition {
             let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
             store.access = access;
             store.notes_counts = true;
+            store.events = turn.events.if_wanted().filter(|_| tells);
             let mut reply = Reply::new(answers.buffer(), version);
             engine::execute(operation.command, operation.args, &mut store, &mut reply);
             if operation.command == DataCommand::NarfExpire {
@@ -485,7 +488,7 @@ impl Partition {
                 self.replica.acks.seal(head.as_ref(), entry.id.index, answers);
             }
         });
-        self.run_reads_until_write(&mut steps, may_read, stamp.time, turn.random, answers);
+        self.run_reads_until_write(&mut steps, may_read, stamp.time, turn, answers);
         self.last_time = self.last_time.max(stamp.time);
         known
     }
@@ -496,7 +499,7 @@ impl Partition {
         steps: &mut std::vec::IntoIter<Step>,
         may_read: bool,
         time: Millis,
-        random: &mut Random,
+        turn: &mut Turn<'_>,
         answers: &mut Answers,
     ) -> Option<Step> {
         for step in steps.by_ref() {
@@ -509,7 +512,7 @@ impl Partition {
                     continue;
                 }
                 What::Read(request) | What::Inside(request) => {
-                    self.read(&head, request.args(), time, random, answers.buffer());
+                    self.read(&head, request.args(), time, turn, answers.buffer());
                 }
                 What::Array(len) => Reply::new(answers.buffer(), head.version).array(len),
             }
@@ -557,18 +560,19 @@ impl Partition {
         head: &ErrandHead,
         args: Args<'_>,
         now: Millis,
-        random: &mut Random,
+        turn: &mut Turn<'_>,
         out: &mut Vec<u8>,
     ) {
         let mut reply = Reply::new(out, head.version);
         match head.spec.run {
             Run::Data(command) => {
                 let keyspace = self.keyspace(head.db);
-                let mut store = Store::new(keyspace, head.db, now, random.next_u64());
+                let mut store = Store::new(keyspace, head.db, now, turn.random.next_u64());
                 store.access = head.access;
+                store.events = turn.events.if_wanted();
                 engine::execute(command, args, &mut store, &mut reply);
             }
-            Run::Node(command) => self.read_whole(command, head.db, args, now, random, &mut reply),
+            Run::Node(command) => self.read_whole(command, head.db, args, now, turn.random, &mut reply),
             Run::Container => reply.error("ERR not a request for one partition"),
         }
     }
@@ -681,12 +685,8 @@ impl Partition {
     /// Empties the open batch; what was in it.
     pub(crate) fn give_up_batch(&mut self) -> Vec<Errand> {
         let replica = &mut self.replica;
-        let body = std::mem::take(&mut replica.batch.body);
-        let steps = std::mem::take(&mut replica.batch.steps);
-        replica.batch.operations = 0;
-        replica.batch.wants = [false; 2];
-        replica.is_expiring = false;
-        replica.evicting = 0;
+        let Batch { body, steps, .. } = std::mem::take(&mut replica.batch);
+        (replica.is_expiring, replica.evicting) = (false, 0);
         if !steps.is_empty() {
             replica.closed += 1;
             replica.resolve();

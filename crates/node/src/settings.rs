@@ -8,6 +8,7 @@
 mod defaults;
 mod error;
 mod kind;
+mod notify;
 mod reference;
 mod setting;
 mod table;
@@ -23,6 +24,7 @@ use engine::{Clocks, Ranking, UseCounting};
 
 pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
+pub use notify::Notify;
 pub use reference::reference_markdown;
 pub use setting::{Change, Section, Setting};
 pub use table::{SETTINGS, find, nearest_key};
@@ -99,6 +101,7 @@ pub struct Settings {
     pub slowlog_max_len: u64,
     pub latency_tracking: bool,
     pub latency_monitor_threshold: u64,
+    pub notify_keyspace_events: Notify,
     pub active_expire: bool,
 }
 

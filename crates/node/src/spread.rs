@@ -7,6 +7,7 @@ use resp::Reply;
 use crate::data::Place;
 use crate::dispatch::Taken;
 use crate::errand::ErrandHead;
+use crate::fabric::split;
 use crate::fabric_txn::ExecPlan;
 use crate::partition::Operation;
 use crate::scatter::CROSS_SLOT;
@@ -85,8 +86,7 @@ impl Worker {
         if session.output.is_waiting() {
             return false;
         }
-        let (mono_us, wall) = (self.now.mono_us, self.now.millis());
-        let Worker { places, random, fabric, .. } = self;
+        let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         if partition.group.is_lone() {
             let command::Run::Data(command) = spec.run else { return false };
@@ -96,14 +96,14 @@ impl Worker {
             self.run_here(id, operation, session.output.end());
             return true;
         }
-        if !partition.group.is_leader() || !partition.may_read(mono_us) {
+        if !partition.group.is_leader() || !partition.may_read(turn.mono_us) {
             return false;
         }
         let mut head = ErrandHead::own(id, session.db, spec);
         head.version = session.version;
         head.access = session.access();
-        let time = partition.time(wall);
-        partition.read(&head, args, time, random, session.output.end());
+        let time = partition.time(turn.now);
+        partition.read(&head, args, time, &mut turn, session.output.end());
         if partition.has_lapsed() {
             partition.sweep_replica();
             fabric.stir(id);
@@ -114,21 +114,20 @@ impl Worker {
     /// Answers a read with what a replica here has applied, however long ago its leader was heard; whether there is one.
     /// A leader answers as ever.
     pub(crate) fn read_stale(&mut self, head: &ErrandHead, args: Args<'_>) -> bool {
-        let wall = self.now.millis();
         let id = head.partition;
         if self.fabric.transfers.is_busy_with(id) {
             return false;
         }
-        let Worker { places, random, fabric, stats, .. } = self;
+        let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         let has_data = partition.applied() != raft::EntryId::default();
         if partition.group.is_lone() || partition.group.is_leader() || !has_data {
             return false;
         }
-        let time = partition.time(wall);
-        partition.read(head, args, time, random, fabric.answers.buffer());
+        let time = partition.time(turn.now);
+        partition.read(head, args, time, &mut turn, fabric.answers.buffer());
         fabric.answers.seal(head.dest);
-        stats.stale_reads += 1;
+        self.stats.stale_reads += 1;
         true
     }
 
@@ -192,11 +191,10 @@ impl Worker {
             }
             command::Run::Node(NodeCommand::NarfExec) => self.exec_alone(head, args, out),
             command::Run::Node(_) | command::Run::Container => {
-                let wall = self.now.millis();
-                let Worker { places, random, .. } = self;
+                let (mut turn, places) = self.turn_and_places();
                 if let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() {
-                    let time = partition.time(wall);
-                    partition.read(head, args, time, random, out);
+                    let time = partition.time(turn.now);
+                    partition.read(head, args, time, &mut turn, out);
                 }
                 false
             }

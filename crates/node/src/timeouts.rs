@@ -77,6 +77,7 @@ impl Worker {
             }
         }
         self.use_memory_settings();
+        self.use_notify_settings();
         self.expiry.set(self.settings.active_expire);
         // What `requirepass` says may be all that is known of `default`.
         self.use_users();

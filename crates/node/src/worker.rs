@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use base::{AckLevel, ConnId, KeyHasher, Millis, NodeId, Now, PartitionId, Random, WorkerId};
 use cluster::Meta;
+use engine::Events;
 use resp::{Decoded, Decoder, Limits, ProtocolError, Reply};
 
 use crate::blocks::Blocks;
@@ -108,6 +109,8 @@ pub struct Worker {
     pub(crate) random: Random,
     pub(crate) host: Box<dyn Host>,
     pub(crate) stats: Stats,
+    /// What happened to keys and is not published yet.
+    pub(crate) events: Events,
     pub(crate) pubsub: PubSub,
     pub(crate) interests: Interests,
     pub(crate) waits: Waits,
@@ -198,6 +201,7 @@ impl Worker {
             random: Random::new(setup.seed),
             host: setup.host,
             stats: Stats::default(),
+            events: Events::default(),
             pubsub: PubSub::new(setup.id, setup.router.workers()),
             interests: Interests::default(),
             waits: Waits::default(),

@@ -228,6 +228,18 @@ impl Generator {
             .collect()
     }
 
+    /// Now and then asks for other events than before, ahead of a batch.
+    pub(crate) fn choose_events(&mut self, shadows: &[Shadow], batch: &mut Vec<Step>) {
+        let Some(connection) = batch.first().map(|step| step.connection) else { return };
+        if shadows[connection].queued.is_some() || self.random.below(10) > 0 {
+            return;
+        }
+        let letters =
+            self.pick(&["KA", "EA", "AKEn", "KEAm", "KEnm", "Kg$lshzxe", "Emn", "A", "Kl", "KEh$", ""]);
+        let args = vec![b"CONFIG".to_vec(), b"SET".to_vec(), b"notify-keyspace-events".to_vec(), letters];
+        batch.insert(0, Step { connection, args });
+    }
+
     fn command(&mut self, in_transaction: bool) -> Args {
         let roll = self.random.below(1000);
         if in_transaction && roll < 150 {

@@ -7,6 +7,7 @@ use narf_tests::{Client, DEADLINE, Server, Value, eventually};
 
 use super::Step;
 use super::compare::{self, Class};
+use super::listener::Listeners;
 
 /// How long a reply may take. Less than [`DEADLINE`], as a lost reply is found again and again while it is shrunk.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,6 +73,9 @@ pub(crate) struct Pair {
     /// Something was published since the subscribers were last looked at.
     published: bool,
     patience: Duration,
+    /// New connections for those who listen to events, until they are needed, and then these.
+    spare: Option<(Client, Client)>,
+    listeners: Option<Listeners>,
 }
 
 type Outcome = Result<(), Mismatch>;
@@ -87,6 +91,7 @@ impl Pair {
             });
             drop(control);
             let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.client()).collect();
+            clients[0].check("CONFIG SET notify-keyspace-events ''", "+OK");
             clients[0].check("FLUSHALL", "+OK");
             clients[1].hello3();
             clients
@@ -99,6 +104,8 @@ impl Pair {
             shadows,
             published: false,
             patience: PATIENCE,
+            spare: Some((reference.client(), subject.client())),
+            listeners: None,
         }
     }
 
@@ -114,6 +121,11 @@ impl Pair {
 
     /// Runs a batch, all of one connection, on both servers and compares all replies and messages.
     pub(crate) fn run(&mut self, batch: &[Step]) -> Outcome {
+        if batch.iter().any(|step| step.args.get(2).is_some_and(|arg| arg == b"notify-keyspace-events"))
+            && let Some((reference, subject)) = self.spare.take()
+        {
+            self.listeners = Some(Listeners::new(reference, subject));
+        }
         let mut rest = batch;
         while let Some(first) = rest.first() {
             // A subscription's replies are as many as its channels, and on a restricted connection replies and
@@ -127,6 +139,14 @@ impl Pair {
                 self.run_plain(now)?;
             }
             rest = later;
+        }
+        if let Some(listeners) = &mut self.listeners
+            && let Err((expected, told)) = listeners.compare(self.patience)
+        {
+            let last = batch.last().expect("a batch is not empty");
+            let args = vec![b"(events after)".to_vec(), last.text().into_bytes()];
+            let step = Step { connection: last.connection, args };
+            return Err(Mismatch { step, reference: expected, subject: told });
         }
         if std::mem::take(&mut self.published) {
             let last = batch.last().expect("a batch is not empty");

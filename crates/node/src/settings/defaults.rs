@@ -9,7 +9,7 @@ use super::values::{
     DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
     Secret, TlsAuthClients, TlsSettings,
 };
-use super::{SETTINGS, Settings, Voice};
+use super::{Notify, SETTINGS, Settings, Voice};
 
 impl Settings {
     /// What every row calls default.
@@ -97,6 +97,7 @@ impl Settings {
             slowlog_max_len: 0,
             latency_tracking: false,
             latency_monitor_threshold: 0,
+            notify_keyspace_events: Notify::default(),
             active_expire: false,
         }
     }

@@ -67,6 +67,8 @@ pub enum Invalid {
     OutputLimitClass,
     /// `client-output-buffer-limit`: a number in it cannot be read.
     OutputLimitNumber,
+    /// `notify-keyspace-events`: a letter that is none of it.
+    EventClass,
     /// Understood, and refused for this reason.
     Refused(&'static str),
 }
@@ -109,6 +111,7 @@ impl fmt::Display for Invalid {
             Invalid::OutputLimitNumber => {
                 f.write_str("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
             }
+            Invalid::EventClass => f.write_str("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
             Invalid::Refused(why) => f.write_str(why),
         }
     }
@@ -141,6 +144,7 @@ impl Invalid {
             Invalid::OutputLimitNumber => {
                 "must give hard and soft limits as sizes and the time in whole seconds".to_owned()
             }
+            Invalid::EventClass => "must be made of the letters Ag$lshzxeKEtmdn".to_owned(),
             Invalid::Refused(why) => format!("is refused: {why}"),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::error::{Invalid, Unit};
+use super::notify::Notify;
 use super::text::{self, SizeError};
 use super::values::{OutputLimit, OutputLimits, Secret};
 
@@ -87,6 +88,8 @@ pub enum Kind {
     Secret(Access<Secret>),
     /// `client-output-buffer-limit`.
     OutputLimits(Access<OutputLimits>),
+    /// `notify-keyspace-events`.
+    Notify(Access<Notify>),
     /// Something that clients ask about and nobody can change.
     Fact {
         /// What it is.
@@ -134,6 +137,9 @@ impl Kind {
                 let parsed = parse_output_limits(value, *(field.read)(settings), voice)?;
                 *(field.write)(settings) = parsed;
             }
+            Kind::Notify(field) => {
+                *(field.write)(settings) = Notify::parse(value).ok_or(Invalid::EventClass)?;
+            }
             // Tools set these to what they already are; that is no reason to fail.
             Kind::Fact { value: fact, why } => {
                 if !fact(settings).eq_ignore_ascii_case(value) {
@@ -162,6 +168,7 @@ impl Kind {
                 if (field.read)(settings).is_empty() { "" } else { Secret::REDACTED }.to_owned()
             }
             Kind::OutputLimits(field) => format_output_limits((field.read)(settings)),
+            Kind::Notify(field) => (field.read)(settings).text(),
             Kind::Fact { value, .. } => value(settings),
         }
     }
@@ -179,6 +186,7 @@ impl Kind {
             }
             Kind::Secret(field) => quoted((field.read)(settings).expose()),
             Kind::OutputLimits(field) => quoted(&show_output_limits((field.read)(settings))),
+            Kind::Notify(field) => quoted(&(field.read)(settings).whole_text()),
             Kind::Mode(_)
             | Kind::Span { .. }
             | Kind::Word { .. }
@@ -207,6 +215,7 @@ impl Kind {
             Kind::List(_) => "list".to_owned(),
             Kind::Secret(_) => "secret".to_owned(),
             Kind::OutputLimits(_) => "class hard soft seconds, repeated".to_owned(),
+            Kind::Notify(_) => "letters of `Ag$lshzxeKEtmdn`".to_owned(),
             Kind::Fact { .. } => "fixed".to_owned(),
         }
     }

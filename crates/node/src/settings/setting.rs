@@ -154,6 +154,7 @@ impl Setting {
             Kind::List(_) => "LIST",
             Kind::Secret(_) => "SECRET",
             Kind::OutputLimits(_) => "LIMITS",
+            Kind::Notify(_) => "LETTERS",
             Kind::Fact { .. } => "FACT",
         }
     }

@@ -755,6 +755,15 @@ pub static SETTINGS: &[Setting] = &[
     .running()
     .within(Section::Diagnosis),
     Setting::new(
+        "notify-keyspace-events",
+        Kind::Notify(field!(notify_keyspace_events)),
+        "",
+        "Events of keys that are published, if any: on the channel of the key (K), of the event (E), and of which \
+         classes; see docs/notifications.md. Each node tells of the partitions it leads, by its own setting.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
         "active-expire",
         Kind::Bool(field!(active_expire)),
         "yes",

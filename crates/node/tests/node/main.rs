@@ -17,6 +17,7 @@ mod limits;
 mod membership;
 mod memory;
 mod net;
+mod notify;
 mod order;
 mod power;
 mod pubsub;
