@@ -438,7 +438,8 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     bytes.windows(part.len()).rposition(|window| window == part)
 }
 
-fn can_trace() -> bool {
+/// Whether faults of the disk can be injected here; if not, that is said.
+pub(crate) fn can_trace() -> bool {
     let tried = Command::new("strace").args(["-f", "-e", "trace=none", "true"]).output();
     let works = tried.as_ref().is_ok_and(|output| output.status.success());
     if !works {

@@ -9,10 +9,16 @@ use crate::{shell, workspace};
 /// Faults each recipe goes through unless it is told how many.
 const ROUNDS: &str = "50";
 
-const RECIPES: [(&str, &str); 4] = [
+const RECIPES: [(&str, &str); 7] = [
     ("ack-kill9", "one node after the other is killed under load: no acknowledged write is lost"),
     ("failover-time", "how long keys cannot be written when their leader is killed, or stands still"),
     ("stale-after-pause", "a leader that stood still while another took over answers nothing stale"),
+    (
+        "quorum-loss",
+        "one of three goes on alone: it says so within moments, and nothing it refused is there later",
+    ),
+    ("wiped-rejoin", "a node loses its folder, is struck off and starts again as a new one: nothing is lost"),
+    ("fsync-eio", "the disk of one node fails at a sync: its process ends, nothing acknowledged is lost"),
     ("join-and-leave", "nodes join and leave under load: nothing is lost"),
 ];
 

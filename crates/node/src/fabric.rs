@@ -44,6 +44,8 @@ pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000
 const SILENCE_MS: u64 = 400;
 /// Steps of time between two words to each peer.
 const ALIVE_TICKS: u64 = 4;
+/// Steps of time between two words of a leader on what it leads, for whoever took them for wrong meanwhile.
+const LEADS_TICKS: u64 = 25;
 /// Steps of time between two questions about replicas that are not to be here.
 const LEFTOVER_TICKS: u64 = 12;
 /// Rounds of work in one turn; what is left goes on in the next.
@@ -690,6 +692,9 @@ impl Worker {
         if self.fabric.ticks.is_multiple_of(ALIVE_TICKS) {
             self.fabric.tell_all(&Item::Alive);
             self.tell_doubts();
+        }
+        if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {
+            self.tell_what_is_led();
         }
         self.recall_from_silent();
         // From now, not from when it was due: two steps are never nearer to each other than this.

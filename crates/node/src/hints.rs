@@ -1,7 +1,8 @@
 //! Who leads a partition, and what it can bear, as its leader says to all nodes.
 //!
-//! A leader says so when it was elected, when a way to a node opens, and whenever the number of replicas that it can
-//! lose has changed. Only a hint: who is asked wrongly says who is to be asked.
+//! A leader says so when it was elected, when a way to a node opens, whenever the number of replicas that it can
+//! lose has changed, and each second, for it may have been taken for wrong. Only a hint: who is asked wrongly says who is
+//! to be asked.
 
 use base::PartitionId;
 use raft::Members;
@@ -81,6 +82,16 @@ impl Fabric {
 }
 
 impl Worker {
+    /// Tells all nodes of each partition that is led here.
+    pub(crate) fn tell_what_is_led(&mut self) {
+        let Worker { places, fabric, .. } = self;
+        let led = places.iter().filter_map(|place| place.partition.as_deref());
+        for partition in led.filter(|partition| partition.group.is_leader() && !partition.group.is_lone()) {
+            let item = fabric.leads_item(partition);
+            fabric.tell_all(&item);
+        }
+    }
+
     /// Tells all nodes if a partition that is led here can bear more or less than they were told.
     pub(crate) fn tell_what_it_bears(&mut self, id: PartitionId) {
         let Worker { places, fabric, .. } = self;

@@ -119,7 +119,7 @@ fn write(client: &mut Client, writer: usize, number: u64, ledger: &mut Ledger) -
     let answer = client
         .try_send_raw(format!("{line}\r\n").as_bytes())
         .ok()
-        .and_then(|()| client.try_reply(PATIENCE).ok());
+        .and_then(|()| client.next_reply(PATIENCE).ok().flatten());
     let error = answer.as_ref().map(|answer| answer.is_error().then(|| answer.text()));
     let fate = match error {
         None => Fate::Unknown,

@@ -7,8 +7,11 @@ mod load;
 use std::time::{Duration, Instant};
 
 use base::Random;
-use narf_tests::{Client, Signal, env_number, eventually, pause, signal, skip_unless_narf};
+use narf_tests::{
+    Client, DEADLINE, Server, Signal, env_number, eventually, pause, signal, skip_unless_narf, within,
+};
 
+use crate::durability::can_trace;
 use crate::nodes::Cluster;
 use load::{Load, audit};
 
@@ -182,5 +185,126 @@ fn join_and_leave() {
     println!(
         "join-and-leave: joined in {}; {acknowledged} writes acknowledged, none lost",
         percentiles(times)
+    );
+}
+
+/// One of three goes on alone: it says within moments what it cannot do, and nothing of that is there later.
+#[test]
+fn quorum_loss() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let load = Load::start(&cluster.nodes, 6);
+    let (mut refusals, mut recoveries) = (Vec::new(), Vec::new());
+    for round in 0..rounds(2) {
+        load.wait_for(300);
+        let survivor = (round % 3) as usize;
+        let others: Vec<usize> = (0..3).filter(|node| *node != survivor).collect();
+        let mut client = cluster.nodes[survivor].client();
+        client.check("SET known 1", "+OK");
+        for &node in &others {
+            load.set_place(node, None);
+            pause(cluster.nodes[node].pid());
+        }
+        for number in 0..20 {
+            let begin = Instant::now();
+            let answer = client.run(&format!("SET alone:{round}:{number} x"));
+            refusals.push(begin.elapsed());
+            let text = answer.text();
+            let code = text.split(' ').next().unwrap();
+            assert!(["CLUSTERDOWN", "UNKNOWNOUTCOME"].contains(&code), "{answer}");
+        }
+        client.check("READONLY", "+OK");
+        client.check("GET known", "\"1\"");
+        for &node in &others {
+            signal(cluster.nodes[node].pid(), Signal::Continue);
+            load.set_place(node, Some(cluster.nodes[node].address()));
+        }
+        recoveries.push(gap_of(&mut client, "known", 1));
+        cluster.wait_until_ready(3);
+    }
+    let (acknowledged, failures) = settle(&cluster, load);
+    println!("quorum-loss, told so: {}", percentiles(refusals));
+    println!("quorum-loss, written again: {}", percentiles(recoveries));
+    println!(
+        "quorum-loss: {acknowledged} writes acknowledged, none lost; of {} refused none is there",
+        failures.len()
+    );
+}
+
+/// A node loses its folder and starts again as before: it is a new node, and the old one is struck off.
+#[test]
+fn wiped_rejoin() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let load = Load::start(&cluster.nodes, 6);
+    let id_of = |node: &Server| node.client3().run("FABRIC STATUS").field("cluster").unwrap().text();
+    let fabric = id_of(&cluster.nodes[0]);
+    let mut times = Vec::new();
+    for round in 0..rounds(1) {
+        load.wait_for(300);
+        let (victim, other) = ((round % 3) as usize, ((round + 1) % 3) as usize);
+        let name = cluster.nodes[victim].client3().run("FABRIC STATUS").field("node").unwrap().text();
+        load.set_place(victim, None);
+        cluster.nodes[victim].kill9();
+        std::fs::remove_dir_all(cluster.nodes[victim].data_path()).unwrap();
+        load.wait_for(300);
+        let mut client = cluster.nodes[other].client();
+        eventually("the lost node is struck off", || {
+            (client.run(&format!("FABRIC REMOVE {name}")).text() == "OK").then_some(())
+        });
+        let begin = Instant::now();
+        cluster.nodes[victim].restart();
+        load.set_place(victim, Some(cluster.nodes[victim].address()));
+        cluster.wait_until_ready(3);
+        times.push(begin.elapsed());
+        let again = cluster.nodes[victim].client3().run("FABRIC STATUS").field("node").unwrap().text();
+        assert_eq!(id_of(&cluster.nodes[victim]), fabric);
+        let members = client.run("FABRIC MEMBERS").to_string();
+        assert!(members.contains(&again), "{members}");
+    }
+    let (acknowledged, failures) = settle(&cluster, load);
+    println!("wiped-rejoin, whole again: {}", percentiles(times));
+    println!("wiped-rejoin: {acknowledged} writes acknowledged, none lost; {} were not", failures.len());
+}
+
+/// The disk of one of three fails at a sync: its process ends and says why, and nothing that was acknowledged is lost.
+#[test]
+fn fsync_eio() {
+    if skip_unless_narf() || !can_trace() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let load = Load::start(&cluster.nodes, 6);
+    let mut random = Random::new(env_number("NARF_TEST_SEED", 1));
+    let (mut hit, faults) = (0, rounds(2));
+    for round in 0..faults {
+        load.wait_for(300);
+        let victim = (round % 3) as usize;
+        let inject = format!("inject=fdatasync:error=EIO:when={}", 4 + random.below(60));
+        let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject];
+        load.set_place(victim, None);
+        let node = &mut cluster.nodes[victim];
+        node.restart_with(|options| options.under(&strace).set("fsync-interval", "10ms").expect_log(""));
+        load.set_place(victim, Some(node.address()));
+        let end = within(DEADLINE, || node.has_ended().then_some(()));
+        load.set_place(victim, None);
+        if end.is_some() {
+            hit += 1;
+            assert!(!node.wait().success(), "it ended as if nothing had happened");
+            assert!(node.log().contains("ERROR"), "{}", node.log());
+        }
+        node.restart_with(|options| options.under(&[]));
+        load.set_place(victim, Some(node.address()));
+        cluster.wait_until_ready(3);
+    }
+    let (acknowledged, failures) = settle(&cluster, load);
+    assert_eq!(hit, faults, "the disk was to fail in each round");
+    println!(
+        "fsync-eio: {hit} disks failed, {acknowledged} writes acknowledged, none lost; {} were not",
+        failures.len()
     );
 }

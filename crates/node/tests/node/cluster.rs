@@ -680,3 +680,25 @@ fn a_lost_node_is_missed_in_what_may_be_lost() {
     world.settle();
     assert_eq!(status(&mut world, 0, "may-lose"), "1");
 }
+
+#[test]
+fn what_a_cluster_can_bear_is_known_again_whatever_was_said_meanwhile() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        let clients: Vec<usize> = (0..3).map(|_| world.connect(0)).collect();
+        for round in 0..3 {
+            (1..3).for_each(|node| world.pause(node, 6000 + 700 * node as u64));
+            for n in 0..400 {
+                for client in &clients {
+                    world.send(*client, &format!("SET key:{n} {round}"));
+                }
+                world.pass(20);
+            }
+            world.pass(3000);
+            clients.iter().for_each(|client| drop(world.answers(*client)));
+            for node in 0..3 {
+                assert_eq!(status(&mut world, node, "may-lose"), "1", "seed {seed}, node {node}");
+            }
+        }
+    }
+}
