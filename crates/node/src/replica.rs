@@ -15,6 +15,8 @@
 //! Invariants: steps of a batch are in the order in which they came; a step is answered once; what is pending is
 //! in the log's order. Does not know: sessions, peers' addresses, files.
 
+mod late;
+
 use std::collections::VecDeque;
 
 use base::{Args, DbIndex, HashMap, Millis, PartitionId};
@@ -661,6 +663,7 @@ impl Partition {
             self.replica.leads_since_us = now_us;
             return Vec::new();
         }
+        self.shorten_pending(now_us / 1000);
         self.give_up_collected()
     }
 
@@ -692,50 +695,6 @@ impl Partition {
             replica.resolve();
         }
         errands_of(steps, &body)
-    }
-
-    /// Those who have waited too long are told so: that nothing was done, if their request was not proposed; else that
-    /// they cannot know. What shared a batch with them is given back, to be served anew.
-    pub(crate) fn give_up_waiting(&mut self, now: Millis, answers: &mut Answers) -> Vec<Errand> {
-        let mut again = match self.replica.batch.steps.iter().any(|step| step.head.patience <= now) {
-            true => self.give_up_batch(),
-            false => Vec::new(),
-        };
-        let is_late = |errand: &Errand| errand.head.patience <= now;
-        let line = &mut self.replica.line;
-        if line.iter().any(is_late) {
-            again.extend(line.drain(..));
-        }
-        let late = again.extract_if(.., |errand| is_late(errand));
-        for errand in late.chain(self.replica.unconfirmed.extract_if(.., |errand| is_late(errand))) {
-            let Errand { head, .. } = errand;
-            let applied = if head.spec.is_write() { ", write not applied" } else { "" };
-            answers.error(&head, &format!("{}{applied}", no_quorum(self.id)));
-        }
-        self.give_up_pending(now, answers);
-        again
-    }
-
-    fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
-        for pending in self.replica.pending.iter_mut() {
-            for step in pending.steps.iter_mut().filter(|step| step.head.deadline <= now) {
-                if step.head.dest == Dest::Nobody {
-                    continue;
-                }
-                answers.error(&step.head, &step.lost(self.id));
-                step.head.dest = Dest::Nobody;
-            }
-        }
-        self.replica.acks.give_up(self.id, now, answers);
-        for confirming in &mut self.replica.confirming {
-            for read in confirming.reads.iter_mut().filter(|read| read.head.deadline <= now) {
-                if read.head.dest != Dest::Nobody {
-                    answers.error(&read.head, &no_quorum(self.id));
-                    read.head.dest = Dest::Nobody;
-                }
-            }
-        }
-        self.replica.confirming.retain(|c| c.reads.iter().any(|read| read.head.dest != Dest::Nobody));
     }
 }
 

@@ -702,3 +702,24 @@ fn what_a_cluster_can_bear_is_known_again_whatever_was_said_meanwhile() {
         }
     }
 }
+
+#[test]
+fn what_a_leader_proposed_before_it_lost_its_majority_is_not_waited_for_long() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        let key = (0..100).map(|n| format!("key:{n}")).find(|key| world.leads(0, key)).unwrap();
+        let client = world.connect(0);
+        world.send(client, &format!("SET {key} x"));
+        (1..3).for_each(|node| world.pause(node, 60_000));
+        let mut waited = 0;
+        let answer = loop {
+            if let Some(answer) = world.answers(client).first() {
+                break show(answer);
+            }
+            world.pass(20);
+            waited += 20;
+            assert!(waited < 2000, "seed {seed}: no answer");
+        };
+        assert!(answer.contains("UNKNOWNOUTCOME"), "seed {seed}, after {waited} ms: {answer}");
+    }
+}
