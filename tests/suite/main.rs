@@ -41,6 +41,7 @@ mod sort;
 mod sorted_sets;
 mod strings;
 mod tls;
+mod tracking;
 mod transactions;
 mod users;
 mod users_differential;

@@ -39,12 +39,12 @@ fn node_modules() -> Option<PathBuf> {
     there.then_some(path)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/clients")).join(name)
 }
 
 #[track_caller]
-fn check(output: &Output) {
+pub(crate) fn check(output: &Output) {
     assert!(
         output.status.success(),
         "{}{}",

@@ -12,6 +12,7 @@ use crate::digest::Digester;
 use crate::edit::EntryMut;
 use crate::expire::Wheel;
 use crate::grave::Grave;
+use crate::noted::NotedChanges;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Table, body_of};
 use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
@@ -66,6 +67,7 @@ pub(crate) struct Book {
     changes: u64,
     watches: Watches,
     pub(crate) awaited: AwaitedKeys,
+    pub(crate) noted: NotedChanges,
     touched: Option<Vec<Box<[u8]>>>,
     lapsed: Vec<Box<[u8]>>,
     walk: Option<Box<Walk>>,
@@ -91,6 +93,7 @@ impl Book {
         self.changes += 1;
         self.watches.changed(key);
         self.awaited.changed(key);
+        self.noted.changed(key);
         if let Some(touched) = &mut self.touched {
             touched.push(key.into());
         }
@@ -211,6 +214,7 @@ impl Keyspace {
             changes: 0,
             watches: Watches::default(),
             awaited: AwaitedKeys::default(),
+            noted: NotedChanges::default(),
             touched: None,
             lapsed: Vec::new(),
             walk: None,
@@ -444,6 +448,7 @@ impl Keyspace {
         }
         self.book.changes += 1;
         self.book.watches.expired(key);
+        self.book.noted.changed(key);
         if let Some(touched) = &mut self.book.touched {
             touched.push(key.into());
         }
@@ -511,6 +516,7 @@ impl Keyspace {
         if let Some(table) = table {
             self.book.grave.bury_table(table, self.book.memory);
         }
+        self.book.noted.cleared();
         self.book.changes += 1;
         self.book.memory = 0;
         self.book.deadlines = 0;

@@ -24,7 +24,7 @@
 //! | `double`, `extended` | the numbers of sorted sets, and of `INCRBYFLOAT` |
 //! | `geohash` | positions on Earth as scores |
 //! | `hyperloglog` | strings that count different elements |
-//! | `expire`, `watch`, `awaited`, `clock` | deadlines, watched and awaited keys, access clocks |
+//! | `expire`, `watch`, `awaited`, `noted`, `clock` | deadlines, watched and awaited keys, changes, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `event` | what commands tell that they did to keys |
 //! | `evict` | which keys go first when memory runs short |
@@ -53,6 +53,7 @@ mod grave;
 mod hyperloglog;
 mod keyspace;
 mod member_ahead;
+mod noted;
 pub mod rdb;
 mod record;
 mod redis_digest;

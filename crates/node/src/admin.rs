@@ -320,6 +320,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             Answer::Done
             | Answer::Count(_)
             | Answer::Clients(_)
+            | Answer::Found(..)
             | Answer::Stats(_)
             | Answer::AclLog(_)
             | Answer::Latency(_)

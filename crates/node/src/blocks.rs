@@ -230,6 +230,7 @@ impl Worker {
             access: block.access,
             ack: block.ack,
             takes_stale: false,
+            reader: None,
             spec: block.spec,
             patience,
             deadline,

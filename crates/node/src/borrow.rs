@@ -236,7 +236,8 @@ impl Worker {
     fn run_task(&mut self, number: u64) {
         let Some(task) = self.tasks.waiting.remove(&number) else { return };
         let ids: Vec<PartitionId> = task.got.iter().map(|partition| partition.id()).collect();
-        for partition in task.got {
+        for mut partition in task.got {
+            partition.set_broadcast(self.caches.is_broadcast);
             let place = usize::from(partition.id().0);
             self.places[place].partition = Some(partition);
         }
@@ -253,6 +254,7 @@ impl Worker {
     /// Runs what a client waits for; if it has gone, nothing.
     fn run_for_client(&mut self, at: SessionRef, ticket: Ticket, work: Work) {
         let Some(mut session) = self.sessions.take(at.token) else { return };
+        self.acting = at.conn.0;
         if session.at.conn == at.conn {
             match work {
                 Work::Request(request) => {
@@ -299,6 +301,7 @@ impl Worker {
                 self.dirty.push(id);
             }
             partition.tune(&self.settings);
+            partition.set_broadcast(self.caches.is_broadcast);
             if partition.has_stirred_waiters() {
                 self.stirred_waiters.push(id);
             }

@@ -7,6 +7,7 @@ use resp::Reply;
 use crate::gather::{Answer, Question, sum};
 use crate::pause::PauseMode;
 use crate::session::{Peer, ReplyMode, Session, gate};
+use crate::tracking::Tracking;
 use crate::users::Users;
 use crate::worker::Worker;
 
@@ -173,20 +174,9 @@ impl Worker {
             }
             N::ClientNoEvict => toggle(args.at(2), &mut session.no_evict, &mut reply),
             N::ClientNoTouch => toggle(args.at(2), &mut session.no_touch, &mut reply),
-            N::ClientGetRedir => reply.int(-1),
-            N::ClientTrackingInfo => {
-                reply.map(3);
-                reply.bulk(b"flags");
-                reply.set(1);
-                reply.bulk(b"off");
-                reply.bulk(b"redirect");
-                reply.int(-1);
-                reply.bulk(b"prefixes");
-                reply.array(0);
+            N::ClientGetRedir | N::ClientTrackingInfo | N::ClientCaching => {
+                crate::tracking::run(session, command, args, &mut reply);
             }
-            N::ClientTracking if args.at(2).eq_ignore_ascii_case(b"off") => reply.ok(),
-            N::ClientTracking => reply.error("ERR client-side caching is not available in this version; use CLIENT TRACKING OFF"),
-            N::ClientCaching => reply.error("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"),
             N::ClientAck => set_ack(self, session, args, &mut reply),
             _ => reply.error("ERR syntax error"),
         }
@@ -343,7 +333,7 @@ impl Worker {
         format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} \
              multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp=0 obl={} oll={} omem={} \
-             tot-mem={} events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} ack={} worker={} \
+             tot-mem={} events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={} ack={} worker={} \
              tot-net-in={} tot-net-out={} tot-cmds={} tls={}",
             session.at.conn.0,
             address(&session.peer),
@@ -366,6 +356,7 @@ impl Worker {
             session.memory(),
             session.last_command,
             text(session.user_name()),
+            session.tracking.as_deref().map_or(-1, Tracking::redirect_id),
             match session.version {
                 resp::Version::Resp2 => 2,
                 resp::Version::Resp3 => 3,
@@ -392,6 +383,7 @@ impl Answer {
             Answer::Saved(_)
             | Answer::Done
             | Answer::Count(_)
+            | Answer::Found(..)
             | Answer::Stats(_)
             | Answer::Slow(_)
             | Answer::Latency(_)
@@ -413,6 +405,8 @@ fn flags(session: &Session) -> String {
     note(session.subscriptions.count() > 0, 'P');
     note(session.transaction.is_some(), 'x');
     note(session.is_blocked, 'b');
+    let tracks = session.tracking.as_deref().map_or("", Tracking::letters);
+    tracks.chars().for_each(|letter| note(true, letter));
     note(session.closing, 'c');
     note(matches!(session.peer, Peer::Unix(_)), 'U');
     note(session.no_evict, 'e');

@@ -212,6 +212,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Done
             | Answer::Count(_)
             | Answer::Clients(_)
+            | Answer::Found(..)
             | Answer::Stats(_)
             | Answer::Report(..)
             | Answer::Latency(_)

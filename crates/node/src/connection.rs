@@ -280,6 +280,7 @@ impl Worker {
     pub(crate) fn reset(&mut self, session: &mut Session) {
         self.leave_transaction(session);
         self.drop_subscriptions(session);
+        self.end_tracking(session);
         self.end_monitor(session);
         session.version = Version::Resp2;
         session.db = DbIndex::ZERO;
@@ -301,6 +302,7 @@ impl Worker {
     pub(crate) fn forget_session(&mut self, session: &mut Session) {
         self.leave_transaction(session);
         self.drop_subscriptions(session);
+        self.end_tracking(session);
         self.drop_waits(session.at);
         self.drop_block(session.at.conn);
         self.end_monitor(session);

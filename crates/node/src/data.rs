@@ -12,6 +12,7 @@ use crate::message::CallHead;
 use crate::output::Ticket;
 use crate::partition::Operation;
 use crate::session::{Session, Stall, gate};
+use crate::trackers::Reader;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -66,6 +67,7 @@ impl Worker {
                     let (db, version, access) = (session.db, session.version, session.access());
                     let operation = Operation { spec, command, db, args, raw, version, access };
                     self.run_over(&ids, operation, session.output.end());
+                    self.note_reads(self.local_reader_of(session), db, spec, args);
                 } else {
                     self.start(session, ids, WireRequest::copy_of(args, raw));
                 }
@@ -89,12 +91,33 @@ impl Worker {
         let operation = Operation { spec, command, db, args, raw, version, access };
         if self.places[usize::from(id.0)].partition.is_none() {
             self.send_call(session, id, operation);
-        } else if session.has_gate(gate::DURABLE) && spec.is_write() {
-            let mut out = Vec::new();
-            let changed = self.run_here(id, operation, &mut out);
-            self.answer_late(session, changed, &out);
+        } else if session.gate & (gate::DURABLE | gate::TRACKS) != 0 {
+            self.run_gated(session, id, operation);
         } else {
             self.run_here(id, operation, session.output.end());
+        }
+    }
+
+    /// Runs an operation for a client that waits for stable storage, or keeps what it reads.
+    #[cold]
+    fn run_gated(&mut self, session: &mut Session, id: PartitionId, operation: Operation<'_>) {
+        let mut out = Vec::new();
+        let changed = self.run_here(id, operation, &mut out);
+        self.answer_late(session, changed, &out);
+        self.note_reads(self.local_reader_of(session), operation.db, operation.spec, operation.args);
+    }
+
+    /// Notes what a client has read of partitions that are at hand.
+    #[inline]
+    pub(crate) fn note_reads(&mut self, reader: Option<Reader>, db: DbIndex, spec: &Spec, args: Args<'_>) {
+        if let Some(reader) = reader.filter(|_| spec.is_read_only()) {
+            for at in spec.keys_of(args) {
+                let id = self.router.partition(db, args.at(at));
+                if let Some(partition) = self.partition_mut(id) {
+                    partition.track(reader, db, args.at(at));
+                    self.settle_trackers(id);
+                }
+            }
         }
     }
 
@@ -106,7 +129,8 @@ impl Worker {
         let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
         let changed = partition.run(&mut turn, operation, out);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
-        if partition.has_stirred_waiters() {
+        let (has_stirred, is_followed) = (partition.has_stirred_waiters(), partition.trackers.is_on());
+        if has_stirred {
             self.stirred_waiters.push(id);
         }
         if is_open && !was_open {
@@ -114,6 +138,9 @@ impl Worker {
         }
         self.turn_bytes += logged;
         self.stats.changes += u64::from(changed);
+        if is_followed {
+            self.settle_trackers(id);
+        }
         changed
     }
 
@@ -129,6 +156,7 @@ impl Worker {
             version,
             access,
             ack: session.ack,
+            tracks: self.local_reader_of(session).is_some(),
             spec,
         };
         let owner = self.router.owner(id);
@@ -147,6 +175,7 @@ impl Worker {
         if self.partition_mut(head.partition).is_some_and(|partition| !partition.group.is_lone()) {
             return self.send_on(from, head, args, raw);
         }
+        self.acting = head.session.conn.0;
         let refusal = self.write_refused(spec, raw.len());
         let mut replies = std::mem::take(&mut self.replies[usize::from(from.0)]);
         let start = replies.buffer().len();
@@ -167,13 +196,16 @@ impl Worker {
             replies.seal(head.session, head.ticket);
         }
         self.replies[usize::from(from.0)] = replies;
+        if head.tracks {
+            self.note_reads(Some(Reader::new(0, from, head.session)), db, spec, args);
+        }
         self.serve_waiters();
     }
 
     /// Serves a request of a worker that does not know yet that other nodes have a part in the partition.
     #[cold]
     fn send_on(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
-        let CallHead { session: at, ticket, partition, db, version, access, ack, spec } = *head;
+        let CallHead { session: at, ticket, partition, db, version, access, ack, tracks, spec } = *head;
         let (patience, deadline) = self.errand_times();
         let dest = Dest::Session { worker: from, at, ticket };
         let (who, takes_stale) = (at.conn.0, false);
@@ -186,6 +218,7 @@ impl Worker {
             access,
             ack,
             takes_stale,
+            reader: tracks.then(|| Reader::new(0, from, at)),
             spec,
             patience,
             deadline,
@@ -322,7 +355,8 @@ impl Worker {
         turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
         partition.sweep_all(&mut turn);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
-        if partition.has_stirred_waiters() {
+        let (has_stirred, is_followed) = (partition.has_stirred_waiters(), partition.trackers.is_on());
+        if has_stirred {
             self.stirred_waiters.push(id);
         }
         if is_open && !was_open {
@@ -330,6 +364,9 @@ impl Worker {
         }
         self.turn_bytes += logged;
         self.stats.changes += u64::from(changed);
+        if is_followed {
+            self.settle_trackers(id);
+        }
         changed
     }
 
@@ -406,14 +443,16 @@ impl Worker {
             Run::Data(command) => {
                 let (db, version, access) = (session.db, session.version, session.access());
                 let operation = Operation { spec, command, db, args, raw, version, access };
-                match self.place(db, command, spec, args) {
+                let changed = match self.place(db, command, spec, args) {
                     // Nothing was borrowed for a request without keys: it is refused, or needs none.
                     Place::One(_) if spec.keys_of(args).next().is_none() => {
                         self.run_over(&[], operation, out)
                     }
                     Place::One(id) => self.run_here(id, operation, out),
                     Place::Several(ids) => self.run_over(&ids, operation, out),
-                }
+                };
+                self.note_reads(self.local_reader_of(session), db, spec, args);
+                changed
             }
             Run::Node(command) => self.run_keyspace_command(session, command, args, out),
             Run::Container => false,

@@ -93,6 +93,7 @@ impl Worker {
             }
         }
         session.last_command = spec.name;
+        self.acting = session.at.conn.0;
         let taken = if self.stats.times(spec) {
             self.run_timed(session, spec, args, raw)
         } else {
@@ -100,6 +101,7 @@ impl Worker {
         };
         self.serve_waiters();
         self.tell_events(Some(session));
+        self.tell_caches(Some(session));
         if taken == Taken::Done {
             session.shown = false;
             session.commands += 1;
@@ -178,6 +180,9 @@ impl Worker {
     fn admit(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Admitted {
         if session.has_gate(gate::UNAUTHENTICATED) && !spec.flags.contains(Flags::NO_AUTH) {
             return self.refuse(session, "NOAUTH Authentication required.");
+        }
+        if session.has_gate(gate::TRACKS) {
+            self.forget_caching(session);
         }
         // What is refused inside a transaction anyway is told so.
         let is_barred = session.transaction.is_some() && spec.flags.contains(Flags::NO_MULTI);

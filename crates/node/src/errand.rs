@@ -11,6 +11,7 @@ use resp::{Reply, Version};
 use crate::message::{Calls, Message};
 use crate::output::Ticket;
 use crate::session::SessionRef;
+use crate::trackers::Reader;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -46,6 +47,8 @@ pub struct ErrandHead {
     pub(crate) ack: AckLevel,
     /// A read is answered by any replica, however old what it has may be.
     pub(crate) takes_stale: bool,
+    /// Who is to be told when what it reads changes, if anybody.
+    pub(crate) reader: Option<Reader>,
     pub(crate) spec: &'static Spec,
     /// Steady clock: until then it may wait for a leader.
     pub(crate) patience: Millis,
@@ -65,6 +68,7 @@ impl ErrandHead {
             access: Access::Untouched,
             ack: AckLevel::Quorum,
             takes_stale: false,
+            reader: None,
             spec,
             patience: Millis::NEVER,
             deadline: Millis::NEVER,
@@ -76,6 +80,11 @@ impl ErrandHead {
 pub(crate) struct Errand {
     pub(crate) head: ErrandHead,
     pub(crate) request: WireRequest,
+}
+
+/// What is said where nobody can decide.
+pub(crate) fn no_quorum(id: PartitionId) -> String {
+    format!("CLUSTERDOWN partition {} has no quorum", id.0)
 }
 
 /// Answers of one turn: their bytes as one block.

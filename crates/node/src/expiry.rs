@@ -94,11 +94,14 @@ impl Worker {
             let due = partition.keyspaces().filter_map(|(_, keyspace)| keyspace.next_due()).min();
             let due = due.map(|due| Millis(due.0.saturating_add(lag)));
             next_due = [next_due, due].into_iter().flatten().min();
+            let (id, is_followed) = (partition.id(), partition.trackers.is_on());
             if !was_open && partition.has_open_entry() {
-                let id = partition.id();
                 self.dirty.push(id);
             }
             self.turn_bytes += logged;
+            if is_followed {
+                self.settle_trackers(id);
+            }
             if self.places[place].partition.as_deref().is_some_and(|p| p.replica.wants_to_propose()) {
                 self.fabric.stir(PartitionId(place as u16));
             }

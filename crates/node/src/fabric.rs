@@ -60,6 +60,8 @@ pub(crate) struct PeerState {
     pub(crate) up_since: Millis,
     /// Steady clock: when it was last heard of.
     pub(crate) heard: Millis,
+    /// It has said nothing for so long that what it may have changed is not relied on.
+    pub(crate) is_silent: bool,
 }
 
 impl PeerState {
@@ -97,6 +99,10 @@ pub(crate) struct Fabric {
     stirred: Vec<PartitionId>,
     /// Groups whose members change and that have come a step further in this turn.
     pub(crate) due: Vec<PartitionId>,
+    /// A node has begun to say nothing, or to speak again.
+    pub(crate) has_lost_touch: bool,
+    /// Partitions that have got another leader, or their first.
+    pub(crate) new_leads: Vec<PartitionId>,
     pub(crate) parked: BTreeMap<PartitionId, Vec<Errand>>,
     pub(crate) forwards: BTreeMap<u64, Forward>,
     next_call: u64,
@@ -256,6 +262,7 @@ impl Fabric {
     pub(crate) fn hear(&mut self, node: u64) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.heard = self.now;
+            self.has_lost_touch |= std::mem::take(&mut peer.is_silent);
         }
     }
 }
@@ -363,6 +370,9 @@ impl Worker {
                 partition.sweep_replica();
                 fabric.stir(id);
             }
+            if head.reader.is_some() {
+                self.settle_trackers(id);
+            }
         } else {
             partition.read_confirmed(head, args, raw);
             fabric.stir(id);
@@ -382,6 +392,7 @@ impl Worker {
             version: head.version,
             access: head.access,
             ack: head.ack as u8,
+            reader: head.reader.map(|reader| (reader.worker, reader.at())),
             request: errand.request.raw(),
         };
         self.fabric.tell(node, &item);
@@ -521,6 +532,10 @@ impl Worker {
         }
         self.stats.evicted_keys += evicted;
         self.note_role(id);
+        let has_news = |partition: &Partition| partition.trackers.has_news();
+        if self.places[usize::from(id.0)].partition.as_deref().is_some_and(has_news) {
+            self.settle_trackers(id);
+        }
         self.settle_acks(id);
         has_worked
     }
@@ -662,8 +677,9 @@ impl Worker {
     }
 
     /// Hands over what goes to other workers and other nodes.
-    fn ship(&mut self) {
+    pub(crate) fn ship(&mut self) {
         self.tell_events(None);
+        self.settle_caches();
         self.ship_errands();
         for worker in 0..self.fabric.answers_out.len() {
             let to = base::WorkerId(worker as u16);

@@ -116,6 +116,7 @@ impl Worker {
         self.fabric.execs.waiting.insert(number, Waiting { at, ticket, what });
         session.stall = Some(Stall::Drain);
         let (patience, deadline) = self.errand_times();
+        let reader = self.reader_of(session, partition);
         let head = ErrandHead {
             dest: Dest::Exec { worker: self.id, number },
             who: session.at.conn.0,
@@ -125,6 +126,7 @@ impl Worker {
             access: session.access(),
             ack: session.ack,
             takes_stale: false,
+            reader,
             spec: command.spec(),
             patience,
             deadline,

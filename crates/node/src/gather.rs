@@ -19,6 +19,7 @@ use crate::pause::PauseMode;
 use crate::session::{Session, SessionRef, Stall, gate};
 use crate::slowlog::SlowEntry;
 use crate::stats::Snapshot;
+use crate::tracking::{Redirect, Wish};
 use crate::worker::Worker;
 
 /// A question to every worker.
@@ -32,6 +33,8 @@ pub enum Question {
     Kill(ClientQuery),
     /// Let go a client that waits, as if its time were over or with an error; the answer counts it.
     Unblock { conn: ConnId, with_error: bool },
+    /// Where a client is.
+    Find(ConnId),
     /// Counters for `INFO`.
     Stats,
     /// Start counting anew.
@@ -82,6 +85,8 @@ pub enum Answer {
     Count(u64),
     /// Clients.
     Clients(Vec<ClientLine>),
+    /// It is a client of this worker.
+    Found(WorkerId, SessionRef),
     /// Counters.
     Stats(Box<Snapshot>),
     /// Slow requests.
@@ -111,6 +116,8 @@ struct Gather {
 enum Then {
     /// A client's reply.
     Reply((SessionRef, Ticket, Version), Finish),
+    /// What a client wishes that asked where another is.
+    Track(SessionRef, Ticket, Wish),
     /// A report to the shell, by the number that it gave.
     Report(u64),
 }
@@ -143,6 +150,37 @@ impl Worker {
         let then = Then::Reply((session.at, ticket, session.version), finish);
         self.gathers.open.insert(number, Gather { missing, answers: mine.into_iter().collect(), then });
         self.ask_others(number, question);
+    }
+
+    /// Asks all workers where a client is that another wants to stand in for it.
+    pub(crate) fn ask_for_tracking(&mut self, session: &mut Session, question: Question, wish: Wish) {
+        let number = self.gathers.next;
+        let mine = self.answer(&question, Some(session), self.id, number);
+        let answers: Vec<Answer> = mine.into_iter().collect();
+        let missing = usize::from(self.router.workers()) - 1;
+        if missing == 0 {
+            return self.use_tracking(session, wish, redirect_to(&answers), None);
+        }
+        let ticket = session.output.open();
+        self.gathers.next += 1;
+        session.stall = Some(Stall::Drain);
+        let then = Then::Track(session.at, ticket, wish);
+        self.gathers.open.insert(number, Gather { missing, answers, then });
+        self.ask_others(number, question);
+    }
+
+    fn found_for_tracking(&mut self, at: SessionRef, ticket: Ticket, wish: Wish, answers: &[Answer]) {
+        let Some(mut session) = self.sessions.take(at.token) else { return };
+        if session.at == at {
+            self.use_tracking(&mut session, wish, redirect_to(answers), Some(ticket));
+            self.queue_send(&mut session);
+        }
+        self.sessions.put_back(session);
+    }
+
+    fn find_client(&self, conn: ConnId, asker: Option<&Session>) -> Option<SessionRef> {
+        let here = self.sessions.iter().chain(asker);
+        here.map(|session| session.at).find(|at| at.conn == conn)
     }
 
     /// Asks all workers for what the shell wants to know; it comes as a [`Control::Reported`](crate::Control::Reported) with this number.
@@ -178,19 +216,16 @@ impl Worker {
         let Some(gather) = self.gathers.open.remove(&number) else { return };
         let ((at, ticket, version), finish) = match gather.then {
             Then::Reply(client, finish) => (client, finish),
+            Then::Track(at, ticket, wish) => {
+                return self.found_for_tracking(at, ticket, wish, &gather.answers);
+            }
             Then::Report(number) => return self.report(number, gather.answers),
         };
         let mut out = Vec::new();
         finish(self, gather.answers, &mut Reply::new(&mut out, version));
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
-            // While a transaction is pending, all that is still to come is a part of its reply.
-            match &mut session.exec {
-                Some(pending) => pending.output.fill(ticket, &out),
-                None => session.output.fill(ticket, &out),
-            }
-            self.settle_exec(&mut session);
-            self.settle(&mut session);
+            self.fill_ticket(&mut session, ticket, &out);
             self.queue_send(&mut session);
         }
         self.sessions.put_back(session);
@@ -213,6 +248,10 @@ impl Worker {
             Question::Unblock { conn, with_error } => {
                 Answer::Count(u64::from(self.unblock(*conn, *with_error)))
             }
+            Question::Find(conn) => match self.find_client(*conn, asker.as_deref()) {
+                Some(at) => Answer::Found(self.id, at),
+                None => Answer::Done,
+            },
             Question::Stats => Answer::Stats(Box::new(self.snapshot(asker.as_deref()))),
             Question::Trust => Answer::Count(self.trust_own_log() as u64),
             Question::ResetStats => {
@@ -273,12 +312,21 @@ impl Worker {
     }
 }
 
+/// The client that was asked for, if it is there.
+fn redirect_to(answers: &[Answer]) -> Option<Redirect> {
+    answers.iter().find_map(|answer| match answer {
+        Answer::Found(worker, at) => Some(Redirect { worker: *worker, at: *at }),
+        _ => None,
+    })
+}
+
 /// The sum of the counts.
 pub(crate) fn sum(answers: &[Answer]) -> u64 {
     let count = |answer: &Answer| match answer {
         Answer::Count(count) => *count,
         Answer::Done
         | Answer::Clients(_)
+        | Answer::Found(..)
         | Answer::Stats(_)
         | Answer::Slow(_)
         | Answer::AclLog(_)

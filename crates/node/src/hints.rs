@@ -41,6 +41,9 @@ impl Fabric {
             && term >= hint.term
             && (hint.leader, hint.term) != (leader, term)
         {
+            if term > hint.term {
+                self.new_leads.push(partition);
+            }
             *hint = Hint { leader, term, may_lose: 0 };
         }
     }

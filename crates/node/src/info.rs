@@ -39,6 +39,7 @@ impl Snapshot {
         self.clients += other.clients;
         self.pubsub_clients += other.pubsub_clients;
         self.blocked_clients += other.blocked_clients;
+        self.tracking_clients += other.tracking_clients;
         self.watching_clients += other.watching_clients;
         self.largest_buffers.0 = self.largest_buffers.0.max(other.largest_buffers.0);
         self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
@@ -118,6 +119,7 @@ impl Worker {
             clients: self.sessions.len() as u64,
             pubsub_clients: sessions().filter(|session| session.subscriptions.count() > 0).count() as u64,
             blocked_clients: sessions().filter(|session| session.is_blocked).count() as u64,
+            tracking_clients: sessions().filter(|session| session.tracking.is_some()).count() as u64,
             watching_clients: sessions().filter(|session| !session.watched.is_empty()).count() as u64,
             largest_buffers: (
                 sessions().map(|session| session.input.capacity() as u64).max().unwrap_or(0),
@@ -246,7 +248,7 @@ impl Context<'_> {
         lines.add("client_recent_max_input_buffer", total.largest_buffers.0);
         lines.add("client_recent_max_output_buffer", total.largest_buffers.1);
         lines.add("blocked_clients", total.blocked_clients);
-        lines.add("tracking_clients", 0);
+        lines.add("tracking_clients", total.tracking_clients);
         lines.add("pubsub_clients", total.pubsub_clients);
         lines.add("watching_clients", total.watching_clients);
         lines.add("clients_in_timeout_table", 0);
@@ -347,6 +349,10 @@ impl Context<'_> {
         lines.add("pubsub_messages_of_nodes", stats.messages_of_nodes);
         lines.add("pubsub_messages_unwanted", stats.messages_unwanted);
         lines.add("pubsub_messages_without_way", stats.messages_without_way);
+        let (keys, items) = self.worker.memory.tracked();
+        lines.add("tracking_total_keys", keys);
+        lines.add("tracking_total_items", items);
+        lines.add("tracking_total_prefixes", self.worker.pubsub.prefixes());
         lines.add("client_query_buffer_limit_disconnections", stats.query_buffer_disconnections);
         lines.add("client_output_buffer_limit_disconnections", stats.output_disconnections);
         lines.add("cross_protocol_disconnections", stats.cross_protocol);

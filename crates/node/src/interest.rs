@@ -26,6 +26,9 @@ use crate::worker::Worker;
 /// A subscription is confirmed after so long even if some node has not said that it knows of it: delivery is at most
 /// once, and a node that is slow to answer must not keep a client waiting.
 const CONFIRM_MS: u64 = 1000;
+/// The same for one to prefixes of keys: whoever is heard of and has not said so by then has not been told of changes
+/// either, for what it was told comes first.
+const CONFIRM_KEYS_MS: u64 = 5000;
 
 /// What is said between nodes about who listens to what; every worker of the receiver hears it, one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,12 @@ pub enum Word {
 struct Confirm {
     client: (SessionRef, Ticket),
     reply: Vec<u8>,
+    asked: Asked,
+}
+
+/// Who was asked to note what clients listen to and has not said so.
+pub(crate) struct Asked {
+    call: u64,
     /// Other workers of this node that have not noted it.
     workers: u16,
     /// Nodes that have not.
@@ -95,6 +104,8 @@ pub(crate) struct Interests {
     channels: HashMap<Channel, Listeners>,
     /// Kept apart from the channels, for each is looked at for each message.
     patterns: HashMap<Channel, Listeners>,
+    /// The same, for each key that changes.
+    prefixes: HashMap<Channel, Listeners>,
     confirms: BTreeMap<u64, Confirm>,
     next_call: u64,
 }
@@ -111,7 +122,11 @@ impl Interests {
     }
 
     fn listeners(&mut self, kind: ChannelKind) -> &mut HashMap<Channel, Listeners> {
-        if kind == ChannelKind::Pattern { &mut self.patterns } else { &mut self.channels }
+        match kind {
+            ChannelKind::Plain | ChannelKind::Shard => &mut self.channels,
+            ChannelKind::Pattern => &mut self.patterns,
+            ChannelKind::Prefix => &mut self.prefixes,
+        }
     }
 
     fn note(&mut self, listener: (u64, u16), channel: &Channel, on: bool) {
@@ -131,7 +146,7 @@ impl Interests {
     }
 
     fn forget(&mut self, node: u64) {
-        for all in [&mut self.channels, &mut self.patterns] {
+        for all in [&mut self.channels, &mut self.patterns, &mut self.prefixes] {
             all.retain(|_, listeners| {
                 listeners.retain(|(of, _)| *of != node);
                 !listeners.is_empty()
@@ -151,6 +166,20 @@ impl Interests {
     }
 }
 
+impl Interests {
+    /// Whether any node's clients are told of changes of keys.
+    pub(crate) fn has_prefixes(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
+    /// Whether a node has clients that are to be told of a change of a key; of all keys, if none is named.
+    pub(crate) fn wants_key(&self, node: u64, key: Option<&[u8]>) -> bool {
+        self.prefixes.iter().any(|(prefix, listeners)| {
+            key.is_none_or(|key| key.starts_with(&prefix.name)) && listeners.iter().any(|(of, _)| *of == node)
+        })
+    }
+}
+
 impl Worker {
     // ---- subscribers --------------------------------------------------------------------------------------
 
@@ -162,6 +191,16 @@ impl Worker {
         changes: &[(Channel, bool)],
         confirmations: Vec<u8>,
     ) {
+        let Some(asked) = self.tell_changes(changes) else {
+            return session.output.end().extend_from_slice(&confirmations);
+        };
+        let ticket = session.output.open();
+        session.stall = Some(Stall::Drain);
+        self.await_noted(asked, (session.at, ticket), confirmations);
+    }
+
+    /// Tells other workers and nodes; who is to be waited for, if anybody is.
+    pub(crate) fn tell_changes(&mut self, changes: &[(Channel, bool)]) -> Option<Asked> {
         let others = self.router.workers() - 1;
         // Who ends a subscription waits for no node: it may be sent more than it wants.
         let waits_for_nodes = changes.iter().any(|(_, on)| *on);
@@ -177,15 +216,16 @@ impl Worker {
             self.tell_workers(channel, *on, if is_last { call } else { 0 });
             self.tell_nodes(channel, *on, if is_last && waits_for_nodes { call } else { 0 });
         }
-        if !waits {
-            return session.output.end().extend_from_slice(&confirmations);
-        }
-        let ticket = session.output.open();
-        session.stall = Some(Stall::Drain);
-        let deadline = Millis(self.now.mono_millis().0 + CONFIRM_MS);
-        let client = (session.at, ticket);
-        let confirm = Confirm { client, reply: confirmations, workers: others, nodes, deadline };
-        self.interests.confirms.insert(call, confirm);
+        // A message may be missed; a change of a key should not be.
+        let is_of_keys = changes.iter().any(|(channel, _)| channel.kind == ChannelKind::Prefix);
+        let patience = if is_of_keys { CONFIRM_KEYS_MS } else { CONFIRM_MS };
+        let deadline = Millis(self.now.mono_millis().0 + patience);
+        waits.then_some(Asked { call, workers: others, nodes, deadline })
+    }
+
+    /// A reply for which a place is kept is given once all have noted what they were told.
+    pub(crate) fn await_noted(&mut self, asked: Asked, client: (SessionRef, Ticket), reply: Vec<u8>) {
+        self.interests.confirms.insert(asked.call, Confirm { client, reply, asked });
     }
 
     /// The same for a session that goes: nobody waits for a confirmation.
@@ -212,7 +252,7 @@ impl Worker {
     /// Another worker of this node has noted what it was told.
     pub(crate) fn noted_by_worker(&mut self, call: u64) {
         if let Some(confirm) = self.interests.confirms.get_mut(&call) {
-            confirm.workers = confirm.workers.saturating_sub(1);
+            confirm.asked.workers = confirm.asked.workers.saturating_sub(1);
         }
         self.confirm_if_due(call);
     }
@@ -220,15 +260,16 @@ impl Worker {
     /// All workers of a node have.
     pub(crate) fn noted_by_node(&mut self, node: u64, call: u64) {
         if let Some(confirm) = self.interests.confirms.get_mut(&call) {
-            confirm.nodes.remove(&node);
+            confirm.asked.nodes.remove(&node);
         }
         self.confirm_if_due(call);
     }
 
     fn confirm_if_due(&mut self, call: u64) {
-        let is_due = |confirm: &Confirm| confirm.workers == 0 && confirm.nodes.is_empty();
+        let is_due = |confirm: &Confirm| confirm.asked.workers == 0 && confirm.asked.nodes.is_empty();
         if self.interests.confirms.get(&call).is_some_and(is_due)
-            && let Some(Confirm { client: (at, ticket), reply, .. }) = self.interests.confirms.remove(&call)
+            && let Some(Confirm { client: (at, ticket), reply, asked: _ }) =
+                self.interests.confirms.remove(&call)
         {
             self.fill_one(at, ticket, &reply);
         }
@@ -241,7 +282,8 @@ impl Worker {
         for call in calls {
             let fabric = &self.fabric;
             if let Some(confirm) = self.interests.confirms.get_mut(&call) {
-                confirm.nodes.retain(|node| confirm.deadline > now && fabric.is_heard(*node));
+                let Asked { nodes, deadline, .. } = &mut confirm.asked;
+                nodes.retain(|node| *deadline > now && fabric.is_heard(*node));
             }
             self.confirm_if_due(call);
         }
@@ -309,8 +351,14 @@ impl Worker {
             known.told.clear();
         }
         self.interests.forget(node);
+        self.use_prefixes();
+        self.forget_asked(node);
+    }
+
+    /// A node may have said that it has noted what it was told, and it was lost.
+    pub(crate) fn forget_asked(&mut self, node: u64) {
         for confirm in self.interests.confirms.values_mut() {
-            confirm.nodes.remove(&node);
+            confirm.asked.nodes.remove(&node);
         }
         self.confirm_overdue();
     }
@@ -329,6 +377,9 @@ impl Worker {
         match &word {
             Word::Interest { worker, channel, on, .. } => {
                 self.interests.note((from, *worker), channel, *on);
+                if channel.kind == ChannelKind::Prefix {
+                    self.use_prefixes();
+                }
             }
             Word::Ask { asker, token } => {
                 self.interests.nodes.entry(from).or_default().asked_by.insert(*asker, *token);
@@ -339,6 +390,10 @@ impl Worker {
                 if *asker == self.id.0 && *token == known.token {
                     known.told.insert(*worker);
                     known.is_whole = known.told.len() >= usize::from(*workers);
+                    // What changed before its prefixes were known it was not told.
+                    if known.is_whole && self.interests.wants_key(from, None) {
+                        self.fabric.tell(from, &Item::Changed { by: 0, key: None });
+                    }
                 }
             }
         }

@@ -246,6 +246,7 @@ impl Worker {
         for (id, db) in todo {
             changed |= self.run_own(id, db, DataCommand::NarfFlush, &[b"narf.flush"]);
         }
+        self.note_flushed();
         reply.ok();
         changed
     }

@@ -25,6 +25,10 @@ pub struct MemoryUse {
     /// Bytes allocated before there was a worker.
     at_start: u64,
     peak: AtomicU64,
+    /// Keys that clients keep in caches, and how many clients do, key by key.
+    tracked: [AtomicU64; 2],
+    /// Clients of the node that track.
+    trackers: AtomicU64,
 }
 
 /// One worker's; on a line of its own, for it is written each turn.
@@ -46,7 +50,38 @@ impl MemoryUse {
             rows: (0..workers).map(|_| row()).collect(),
             at_start: allocator.map_or(0, |allocator| (allocator.allocated)()),
             peak: AtomicU64::new(0),
+            tracked: Default::default(),
+            trackers: AtomicU64::new(0),
         }
+    }
+
+    /// A partition's counts of keys in clients' caches, and of those clients, have changed from what they were.
+    pub(crate) fn count_tracked(&self, changes: [(usize, usize); 2]) {
+        for (sum, (before, now)) in
+            self.tracked.iter().zip(changes).filter(|(_, (before, now))| before != now)
+        {
+            // The sum of what partitions have said is never below zero, whatever order it is made in.
+            sum.fetch_add((now as u64).wrapping_sub(before as u64), Ordering::Relaxed);
+        }
+    }
+
+    /// A client of the node begins to track, or ceases to.
+    pub(crate) fn count_tracker(&self, on: bool) {
+        match on {
+            true => self.trackers.fetch_add(1, Ordering::Relaxed),
+            false => self.trackers.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether any client of the node tracks.
+    pub(crate) fn has_trackers(&self) -> bool {
+        self.trackers.load(Ordering::Relaxed) > 0
+    }
+
+    /// The counts of all partitions of the node.
+    pub(crate) fn tracked(&self) -> (u64, u64) {
+        let [keys, items] = [&self.tracked[0], &self.tracked[1]].map(|count| count.load(Ordering::Relaxed));
+        (keys, items)
     }
 
     /// Whether an allocator counts: all memory, that of keys which were deleted and are not freed yet included.

@@ -11,6 +11,7 @@ use resp::Version;
 
 use crate::acl::password::Password;
 use crate::acl_log::DeniedEntry;
+use crate::caches::Invalid;
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::gather::{Answer, Question};
 use crate::interest::Word;
@@ -47,6 +48,8 @@ pub enum Message {
     },
     /// It is noted.
     Noted(u64),
+    /// Keys changed that clients of the receiver may have in a cache.
+    Invalid(Box<Invalid>),
     /// What a node answered may be lost.
     Recall(u64),
     /// What another node's clients listen to, for so many workers more.
@@ -136,6 +139,8 @@ pub struct CallHead {
     pub(crate) version: Version,
     pub(crate) access: engine::Access,
     pub(crate) ack: AckLevel,
+    /// What it reads is noted.
+    pub(crate) tracks: bool,
     pub(crate) spec: &'static Spec,
 }
 

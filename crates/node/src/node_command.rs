@@ -49,10 +49,10 @@ impl Worker {
             | N::ClientNoEvict
             | N::ClientNoTouch
             | N::ClientGetRedir
-            | N::ClientTracking
             | N::ClientTrackingInfo
             | N::ClientCaching
             | N::ClientAck => self.run_client(session, command, args),
+            N::ClientTracking => self.client_tracking(session, args),
             N::ClientList => self.client_list(session, args),
             N::ClientKill => self.client_kill(session, args),
             N::ClientPause => self.client_pause(session, args),

@@ -18,6 +18,7 @@ use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entries, write_ent
 use crate::operations::seed_of;
 use crate::replica::Replica;
 use crate::settings::Settings;
+use crate::trackers::Trackers;
 use crate::waiters::Waiters;
 use crate::wire::WireRequest;
 
@@ -114,6 +115,8 @@ pub struct Partition {
     entry: OpenEntry,
     /// Clients that wait for keys, while it is served here.
     pub(crate) waiters: Waiters,
+    /// Clients that keep in a cache what they read here.
+    pub(crate) trackers: Trackers,
     pub(crate) last_time: Millis,
 }
 
@@ -141,6 +144,7 @@ impl Partition {
             collecting: false,
             entry: OpenEntry::default(),
             waiters: Waiters::default(),
+            trackers: Trackers::default(),
             last_time,
         }
     }
@@ -183,6 +187,9 @@ impl Partition {
         self.others = keyspaces.collect();
         self.last_time = self.last_time.max(last_time);
         self.tune_all();
+        // What changed meanwhile, nobody can tell.
+        self.send_trackers_away();
+        self.note_changes();
     }
 
     /// Which one.
@@ -217,6 +224,7 @@ impl Partition {
             keyspace.set_limits(self.limits);
             keyspace.set_clocks(self.clocks);
             keyspace.collect_touched(self.collecting);
+            keyspace.note_changes(self.trackers.is_on());
             self.others.push((db, keyspace));
             self.others.len() - 1
         });

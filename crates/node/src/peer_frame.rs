@@ -4,13 +4,14 @@
 //! come here; decoding is total all the same: any bytes give items or an error, never a panic, and nothing is
 //! allocated for a length that is not there.
 
-use base::{Cursor, DbIndex, Millis, PartitionId, Short};
+use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short};
 use engine::Access;
 use resp::Version;
 
 use crate::acks::Reach;
 use crate::interest::Word;
 use crate::pubsub::{Channel, ChannelKind};
+use crate::session::SessionRef;
 
 const RAFT: u8 = 1;
 const CALL: u8 = 2;
@@ -38,6 +39,8 @@ const TOLD: u8 = 23;
 const ASK_FABRIC: u8 = 24;
 const FABRIC_STATE: u8 = 25;
 const AHEAD: u8 = 26;
+const INVALID: u8 = 27;
+const CHANGED: u8 = 28;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(crate) enum Item<'a> {
         version: Version,
         access: Access,
         ack: u8,
+        /// The worker and session that are to be told when what it reads changes.
+        reader: Option<(u16, SessionRef)>,
         request: &'a [u8],
     },
     /// The answer to a call.
@@ -105,6 +110,11 @@ pub(crate) enum Item<'a> {
     Reached { partition: PartitionId, term: u64, index: u64, reach: Reach },
     /// The sender's replica may have forgotten entries that it had acknowledged; the last that it has.
     Doubt { partition: PartitionId, life: u64, term: u64, index: u64 },
+    /// A client of a worker of the receiver has read a key that changed, perhaps by itself; all keys, if none is named.
+    Invalid { worker: u16, at: SessionRef, is_own: bool, key: Option<&'a [u8]> },
+    /// A key changed that begins as clients of the receiver want to know of, by whom, as the sender knows clients; all
+    /// keys, if none is named.
+    Changed { by: u64, key: Option<&'a [u8]> },
     /// The sender has entries up to this one; if it leads, it has committed so much in this term.
     Told { partition: PartitionId, life: u64, term: u64, index: u64, is_leader: bool },
 }
@@ -138,14 +148,19 @@ impl Item<'_> {
                 put(out, &stamp_us.to_le_bytes());
                 block(out, message);
             }
-            Item::Call { call, partition, who, db, version, access, ack, request } => {
+            Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
                 out.push(CALL);
                 put(out, &call.to_le_bytes());
                 put(out, &partition.0.to_le_bytes());
                 put(out, &who.to_le_bytes());
-                let flags =
-                    u8::from(version == Version::Resp3) | (u8::from(access == Access::Untouched) << 1);
+                let flags = u8::from(version == Version::Resp3)
+                    | (u8::from(access == Access::Untouched) << 1)
+                    | (u8::from(reader.is_some()) << 2);
                 put(out, &[db.number(), flags, ack]);
+                if let Some((worker, at)) = reader {
+                    put(out, &worker.to_le_bytes());
+                    session(out, at);
+                }
                 block(out, request);
             }
             Item::Reply { call, reply } => {
@@ -236,6 +251,17 @@ impl Item<'_> {
                 put(out, &term.to_le_bytes());
                 put(out, &index.to_le_bytes());
             }
+            Item::Invalid { worker, at, is_own, key } => {
+                out.push(INVALID);
+                put(out, &worker.to_le_bytes());
+                session(out, at);
+                out.push(u8::from(is_own));
+                name(out, key);
+            }
+            Item::Changed { by, key } => {
+                numbers(out, CHANGED, &[by]);
+                name(out, key);
+            }
             Item::Told { partition, life, term, index, is_leader } => {
                 head(out, TOLD, partition, life);
                 put(out, &term.to_le_bytes());
@@ -253,6 +279,19 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 fn block(out: &mut Vec<u8>, bytes: &[u8]) {
     put(out, &(bytes.len() as u32).to_le_bytes());
     put(out, bytes);
+}
+
+fn session(out: &mut Vec<u8>, at: SessionRef) {
+    put(out, &at.token.to_le_bytes());
+    put(out, &at.conn.0.to_le_bytes());
+}
+
+/// A key, or none.
+fn name(out: &mut Vec<u8>, key: Option<&[u8]>) {
+    out.push(u8::from(key.is_some()));
+    if let Some(key) = key {
+        block(out, key);
+    }
 }
 
 fn numbers(out: &mut Vec<u8>, kind: u8, numbers: &[u64]) {
@@ -367,6 +406,13 @@ impl<'a> Reader<'a> {
                 index: self.0.u64()?,
                 is_leader: self.truth()?,
             },
+            INVALID => Item::Invalid {
+                worker: self.0.u16()?,
+                at: self.session()?,
+                is_own: self.truth()?,
+                key: self.name()?,
+            },
+            CHANGED => Item::Changed { by: self.0.u64()?, key: self.name()? },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -385,13 +431,29 @@ impl<'a> Reader<'a> {
         let (call, partition, who) = (self.0.u64()?, self.partition()?, self.0.u64()?);
         let db = DbIndex::new(self.0.u8()?).ok_or_else(|| self.error("no such database"))?;
         let flags = self.0.u8()?;
-        if flags > 3 {
+        if flags > 7 {
             return Err(self.error("unknown flags"));
         }
         let version = if flags & 1 == 0 { Version::Resp2 } else { Version::Resp3 };
         let access = if flags & 2 == 0 { Access::Noted } else { Access::Untouched };
         let ack = self.0.u8()?;
-        Ok(Item::Call { call, partition, who, db, version, access, ack, request: self.0.block()? })
+        let reader = match flags & 4 {
+            0 => None,
+            _ => Some((self.0.u16()?, self.session()?)),
+        };
+        let request = self.0.block()?;
+        Ok(Item::Call { call, partition, who, db, version, access, ack, reader, request })
+    }
+
+    fn session(&mut self) -> Result<SessionRef, FrameError> {
+        Ok(SessionRef { token: self.0.u32()?, conn: ConnId(self.0.u64()?) })
+    }
+
+    fn name(&mut self) -> Result<Option<&'a [u8]>, FrameError> {
+        Ok(match self.truth()? {
+            true => Some(self.0.block()?),
+            false => None,
+        })
     }
 
     fn error(&self, what: &'static str) -> FrameError {
@@ -435,6 +497,7 @@ mod tests {
     fn all() -> Vec<Item<'static>> {
         let partition = PartitionId(3);
         let transfer = 9;
+        let at = SessionRef { token: 3, conn: ConnId(8) };
         vec![
             Item::Raft { group: partition, stamp_us: 7, message: b"message" },
             Item::Call {
@@ -445,8 +508,24 @@ mod tests {
                 version: Version::Resp3,
                 access: Access::Untouched,
                 ack: 1,
+                reader: None,
                 request: b"*1\r\n$4\r\nPING\r\n",
             },
+            Item::Call {
+                call: 1,
+                partition,
+                who: 5,
+                db: DbIndex::ZERO,
+                version: Version::Resp2,
+                access: Access::Noted,
+                ack: 1,
+                reader: Some((2, at)),
+                request: b"*1\r\n$4\r\nPING\r\n",
+            },
+            Item::Invalid { worker: 1, at, is_own: true, key: Some(b"key") },
+            Item::Invalid { worker: 0, at, is_own: false, key: None },
+            Item::Changed { by: 9, key: Some(b"") },
+            Item::Changed { by: 0, key: None },
             Item::Reply { call: 1, reply: b"+OK\r\n" },
             Item::Elsewhere { call: 1, leader: 2 },
             Item::SnapshotBegin { partition, transfer, term: 1, index: 2, time: Millis(3), members: b"m" },

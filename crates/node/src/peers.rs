@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use base::{AckLevel, NodeId, PartitionId};
+use base::{AckLevel, NodeId, PartitionId, WorkerId};
 use command::{Lookup, NodeCommand, Run, Spec};
 use raft::{Group, Message, MessageKind};
 
 use crate::errand::{Dest, ErrandHead};
-use crate::fabric::{Forward, PeerState, Standing, group_config};
+use crate::fabric::{Forward, Standing, group_config};
 use crate::message::Message as Note;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items};
+use crate::trackers::{Reader, who_of};
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -51,6 +52,7 @@ impl Worker {
         self.fabric.transfers.peer_down(node);
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));
+        self.caches.gap_of_node();
         self.forget_interests(node);
         self.forget_waiters_of(node);
         self.recall_from(node);
@@ -72,11 +74,21 @@ impl Worker {
         }
     }
 
+    /// A node has a new link to us: what it said by the last one may be lost.
+    pub(crate) fn answers_were_lost(&mut self, node: u64) {
+        self.caches.gap_of_node();
+        self.forget_asked(node);
+        self.recall_from(node);
+    }
+
     /// The same for peers that say nothing, though their links are up.
     pub(crate) fn recall_from_silent(&mut self) {
         let now = self.fabric.now;
-        let silent = |(node, peer): (&u64, &PeerState)| (!peer.is_heard(now)).then_some(*node);
-        let silent: Vec<u64> = self.fabric.peers.iter().filter_map(silent).collect();
+        let mut silent = Vec::new();
+        for (node, peer) in self.fabric.peers.iter_mut().filter(|(_, peer)| !peer.is_heard(now)) {
+            self.fabric.has_lost_touch |= !std::mem::replace(&mut peer.is_silent, true);
+            silent.push(*node);
+        }
         if !silent.is_empty() {
             self.recall(|to| silent.contains(&to));
         }
@@ -170,14 +182,17 @@ impl Worker {
             }
             Item::Meta { .. } | Item::AskFabric { .. } | Item::FabricState { .. } => 0,
             Item::Noted { call } => (call >> 48) as u16,
-            Item::Publish { .. } | Item::Alive | Item::Anew | Item::Word(_) => return None,
+            Item::Invalid { worker, .. } => *worker,
+            Item::Publish { .. } | Item::Changed { .. } | Item::Alive | Item::Anew | Item::Word(_) => {
+                return None;
+            }
         })
     }
 
     fn take_item(&mut self, from: u64, item: Item<'_>) {
         match item {
             Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
-            Item::Call { call, partition, who, db, version, access, ack, request } => {
+            Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
                 let dest = Dest::Node { node: from, call };
                 let Some((spec, request)) = servable(request) else {
                     let reply = b"-ERR a node asked for something unknown; are all nodes of one version?\r\n";
@@ -188,7 +203,8 @@ impl Worker {
                     .copied()
                     .unwrap_or(AckLevel::Quorum);
                 let (patience, deadline) = self.errand_times();
-                let who = who ^ from.rotate_left(17);
+                let who = who_of(from, who);
+                let reader = reader.map(|(worker, at)| Reader::new(from, WorkerId(worker), at));
                 let head = ErrandHead {
                     dest,
                     who,
@@ -198,6 +214,7 @@ impl Worker {
                     access,
                     ack,
                     takes_stale: false,
+                    reader,
                     spec,
                     patience,
                     deadline,
@@ -255,10 +272,12 @@ impl Worker {
             }
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
+            Item::Invalid { at, is_own, key, .. } => self.told_by_node(at, is_own, key),
+            Item::Changed { by, key } => self.changed_by_node(by, key),
             Item::Alive => self.tell_workers_alive(from),
             Item::Anew => {
                 self.tell_other_workers(|| Note::Recall(from));
-                self.recall_from(from);
+                self.answers_were_lost(from);
             }
         }
     }
@@ -407,6 +426,7 @@ impl Worker {
         let (Ok(group), Some(hasher)) = (group, self.fabric.hasher) else { return false };
         let mut partition = Partition::joining(id, group, hasher);
         partition.tune(&self.settings);
+        partition.set_broadcast(self.caches.is_broadcast);
         self.places[usize::from(id.0)].partition = Some(Box::new(partition));
         true
     }

@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::session::{Session, SessionRef};
 use crate::worker::Worker;
 
-/// The three name spaces.
+/// The name spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChannelKind {
     /// `SUBSCRIBE`, `PUBLISH`.
@@ -26,6 +26,8 @@ pub enum ChannelKind {
     Pattern,
     /// `SSUBSCRIBE`, `SPUBLISH`.
     Shard,
+    /// `CLIENT TRACKING … BCAST`: what keys begin with. Nobody publishes there; who listens is told of changes.
+    Prefix,
 }
 
 impl ChannelKind {
@@ -41,7 +43,8 @@ impl ChannelKind {
 
     /// The kind of this number, if clients can listen to it.
     pub(crate) fn to_listen_to(number: u8) -> Option<ChannelKind> {
-        [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard].get(usize::from(number)).copied()
+        let kinds = [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard, ChannelKind::Prefix];
+        kinds.get(usize::from(number)).copied()
     }
 }
 
@@ -74,15 +77,24 @@ pub(crate) struct Subscriptions {
     plain: HashSet<Box<[u8]>>,
     pattern: HashSet<Box<[u8]>>,
     shard: HashSet<Box<[u8]>>,
+    prefix: HashSet<Box<[u8]>>,
 }
 
 impl Subscriptions {
-    fn of(&mut self, kind: ChannelKind) -> &mut HashSet<Box<[u8]>> {
+    pub(crate) fn of(&mut self, kind: ChannelKind) -> &mut HashSet<Box<[u8]>> {
         match kind {
             ChannelKind::Plain => &mut self.plain,
             ChannelKind::Pattern => &mut self.pattern,
             ChannelKind::Shard => &mut self.shard,
+            ChannelKind::Prefix => &mut self.prefix,
         }
+    }
+
+    /// What the keys begin with of whose changes it is told, in order.
+    pub(crate) fn prefixes(&self) -> Vec<&[u8]> {
+        let mut prefixes: Vec<&[u8]> = self.prefix.iter().map(|prefix| &**prefix).collect();
+        prefixes.sort_unstable();
+        prefixes
     }
 
     /// How many of a kind; plain channels and patterns are counted together, as Redis does.
@@ -90,10 +102,11 @@ impl Subscriptions {
         match kind {
             ChannelKind::Plain | ChannelKind::Pattern => self.plain.len() + self.pattern.len(),
             ChannelKind::Shard => self.shard.len(),
+            ChannelKind::Prefix => self.prefix.len(),
         }
     }
 
-    /// All that is listened to.
+    /// All channels and patterns that are listened to.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ChannelKind, &[u8])> {
         let of = [
             (ChannelKind::Plain, &self.plain),
@@ -103,7 +116,7 @@ impl Subscriptions {
         of.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, &**name)))
     }
 
-    /// How many in all.
+    /// How many channels and patterns in all.
     pub(crate) fn count(&self) -> usize {
         self.plain.len() + self.pattern.len() + self.shard.len()
     }
@@ -139,6 +152,7 @@ pub(crate) struct PubSub {
     plain: HashMap<Box<[u8]>, Audience>,
     pattern: HashMap<Box<[u8]>, Audience>,
     shard: HashMap<Box<[u8]>, Audience>,
+    prefix: HashMap<Box<[u8]>, Audience>,
 }
 
 impl PubSub {
@@ -149,6 +163,7 @@ impl PubSub {
             plain: HashMap::default(),
             pattern: HashMap::default(),
             shard: HashMap::default(),
+            prefix: HashMap::default(),
         }
     }
 
@@ -157,6 +172,7 @@ impl PubSub {
             ChannelKind::Plain => &mut self.plain,
             ChannelKind::Pattern => &mut self.pattern,
             ChannelKind::Shard => &mut self.shard,
+            ChannelKind::Prefix => &mut self.prefix,
         }
     }
 
@@ -165,6 +181,7 @@ impl PubSub {
             ChannelKind::Plain => self.plain.get(name),
             ChannelKind::Pattern => self.pattern.get(name),
             ChannelKind::Shard => self.shard.get(name),
+            ChannelKind::Prefix => self.prefix.get(name),
         }
     }
 
@@ -181,11 +198,11 @@ impl PubSub {
         }
     }
 
-    fn add(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
+    pub(crate) fn add(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
         self.of(kind).entry(name.into()).or_default().local.push(session);
     }
 
-    fn remove(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
+    pub(crate) fn remove(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
         let audiences = self.of(kind);
         let Some(audience) = audiences.get_mut(name) else { return };
         if let Some(at) = audience.local.iter().position(|other| *other == session) {
@@ -203,8 +220,8 @@ impl PubSub {
 
     /// All that clients of this worker listen to.
     pub(crate) fn own_channels(&self) -> Vec<Channel> {
-        let kinds = [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard];
-        let of = [&self.plain, &self.pattern, &self.shard];
+        let kinds = [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard, ChannelKind::Prefix];
+        let of = [&self.plain, &self.pattern, &self.shard, &self.prefix];
         let all = kinds.into_iter().zip(of).flat_map(|(kind, all)| all.iter().map(move |one| (kind, one)));
         let own = all.filter(|(_, (_, audience))| !audience.local.is_empty());
         own.map(|(kind, (name, _))| Channel { kind, name: name.clone() }).collect()
@@ -229,6 +246,27 @@ impl PubSub {
         }
         let others = (0..workers.len()).filter(|&w| workers[w] && w != usize::from(self.id.0));
         (count, others.map(|worker| WorkerId(worker as u16)).collect())
+    }
+
+    /// Number of prefixes whose keys someone is told of.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.prefix.len()
+    }
+
+    /// Prefixes that clients of this worker listen to, in order, and who does.
+    pub(crate) fn own_prefixes(&self) -> Vec<(Box<[u8]>, Vec<SessionRef>)> {
+        let own = self.prefix.iter().filter(|(_, audience)| !audience.local.is_empty());
+        let mut own: Vec<_> = own.map(|(name, audience)| (name.clone(), audience.local.clone())).collect();
+        own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        own
+    }
+
+    /// Whether clients of another worker are to be told of a change of a key; of all keys, if none is named.
+    pub(crate) fn wants_key(&self, worker: WorkerId, key: Option<&[u8]>) -> bool {
+        self.prefix.iter().any(|(prefix, audience)| {
+            audience.remote.get(usize::from(worker.0)).is_some_and(|count| *count > 0)
+                && key.is_none_or(|key| key.starts_with(prefix))
+        })
     }
 
     /// Number of patterns with a subscriber.
@@ -301,6 +339,7 @@ impl Worker {
     /// Ends all subscriptions of a session without a word, when it goes or resets.
     pub(crate) fn drop_subscriptions(&mut self, session: &mut Session) {
         for kind in [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard] {
+            // Prefixes go with the tracking.
             for name in std::mem::take(session.subscriptions.of(kind)) {
                 self.pubsub.remove(kind, &name, session.at);
                 self.tell_gone(&Channel { kind, name });
@@ -457,7 +496,7 @@ fn encode_message(reply: &mut Reply<'_>, delivery: &Delivery, pattern: Option<&[
             reply.push(3);
             reply.bulk(b"smessage");
         }
-        (None, ChannelKind::Plain | ChannelKind::Pattern) => {
+        (None, ChannelKind::Plain | ChannelKind::Pattern | ChannelKind::Prefix) => {
             reply.push(3);
             reply.bulk(b"message");
         }
@@ -474,6 +513,8 @@ fn confirmation(kind: ChannelKind, subscribed: bool) -> &'static [u8] {
         (ChannelKind::Pattern, false) => b"punsubscribe",
         (ChannelKind::Shard, true) => b"ssubscribe",
         (ChannelKind::Shard, false) => b"sunsubscribe",
+        // No command of these names it.
+        (ChannelKind::Prefix, _) => b"",
     }
 }
 

@@ -248,6 +248,11 @@ impl Worker {
         let (_, places, fabric) = split(self);
         let Some(mut partition) = places[usize::from(id.0)].partition.take() else { return };
         let errands = partition.let_go(&mut fabric.answers);
+        // It tells those who have read from it before it goes.
+        self.places[usize::from(id.0)].partition = Some(partition);
+        self.settle_trackers(id);
+        let (_, places, fabric) = split(self);
+        let Some(partition) = places[usize::from(id.0)].partition.take() else { return };
         fabric.transfers.drop_overtaken(id, u64::MAX);
         if self.logging {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);

@@ -26,7 +26,7 @@ use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Ro
 use resp::{Reply, Version};
 
 use crate::acks::{Acks, Reach};
-use crate::errand::{Answers, Dest, Errand, ErrandHead};
+use crate::errand::{Answers, Dest, Errand, ErrandHead, no_quorum};
 use crate::fabric::ELECTION_US;
 use crate::fabric_txn::{ExecPlan, count_watches};
 use crate::lease::{LEASE_US, Lease};
@@ -486,6 +486,7 @@ impl Partition {
                 self.replica.evicting = 0;
                 self.replica.evicted += before.saturating_sub(after) as u64;
             }
+            self.settle_changes(head.map_or(0, |head| head.who));
             if !step.is_some_and(|step| step.goes_on) {
                 self.replica.acks.seal(head.as_ref(), entry.id.index, answers);
             }
@@ -573,6 +574,7 @@ impl Partition {
                 store.access = head.access;
                 store.events = turn.events.if_wanted();
                 engine::execute(command, args, &mut store, &mut reply);
+                self.note_read(head, args);
             }
             Run::Node(command) => self.read_whole(command, head.db, args, now, turn.random, &mut reply),
             Run::Container => reply.error("ERR not a request for one partition"),
@@ -657,7 +659,7 @@ impl Partition {
     pub(crate) fn role_changed(&mut self, now_us: u64, answers: &mut Answers) -> Vec<Errand> {
         self.replica.lease.reset();
         self.replica.acks.reset(self.id, answers);
-        self.send_waiters_away(answers);
+        self.send_away(answers);
         (self.replica.is_expiring, self.replica.is_refused, self.replica.evicting) = (false, false, 0);
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
@@ -670,7 +672,7 @@ impl Partition {
     /// This replica goes. Whoever waits for an entry cannot know what becomes of it; the rest is served elsewhere.
     pub(crate) fn let_go(&mut self, answers: &mut Answers) -> Vec<Errand> {
         self.replica.acks.reset(self.id, answers);
-        self.send_waiters_away(answers);
+        self.send_away(answers);
         self.passed_over(u64::MAX, answers);
         self.give_up_collected()
     }
@@ -713,10 +715,6 @@ impl Step {
             What::Read(_) => no_quorum(id),
         }
     }
-}
-
-fn no_quorum(id: PartitionId) -> String {
-    format!("CLUSTERDOWN partition {} has no quorum", id.0)
 }
 
 /// The requests of a batch that was not proposed, to be sent on. `body` is that of the batch.

@@ -153,6 +153,7 @@ impl Worker {
         if spec.is_write() {
             session.written.note(id);
         }
+        let reader = self.reader_of(session, id);
         let head = ErrandHead {
             dest: Dest::Session { worker: self.id, at: session.at, ticket },
             who: session.at.conn.0,
@@ -162,6 +163,7 @@ impl Worker {
             access: session.access(),
             ack: session.ack,
             takes_stale: session.takes_stale && session.watched.is_empty(),
+            reader,
             spec,
             patience,
             deadline,
@@ -186,6 +188,7 @@ impl Worker {
             if spec.is_write() {
                 session.written.note(partition);
             }
+            let reader = self.reader_of(session, partition);
             let head = ErrandHead {
                 dest: Dest::Part { worker: self.id, scatter: number, part: part as u32 },
                 who: session.at.conn.0,
@@ -195,6 +198,7 @@ impl Worker {
                 access: session.access(),
                 ack: session.ack,
                 takes_stale: session.takes_stale && session.watched.is_empty(),
+                reader,
                 spec,
                 patience,
                 deadline,

@@ -12,6 +12,7 @@ use resp::{Decoder, Limits, Version};
 use crate::acl::{Known, User};
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
+use crate::tracking::Tracking;
 use crate::txn::{PendingExec, Transaction};
 use crate::waits::Written;
 
@@ -57,6 +58,8 @@ pub(crate) mod gate {
     pub(crate) const DURABLE: u8 = 32;
     /// The user may not do everything.
     pub(crate) const RESTRICTED: u8 = 64;
+    /// What it reads is noted: `CLIENT TRACKING`.
+    pub(crate) const TRACKS: u8 = 128;
 }
 
 /// Why no further request of a session is taken up at the moment.
@@ -141,6 +144,8 @@ pub(crate) struct Session {
     /// Noted only while partitions have replicas on other nodes.
     pub(crate) written: Written,
     pub(crate) subscriptions: Subscriptions,
+    /// How it is told that keys have changed, if it is.
+    pub(crate) tracking: Option<Box<Tracking>>,
     pub(crate) reply_mode: ReplyMode,
     /// The request being taken up was shown to monitors already.
     pub(crate) shown: bool,
@@ -189,6 +194,7 @@ impl Session {
             watched: Vec::new(),
             written: Written::default(),
             subscriptions: Subscriptions::default(),
+            tracking: None,
             reply_mode: ReplyMode::On,
             shown: false,
             name: Box::default(),

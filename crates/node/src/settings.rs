@@ -81,6 +81,7 @@ pub struct Settings {
     pub output_limits: OutputLimits,
     pub maxmemory: u64,
     pub maxmemory_policy: MemoryPolicy,
+    pub tracking_table_max_keys: u64,
     pub maxmemory_samples: u32,
     pub maxmemory_eviction_tenacity: u8,
     pub lfu_log_factor: u32,

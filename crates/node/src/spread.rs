@@ -86,6 +86,7 @@ impl Worker {
         if session.output.is_waiting() {
             return false;
         }
+        let reader = self.local_reader_of(session);
         let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         if partition.group.is_lone() {
@@ -94,6 +95,7 @@ impl Worker {
             // A read is not logged, so its wire form is of no use.
             let operation = Operation { spec, command, db, args, raw: b"", version, access };
             self.run_here(id, operation, session.output.end());
+            self.note_reads(reader, db, spec, args);
             return true;
         }
         if !partition.group.is_leader() || !partition.may_read(turn.mono_us) {
@@ -102,11 +104,15 @@ impl Worker {
         let mut head = ErrandHead::own(id, session.db, spec);
         head.version = session.version;
         head.access = session.access();
+        head.reader = reader;
         let time = partition.time(turn.now);
         partition.read(&head, args, time, &mut turn, session.output.end());
         if partition.has_lapsed() {
             partition.sweep_replica();
             fabric.stir(id);
+        }
+        if reader.is_some() {
+            self.settle_trackers(id);
         }
         true
     }
@@ -128,6 +134,9 @@ impl Worker {
         partition.read(head, args, time, &mut turn, fabric.answers.buffer());
         fabric.answers.seal(head.dest);
         self.stats.stale_reads += 1;
+        if head.reader.is_some() {
+            self.settle_trackers(id);
+        }
         true
     }
 
@@ -175,7 +184,8 @@ impl Worker {
         raw: &[u8],
         out: &mut Vec<u8>,
     ) -> bool {
-        let &ErrandHead { spec, db, version, access, partition: id, .. } = head;
+        let &ErrandHead { spec, db, version, access, partition: id, reader, .. } = head;
+        self.acting = head.who;
         if let Some(refusal) = self.refused_by_memory(spec, args) {
             Reply::new(out, version).error(refusal);
             return false;
@@ -187,7 +197,9 @@ impl Worker {
         match spec.run {
             command::Run::Data(command) => {
                 let operation = Operation { spec, command, db, args, raw, version, access };
-                self.run_here(id, operation, out)
+                let changed = self.run_here(id, operation, out);
+                self.note_reads(reader, db, spec, args);
+                changed
             }
             command::Run::Node(NodeCommand::NarfExec) => self.exec_alone(head, args, out),
             command::Run::Node(_) | command::Run::Container => {
@@ -230,6 +242,7 @@ impl Worker {
             let command::Run::Data(command) = spec.run else { continue };
             let (args, raw) = (request.args(), request.raw());
             changed |= self.run_here(id, Operation { spec, command, db, args, raw, version, access }, out);
+            self.note_reads(head.reader, db, spec, args);
         }
         changed
     }
@@ -243,15 +256,25 @@ impl Worker {
     ) {
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
-            // While a transaction is pending, all that is still to come is a part of its reply.
-            match &mut session.exec {
-                Some(pending) => pending.output.fill(ticket, answer),
-                None => session.output.fill(ticket, answer),
-            }
-            self.settle_exec(&mut session);
-            self.settle(&mut session);
+            self.fill_ticket(&mut session, ticket, answer);
             self.queue_send(&mut session);
         }
         self.sessions.put_back(session);
+    }
+
+    /// The same for a session that is at hand.
+    pub(crate) fn fill_ticket(
+        &mut self,
+        session: &mut Session,
+        ticket: crate::output::Ticket,
+        answer: &[u8],
+    ) {
+        // While a transaction is pending, all that is still to come is a part of its reply.
+        match &mut session.exec {
+            Some(pending) => pending.output.fill(ticket, answer),
+            None => session.output.fill(ticket, answer),
+        }
+        self.settle_exec(session);
+        self.settle(session);
     }
 }

@@ -294,6 +294,8 @@ pub struct Snapshot {
     pub pubsub_clients: u64,
     /// Of those, waiting for a key or for replicas.
     pub blocked_clients: u64,
+    /// Of those, told of changes of keys.
+    pub tracking_clients: u64,
     /// Of those, in a transaction that watches.
     pub watching_clients: u64,
     /// Largest input and output buffers.

@@ -548,7 +548,7 @@ fn may_go_on_listening(session: &Session) -> bool {
     session.subscriptions.all().all(|(kind, name)| {
         let named = match kind {
             ChannelKind::Pattern => ChannelName::Pattern,
-            ChannelKind::Plain | ChannelKind::Shard => ChannelName::Literal,
+            ChannelKind::Plain | ChannelKind::Shard | ChannelKind::Prefix => ChannelName::Literal,
         };
         user.allows_channel(name, named)
     })

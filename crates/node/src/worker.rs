@@ -13,6 +13,7 @@ use resp::{Decoded, Decoder, Limits, ProtocolError, Reply};
 
 use crate::blocks::Blocks;
 use crate::borrow::{Place, Tasks};
+use crate::caches::Caches;
 use crate::checkpoint::Checkpoints;
 use crate::dispatch::Taken;
 use crate::eviction::Eviction;
@@ -119,6 +120,9 @@ pub struct Worker {
     pub(crate) stirred_waiters: Vec<PartitionId>,
     /// Steady clock: when the first turn of a client that waits is over.
     pub(crate) turns_end: Millis,
+    pub(crate) caches: Caches,
+    /// Whose request runs, as partitions know clients; zero if nobody's.
+    pub(crate) acting: u64,
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
     pub(crate) users: Users,
@@ -208,6 +212,8 @@ impl Worker {
             blocks: Blocks::default(),
             stirred_waiters: Vec::new(),
             turns_end: Millis::NEVER,
+            caches: Caches::default(),
+            acting: 0,
             gathers: Gathers::default(),
             tasks: Tasks::default(),
             monitors: Monitors::default(),
@@ -574,12 +580,14 @@ impl Worker {
             Message::Publish(delivery) => self.deliver_published(&delivery, None),
             Message::Interest { channel, change, call } => {
                 self.pubsub.note_interest(from, channel, change);
+                self.use_prefixes();
                 if call != 0 {
                     self.outbox.messages.push((from, Message::Noted(call)));
                 }
             }
             Message::Noted(call) => self.noted_by_worker(call),
-            Message::Recall(node) => self.recall_from(node),
+            Message::Invalid(invalid) => self.take_invalid(from, *invalid),
+            Message::Recall(node) => self.answers_were_lost(node),
             Message::Word { from, word, hops } => self.take_word(from, word, hops),
             Message::Ask { from, gather, question } => {
                 if let Some(answer) = self.answer(&question, None, from, gather) {
@@ -603,6 +611,7 @@ impl Worker {
             Message::AskMeta(wish) => self.ask_meta(wish.command, Asker::Client(wish.dest, wish.reply)),
         }
         self.serve_waiters();
+        self.tell_caches(None);
         self.resume_sessions();
     }
 
@@ -645,12 +654,16 @@ impl Worker {
     /// Ends the turn: closes the open entries, batches what goes to other workers, and gives the outbox.
     pub fn end_turn(&mut self) -> &mut Outbox {
         self.resume_sessions();
+        self.acting = 0;
         self.settle_users();
         if self.eviction.is_on() {
             self.end_memory_turn();
         }
         self.settle_fabric();
         self.resume_sessions();
+        if !self.caches.is_empty() {
+            self.ship();
+        }
         self.close_entries();
         for worker in 0..self.calls.len() {
             let to = WorkerId(worker as u16);
@@ -716,6 +729,7 @@ impl Worker {
     /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.
     pub fn tick(&mut self) {
         let now = self.now.mono_millis();
+        self.acting = 0;
         self.run_expiry();
         self.run_checkpoint();
         self.end_pause_if_due();

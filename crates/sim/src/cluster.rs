@@ -6,6 +6,7 @@
 //! processes were killed once more.
 //! Invariant: a run is replayed exactly from its seed. Does not know: what is inside a worker.
 
+mod cache;
 mod client;
 mod crew;
 mod history;
@@ -28,6 +29,7 @@ use crate::net::Network;
 use crate::start::StartError;
 use crate::trace::Trace;
 use crate::world::{Options, Report, message_of};
+use cache::Cache;
 use client::Client;
 use crew::{Aim, Crew};
 use judge::{Judge, Op};
@@ -71,12 +73,15 @@ pub struct ClusterWorld {
 impl ClusterWorld {
     fn new(seed: u64, nodes: usize, options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random).with_memory(seed);
+        let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed);
         let key_hash_seed = random.next_u64();
         let mut machines: Vec<Machine> =
             (0..nodes).map(|n| Machine::new(n, &plan, key_hash_seed, &mut random)).collect();
         machines[0].stand = Stand::In;
-        let clients = (0..plan.clients).map(|id| Client::new(id, random.fork())).collect();
+        let mut clients: Vec<Client> = (0..plan.clients).map(|id| Client::new(id, random.fork())).collect();
+        if plan.caches {
+            clients.iter_mut().for_each(|client| client.cache = Some(Cache::of(client.id)));
+        }
         let mut settings = Settings::new();
         settings.workers = plan.workers;
         settings.partitions = plan.partitions;
@@ -396,6 +401,7 @@ impl ClusterWorld {
     fn audit(&mut self) -> Result<(), String> {
         self.note(format_args!("audit"));
         self.judge.is_strict = true;
+        let mut truth = BTreeMap::new();
         for node in self.present() {
             let id = self.clients.len();
             self.clients.push(Client::new(id, self.random.fork()));
@@ -412,6 +418,9 @@ impl ClusterWorld {
                 };
                 self.clients[id].ask(op, &mut self.judge, &mut around);
                 self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
+                if let (Some(key), Some(value)) = (op.key_read(), &self.clients[id].last) {
+                    truth.insert(key, value.clone());
+                }
             }
             let mut auditor = self.clients.pop().expect("the auditor is the last client");
             if let Some(link) = auditor.link.take() {
@@ -419,8 +428,18 @@ impl ClusterWorld {
             }
         }
         self.judge.is_strict = false;
+        self.until("a cache keeps what is no more", |world| world.stale(&truth).is_none())
+            .map_err(|error| format!("caches: {error}\n    {}", self.stale(&truth).unwrap_or_default()))?;
         self.until("replicas of a partition are not the same", |world| world.differing().is_none())
             .map_err(|error| format!("{error}\n    {}", self.differing().unwrap_or_default()))
+    }
+
+    /// What a client keeps that is not what there is.
+    fn stale(&self, truth: &BTreeMap<String, resp::Value>) -> Option<String> {
+        self.clients.iter().find_map(|client| {
+            let (key, value) = client.cache.as_ref()?.stale(truth)?;
+            Some(format!("client {} keeps {key} as {value:?}, which is {:?}", client.id, truth.get(key)))
+        })
     }
 
     fn attach(&mut self, id: usize, node: usize) {

@@ -13,6 +13,7 @@ mod generate;
 mod listener;
 mod pair;
 mod shrink;
+mod tracking;
 
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};

@@ -77,6 +77,7 @@ impl Settings {
             output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },
             maxmemory: 0,
             maxmemory_policy: MemoryPolicy::NoEviction,
+            tracking_table_max_keys: 0,
             maxmemory_samples: 0,
             maxmemory_eviction_tenacity: 0,
             lfu_log_factor: 0,

@@ -531,6 +531,14 @@ pub static SETTINGS: &[Setting] = &[
     .running()
     .within(Section::Limits),
     Setting::new(
+        "tracking-table-max-keys",
+        integer!(tracking_table_max_keys: u64, 0, i64::MAX as i128),
+        "1000000",
+        "Keys that the node remembers for CLIENT TRACKING; beyond them some are told to be changed. 0 is no limit.",
+    )
+    .running()
+    .within(Section::Limits),
+    Setting::new(
         "maxmemory-samples",
         integer!(maxmemory_samples: u32, 1, i32::MAX as i128),
         "5",

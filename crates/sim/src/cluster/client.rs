@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use base::Random;
 use resp::{Value, ValueDecoder, write_request};
 
+use crate::cluster::cache::Cache;
 use crate::cluster::judge::{Asked, Judge, Op};
 use crate::life::Around;
 use crate::net::{End, LinkId};
@@ -46,6 +47,8 @@ pub(crate) struct Client {
     pending: VecDeque<Want>,
     asked_us: u64,
     next_token: u64,
+    /// What it has read, if it keeps it.
+    pub(crate) cache: Option<Cache>,
     /// What it was told last, for whoever asks through it.
     pub(crate) last: Option<Value>,
 }
@@ -66,6 +69,7 @@ impl Client {
             pending: VecDeque::new(),
             asked_us: 0,
             next_token: 0,
+            cache: None,
             last: None,
             random,
         }
@@ -93,6 +97,12 @@ impl Client {
         self.output.clear();
         if self.is_durable {
             self.write(&["CLIENT", "ACK", "durable"], Want::Fine, around);
+        }
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+            let request = cache.request();
+            self.write(&["HELLO", "3"], Want::Fine, around);
+            self.write(request, Want::Fine, around);
         }
     }
 
@@ -180,6 +190,12 @@ impl Client {
             let Some((value, len)) = decoded else { return Ok(()) };
             self.input.drain(..len);
             around.note(format_args!("client {}: told {}", self.id, tell(&value)));
+            if let (Some(cache), Value::Push(parts)) = (&mut self.cache, &value) {
+                if !cache.obey(parts) {
+                    return Err(format!("caches: client {} was told {}", self.id, tell(&value)));
+                }
+                continue;
+            }
             let Some(want) = self.pending.pop_front() else {
                 return Err(format!("replies: client {} was told {value:?} unasked", self.id));
             };
@@ -189,9 +205,14 @@ impl Client {
                 Want::Fine | Want::Queued => {
                     return Err(format!("replies: client {} was told {}", self.id, tell(&value)));
                 }
-                Want::Op(asked) => judge
-                    .answer(asked, &value)
-                    .map_err(|error| format!("{error}\n    (client {}, node {})", self.id, self.node))?,
+                Want::Op(asked) => {
+                    if let Some(cache) = &mut self.cache {
+                        cache.note(asked.op, &value);
+                    }
+                    judge
+                        .answer(asked, &value)
+                        .map_err(|error| format!("{error}\n    (client {}, node {})", self.id, self.node))?;
+                }
             }
             self.last = Some(value);
         }

@@ -43,7 +43,7 @@ pub(crate) enum Op {
 
 /// An act that was asked for, and when.
 pub(crate) struct Asked {
-    op: Op,
+    pub(crate) op: Op,
     at: u64,
     /// It is answered once it is on stable storage, if it is a write.
     is_durable: bool,
@@ -85,6 +85,27 @@ impl Op {
         let others = (0..JOURNALS).map(Op::ReadJournal).chain((0..TWINS).map(Op::ReadTwins));
         let more = (0..COUNTERS).map(Op::ReadCount).chain((0..QUEUES).map(Op::ReadQueue));
         registers.chain(others).chain(more).collect()
+    }
+
+    /// The one key that the act reads, if it does nothing else.
+    pub(crate) fn key_read(self) -> Option<String> {
+        use Op as O;
+        match self {
+            O::Read(key) => Some(format!("r{key}")),
+            O::ReadJournal(key) => Some(format!("j{key}")),
+            O::ReadCount(key) => Some(format!("c{key}")),
+            O::ReadQueue(key) => Some(format!("q{key}")),
+            O::ReadTwins(_)
+            | O::Write(..)
+            | O::Swap(..)
+            | O::Append(..)
+            | O::Count(_)
+            | O::WriteTwins(..)
+            | O::Fill(..)
+            | O::Push(..)
+            | O::Take(..)
+            | O::Mix(_) => None,
+        }
     }
 
     /// The requests of the act, the last of which has its answer.

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) checkpoint_log_bytes: u64,
     /// The limit of memory of each node, and what is done at it: of keys only those may go that lapse, which are not judged.
     pub(crate) memory: Option<(u64, MemoryPolicy)>,
+    /// Clients keep what they read.
+    pub(crate) caches: bool,
     /// How many times seldomer than they might troubles come: where they come often, little is done between them.
     pub(crate) calm: u64,
     /// Of 100 thousand steps, how many bring this trouble, in the least calm of runs.
@@ -123,7 +125,13 @@ impl Plan {
             calm: [1, 3, 10, 30][random.below(4) as usize],
             troubles,
             memory: None,
+            caches: false,
         }
+    }
+
+    /// The same with caches in some runs, drawn apart as well.
+    pub(crate) fn with_caches(self, seed: u64) -> Plan {
+        Plan { caches: Random::new(seed ^ 0x0063_6163_6865_7300).chance(1, 3), ..self }
     }
 
     /// The same with a limit of memory in some runs, drawn apart so that the others stay what they were.
