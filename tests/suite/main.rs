@@ -31,6 +31,7 @@ mod lifecycle;
 mod lists;
 mod memory;
 mod nodes;
+mod notifications;
 mod protocol;
 mod pubsub;
 mod readme;

@@ -9,8 +9,9 @@ use crate::{shell, workspace};
 /// Faults each recipe goes through unless it is told how many.
 const ROUNDS: &str = "50";
 
-const RECIPES: [(&str, &str); 7] = [
+const RECIPES: [(&str, &str); 8] = [
     ("ack-kill9", "one node after the other is killed under load: no acknowledged write is lost"),
+    ("deadlines", "how long after its deadline a key is gone and its listeners know, under load"),
     ("failover-time", "how long keys cannot be written when their leader is killed, or stands still"),
     ("stale-after-pause", "a leader that stood still while another took over answers nothing stale"),
     (
@@ -37,7 +38,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         &["build", "--quiet", "--release", "--package", "narf"],
     ))?;
     let binary = workspace::root().join("target/release/narf");
-    let test = format!("chaos::{}", name.replace('-', "_"));
+    let test = match name.as_str() {
+        // In a file of its own.
+        "deadlines" => "chaos::deadlines::deadlines".to_owned(),
+        name => format!("chaos::{}", name.replace('-', "_")),
+    };
     let mut command = shell::command(
         "cargo",
         &[

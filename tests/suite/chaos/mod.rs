@@ -2,6 +2,7 @@
 //!
 //! `NARF_CHAOS_ROUNDS` says how many faults each recipe goes through. What is measured on the way is printed.
 
+mod deadlines;
 mod load;
 
 use std::time::{Duration, Instant};

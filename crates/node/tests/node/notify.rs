@@ -294,3 +294,76 @@ fn a_new_leader_does_not_tell_again_what_the_old_one_told() {
         }
     }
 }
+
+/// Keys whose deadlines lie within two seconds, by their moments.
+fn sets_of(now: u64, keys: u64, salt: &str) -> Vec<String> {
+    let deadline = |n: u64| now + 50 + n * 7919 % 2000;
+    (0..keys).map(|n| format!("SET at:{}:{salt}:{n} v PXAT {}", deadline(n), deadline(n))).collect()
+}
+
+/// How late a key was told of that has its deadline in its name.
+fn lateness(message: &str, now: u64) -> u64 {
+    let key = message.split(' ').next().unwrap();
+    let deadline: u64 = key.split(':').nth(1).unwrap().parse().unwrap();
+    assert!(deadline <= now, "{key} at {now}");
+    now - deadline
+}
+
+#[test]
+fn a_key_is_gone_some_milliseconds_after_its_deadline() {
+    for workers in 1..=3 {
+        let settings = vec![("notify-keyspace-events", "Kx")];
+        let mut net = Net::with(Options { workers, seed: 1, logging: true, settings });
+        let (listener, client) = (listener(&mut net, 0), net.connect(1));
+        let sets = sets_of(net.now.millis().0, 1000, "lone");
+        net.talk(client, &sets.iter().map(String::as_str).collect::<Vec<_>>());
+        let (mut told, mut latest) = (0, 0);
+        for n in 0..2200 {
+            net.pass(1);
+            // Others write meanwhile, some with deadlines far away, and others nothing.
+            match n % 3 {
+                0 => drop(net.talk(client, &[&format!("SET other:{n} v")])),
+                1 => drop(net.talk(client, &[&format!("SET other:{n} v PX 1000000")])),
+                _ => {}
+            }
+            for message in heard(&mut net, listener) {
+                told += 1;
+                latest = latest.max(lateness(&message, net.now.millis().0));
+            }
+        }
+        assert_eq!(told, 1000);
+        assert!(latest <= 7, "{latest} ms with {workers} workers");
+    }
+}
+
+#[test]
+fn on_a_cluster_a_key_is_gone_a_round_after_that() {
+    let mut world = world_that_tells(5);
+    let (listener, client) = (subscribe(&mut world, 1), world.connect(0));
+    for set in sets_of(world.now.millis().0, 200, "each") {
+        world.send(client, &set);
+    }
+    // Many of one partition at once: more than one deletion takes.
+    let together = world.now.millis().0 + 1000;
+    for n in 0..1000 {
+        world.send(client, &format!("SET at:{together}:{{one}}:{n} v PXAT {together}"));
+    }
+    let (mut told, mut latest, mut last_of_many) = (0, 0, 0);
+    for _ in 0..4000 {
+        world.pass(1);
+        let now = world.now.millis().0;
+        for message in world.answers(listener) {
+            let message = said(&show(&message));
+            if message.ends_with(" expired") {
+                told += 1;
+                match message.contains("{one}") {
+                    true => last_of_many = last_of_many.max(lateness(&message, now)),
+                    false => latest = latest.max(lateness(&message, now)),
+                }
+            }
+        }
+    }
+    assert_eq!(told, 1200);
+    assert!(latest <= 10, "{latest} ms");
+    assert!(last_of_many <= 30, "{last_of_many} ms for a thousand of one partition");
+}
