@@ -534,3 +534,82 @@ assert redis.Redis.from_url(url).set('k', 'v')
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What `narf` says to these words: exit code, standard output, standard error.
+fn narf(words: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(narf_binary());
+    for (name, _) in std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("NARF_") || name == "SSL_CERT_FILE")
+    {
+        command.env_remove(name);
+    }
+    let output = command.args(words).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn narf_cli_speaks_tls_as_redis_cli_does() {
+    if skip_unless_narf() {
+        return;
+    }
+    let node = Sealed::with(|options| {
+        options.set("tls-auth-clients", "optional").expect_log("was refused").expect_log("another protocol")
+    });
+    let path = |name: &str| node.certificates.text_path(name);
+    let (ca, certificate, key) = (path("ca.crt"), path("client.crt"), path("client.key"));
+    let sealed = format!("rediss://localhost:{}", node.port);
+    let bare = format!("redis://127.0.0.1:{}", node.port);
+    assert_eq!(
+        narf(&["cli", "-u", &sealed, "--cacert", &ca, "set", "k", "v"]),
+        (0, "OK\n".into(), String::new())
+    );
+    let (code, out, err) = narf(&["cli", "-u", &bare, "--tls", "--cacert", &ca, "client", "info"]);
+    assert!(code == 0 && out.contains(" tls=TLSv1.3"), "{out}{err}");
+    assert_eq!(narf(&["cli", "-u", &sealed, "--insecure", "get", "k"]).1, "v\n");
+    let pair = ["--cert", &certificate, "--key", &key];
+    let words = [&["cli", "-u", &sealed, "--cacert", &ca], &pair[..], &["get", "k"]].concat();
+    assert_eq!(narf(&words).1, "v\n");
+    // Who trusts nobody that it is from is told what to do, and so are others who do not come together.
+    let others = Certificates::new();
+    let plain = format!("rediss://127.0.0.1:{}", node.server.port());
+    let nowhere = path("nowhere");
+    node.server.config_set("tls-auth-clients", "yes");
+    for (words, code, parts) in [
+        (vec!["-u", &sealed, "--cacert", &others.text_path("ca.crt")], 3, ["UnknownIssuer", "--cacert FILE"]),
+        (vec!["-u", &sealed, "--cacert", &ca, "--sni", "elsewhere"], 3, ["elsewhere", "--sni NAME"]),
+        (vec!["-u", &sealed, "--cacert", &ca], 3, ["CertificateRequired", "--cert FILE and --key FILE"]),
+        (vec!["-u", &sealed, "--cacert", &nowhere], 2, ["cannot read", "nowhere"]),
+        (vec!["-u", &sealed, "--cacert", &ca, "--cert", &certificate], 2, ["--key", "required"]),
+        (vec!["-u", &plain, "--cacert", &ca], 3, ["no TLS with", "redis://"]),
+        (vec!["-u", "unix:///tmp/x", "--tls"], 2, ["no TLS", "unix socket"]),
+    ] {
+        let (exit, out, err) = narf(&[&["cli"], &words[..], &["get", "k"]].concat());
+        assert_eq!((exit, out.as_str()), (code, ""), "{words:?}: {err}");
+        assert!(parts.iter().all(|part| err.contains(part)), "{words:?}: {err}");
+    }
+    // Without the flags, the authorities are those of the variable that other tools know.
+    node.server.config_set("tls-auth-clients", "no");
+    let output = Command::new(narf_binary())
+        .args(["cli", "get", "k"])
+        .env("NARF_URL", &sealed)
+        .env("SSL_CERT_FILE", &ca)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "v\n", "{output:?}");
+}
+
+#[test]
+fn narf_bench_measures_over_tls() {
+    if skip_unless_narf() {
+        return;
+    }
+    let node = Sealed::new();
+    let (sealed, ca) = (format!("rediss://localhost:{}", node.port), node.certificates.text_path("ca.crt"));
+    let plain = format!("redis://127.0.0.1:{}", node.server.port());
+    let words = ["bench", "-u", &sealed, "--cacert", &ca, "--compare", &plain, "-t", "set,get", "-n", "4000"];
+    let (code, out, err) = narf(&[&words[..], &["--rounds", "1", "-P", "16", "-c", "8"]].concat());
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("rediss://localhost") && out.contains("redis://127.0.0.1"), "{out}");
+    assert!(node.figure("") >= 8);
+}

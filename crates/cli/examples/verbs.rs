@@ -5,8 +5,8 @@ use clap::Parser;
 
 #[derive(Parser)]
 enum Verbs {
-    Cli(cli::CliArgs),
-    Bench(cli::BenchArgs),
+    Cli(Box<cli::CliArgs>),
+    Bench(Box<cli::BenchArgs>),
 }
 
 fn main() -> std::process::ExitCode {

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use client::{Connection, Options, Target, Version};
+use client::{Connection, Endpoint, Options, Target, Tls, Version};
 
 use crate::{Failure, askpass};
 
@@ -14,7 +14,7 @@ use crate::{Failure, askpass};
 pub struct ConnectArgs {
     /// Which server; a password never stands here.
     #[arg(
-        help = "Server: redis://[user@]host[:port][/db], unix:///path, or host:port [env: NARF_URL] [default: redis://127.0.0.1:6379]",
+        help = "Server: redis://[user@]host[:port][/db], rediss:// for TLS, unix:///path, or host:port [env: NARF_URL] [default: redis://127.0.0.1:6379]",
         short,
         long,
         value_name = "URL"
@@ -36,6 +36,30 @@ pub struct ConnectArgs {
     /// Ask for the password at the terminal
     #[arg(long, conflicts_with = "password_file")]
     pub askpass: bool,
+
+    /// Speak TLS, as rediss:// says too
+    #[arg(long)]
+    pub tls: bool,
+
+    /// File of the authorities that the server's certificate may be from [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+
+    /// Certificate to show the server
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// Private key of that certificate
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+
+    /// Trust whoever answers over TLS
+    #[arg(long, conflicts_with = "cacert")]
+    pub insecure: bool,
+
+    /// Name that the server's certificate must be for [default: its host]
+    #[arg(long, value_name = "NAME")]
+    pub sni: Option<String>,
 
     /// Longest wait for the server
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
@@ -85,12 +109,31 @@ impl ConnectArgs {
         if let Some(db) = self.db {
             target.db = db;
         }
+        self.seal(&mut target, environment)?;
         if let Some(path) = &self.password_file {
             target.password = Some(read_password(path)?);
         } else if target.password.is_none() {
             target.password = environment("NARF_PASSWORD");
         }
         Ok(target)
+    }
+
+    /// What flags, and the variables that other tools know, say about TLS.
+    fn seal(&self, target: &mut Target, environment: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
+        let wants = self.tls || self.cacert.is_some() || self.cert.is_some() || self.sni.is_some();
+        if !(wants || self.insecure || target.tls.is_some()) {
+            return Ok(());
+        }
+        if let Endpoint::Unix(_) = target.endpoint {
+            return Err(Failure::Usage("no TLS is spoken over a unix socket".into()));
+        }
+        target.tls = Some(Tls {
+            authorities: self.cacert.clone().or_else(|| environment("SSL_CERT_FILE").map(PathBuf::from)),
+            pair: self.cert.clone().zip(self.key.clone()),
+            insecure: self.insecure,
+            name: self.sni.clone(),
+        });
+        Ok(())
     }
 
     /// How to connect.

@@ -66,7 +66,10 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Client(ClientError::Refused(text)) => Exit::of_error_reply(text),
-            Failure::Client(ClientError::BadAddress { .. }) | Failure::Usage(_) => Exit::Usage,
+            Failure::Client(
+                ClientError::BadAddress { .. } | ClientError::BadTls { .. } | ClientError::TlsFile(_),
+            )
+            | Failure::Usage(_) => Exit::Usage,
             Failure::Client(_) => Exit::Unreachable,
             // `narf cli ... | head` has what it wanted.
             Failure::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,

@@ -63,20 +63,7 @@ const INPUT_MIN: usize = 16 << 10;
 impl Connection {
     /// Connects, authenticates and selects the database.
     pub fn open(target: &Target, options: &Options) -> Result<Connection, ClientError> {
-        let address = target.endpoint.to_string();
-        let transport = connect(&target.endpoint, options.connect_timeout).map_err(|source| {
-            use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut};
-            match (source.kind(), source.raw_os_error()) {
-                (ConnectionRefused, _) | (NotFound, Some(_)) => {
-                    ClientError::NotListening { address: address.clone() }
-                }
-                (TimedOut, _) => {
-                    ClientError::TimedOut { address: address.clone(), after: options.connect_timeout }
-                }
-                _ => ClientError::Unreachable { address: address.clone(), source },
-            }
-        })?;
-        Connection::over(transport, target, options)
+        Connection::over(connect(target, options.connect_timeout)?, target, options)
     }
 
     /// Greets over a stream that is already there.
@@ -410,7 +397,7 @@ impl Connection {
         match (is_timeout(&source), self.timeout) {
             (true, Some(after)) => ClientError::TimedOut { address, after },
             _ if source.kind() == io::ErrorKind::ConnectionReset => ClientError::Closed { address },
-            _ => ClientError::Lost { address, source },
+            _ => ClientError::of_stream(&address, source),
         }
     }
 }

@@ -12,15 +12,17 @@
 //! variants are what a caller would do differently and which know a next step ([`ClientError::hint`]).
 //! Invariants: replies come in the order of requests; push messages never take the place of a reply; a
 //! connection whose place in the stream of replies is unknown is never used again.
-//! Not here: reconnecting, pools, the slot map of a cluster, TLS, async.
+//! Not here: reconnecting, pools, the slot map of a cluster, async.
 
 mod connection;
 mod error;
+mod sealed;
 mod target;
 mod transport;
 
 pub use connection::{Connection, Options};
 pub use error::ClientError;
 pub use resp::{Value, Version};
+pub use sealed::{Tls, TlsStream};
 pub use target::{DEFAULT_PORT, Endpoint, Target};
 pub use transport::Transport;

@@ -1,4 +1,4 @@
-//! Where a server is, and who we are there: `redis://[user[:password]@]host[:port][/db]`,
+//! Where a server is, and who we are there: `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS,
 //! `unix:///path/to/socket[?db=n]`, and the short forms `host:port`, `:port`, `/path`.
 //!
 //! A password appears in no text that is made here.
@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::ClientError;
+use crate::{ClientError, Tls};
 
 /// The port when none is given.
 pub const DEFAULT_PORT: u16 = 6379;
@@ -47,6 +47,8 @@ pub struct Target {
     pub password: Option<String>,
     /// Database to select.
     pub db: u16,
+    /// How TLS is spoken, if it is; never over a unix socket.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
@@ -61,7 +63,7 @@ impl Target {
     }
 
     fn at(endpoint: Endpoint) -> Target {
-        Target { endpoint, user: None, password: None, db: 0 }
+        Target { endpoint, user: None, password: None, db: 0, tls: None }
     }
 }
 
@@ -83,7 +85,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
             Endpoint::Tcp { .. } => {
-                f.write_str("redis://")?;
+                f.write_str(if self.tls.is_some() { "rediss://" } else { "redis://" })?;
                 if self.user.is_some() || self.password.is_some() {
                     let secret = if self.password.is_some() { ":***" } else { "" };
                     write!(f, "{}{secret}@", self.user.as_deref().unwrap_or_default())?;
@@ -114,8 +116,8 @@ fn parse(url: &str) -> Result<Target, &'static str> {
     if let Some(rest) = url.strip_prefix("unix://").or(url.strip_prefix("redis+unix://")) {
         return parse_unix(rest);
     }
-    if url.starts_with("rediss://") {
-        return Err("TLS is not supported yet; use redis:// on a trusted network or a tunnel");
+    if let Some(rest) = url.strip_prefix("rediss://") {
+        return Ok(Target { tls: Some(Tls::default()), ..parse_tcp(rest)? });
     }
     if url.contains("://") {
         return Err("unknown scheme");
@@ -143,7 +145,7 @@ fn parse_tcp(rest: &str) -> Result<Target, &'static str> {
     if let Some(number) = path.strip_prefix('/').filter(|number| !number.is_empty()) {
         db = parse_db(number)?;
     }
-    Ok(Target { endpoint: Endpoint::Tcp { host, port }, user, password, db })
+    Ok(Target { endpoint: Endpoint::Tcp { host, port }, user, password, db, tls: None })
 }
 
 fn parse_unix(rest: &str) -> Result<Target, &'static str> {
@@ -155,7 +157,8 @@ fn parse_unix(rest: &str) -> Result<Target, &'static str> {
     };
     let (user, password) = who.map_or(Ok((None, None)), parse_who)?;
     let path = PathBuf::from(unescape(path)?);
-    Ok(Target { endpoint: Endpoint::Unix(path), user, password, db: parse_query(query)?.unwrap_or(0) })
+    let db = parse_query(query)?.unwrap_or(0);
+    Ok(Target { endpoint: Endpoint::Unix(path), user, password, db, tls: None })
 }
 
 fn parse_place(place: &str) -> Result<(String, u16), &'static str> {
@@ -253,6 +256,7 @@ mod tests {
         check("redis://ada:p@w@h", "h:6379", Some("ada"), Some("p@w"), 0);
         check("unix:///run/narf.sock?db=2", "/run/narf.sock", None, None, 2);
         check("unix://ada:pw@/run/narf.sock", "/run/narf.sock", Some("ada"), Some("pw"), 0);
+        check("rediss://ada:pw@h:1/2", "h:1", Some("ada"), Some("pw"), 2);
         check("h:17", "h:17", None, None, 0);
         check(":17", "127.0.0.1:17", None, None, 0);
         check("/run/narf.sock", "/run/narf.sock", None, None, 0);
@@ -262,7 +266,6 @@ mod tests {
     fn wrong_addresses_are_refused_without_showing_the_password() {
         for url in [
             "http://h",
-            "rediss://h",
             "redis://h:x",
             "redis://h/x",
             "redis://::1",
@@ -279,6 +282,10 @@ mod tests {
     #[test]
     fn a_target_shows_no_password() {
         let target: Target = "redis://ada:secret@h:1/2".parse().unwrap();
+        assert!(target.tls.is_none());
         assert_eq!(format!("{target} {target:?}"), "redis://ada:***@h:1/2 Target(redis://ada:***@h:1/2)");
+        let target: Target = "rediss://:secret@h".parse().unwrap();
+        assert!(target.tls.is_some());
+        assert_eq!(target.to_string(), "rediss://:***@h:6379");
     }
 }

@@ -118,7 +118,7 @@ fn flags_of_one_command() {
         --timeout 0 ping
         -o xml ping
         --outptu json ping
-        -u rediss://h ping
+        -u /no/such/socket --tls ping
         -u 127.0.0.1:1 ping
         -u /no/such/socket ping
         ",

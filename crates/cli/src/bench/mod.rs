@@ -15,7 +15,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use client::Target;
+use client::{Target, Tls};
 
 use self::load::{Load, Outcome};
 use self::report::{Measured, Settings};
@@ -112,7 +112,12 @@ impl BenchArgs {
 
     fn try_run(self) -> Result<Exit, Failure> {
         let mut targets = vec![self.connect.target()?];
-        targets.extend(self.compare.clone());
+        let mut compared = self.compare.clone();
+        if let Some(tls) = compared.as_mut().and_then(|target| target.tls.as_mut()) {
+            // Flags say whom to trust, of both.
+            tls.clone_from(targets[0].tls.as_ref().unwrap_or(&Tls::default()));
+        }
+        targets.extend(compared);
         let show_progress = self.output == Format::Text && std::io::stderr().is_terminal();
         let mut out = std::io::stdout().lock();
         let settings = self.settings();

@@ -3,8 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use client::{ClientError, Connection, Endpoint, Options, Target};
+use client::{ClientError, Connection, Endpoint, Options, Target, TlsStream, Transport};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
@@ -13,7 +15,11 @@ use crate::Failure;
 pub(super) enum Socket {
     Tcp(mio::net::TcpStream),
     Unix(mio::net::UnixStream),
+    Tls(Box<TlsStream<mio::net::TcpStream>>),
 }
+
+/// A stream that is lent for the greeting.
+struct Lent(Arc<Mutex<TlsStream<TcpStream>>>);
 
 impl Socket {
     /// Connects and greets in the blocking way, then stops blocking.
@@ -28,6 +34,11 @@ impl Socket {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).map_err(failed)?;
                 stream.set_nodelay(true)?;
+                if let Some(tls) = &target.tls {
+                    stream.set_read_timeout(Some(options.connect_timeout))?;
+                    let stream = TlsStream::connect(stream, host, tls)?;
+                    return Socket::greet_over_tls(stream, target, options);
+                }
                 Connection::over(Box::new(stream.try_clone()?), target, options)?;
                 stream.set_nonblocking(true)?;
                 Ok(Socket::Tcp(mio::net::TcpStream::from_std(stream)))
@@ -41,11 +52,25 @@ impl Socket {
         }
     }
 
+    fn greet_over_tls(
+        stream: TlsStream<TcpStream>,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Socket, Failure> {
+        let stream = Arc::new(Mutex::new(stream));
+        drop(Connection::over(Box::new(Lent(Arc::clone(&stream))), target, options)?);
+        let stream = Arc::into_inner(stream).expect("the connection is dropped");
+        let mut stream = stream.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        stream.socket().set_nonblocking(true)?;
+        Ok(Socket::Tls(Box::new(stream.map_socket(mio::net::TcpStream::from_std))))
+    }
+
     pub(super) fn register(&mut self, registry: &Registry, token: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
             Socket::Tcp(stream) => stream.register(registry, Token(token), interest),
             Socket::Unix(stream) => stream.register(registry, Token(token), interest),
+            Socket::Tls(stream) => stream.socket().register(registry, Token(token), interest),
         }
     }
 
@@ -54,6 +79,13 @@ impl Socket {
         unless_blocked(match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
+            Socket::Tls(stream) => loop {
+                match stream.read(buffer) {
+                    // Bytes that were no plaintext yet.
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result,
+                }
+            },
         })
     }
 
@@ -62,7 +94,40 @@ impl Socket {
         unless_blocked(match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            Socket::Tls(stream) => stream.write(bytes),
         })
+    }
+}
+
+impl Lent {
+    fn stream(&self) -> MutexGuard<'_, TlsStream<TcpStream>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Read for Lent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream().read(buffer)
+    }
+}
+
+impl Write for Lent {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream().flush()
+    }
+}
+
+impl Transport for Lent {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream().set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream().set_write_timeout(timeout)
     }
 }
 
