@@ -1,6 +1,8 @@
 //! Caches in clients of several nodes: told of every change, whoever makes it where, and told to forget what nobody can
 //! vouch for any more.
 
+use cluster::Command;
+
 use crate::cache::Cache;
 use crate::cluster_world::World;
 use crate::net::show;
@@ -164,6 +166,39 @@ fn a_leader_that_stands_still_and_a_way_that_is_lost_are_no_reason_to_believe() 
             assert!(told(&mut world, reader).contains(&FORGET.to_owned()), "seed {seed}: the way was lost");
         }
     }
+}
+
+/// A node hands over what it leads, and none is lost: who has read from the old leaders is told all the same.
+#[test]
+fn a_lead_that_moves_in_peace_is_no_reason_to_believe() {
+    let mut moved = 0;
+    for seed in 0..3 {
+        let mut world = World::of(4, 40 + seed);
+        let keys: Vec<String> = (0..12).map(|n| format!("k{n}")).collect();
+        let mut clients: Vec<(usize, usize, Cache)> = Vec::new();
+        for node in 0..3 {
+            let client = resp3(&mut world, node, "ON");
+            clients.push((node, client, Cache::new()));
+        }
+        for key in &keys {
+            for (_, client, cache) in &mut clients {
+                cache.reads(std::slice::from_ref(key));
+                world.send(*client, &format!("MGET {key}"));
+            }
+        }
+        world.pass(200);
+        hear(&mut world, &mut clients);
+        let before: Vec<usize> = keys.iter().map(|key| leader_of(&world, key)).collect();
+        let node = world.id(before[0]);
+        world.ask_fabric(0, Command::Leave { node }).unwrap();
+        world.pass(5000);
+        moved += keys.iter().zip(&before).filter(|(key, before)| leader_of(&world, key) != **before).count();
+        let writer = world.connect(3 - before[0]);
+        keys.iter().for_each(|key| assert_eq!(world.ask(writer, &format!("SET {key} 1")), "OK"));
+        world.pass(200);
+        compare(&mut world, &mut clients, &format!("seed {seed}"));
+    }
+    assert!(moved > 0, "no lead has moved");
 }
 
 #[test]
