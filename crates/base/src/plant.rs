@@ -38,6 +38,8 @@ pub enum Plant {
     VotesInDoubt = 13,
     /// A node that leaves goes as soon as the fabric has other places for what it has, before that is there.
     LeavesEarly = 14,
+    /// A transfer of a partition's state leaves out what is kept of numbered requests.
+    ForgottenLedger = 15,
 }
 
 impl Plant {
@@ -50,7 +52,7 @@ impl Plant {
     ];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 10] = [
+    pub const CLUSTER: [(&'static str, Plant); 11] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -61,6 +63,7 @@ impl Plant {
         ("vote_not_saved", Plant::VoteNotSaved),
         ("votes_in_doubt", Plant::VotesInDoubt),
         ("leaves_early", Plant::LeavesEarly),
+        ("forgotten_ledger", Plant::ForgottenLedger),
     ];
 }
 

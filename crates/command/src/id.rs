@@ -58,7 +58,7 @@ commands! {
         Persist PExpire PExpireAt PExpireTime PTtl Rename RenameNx Restore Sort SortRo Touch Ttl Type Unlink MemoryUsage DebugObject
         DebugDigestValue
         // Written by nodes into the log, never taken from clients.
-        NarfEvict NarfExpire NarfPut NarfFlush NarfPfAdd NarfPfMerge
+        NarfEvict NarfExpire NarfOnce NarfPut NarfFlush NarfPfAdd NarfPfMerge
     }
 }
 
@@ -67,7 +67,7 @@ commands! {
     NodeCommand {
         // Connection.
         Auth ClientAck ClientCaching ClientGetName ClientGetRedir ClientHelp ClientId ClientInfo ClientKill
-        ClientList ClientNoEvict ClientNoTouch ClientPause ClientReply ClientSetInfo ClientSetName ClientTracking
+        ClientList ClientNoEvict ClientNoTouch ClientPause ClientReply ClientSession ClientSetInfo ClientSetName ClientTracking
         ClientTrackingInfo ClientUnblock ClientUnpause Echo Hello Ping Quit Reset Select
         // Publish and subscribe.
         PSubscribe Publish PubSubChannels PubSubHelp PubSubNumPat PubSubNumSub PubSubShardChannels

@@ -32,6 +32,13 @@ pub enum Split {
     Ok,
 }
 
+impl Split {
+    /// Whether a request of so many words can be cut: none of its keys lacks what stands with it.
+    pub fn fits(self, spec: &Spec, words: usize) -> bool {
+        words.saturating_sub(usize::from(spec.keys.first)).is_multiple_of(usize::from(spec.keys.step))
+    }
+}
+
 /// One row of the table: all that is known of a command besides what it does.
 // What every request reads stands first, so that it shares a cache line.
 #[derive(Clone, Copy, Debug)]

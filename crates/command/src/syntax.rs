@@ -413,7 +413,10 @@ mod tests {
     }
 
     fn is_open(arg: &Arg) -> bool {
-        arg.optional || arg.multiple || arg.args.iter().any(is_open)
+        let mut lengths = arg.args.iter().map(words_at_least);
+        let first = lengths.next();
+        let is_uneven = arg.kind == Kind::OneOf && lengths.any(|length| Some(length) != first);
+        arg.optional || arg.multiple || is_uneven || arg.args.iter().any(is_open)
     }
 
     fn words_at_least(arg: &Arg) -> usize {

@@ -173,6 +173,8 @@ pub enum RequestError<'a> {
     NoSpecifiedKey,
     /// `PFDEBUG` with something that it does not know.
     UnknownPfDebug(&'a [u8]),
+    /// What holds a numbered request is not one.
+    BadOnce,
     /// A record that a node wrote cannot be read.
     BadRecord,
     /// `RESTORE` of a key that is there, without `REPLACE`.
@@ -401,6 +403,7 @@ impl RequestError<'_> {
             RequestError::HllNotSparse => "ERR HLL encoding is not sparse",
             RequestError::NoSpecifiedKey => "ERR The specified key does not exist",
             RequestError::AnyWithoutCount => "ERR the ANY argument requires COUNT argument",
+            RequestError::BadOnce => "ERR narf.once is malformed; are all nodes of one version?",
             RequestError::BadRecord => "ERR record of narf.put is damaged; the key is as it was",
         };
         fixed.as_bytes().into()

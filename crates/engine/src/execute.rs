@@ -25,6 +25,7 @@ use crate::family::internal::{NarfEvict, NarfExpire, NarfFlush, NarfPut};
 use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
 use crate::family::list_move::{LMPop, LMove};
 use crate::family::object::{Fact, MemoryUsage, Object};
+use crate::family::once::NarfOnce;
 use crate::family::options::{Since, Unit};
 use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandMember, SRem, SScan};
 use crate::family::set_algebra::{SCombine, SInterCard, algebra_of};
@@ -241,6 +242,7 @@ macro_rules! with_operation {
 
             DataCommand::NarfEvict => run!(NarfEvict::parse(args)),
             DataCommand::NarfExpire => run!(NarfExpire::parse(args)),
+            DataCommand::NarfOnce => run!(NarfOnce::parse(args)),
             DataCommand::NarfPut => run!(NarfPut::parse(args)),
             DataCommand::NarfFlush => run!(NarfFlush::parse(args)),
         }

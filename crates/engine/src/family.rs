@@ -25,6 +25,7 @@ pub(crate) mod lcs;
 pub(crate) mod list;
 pub(crate) mod list_move;
 pub(crate) mod object;
+pub(crate) mod once;
 pub(crate) mod options;
 pub(crate) mod scan;
 pub(crate) mod set;

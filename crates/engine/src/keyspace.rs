@@ -99,6 +99,11 @@ impl Book {
         }
     }
 
+    /// Counts a change that is of no key.
+    pub(crate) fn changed_beside(&mut self) {
+        self.changes += 1;
+    }
+
     #[cold]
     fn seen_lapsed(&mut self, key: &[u8]) {
         if self.lapsed.len() < LAPSED_MAX && self.lapsed.last().is_none_or(|last| **last != *key) {

@@ -27,6 +27,7 @@
 //! | `expire`, `watch`, `awaited`, `noted`, `clock` | deadlines, watched and awaited keys, changes, access clocks |
 //! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
 //! | `event` | what commands tell that they did to keys |
+//! | `ledger` | numbered requests that ran, and what they were answered |
 //! | `evict` | which keys go first when memory runs short |
 //! | `rdb` | values in Redis's own form |
 //! | `grave` | memory of what was deleted, given back in slices |
@@ -52,6 +53,7 @@ pub mod glob;
 mod grave;
 mod hyperloglog;
 mod keyspace;
+mod ledger;
 mod member_ahead;
 mod noted;
 pub mod rdb;
@@ -72,10 +74,12 @@ pub use evict::{Candidate, Pool, Ranking};
 pub use execute::{check, execute};
 pub use family::blocking::Patience;
 pub use family::hyperloglog::SPARSE_MAX;
+pub use family::once::{NumberedRequest, numbered_commands, numbered_words};
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
 pub use family::sort::{SortPattern, sort_patterns, sorted_bytes};
 pub use hyperloglog::self_test as hyperloglog_self_test;
 pub use keyspace::{Keyspace, Lookups};
+pub use ledger::{Ledger, Numbered, SessionId, Verdict};
 pub use member_ahead::MemberAhead;
 pub use record::{RecordError, encode_entry};
 pub use redis_digest::{Digest, key_digest};

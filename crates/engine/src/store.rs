@@ -11,6 +11,7 @@ use crate::edit::EntryMut;
 use crate::error::RequestError;
 use crate::event::{Class, Event, Events};
 use crate::keyspace::Keyspace;
+use crate::ledger::Ledger;
 use crate::rdb::Value;
 use crate::table::Entry;
 use crate::value::{Member, NewDeadline, NewValue};
@@ -91,6 +92,8 @@ pub struct Store<'a> {
     pub hashed: Hashed,
     /// Where it is told what happens to keys, if someone wants to know.
     pub events: Option<&'a mut Events>,
+    /// What is kept of numbered requests, where one may come: [`Keyspaces::One`].
+    pub ledger: Option<&'a mut Ledger>,
     keyspaces: Keyspaces<'a>,
 }
 
@@ -106,6 +109,7 @@ impl<'a> Store<'a> {
             notes_counts: false,
             hashed: Hashed::NONE,
             events: None,
+            ledger: None,
             keyspaces: Keyspaces::One(keyspace),
         }
     }
@@ -120,6 +124,7 @@ impl<'a> Store<'a> {
             notes_counts: false,
             hashed: Hashed::NONE,
             events: None,
+            ledger: None,
             keyspaces: Keyspaces::Many(set),
         }
     }
@@ -377,6 +382,14 @@ impl<'a> Store<'a> {
     pub fn changed(&mut self, key: &[u8]) {
         if let Some(keyspace) = self.keyspace(key) {
             keyspace.book.changed(key);
+        }
+    }
+
+    /// Counts a change of what is kept of numbered requests, which is no key's.
+    pub(crate) fn changed_ledger(&mut self) {
+        match &mut self.keyspaces {
+            Keyspaces::One(keyspace) => keyspace.book.changed_beside(),
+            Keyspaces::Many(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use base::{DbIndex, KeyHasher, Millis, Request};
 use command::DataCommand;
-use engine::{Class, Classes, Event, Events, Keyspace, Store, execute};
+use engine::{Class, Classes, Event, Events, Keyspace, Ledger, Store, execute, numbered_commands};
 use resp::{Reply, Version};
 use support::{Requests, Shape};
 
@@ -32,8 +32,18 @@ fn all() -> Classes {
 /// Events, each with its key.
 type Told = Vec<(Event, Vec<u8>)>;
 
+/// What a request does to keys: of a numbered one, what has the number does it.
+fn what_runs(command: DataCommand, request: &Request) -> DataCommand {
+    let numbered = if command == DataCommand::NarfOnce { numbered_commands(request.args()) } else { None };
+    match numbered.and_then(|specs| specs.first().map(|spec| spec.run)) {
+        Some(command::Run::Data(command)) => command,
+        Some(command::Run::Node(_) | command::Run::Container) | None => command,
+    }
+}
+
 struct World {
     keyspace: Keyspace,
+    ledger: Ledger,
     events: Events,
     now: u64,
 }
@@ -44,7 +54,7 @@ impl World {
         keyspace.collect_touched(true);
         let mut events = Events::default();
         events.want(all());
-        World { keyspace, events, now: NOW }
+        World { keyspace, ledger: Ledger::default(), events, now: NOW }
     }
 
     /// The keys that changed, and what was told.
@@ -52,6 +62,7 @@ impl World {
         let mut out = Vec::new();
         let mut store = Store::new(&mut self.keyspace, DbIndex::ZERO, Millis(self.now), 7);
         store.events = self.events.if_wanted();
+        store.ledger = Some(&mut self.ledger);
         execute(command, request.args(), &mut store, &mut Reply::new(&mut out, Version::Resp2));
         let changed = self.keyspace.take_touched().into_iter().map(Vec::from).collect();
         let told = self.events.iter().map(|(event, _, key)| (event, key.to_vec())).collect();
@@ -95,9 +106,10 @@ fn whatever_changes_a_key_tells_of_it() {
             world.now += 50;
             let request = requests.draw_for(command);
             let (changed, told) = world.run(command, &request);
+            let runs = what_runs(command, &request);
             let is_about_bits =
-                ABOUT_BITS.contains(&command) && told.iter().all(|(event, _)| *event == Event::New);
-            if is_about_bits || SILENT.iter().any(|(silent, _)| *silent == command) {
+                ABOUT_BITS.contains(&runs) && told.iter().all(|(event, _)| *event == Event::New);
+            if is_about_bits || SILENT.iter().any(|(silent, _)| *silent == runs) {
                 continue;
             }
             for key in &changed {

@@ -11,6 +11,7 @@ use base::{DbIndex, Millis, PartitionId, WorkerId};
 use crate::gather::Answer;
 use crate::message::Message;
 use crate::outbox::{CheckpointDone, CheckpointWrite};
+use crate::partition::{LEDGER_PIECE, Partition};
 use crate::worker::Worker;
 
 /// Bytes serialised in one turn: some tens of microseconds.
@@ -25,6 +26,46 @@ const REST_MS: u64 = 0;
 /// First byte of the chunk that holds the members of the group, where other chunks have a database number.
 pub(crate) const MEMBERS_CHUNK: u8 = 255;
 
+/// That of a chunk which holds what is kept of numbered requests.
+pub(crate) const LEDGER_CHUNK: u8 = 254;
+
+/// What is left to be written of a partition's state, as of one moment; the end of each list comes first.
+#[derive(Debug)]
+pub(crate) struct StateWalk {
+    /// Whole chunks: what is kept of numbered requests.
+    chunks: Vec<Vec<u8>>,
+    /// Databases still to be walked.
+    dbs: Vec<DbIndex>,
+}
+
+impl StateWalk {
+    /// Begins with the state of this moment; nothing if another walk is still on its way out.
+    pub(crate) fn begin(partition: &mut Partition) -> Option<StateWalk> {
+        if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
+            partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+            return None;
+        }
+        let dbs = partition.keyspaces().map(|(db, _)| db).collect();
+        // It is not large, and would change under the walk: all of it now.
+        let pieces = partition.ledger().encode(LEDGER_PIECE).into_iter();
+        let chunks = pieces.map(|piece| [&[LEDGER_CHUNK], piece.as_slice()].concat()).collect();
+        Some(StateWalk { chunks, dbs })
+    }
+
+    /// The next chunk, about so long, without its first byte if there is nothing in it; none if that was all.
+    pub(crate) fn next(&mut self, partition: &mut Partition, bytes: usize) -> Option<Vec<u8>> {
+        if let Some(chunk) = self.chunks.pop() {
+            return Some(chunk);
+        }
+        let db = *self.dbs.last()?;
+        let mut chunk = vec![db.number()];
+        if partition.keyspace(db).walk_slice(bytes, &mut chunk) {
+            self.dbs.pop();
+        }
+        Some(chunk)
+    }
+}
+
 /// The chunk that says who was in the group, and whether the state came from its leader.
 pub(crate) fn members_chunk(members: &raft::Members, is_received: bool) -> Vec<u8> {
     let mut bytes = vec![MEMBERS_CHUNK, u8::from(is_received)];
@@ -37,8 +78,8 @@ pub(crate) fn members_chunk(members: &raft::Members, is_received: bool) -> Vec<u
 pub(crate) struct Checkpoints {
     /// Partitions still to be written, last first.
     todo: Vec<PartitionId>,
-    /// Being written, and its databases still to be walked.
-    current: Option<(PartitionId, Vec<DbIndex>)>,
+    /// Being written, and what is left of it.
+    current: Option<(PartitionId, StateWalk)>,
     /// Written, and not yet confirmed by the shell.
     unconfirmed: usize,
     /// Bytes that the shell has not written yet, by partition.
@@ -203,27 +244,23 @@ impl Worker {
         if self.checkpoints.current.is_none() && !self.begin_next() {
             return;
         }
-        let Some((id, mut dbs)) = self.checkpoints.current.take() else { return };
+        let Some((id, mut walk)) = self.checkpoints.current.take() else { return };
         let Some(partition) = self.partition_mut(id) else {
             // Lent for a moment: look again when it may be back, and do not spin until then.
-            self.checkpoints.current = Some((id, dbs));
+            self.checkpoints.current = Some((id, walk));
             self.checkpoints.next_run = Some(Millis(now.0 + 1));
             return;
         };
-        let Some(&db) = dbs.last() else {
+        let Some(bytes) = walk.next(partition, SLICE_BYTES) else {
             self.outbox.checkpoints.push(CheckpointWrite::End { partition: id });
             self.checkpoints.unconfirmed += 1;
             return;
         };
-        let mut bytes = vec![db.number()];
-        if partition.keyspace(db).walk_slice(SLICE_BYTES, &mut bytes) {
-            dbs.pop();
-        }
         if bytes.len() > 1 {
             *self.checkpoints.in_flight.entry(id).or_default() += bytes.len();
             self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
         }
-        self.checkpoints.current = Some((id, dbs));
+        self.checkpoints.current = Some((id, walk));
     }
 
     /// Whether no checkpoint of a partition is to be written: it has none to write, or its state is on its way from
@@ -257,12 +294,10 @@ impl Worker {
         let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
-        // One that was aborted may still be on its way out.
-        if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
-            partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+        let Some(walk) = StateWalk::begin(partition) else {
             self.checkpoints.next_run = Some(Millis(self.now.mono_millis().0 + 1));
             return false;
-        }
+        };
         // The walk's moment must be an entry's end, and that entry must be in the log before the file counts.
         partition.close_entry(&mut self.outbox.frame, logging);
         let is_grouped = !partition.group.is_lone();
@@ -270,7 +305,6 @@ impl Worker {
             partition.log_again(&mut self.outbox.frame);
         }
         let (last, time) = (partition.applied(), partition.time(now));
-        let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
         self.checkpoints.todo.pop();
         self.outbox.checkpoints.push(CheckpointWrite::Begin {
             partition: id,
@@ -284,7 +318,7 @@ impl Worker {
             *self.checkpoints.in_flight.entry(id).or_default() += bytes.len();
             self.outbox.checkpoints.push(CheckpointWrite::Chunk { partition: id, bytes });
         }
-        self.checkpoints.current = Some((id, dbs));
+        self.checkpoints.current = Some((id, walk));
         true
     }
 }

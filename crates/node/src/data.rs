@@ -78,7 +78,7 @@ impl Worker {
 
     // Inlined for the same reason as `Partition::run`.
     #[inline(always)]
-    fn run_at(
+    pub(crate) fn run_at(
         &mut self,
         session: &mut Session,
         id: PartitionId,

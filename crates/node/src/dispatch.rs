@@ -11,6 +11,7 @@ use resp::Reply;
 use crate::acl_log::Context;
 use crate::entry::HEADER_LEN;
 use crate::eviction::OUT_OF_MEMORY;
+use crate::numbered::parse_number;
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
 use crate::session::{ReplyMode, Session, Stall, gate};
@@ -88,7 +89,10 @@ impl Worker {
         if (session.gate & !gate::DURABLE) != 0 || self.is_gated() {
             match self.admit(session, spec, args, raw) {
                 Admitted::Run => {}
-                Admitted::Answered => return Taken::Done,
+                Admitted::Answered => {
+                    session.end_number(spec);
+                    return Taken::Done;
+                }
                 Admitted::Later => return Taken::Later,
             }
         }
@@ -111,7 +115,16 @@ impl Worker {
     }
 
     #[inline]
-    fn run(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Taken {
+    pub(crate) fn run(
+        &mut self,
+        session: &mut Session,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        if session.has_gate(gate::NUMBERED) {
+            return self.run_numbered(session, spec, args, raw);
+        }
         match spec.run {
             Run::Data(command @ (DataCommand::PfAdd | DataCommand::PfMerge)) => {
                 match self.with_sparse_max(command, args) {
@@ -159,6 +172,11 @@ impl Worker {
         let is_exec = matches!(lookup, Lookup::Found(spec) if spec.run == Run::Node(NodeCommand::Exec));
         let text = if is_exec { self.abort_transaction(session, &text) } else { text };
         self.break_transaction(session);
+        if let Lookup::Found(spec) = lookup {
+            session.end_number(spec);
+        } else {
+            session.set_number(None);
+        }
         self.stats.errors += 1;
         Reply::new(session.output.end(), session.version).error(text);
     }
@@ -264,6 +282,11 @@ impl Worker {
         }
         self.show_if_monitored(session, spec, args);
         session.shown = false;
+        let is_number = spec.run == Run::Node(NodeCommand::ClientSession)
+            && args.get(2).is_some_and(|word| word.eq_ignore_ascii_case(b"seq"));
+        if is_number {
+            return self.number_transaction(session, args);
+        }
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
             self.refuse(session, &refusal);
             return;
@@ -288,6 +311,27 @@ impl Worker {
         transaction.adds |= !transaction.broken && spec.flags.contains(Flags::DENYOOM);
         transaction.requests.push(request);
         Reply::new(session.output.end(), session.version).simple("QUEUED");
+    }
+
+    /// `CLIENT SESSION SEQ` inside a transaction gives a number to all of it. It is answered `OK` in its place.
+    fn number_transaction(&mut self, session: &mut Session, args: Args<'_>) {
+        let number = match parse_number(args) {
+            Ok(_) if session.transaction.as_ref().is_some_and(|queued| queued.number.is_some()) => {
+                Err("ERR the transaction has a number already")
+            }
+            other => other,
+        };
+        match (number, &mut session.transaction) {
+            (Ok(number), Some(transaction)) => {
+                transaction.number = Some(number);
+                transaction.requests.push(WireRequest::default());
+                Reply::new(session.output.end(), session.version).simple("QUEUED");
+            }
+            (Err(text), _) => {
+                self.refuse(session, text);
+            }
+            (Ok(_), None) => {}
+        }
     }
 
     /// Why a write must not be run now, in the client's words.

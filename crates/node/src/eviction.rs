@@ -25,6 +25,7 @@ use crate::dispatch::Admitted;
 use crate::entry::HEADER_LEN;
 use crate::fabric_txn::ExecPlan;
 use crate::message::{Calls, Message, Replies};
+use crate::numbered::asked_spec;
 use crate::partition::{Partition, ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::session::{Session, SessionRef, Stall};
 use crate::settings::Settings;
@@ -272,9 +273,13 @@ impl Worker {
     }
 
     /// Why a leader refuses a request that came its way.
-    pub(crate) fn refused_by_memory(&mut self, spec: &Spec, args: base::Args<'_>) -> Option<String> {
+    pub(crate) fn refused_by_memory(&mut self, spec: &'static Spec, args: base::Args<'_>) -> Option<String> {
         let is_exec = spec.run == Run::Node(NodeCommand::NarfExec);
-        if !self.eviction.is_on() || !(is_exec || spec.flags.contains(Flags::DENYOOM)) {
+        if !self.eviction.is_on() {
+            return None;
+        }
+        let spec = asked_spec(spec, args);
+        if !(is_exec || spec.flags.contains(Flags::DENYOOM)) {
             return None;
         }
         let mut room = self.make_room(0);

@@ -339,7 +339,7 @@ impl Worker {
             return self.fabric.answers.error(&head, &refusal);
         }
         if head.spec.is_write()
-            && let Some(refusal) = self.write_refused(head.spec, raw.len())
+            && let Some(refusal) = self.write_refused(crate::numbered::asked_spec(head.spec, args), raw.len())
         {
             return self.fabric.answers.error(&head, &refusal);
         }
@@ -556,12 +556,12 @@ impl Worker {
         let mut frame = Vec::new();
         if let Some(snapshot) = ready.snapshot.take() {
             // Its coming was allowed only once the state was here.
-            let Some((keyspaces, time)) = fabric.transfers.install(id, &snapshot) else {
+            let Some((content, time)) = fabric.transfers.install(id, &snapshot) else {
                 let text = format!("partition {}: the state that its group switched to is not here", id.0);
                 self.outbox.control.push(Control::Fail(text));
                 return false;
             };
-            partition.replace(keyspaces, time);
+            partition.replace(content, time);
             partition.passed_over(snapshot.id.index, &mut fabric.answers);
             partition.replica.applied = snapshot.id;
             write_restored(&mut frame, id, snapshot.id);

@@ -45,6 +45,8 @@ impl Snapshot {
         self.largest_buffers.1 = self.largest_buffers.1.max(other.largest_buffers.1);
         self.client_bytes += other.client_bytes;
         self.data_bytes += other.data_bytes;
+        self.client_sessions += other.client_sessions;
+        self.client_session_bytes += other.client_session_bytes;
         self.uncounted.add(other.uncounted);
         self.exceeded_ms.0 = self.exceeded_ms.0.max(other.exceeded_ms.0);
         self.exceeded_ms.1 = self.exceeded_ms.1.max(other.exceeded_ms.1);
@@ -96,10 +98,13 @@ impl Worker {
     pub(crate) fn snapshot(&self, asker: Option<&Session>) -> Snapshot {
         let mut dbs: HashMap<u8, DbCount> = HashMap::default();
         let (mut data_bytes, mut partitions, mut entries, mut lookups) = (0, 0, 0, (0, 0));
+        let (mut client_sessions, mut client_session_bytes) = (0, 0);
         for place in &self.places {
             let Some(partition) = &place.partition else { continue };
             partitions += 1;
             entries += partition.last().index;
+            client_sessions += partition.ledger().sessions() as u64;
+            client_session_bytes += partition.ledger().bytes() as u64;
             for (db, keyspace) in partition.keyspaces() {
                 data_bytes += keyspace.memory() as u64;
                 lookups.0 += keyspace.lookups().hits;
@@ -127,6 +132,8 @@ impl Worker {
             ),
             client_bytes: sessions().map(|session| session.memory() as u64).sum(),
             data_bytes,
+            client_sessions,
+            client_session_bytes,
             uncounted: self.uncounted(),
             exceeded_ms: self.eviction.exceeded_ms(self.now.mono_millis()),
             lookups,
@@ -251,6 +258,8 @@ impl Context<'_> {
         lines.add("tracking_clients", total.tracking_clients);
         lines.add("pubsub_clients", total.pubsub_clients);
         lines.add("watching_clients", total.watching_clients);
+        lines.add("client_sessions", total.client_sessions);
+        lines.add("client_session_bytes", total.client_session_bytes);
         lines.add("clients_in_timeout_table", 0);
     }
 

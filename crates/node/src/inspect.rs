@@ -43,13 +43,16 @@ impl Worker {
     }
 
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
-    /// those that have lapsed: they are deleted by entries, on all replicas at the same place.
+    /// those that have lapsed, which are deleted by entries, on all replicas at the same place; and of what is kept of
+    /// numbered requests.
     pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
         let now = Millis(0);
         let digest = |partition: &Partition| {
             let keyspaces = partition.keyspaces();
-            keyspaces
-                .fold(0, |all, (db, keyspace)| all ^ keyspace.digest(now).rotate_left(u32::from(db.number())))
+            let ledger = u128::from(partition.ledger().digest()) << 64;
+            keyspaces.fold(ledger, |all, (db, keyspace)| {
+                all ^ keyspace.digest(now).rotate_left(u32::from(db.number()))
+            })
         };
         let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
         partitions.map(|partition| (partition.id(), partition.applied().index, digest(partition))).collect()

@@ -53,6 +53,7 @@ pub mod metrics;
 mod monitor;
 mod node_command;
 mod notify;
+mod numbered;
 mod operations;
 mod outbox;
 mod output;

@@ -60,6 +60,7 @@ impl Worker {
                 self.ask(session, crate::gather::Question::Unpause, Box::new(|_, _, reply| reply.ok()));
             }
             N::ClientReply => self.client_reply(session, args),
+            N::ClientSession => self.client_session(session, args),
             N::ClientUnblock => self.client_unblock(session, args),
 
             N::Subscribe => self.change_subscriptions(session, ChannelKind::Plain, true, args),
@@ -227,6 +228,7 @@ fn answers_from_the_session(command: NodeCommand) -> bool {
             | N::ClientId
             | N::ClientGetName
             | N::ClientSetName
+            | N::ClientSession
             | N::ClientSetInfo
             | N::Multi
     )

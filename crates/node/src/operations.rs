@@ -82,6 +82,9 @@ pub(crate) fn each_operation(body: &[u8], operations: u32, visit: &mut dyn FnMut
         let args = reader.args();
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         let Run::Data(command) = spec.run else { return false };
+        if command == DataCommand::NarfOnce && engine::numbered_commands(args).is_none() {
+            return false;
+        }
         visit(Applied { number, db, command, args });
         reader.advance(len);
     }

@@ -10,7 +10,7 @@
 
 use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Spec};
-use engine::{Access, Clocks, Events, Hashed, Keyspace, Store};
+use engine::{Access, Clocks, Events, Hashed, Keyspace, Ledger, Store};
 use raft::{EntryId, Group, Members};
 use resp::{Reply, Version};
 
@@ -28,6 +28,22 @@ const BODY_KEPT: usize = 64 << 10;
 pub(crate) const ROOM_PER_WORD: usize = 16;
 /// See [`ROOM_PER_WORD`]; the database's number and the words that the node adds included.
 pub(crate) const ROOM_PER_REQUEST: usize = 80;
+
+/// What is kept of numbered requests is written in pieces of about so many bytes.
+pub(crate) const LEDGER_PIECE: usize = 64 << 10;
+
+/// What a partition holds: all that entries change.
+pub(crate) struct Content {
+    /// By database; that of the first is database 0.
+    pub(crate) keyspaces: Vec<(DbIndex, Keyspace)>,
+    pub(crate) ledger: Ledger,
+}
+
+impl Content {
+    pub(crate) fn empty(hasher: KeyHasher) -> Content {
+        Content { keyspaces: vec![(DbIndex::ZERO, Keyspace::new(hasher))], ledger: Ledger::default() }
+    }
+}
 
 /// What every operation of a turn shares.
 pub(crate) struct Turn<'a> {
@@ -108,6 +124,8 @@ pub struct Partition {
     main: Keyspace,
     /// Databases 1 to 15 that live here and were ever used.
     others: Vec<(DbIndex, Keyspace)>,
+    /// What is kept of numbered requests.
+    ledger: Ledger,
     limits: engine::Limits,
     clocks: Clocks,
     /// Keyspaces note the keys they touch, also those made meanwhile.
@@ -126,11 +144,11 @@ impl Partition {
         id: PartitionId,
         group: Group,
         hasher: KeyHasher,
-        keyspaces: Vec<(DbIndex, Keyspace)>,
+        content: Content,
         (last, last_time): (EntryId, Millis),
         members: Members,
     ) -> Partition {
-        let mut keyspaces = keyspaces.into_iter();
+        let mut keyspaces = content.keyspaces.into_iter();
         let main = keyspaces.next().map_or_else(|| Keyspace::new(hasher), |(_, keyspace)| keyspace);
         Partition {
             id,
@@ -139,6 +157,7 @@ impl Partition {
             hasher,
             main,
             others: keyspaces.collect(),
+            ledger: content.ledger,
             limits: engine::Limits::REDIS,
             clocks: Clocks::Time,
             collecting: false,
@@ -151,9 +170,8 @@ impl Partition {
 
     /// A replica that knows nothing yet: its leader sends it what there is.
     pub(crate) fn joining(id: PartitionId, group: Group, hasher: KeyHasher) -> Partition {
-        let keyspaces = vec![(DbIndex::ZERO, Keyspace::new(hasher))];
         let nothing = (EntryId::default(), Millis::default());
-        Partition::recovered(id, group, hasher, keyspaces, nothing, Members::default())
+        Partition::recovered(id, group, hasher, Content::empty(hasher), nothing, Members::default())
     }
 
     /// Makes the engine of a lone group: others are to join. All that was logged alone is committed and applied.
@@ -181,8 +199,9 @@ impl Partition {
     }
 
     /// Takes over what a leader's snapshot holds, in place of everything.
-    pub(crate) fn replace(&mut self, keyspaces: Vec<(DbIndex, Keyspace)>, last_time: Millis) {
-        let mut keyspaces = keyspaces.into_iter();
+    pub(crate) fn replace(&mut self, content: Content, last_time: Millis) {
+        let mut keyspaces = content.keyspaces.into_iter();
+        self.ledger = content.ledger;
         self.main = keyspaces.next().map_or_else(|| Keyspace::new(self.hasher), |(_, keyspace)| keyspace);
         self.others = keyspaces.collect();
         self.last_time = self.last_time.max(last_time);
@@ -219,7 +238,27 @@ impl Partition {
     }
 
     fn other(&mut self, db: DbIndex) -> &mut Keyspace {
-        let place = self.others.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
+        let place = self.place_of_other(db);
+        &mut self.others[place].1
+    }
+
+    /// The same beside what is kept of numbered requests: what an operation sees.
+    #[inline]
+    pub(crate) fn keyspace_and_ledger(&mut self, db: DbIndex) -> (&mut Keyspace, &mut Ledger) {
+        if db == DbIndex::ZERO {
+            return (&mut self.main, &mut self.ledger);
+        }
+        let place = self.place_of_other(db);
+        (&mut self.others[place].1, &mut self.ledger)
+    }
+
+    /// What is kept of numbered requests.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn place_of_other(&mut self, db: DbIndex) -> usize {
+        self.others.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
             let mut keyspace = Keyspace::new(self.hasher);
             keyspace.set_limits(self.limits);
             keyspace.set_clocks(self.clocks);
@@ -227,8 +266,7 @@ impl Partition {
             keyspace.note_changes(self.trackers.is_on());
             self.others.push((db, keyspace));
             self.others.len() - 1
-        });
-        &mut self.others[place].1
+        })
     }
 
     /// The keyspace of a database, if it was ever used.
@@ -307,12 +345,15 @@ impl Partition {
         let is_write = operation.spec.is_write();
         let seed = if is_write { self.operation_seed(turn) } else { turn.random.next_u64() };
         // A read that keeps its count is logged, if there is room, which nobody has asked for, and a wire form.
-        let notes_counts = operation.command == DataCommand::PfCount
-            && !operation.raw.is_empty()
-            && (!turn.logging || turn.room > operation.raw.len() + HEADER_LEN + ROOM_PER_REQUEST);
-        let keyspace = self.keyspace(operation.db);
+        // What runs within a numbered transaction is logged anyhow, and does here what it does when the log is read.
+        let notes_counts = operation.command == DataCommand::NarfOnce
+            || operation.command == DataCommand::PfCount
+                && !operation.raw.is_empty()
+                && (!turn.logging || turn.room > operation.raw.len() + HEADER_LEN + ROOM_PER_REQUEST);
+        let (keyspace, ledger) = self.keyspace_and_ledger(operation.db);
         let before = keyspace.changes();
         let mut store = Store::new(keyspace, operation.db, now, seed);
+        store.ledger = Some(ledger);
         store.access = operation.access;
         store.hashed = turn.hashed;
         store.events = turn.events.if_wanted();
@@ -490,6 +531,9 @@ impl Partition {
             // In place: a checkpoint's walk under way goes on, and watched keys count as changed.
             self.keyspace(db).reload()?;
         }
+        let mut ledger = Ledger::default();
+        self.ledger.encode(LEDGER_PIECE).iter().try_for_each(|piece| ledger.load(piece))?;
+        self.ledger = ledger;
         Ok(())
     }
 }

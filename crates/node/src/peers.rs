@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use base::{AckLevel, NodeId, PartitionId, WorkerId};
-use command::{Lookup, NodeCommand, Run, Spec};
+use command::{DataCommand, Lookup, NodeCommand, Run, Spec};
+use engine::numbered_commands;
 use raft::{Group, Message, MessageKind};
 
 use crate::errand::{Dest, ErrandHead};
@@ -445,6 +446,7 @@ fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
     let request = WireRequest::parse(raw)?;
     let Lookup::Found(spec) = command::lookup(request.args()) else { return None };
     let is_for_a_partition = match spec.run {
+        Run::Data(DataCommand::NarfOnce) => numbered_commands(request.args()).is_some(),
         Run::Data(_) => true,
         Run::Node(
             N::ClusterCountKeysInSlot

@@ -1,4 +1,4 @@
-//! Bugs that are planted in what a group wants done; only in a build for them.
+//! Bugs that are planted in what a group wants done, and in what it is sent; only in a build for them.
 
 use base::plant::{Plant, is};
 use raft::Ready;
@@ -14,4 +14,13 @@ pub(crate) fn spoil(ready: &mut Ready, is_leader: bool) {
     if is(Plant::MinorityCommit) && is_leader {
         ready.committed.extend_from_slice(&ready.entries);
     }
+}
+
+/// What a leader sends of a chunk of a partition's state: its first byte says of what.
+pub(crate) fn spoil_chunk(mut chunk: Vec<u8>) -> Vec<u8> {
+    let is_ledger = chunk.first() == Some(&crate::checkpoint::LEDGER_CHUNK);
+    if is(Plant::EmptySnapshot) && !is_ledger || is(Plant::ForgottenLedger) && is_ledger {
+        chunk.truncate(1);
+    }
+    chunk
 }

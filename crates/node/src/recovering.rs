@@ -7,21 +7,21 @@
 //! Invariants: nothing is applied that was not committed; the tail follows the last applied entry without a gap.
 
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
-use engine::{Keyspace, Store};
+use engine::{Keyspace, Ledger, Store};
 use raft::{Entry, EntryId, Group, HardState, Members, Payload, RecoverError, Recovered};
 use resp::{Reply, Version};
 
 use crate::entry::{EntryHeader, write_members, write_state, write_term};
 use crate::fabric::group_config;
 use crate::operations::{Stamp, each_operation};
-use crate::partition::{Partition, ReplayError};
+use crate::partition::{Content, Partition, ReplayError};
 use crate::replay_tail::{ReplayTail, check_next};
 
 /// A partition of which checkpoint and log are being read.
 pub struct RecoveringPartition {
     partition_id: PartitionId,
     hasher: KeyHasher,
-    keyspaces: Vec<(DbIndex, Keyspace)>,
+    content: Content,
     /// The last entry that is applied.
     last: EntryId,
     last_time: Millis,
@@ -55,7 +55,7 @@ impl RecoveringPartition {
         RecoveringPartition {
             partition_id: id,
             hasher,
-            keyspaces: vec![(DbIndex::ZERO, Keyspace::new(hasher))],
+            content: Content::empty(hasher),
             last: EntryId::FOUNDED,
             last_time: Millis::default(),
             hard: HardState::default(),
@@ -88,11 +88,16 @@ impl RecoveringPartition {
     }
 
     fn keyspace(&mut self, db: DbIndex) -> &mut Keyspace {
-        let place = self.keyspaces.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
-            self.keyspaces.push((db, Keyspace::new(self.hasher)));
-            self.keyspaces.len() - 1
+        self.keyspace_and_ledger(db).0
+    }
+
+    fn keyspace_and_ledger(&mut self, db: DbIndex) -> (&mut Keyspace, &mut Ledger) {
+        let Content { keyspaces, ledger } = &mut self.content;
+        let place = keyspaces.iter().position(|(other, _)| *other == db).unwrap_or_else(|| {
+            keyspaces.push((db, Keyspace::new(self.hasher)));
+            keyspaces.len() - 1
         });
-        &mut self.keyspaces[place].1
+        (&mut keyspaces[place].1, ledger)
     }
 
     /// Starts from a checkpoint: the state after entry `index`, at `time`.
@@ -113,6 +118,11 @@ impl RecoveringPartition {
             at += keyspace.load(&records[at..])?;
         }
         Ok(())
+    }
+
+    /// Loads a piece of what its checkpoint keeps of numbered requests.
+    pub(crate) fn load_ledger(&mut self, piece: &[u8]) -> Result<(), engine::RecordError> {
+        self.content.ledger.load(piece)
     }
 
     /// The members as its checkpoint has them, and whether it came from a leader.
@@ -284,8 +294,9 @@ impl RecoveringPartition {
         let mut out = Vec::new();
         let known = each_operation(body, header.operations, &mut |operation| {
             let seed = stamp.seed_of(operation.number);
-            let keyspace = self.keyspace(operation.db);
+            let (keyspace, ledger) = self.keyspace_and_ledger(operation.db);
             let mut store = Store::new(keyspace, operation.db, header.time, seed);
+            store.ledger = Some(ledger);
             store.notes_counts = true;
             let mut reply = Reply::new(&mut out, Version::Resp2);
             engine::execute(operation.command, operation.args, &mut store, &mut reply);
@@ -342,12 +353,12 @@ impl RecoveringPartition {
         }
         let last =
             if self.members == Members::default() && !self.is_alone { EntryId::default() } else { self.last };
-        Ok(Partition::recovered(id, group, self.hasher, self.keyspaces, (last, self.last_time), self.members))
+        Ok(Partition::recovered(id, group, self.hasher, self.content, (last, self.last_time), self.members))
     }
 
-    /// A snapshot that was received whole: its keyspaces, last entry and time.
-    pub(crate) fn into_parts(self) -> (Vec<(DbIndex, Keyspace)>, EntryId, Millis) {
-        (self.keyspaces, self.last, self.last_time)
+    /// A snapshot that was received whole: its content, last entry and time.
+    pub(crate) fn into_parts(self) -> (Content, EntryId, Millis) {
+        (self.content, self.last, self.last_time)
     }
 }
 

@@ -5,7 +5,7 @@
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
 use raft::RecoverError;
 
-use crate::checkpoint::MEMBERS_CHUNK;
+use crate::checkpoint::{LEDGER_CHUNK, MEMBERS_CHUNK};
 use crate::entry::{EntryError, META_GROUP, Record, records};
 use crate::partition::{Partition, ReplayError};
 use crate::recovering::RecoveringPartition;
@@ -118,8 +118,13 @@ impl Recovery {
             self.partition(id)?.load_members(members, *is_received != 0);
             return Ok(());
         }
-        let db = DbIndex::new(db).ok_or(RecoveryError::Database { partition: id.0, db })?;
-        let loaded = self.partition(id)?.load(db, records);
+        let loaded = match db {
+            LEDGER_CHUNK => self.partition(id)?.load_ledger(records),
+            _ => {
+                let db = DbIndex::new(db).ok_or(RecoveryError::Database { partition: id.0, db })?;
+                self.partition(id)?.load(db, records)
+            }
+        };
         loaded.map_err(|source| RecoveryError::Record { partition: id.0, source })
     }
 

@@ -470,11 +470,10 @@ impl Partition {
             let head = step.as_ref().map(|step| step.head);
             // A follower notes what was written: it may have to choose one day.
             let (version, access) = head.map_or((Version::Resp2, Access::Noted), |h| (h.version, h.access));
-            let keyspace = self.keyspace(operation.db);
+            let (keyspace, ledger) = self.keyspace_and_ledger(operation.db);
             let before = keyspace.len();
             let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
-            store.access = access;
-            store.notes_counts = true;
+            (store.access, store.notes_counts, store.ledger) = (access, true, Some(ledger));
             store.events = turn.events.if_wanted().filter(|_| tells);
             let mut reply = Reply::new(answers.buffer(), version);
             engine::execute(operation.command, operation.args, &mut store, &mut reply);

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use base::{Args, DbIndex, PartitionId};
 use command::{DataCommand, NodeCommand, Spec, Split};
-use engine::parse_cursor;
+use engine::{Numbered, parse_cursor};
 use resp::{Reply, Version};
 
 use crate::errand::{Dest, ErrandHead};
 use crate::keyspace::{PLACE_BITS, cursor_of};
+use crate::numbered::number_part;
 use crate::output::Ticket;
 use crate::session::{Session, SessionRef};
 use crate::slot_keys::SlotQuestion;
@@ -52,13 +53,14 @@ pub(crate) struct Scatters {
 }
 
 impl Worker {
-    /// Cuts a request with keys in several partitions.
+    /// Cuts a request with keys in several partitions; each part of a numbered one has its number.
     pub(crate) fn scatter_keys(
         &mut self,
         session: &mut Session,
         spec: &'static Spec,
         split: Split,
         args: Args<'_>,
+        numbered: Option<&Numbered>,
     ) {
         let keys: Vec<usize> = spec.keys_of(args).collect();
         let step = usize::from(spec.keys.step);
@@ -81,7 +83,14 @@ impl Worker {
         let requests = parts.into_iter().map(|(id, keys)| {
             let mut words = vec![args.at(0)];
             words.extend(keys.into_iter().flat_map(|at| (at..at + step).map(|word| args.at(word))));
-            (id, session.db, spec, WireRequest::encode(&words))
+            let request = WireRequest::encode(&words);
+            match numbered {
+                None => (id, session.db, spec, request),
+                Some(which) => {
+                    let (spec, request) = number_part(which, &request);
+                    (id, session.db, spec, request)
+                }
+            }
         });
         let requests: Vec<_> = requests.collect();
         self.scatter(session, join, requests);

@@ -10,6 +10,7 @@ use base::{AckLevel, ConnId, DbIndex, Millis, PartitionId};
 use resp::{Decoder, Limits, Version};
 
 use crate::acl::{Known, User};
+use crate::numbered::Numbering;
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
 use crate::tracking::Tracking;
@@ -46,20 +47,22 @@ pub struct SessionRef {
 
 /// Reasons to leave the fast path, one bit each.
 pub(crate) mod gate {
-    pub(crate) const UNAUTHENTICATED: u8 = 1;
-    pub(crate) const IN_MULTI: u8 = 2;
+    pub(crate) const UNAUTHENTICATED: u16 = 1;
+    pub(crate) const IN_MULTI: u16 = 2;
     /// Subscribed in RESP2, where only a few commands are allowed.
-    pub(crate) const SUBSCRIBED: u8 = 4;
+    pub(crate) const SUBSCRIBED: u16 = 4;
     /// `CLIENT REPLY OFF` or `SKIP`.
-    pub(crate) const MUTED: u8 = 8;
+    pub(crate) const MUTED: u16 = 8;
     /// `MONITOR`.
-    pub(crate) const MONITOR: u8 = 16;
+    pub(crate) const MONITOR: u16 = 16;
     /// Answers wait for stable storage.
-    pub(crate) const DURABLE: u8 = 32;
+    pub(crate) const DURABLE: u16 = 32;
     /// The user may not do everything.
-    pub(crate) const RESTRICTED: u8 = 64;
+    pub(crate) const RESTRICTED: u16 = 64;
     /// What it reads is noted: `CLIENT TRACKING`.
-    pub(crate) const TRACKS: u8 = 128;
+    pub(crate) const TRACKS: u16 = 128;
+    /// `CLIENT SESSION SEQ` said something of the next request.
+    pub(crate) const NUMBERED: u16 = 256;
 }
 
 /// Why no further request of a session is taken up at the moment.
@@ -116,7 +119,7 @@ pub(crate) struct Session {
     pub(crate) changes_users: bool,
     pub(crate) version: Version,
     pub(crate) db: DbIndex,
-    pub(crate) gate: u8,
+    pub(crate) gate: u16,
     pub(crate) ack: AckLevel,
     /// `READONLY` was sent: reads are answered by a replica here, if there is one.
     pub(crate) takes_stale: bool,
@@ -140,6 +143,8 @@ pub(crate) struct Session {
     pub(crate) is_blocked: bool,
     pub(crate) closing: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
+    /// What `CLIENT SESSION SEQ` said of the next request.
+    pub(crate) number: Option<Numbering>,
     pub(crate) watched: Vec<Watched>,
     /// Noted only while partitions have replicas on other nodes.
     pub(crate) written: Written,
@@ -191,6 +196,7 @@ impl Session {
             is_blocked: false,
             closing: false,
             transaction: None,
+            number: None,
             watched: Vec::new(),
             written: Written::default(),
             subscriptions: Subscriptions::default(),
@@ -217,11 +223,11 @@ impl Session {
         self.user.as_deref().map_or(crate::users::DEFAULT, User::name)
     }
 
-    pub(crate) fn set_gate(&mut self, bit: u8, on: bool) {
+    pub(crate) fn set_gate(&mut self, bit: u16, on: bool) {
         self.gate = if on { self.gate | bit } else { self.gate & !bit };
     }
 
-    pub(crate) fn has_gate(&self, bit: u8) -> bool {
+    pub(crate) fn has_gate(&self, bit: u16) -> bool {
         self.gate & bit != 0
     }
 

@@ -9,6 +9,7 @@ use crate::dispatch::Taken;
 use crate::errand::ErrandHead;
 use crate::fabric::split;
 use crate::fabric_txn::ExecPlan;
+use crate::numbered::asked_spec;
 use crate::partition::Operation;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, Stall};
@@ -29,7 +30,7 @@ fn sort_refused(db: DbIndex, command: DataCommand, args: Args<'_>) -> Option<Str
 }
 
 /// Requests of one client under way; it is read no further until some are answered.
-const UNDER_WAY_MAX: usize = 8192;
+pub(crate) const UNDER_WAY_MAX: usize = 8192;
 
 impl Worker {
     /// Runs a request for keys, wherever they are.
@@ -57,11 +58,8 @@ impl Worker {
             Place::One(_) => {}
             Place::Several(ids) => match spec.split {
                 _ if ids.len() == 1 => self.send_for(session, ids[0], spec, args, raw),
-                Some(split)
-                    if (args.len() - usize::from(spec.keys.first))
-                        .is_multiple_of(usize::from(spec.keys.step)) =>
-                {
-                    self.scatter_keys(session, spec, split, args);
+                Some(split) if split.fits(spec, args.len()) => {
+                    self.scatter_keys(session, spec, split, args, None);
                 }
                 // One partition tells what is wrong with it.
                 Some(_) => self.send_for(session, ids[0], spec, args, raw),
@@ -190,7 +188,7 @@ impl Worker {
             Reply::new(out, version).error(refusal);
             return false;
         }
-        if let Some(refusal) = self.write_refused(spec, raw.len()) {
+        if let Some(refusal) = self.write_refused(asked_spec(spec, args), raw.len()) {
             Reply::new(out, version).error(refusal);
             return false;
         }

@@ -304,6 +304,10 @@ pub struct Snapshot {
     pub client_bytes: u64,
     /// Bytes of keys and values.
     pub data_bytes: u64,
+    /// Sessions of clients that partitions know, one that several know counted in each, and what they keep of them.
+    pub client_sessions: u64,
+    /// Bytes of what they keep of them.
+    pub client_session_bytes: u64,
     /// Bytes that the limit of memory is not about.
     pub uncounted: Uncounted,
     /// How long, in milliseconds, more memory has been used than may be, and how long in all; of the worker to which it

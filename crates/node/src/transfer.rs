@@ -11,13 +11,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{DbIndex, Millis, PartitionId};
-use engine::Keyspace;
 use raft::{EntryId, Members, Message, Snapshot};
 
-use crate::checkpoint::{MEMBERS_CHUNK, members_chunk};
+use crate::checkpoint::{LEDGER_CHUNK, StateWalk, members_chunk};
 use crate::fabric::split;
 use crate::outbox::CheckpointWrite;
-use crate::partition::Partition;
+use crate::partition::{Content, Partition};
 use crate::peer_frame::{Item, TransferState};
 use crate::recovering::RecoveringPartition;
 use crate::worker::Worker;
@@ -38,8 +37,7 @@ struct Sending {
     transfer: u64,
     id: EntryId,
     members: Members,
-    /// Databases still to be walked, last first.
-    dbs: Vec<DbIndex>,
+    walk: StateWalk,
     sent: u32,
     taken: u32,
     is_walked: bool,
@@ -101,18 +99,18 @@ impl Transfers {
         })
     }
 
-    /// Gives what the group takes over: keyspaces and time.
+    /// Gives what the group takes over: content and time.
     pub(crate) fn install(
         &mut self,
         partition: PartitionId,
         snapshot: &Snapshot,
-    ) -> Option<(Vec<(DbIndex, Keyspace)>, Millis)> {
+    ) -> Option<(Content, Millis)> {
         debug_assert!(
             self.matches(partition, snapshot),
             "only a state that is here is announced to the group"
         );
-        let (keyspaces, _, time) = self.receiving.remove(&partition)?.recovering.into_parts();
-        Some((keyspaces, time))
+        let (content, _, time) = self.receiving.remove(&partition)?.recovering.into_parts();
+        Some((content, time))
     }
 
     /// The replica has committed so much by itself, or is gone: a state on its way to it that ends there is of no use any
@@ -178,12 +176,8 @@ impl Worker {
         if !partition.group.is_leader() || is_walking || !fabric.is_heard(to) {
             return;
         }
-        let dbs: Vec<DbIndex> = partition.keyspaces().map(|(db, _)| db).collect();
         // One that was aborted may still be on its way out: nothing was under way, so all may be given up again.
-        if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
-            partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
-            return;
-        }
+        let Some(walk) = StateWalk::begin(partition) else { return };
         partition.group.pin_tail(true);
         fabric.transfers.next += 1;
         // Never the number of a transfer of an earlier life, whose rest may still be on its way.
@@ -200,7 +194,7 @@ impl Worker {
             transfer,
             id: entry,
             members,
-            dbs,
+            walk,
             sent: 0,
             taken: 0,
             is_walked: false,
@@ -219,20 +213,14 @@ impl Worker {
         }
         let (id, to, transfer) = (sending.partition, sending.to, sending.transfer);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let Some(&db) = sending.dbs.last() else {
+        let Some(bytes) = sending.walk.next(partition, SLICE_BYTES) else {
             sending.is_walked = true;
             let chunks = sending.sent;
             fabric.tell(to, &Item::SnapshotEnd { partition: id, transfer, chunks });
             return false;
         };
-        let mut bytes = vec![db.number()];
-        if partition.keyspace(db).walk_slice(SLICE_BYTES, &mut bytes) {
-            sending.dbs.pop();
-        }
         #[cfg(narf_plant)]
-        if base::plant::is(base::plant::Plant::EmptySnapshot) {
-            bytes.truncate(1);
-        }
+        let bytes = crate::planted::spoil_chunk(bytes);
         if bytes.len() > 1 {
             let number = sending.sent;
             sending.sent += 1;
@@ -364,9 +352,11 @@ impl Worker {
         bytes: &[u8],
     ) {
         let Some(receiving) = self.receiving(from, id, transfer) else { return };
-        let db = bytes.first().and_then(|&db| DbIndex::new(db));
-        let loaded = db.filter(|_| number == receiving.chunks && bytes[0] != MEMBERS_CHUNK);
-        let loaded = loaded.is_some_and(|db| receiving.recovering.load(db, &bytes[1..]).is_ok());
+        let loaded = bytes.split_first().filter(|_| number == receiving.chunks);
+        let loaded = loaded.is_some_and(|(&first, rest)| match first {
+            LEDGER_CHUNK => receiving.recovering.load_ledger(rest).is_ok(),
+            _ => DbIndex::new(first).is_some_and(|db| receiving.recovering.load(db, rest).is_ok()),
+        });
         if !loaded {
             return self.refuse_transfer(from, id, transfer);
         }

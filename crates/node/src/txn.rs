@@ -14,6 +14,7 @@ use resp::Reply;
 use crate::borrow::Work;
 use crate::data::carries;
 use crate::dispatch::ENTRY_ROOM;
+use crate::numbered::Numbering;
 use crate::output::{Output, Ticket};
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::session::{Session, Stall, Watched, WatchedSince, gate};
@@ -33,6 +34,8 @@ pub(crate) struct Transaction {
     pub(crate) denied: Vec<Option<String>>,
     /// One of them is refused while memory is full.
     pub(crate) adds: bool,
+    /// It is a numbered request of a client's session, as a whole.
+    pub(crate) number: Option<Numbering>,
 }
 
 /// The reply of a transaction that ran, as far as it is known.
@@ -85,6 +88,9 @@ impl Worker {
             return;
         }
         let wanted = self.partitions_of_transaction(session, &transaction);
+        if let Some(number) = transaction.number {
+            return self.exec_once(session, number, &wanted, &transaction);
+        }
         if self.fabric.is_spread && !wanted.is_empty() {
             return self.exec_over_fabric(session, &wanted, *transaction);
         }

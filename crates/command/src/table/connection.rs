@@ -80,6 +80,14 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("<ON | OFF | SKIP>")
             .cost("O(1)")
             .summary("Says whether the connection gets replies."),
+        node(ClientSession, "client|session", -3, NOSCRIPT | LOADING | STALE)
+            .since("0.1.0")
+            .syntax("<OPEN | SEQ session number>")
+            .cost("O(1)")
+            .summary(
+                "Opens a session, or numbers the next write: sent again under its number it is answered, \
+                 not applied again.",
+            ),
         node(ClientSetInfo, "client|setinfo", 4, NOSCRIPT | LOADING | STALE)
             .since("7.2.0")
             .syntax("<LIB-NAME libname | LIB-VER libver>")

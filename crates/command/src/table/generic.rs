@@ -255,6 +255,11 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("key deadline-ms record")
         .cost("O(N), N the size of the value")
         .summary("Puts a serialized value in the place of whatever is at the key; deadline 0 is none."),
+    data(NarfOnce, "narf.once", -6, WRITE | INTERNAL)
+        .since("0.1.0")
+        .syntax("session number protover digest word [word ...]")
+        .cost("that of the request")
+        .summary("Runs a numbered request of a client's session, or answers it as it was answered before."),
     data(NarfFlush, "narf.flush", 1, WRITE | INTERNAL)
         .since("0.1.0")
         .cost("O(N), N the number of keys")

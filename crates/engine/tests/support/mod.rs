@@ -703,6 +703,20 @@ impl Requests {
             }
             NarfEvict | NarfExpire => self.some(request, "key"),
             NarfPut => self.push_each(request, "key integer value"),
+            NarfOnce => {
+                let session = self.pick(&[
+                    "018bcfe5-687b-7fff-8fff-fffffffffff1",
+                    "018bcfe5-687b-7fff-8fff-fffffffffff2",
+                    "x",
+                ]);
+                request.push(session.as_bytes());
+                for bound in [40, 4, 3] {
+                    let number = self.random.below(bound).to_string();
+                    request.push(number.as_bytes());
+                }
+                let (_, inner) = self.draw();
+                inner.args().iter().for_each(|word| request.push(word));
+            }
             NarfFlush => {}
         }
     }

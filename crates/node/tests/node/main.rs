@@ -24,6 +24,7 @@ mod order;
 mod power;
 mod pubsub;
 mod recovery;
+mod sessions;
 mod tracking;
 mod transactions;
 mod users;
