@@ -9,7 +9,7 @@ use base::Random;
 use resp::{Value, ValueDecoder, write_request};
 
 use crate::cluster::cache::Cache;
-use crate::cluster::judge::{Asked, Judge, Op};
+use crate::cluster::judge::{Asked, Judge, Once, Op};
 use crate::life::Around;
 use crate::net::{End, LinkId};
 use crate::trace::{show, tell};
@@ -18,6 +18,9 @@ use crate::trace::{show, tell};
 const AWAY_US: u64 = 20_000;
 /// A request that has no reply after so long will never have one: nodes answer by themselves within ten seconds.
 const PATIENCE_US: u64 = 30_000_000;
+
+/// Wall clock, milliseconds: before any run begins.
+const SESSIONS_OPENED: u64 = 1_700_000_000_000;
 
 /// What a reply must be.
 enum Want {
@@ -49,6 +52,10 @@ pub(crate) struct Client {
     next_token: u64,
     /// What it has read, if it keeps it.
     pub(crate) cache: Option<Cache>,
+    /// The session of its numbered requests, and the last number.
+    once: Once,
+    /// A numbered request that is to be sent again, maybe to another node.
+    again: Option<Asked>,
     /// What it was told last, for whoever asks through it.
     pub(crate) last: Option<Value>,
 }
@@ -70,6 +77,8 @@ impl Client {
             asked_us: 0,
             next_token: 0,
             cache: None,
+            once: Once { opened: SESSIONS_OPENED, client: id as u64, number: 0 },
+            again: None,
             last: None,
             random,
         }
@@ -81,12 +90,18 @@ impl Client {
         (self.id as u64 + 1) * 1_000_000 + self.next_token
     }
 
+    /// The number of its next numbered request.
+    pub(crate) fn number(&mut self) -> Once {
+        self.once.number += 1;
+        self.once
+    }
+
     pub(crate) fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.output.is_empty()
+        self.pending.is_empty() && self.output.is_empty() && self.again.is_none()
     }
 
     pub(crate) fn connected(&mut self, link: LinkId, node: usize, around: &mut Around<'_>) {
@@ -112,8 +127,10 @@ impl Client {
         around.network.leave(link, End::Client, true);
         around.note(format_args!("client {}: {link:?} is over", self.id));
         for want in self.pending.drain(..) {
-            if let Want::Op(asked) = want {
-                judge.lost(asked);
+            match want {
+                Want::Op(asked) if asked.is_numbered() => self.again = Some(asked.again(None)),
+                Want::Op(asked) => judge.lost(asked),
+                Want::Fine | Want::Queued => {}
             }
         }
         self.output.clear();
@@ -130,8 +147,12 @@ impl Client {
 
     /// Asks for an act.
     pub(crate) fn ask(&mut self, op: Op, judge: &mut Judge, around: &mut Around<'_>) {
-        let requests = op.requests();
         let asked = judge.ask(op, self.is_durable);
+        self.send(asked, around);
+    }
+
+    fn send(&mut self, asked: Asked, around: &mut Around<'_>) {
+        let requests = asked.op.requests();
         let count = requests.len();
         let mut asked = Some(asked);
         for (number, words) in requests.iter().enumerate() {
@@ -171,6 +192,13 @@ impl Client {
         if !self.pending.is_empty() && self.asked_us + PATIENCE_US < now_us {
             return Err(format!("answers: client {} waits for ever on node {}", self.id, self.node));
         }
+        if self.pending.is_empty()
+            && self.random.chance(1, 3)
+            && let Some(asked) = self.again.take()
+        {
+            self.send(asked, around);
+            return Ok(());
+        }
         if more && self.is_idle() && self.random.chance(1, 3) {
             // Now and then it goes on elsewhere.
             if self.random.chance(1, 50) {
@@ -209,9 +237,12 @@ impl Client {
                     if let Some(cache) = &mut self.cache {
                         cache.note(asked.op, &value);
                     }
-                    judge
-                        .answer(asked, &value)
-                        .map_err(|error| format!("{error}\n    (client {}, node {})", self.id, self.node))?;
+                    match judge.must_repeat(&asked, &value) {
+                        true => self.again = Some(asked.again(Some(&value))),
+                        false => judge.answer(asked, &value).map_err(|error| {
+                            format!("{error}\n    (client {}, node {})", self.id, self.node)
+                        })?,
+                    }
                 }
             }
             self.last = Some(value);

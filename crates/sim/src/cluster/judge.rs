@@ -14,6 +14,8 @@ use crate::trace::tell;
 const REGISTERS: u64 = 4;
 const JOURNALS: u64 = 3;
 const COUNTERS: u64 = 2;
+/// Counters that are counted up by numbered requests only.
+const EXACT_COUNTERS: u64 = 2;
 const TWINS: u64 = 2;
 const QUEUES: u64 = 3;
 /// Keys that only make the log grow.
@@ -29,6 +31,9 @@ pub(crate) enum Op {
     ReadJournal(u64),
     Count(u64),
     ReadCount(u64),
+    /// Counted by a numbered request, which is asked for until there is an answer.
+    CountOnce(u64, Once),
+    ReadExactCount(u64),
     /// Two keys of one slot, in a transaction.
     WriteTwins(u64, u64),
     ReadTwins(u64),
@@ -41,12 +46,44 @@ pub(crate) enum Op {
     Mix(u64),
 }
 
+impl Asked {
+    /// Whether it may be asked for as often as one likes.
+    pub(crate) fn is_numbered(&self) -> bool {
+        matches!(self.op, Op::CountOnce(..))
+    }
+
+    /// The same, to be asked for again; what it was told, if it was told anything.
+    pub(crate) fn again(mut self, told: Option<&Value>) -> Asked {
+        let is_known = matches!(told, Some(Value::Error(text)) if !text.starts_with("UNKNOWNOUTCOME"));
+        self.may_have_run |= !is_known;
+        self
+    }
+}
+
+/// A number in a client's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Once {
+    /// Wall clock, milliseconds: when the session was opened.
+    pub(crate) opened: u64,
+    pub(crate) client: u64,
+    pub(crate) number: u64,
+}
+
+impl Once {
+    /// As nodes write it.
+    fn session(self) -> String {
+        format!("{:08x}-{:04x}-7000-8000-{:012x}", self.opened >> 16, self.opened & 0xFFFF, self.client)
+    }
+}
+
 /// An act that was asked for, and when.
 pub(crate) struct Asked {
     pub(crate) op: Op,
     at: u64,
     /// It is answered once it is on stable storage, if it is a write.
     is_durable: bool,
+    /// It was asked for before, and nobody knows what became of that.
+    may_have_run: bool,
 }
 
 impl Op {
@@ -60,6 +97,7 @@ impl Op {
         let random = client.random();
         let (draw, key) = (random.below(32), random.next_u64());
         match draw {
+            24..=26 => Op::CountOnce(key % EXACT_COUNTERS, client.number()),
             0..=3 => Op::Read(key % REGISTERS),
             4..=6 => Op::Write(key % REGISTERS, token),
             7 | 8 => Op::Swap(key % REGISTERS, token),
@@ -84,6 +122,7 @@ impl Op {
         let registers = (0..REGISTERS).map(Op::Read);
         let others = (0..JOURNALS).map(Op::ReadJournal).chain((0..TWINS).map(Op::ReadTwins));
         let more = (0..COUNTERS).map(Op::ReadCount).chain((0..QUEUES).map(Op::ReadQueue));
+        let more = more.chain((0..EXACT_COUNTERS).map(Op::ReadExactCount));
         registers.chain(others).chain(more).collect()
     }
 
@@ -94,12 +133,14 @@ impl Op {
             O::Read(key) => Some(format!("r{key}")),
             O::ReadJournal(key) => Some(format!("j{key}")),
             O::ReadCount(key) => Some(format!("c{key}")),
+            O::ReadExactCount(key) => Some(format!("o{key}")),
             O::ReadQueue(key) => Some(format!("q{key}")),
             O::ReadTwins(_)
             | O::Write(..)
             | O::Swap(..)
             | O::Append(..)
             | O::Count(_)
+            | O::CountOnce(..)
             | O::WriteTwins(..)
             | O::Fill(..)
             | O::Push(..)
@@ -120,6 +161,11 @@ impl Op {
             Op::ReadJournal(key) => one(format!("GET j{key}")),
             Op::Count(key) => one(format!("INCR c{key}")),
             Op::ReadCount(key) => one(format!("GET c{key}")),
+            Op::CountOnce(key, once) => {
+                let number = format!("CLIENT SESSION SEQ {} {}", once.session(), once.number);
+                vec![words(number), words(format!("INCR o{key}"))]
+            }
+            Op::ReadExactCount(key) => one(format!("GET o{key}")),
             Op::WriteTwins(key, value) => ["MULTI".to_owned(), format!("SET {{t{key}}}a {value}")]
                 .into_iter()
                 .chain([format!("SET {{t{key}}}b {value}"), "EXEC".to_owned()])
@@ -139,7 +185,15 @@ impl Op {
 
     fn is_write(self) -> bool {
         use Op as O;
-        !matches!(self, O::Read(_) | O::ReadJournal(_) | O::ReadCount(_) | O::ReadTwins(_) | O::ReadQueue(_))
+        !matches!(
+            self,
+            O::Read(_)
+                | O::ReadJournal(_)
+                | O::ReadCount(_)
+                | O::ReadExactCount(_)
+                | O::ReadTwins(_)
+                | O::ReadQueue(_)
+        )
     }
 }
 
@@ -152,6 +206,7 @@ pub(crate) struct Judge {
     registers: [Register; REGISTERS as usize],
     journals: [Journal; JOURNALS as usize],
     counters: [Counter; COUNTERS as usize],
+    exact: [Counter; EXACT_COUNTERS as usize],
     queues: [Queue; QUEUES as usize],
     /// Whether nodes have a limit of memory, so that what adds may be refused for it at any time.
     pub(crate) may_be_short: bool,
@@ -170,7 +225,7 @@ impl Judge {
         let loss = Loss { at: self.events, since_us };
         self.registers.iter_mut().for_each(|register| register.lose(loss));
         self.journals.iter_mut().for_each(|journal| journal.lose(loss));
-        self.counters.iter_mut().for_each(|counter| counter.lose(loss));
+        self.counters.iter_mut().chain(&mut self.exact).for_each(|counter| counter.lose(loss));
         self.queues.iter_mut().for_each(Queue::lose);
     }
 
@@ -179,10 +234,23 @@ impl Judge {
         match op {
             Op::Append(key, word) => self.journals[key as usize].asked(word),
             Op::Count(key) => self.counters[key as usize].asked(),
+            Op::CountOnce(key, _) => self.exact[key as usize].asked(),
             Op::Push(key, value) => self.queues[key as usize].asked(value),
             _ => {}
         }
-        Asked { op, at: self.events, is_durable: is_durable && op.is_write() }
+        Asked { op, at: self.events, is_durable: is_durable && op.is_write(), may_have_run: false }
+    }
+
+    /// Whether it is to be asked for again, as its answer does not say what became of it, or says that nothing did and
+    /// will not be the same for ever.
+    pub(crate) fn must_repeat(&mut self, asked: &Asked, value: &Value) -> bool {
+        let Value::Error(text) = value else { return false };
+        let word = text.split(' ').next().unwrap_or_default();
+        let is_passing =
+            ["UNKNOWNOUTCOME", "CLUSTERDOWN"].contains(&word) || word == "MISCONF" && self.may_be_full;
+        let must_repeat = asked.is_numbered() && is_passing && !self.is_strict;
+        self.refusals += u64::from(must_repeat);
+        must_repeat
     }
 
     /// Nobody will ever know from an answer whether it took place.
@@ -192,6 +260,7 @@ impl Judge {
                 self.registers[key as usize].unknown(asked.at, value);
             }
             Op::Count(key) => self.counters[key as usize].unknown(),
+            Op::CountOnce(key, _) => self.exact[key as usize].unknown(),
             Op::Take(Some(key), _) => self.queues[key as usize].lost_take(),
             // Whichever it was.
             Op::Take(None, _) => self.queues.iter_mut().for_each(Queue::lost_take),
@@ -203,6 +272,7 @@ impl Judge {
         match asked.op {
             Op::Append(key, word) => self.journals[key as usize].refused(word),
             Op::Count(key) => self.counters[key as usize].refused(),
+            Op::CountOnce(key, _) => self.exact[key as usize].refused(),
             Op::Push(key, value) => self.queues[key as usize].refused(value),
             // A register's write that did not take place is no part of its history: if it is seen, nothing explains it.
             _ => {}
@@ -248,6 +318,18 @@ impl Judge {
                     last.map_err(|error| format!("counter c{key}: {error}"))?;
                 }
             }
+            Op::CountOnce(key, _) => {
+                let number = number(value)?.ok_or_else(unfit)?;
+                let counted = self.exact[key as usize].counted(told, number);
+                counted.map_err(|error| format!("exactly once: o{key}: {error}"))?;
+            }
+            Op::ReadExactCount(key) => {
+                let number = number(value)?.unwrap_or(0);
+                let counter = &self.exact[key as usize];
+                let saw = counter.saw(at, number);
+                let saw = saw.and_then(|()| if self.is_strict { counter.check_last(number) } else { Ok(()) });
+                saw.map_err(|error| format!("exactly once: o{key}: {error}"))?;
+            }
             Op::ReadTwins(key) => match value {
                 Value::Array(both) if both.len() == 2 && both[0] == both[1] => {}
                 _ => return Err(format!("twins {{t{key}}}: {}", tell(value))),
@@ -284,7 +366,10 @@ impl Judge {
         let unfit = Err(format!("replies: {:?} was answered -{text}", asked.op));
         if self.may_be_short && text.contains("OOM command not allowed") {
             self.refusals += 1;
-            self.refused(&asked);
+            match asked.may_have_run {
+                true => self.lost(asked),
+                false => self.refused(&asked),
+            }
             return Ok(());
         }
         if self.is_strict {
