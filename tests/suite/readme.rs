@@ -58,6 +58,33 @@ fn put_program(folder: &Path, name: &str, script: &str) {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Runs a block of Python against the node at a port; what it complains of.
+fn run_python(python: &Path, block: &Block, port: u16) -> Result<(), String> {
+    let program = block.text.replace("redis.Redis(", &format!("redis.Redis(port={port}, "));
+    let output = Command::new(python).args(["-c", &program]).output().unwrap();
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// Pages of `docs/` with examples for redis-py, which build on nothing.
+#[test]
+fn examples_of_the_pages_for_redis_py_work() {
+    let Some(python) = crate::real_clients::python().filter(|_| !skip_unless_narf()) else { return };
+    for page in ["sessions.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let examples: Vec<Block> = blocks(&text).into_iter().filter(|b| b.language == "python").collect();
+        assert!(!examples.is_empty(), "{page} has no example");
+        for block in examples {
+            let node = Server::new();
+            let ran = run_python(&python, &block, node.port());
+            assert!(ran.is_ok(), "{page}:{}: {}", block.first_line, ran.unwrap_err());
+        }
+    }
+}
+
 #[test]
 fn the_tour_shows_what_happens() {
     if skip_unless_narf() {
@@ -99,16 +126,9 @@ fn the_tour_shows_what_happens() {
             }
             "python" => {
                 let Some(python) = crate::real_clients::python() else { continue };
-                let program = block.text.replace("redis.Redis(", &format!("redis.Redis(port={port}, "));
-                let output = Command::new(python).args(["-c", &program]).output().unwrap();
                 ran += 1;
-                if !output.status.success() {
-                    let _ = writeln!(
-                        wrong,
-                        "README.md:{}: {}",
-                        block.first_line,
-                        String::from_utf8_lossy(&output.stderr)
-                    );
+                if let Err(errors) = run_python(&python, &block, port) {
+                    let _ = writeln!(wrong, "README.md:{}: {errors}", block.first_line);
                 }
             }
             _ => {}

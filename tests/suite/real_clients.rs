@@ -183,6 +183,14 @@ fn redis_py_survives_the_death_of_a_node() {
 }
 
 #[test]
+fn redis_py_counts_exactly_once_while_connections_are_cut_and_a_node_dies() {
+    let Some(python) = python().filter(|_| !skip_unless_narf()) else { return };
+    let mut command = Command::new(&python);
+    command.arg(script("sessions.py"));
+    survive(command, "sessions");
+}
+
+#[test]
 fn ioredis_survives_the_death_of_a_node() {
     let Some(modules) = node_modules().filter(|_| !skip_unless_narf()) else { return };
     for kind in ["plain", "cluster"] {
