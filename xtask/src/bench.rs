@@ -4,6 +4,7 @@
 //! the servers take turns, so that drift and foreign load hit both alike; a round in which others used the machine
 //! is run again. CPU an operation is what the kernel charged the server, divided by the operations of the round.
 
+mod fabric;
 mod measure;
 mod servers;
 
@@ -92,14 +93,25 @@ cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,
 
   memory   nothing on disk, on either side
   quorum   ack quorum against appendfsync everysec
-  durable  ack durable against appendfsync always";
+  durable  ack durable against appendfsync always
+
+cargo xtask bench fabric     three nodes against a primary and two replicas";
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let plan = parse(arguments)?;
+    if let [first, rest @ ..] = arguments
+        && first == "fabric-load"
+    {
+        return fabric::load(rest);
+    }
+    let is_fabric = arguments == ["fabric"];
+    let plan = parse(if is_fabric { &[] } else { arguments })?;
     prepare::redis()?;
     shell::run("cargo", &["build", "--quiet", "--release", "--package", "narf"])?;
     let binary = workspace::root().join("target/release/narf");
     let folder = workspace::root().join("target/bench");
+    if is_fabric {
+        return fabric::run(&binary, &folder);
+    }
     let servers = [
         Server::redis(plan.mode, &folder.join("redis"), &plan.load)?,
         Server::narf(&binary, plan.mode, &folder.join("narf"), &plan.load)?,

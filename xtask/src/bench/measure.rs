@@ -77,7 +77,7 @@ fn read_line(line: &str) -> Option<(f64, f64)> {
 }
 
 /// CPU time of all threads of a process in nanoseconds, as the scheduler charged it.
-fn cpu_ns(pid: u32) -> Result<f64> {
+pub(super) fn cpu_ns(pid: u32) -> Result<f64> {
     let mut sum = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).context("a server ended")? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;

@@ -64,7 +64,7 @@ impl Server {
         })
     }
 
-    fn start(
+    pub(super) fn start(
         name: &str,
         binary: &Path,
         folder: &Path,
