@@ -337,11 +337,23 @@ impl Engine {
                 if let Ok(state) = self.raw.apply_conf_change(&changes_to_engine(changes)) {
                     self.members = Members::from_engine(&state);
                     *members = Some(self.members.clone());
+                    self.resign_if_removed();
                 }
             }
             out.push(entry_out);
         }
         out
+    }
+
+    /// A leader that took over while its own removal was under way leads no more once that is done. The engine would keep it,
+    /// and panic when entries of its own reach its disk.
+    fn resign_if_removed(&mut self) {
+        let raft = &mut self.raw.raft;
+        if raft.state == StateRole::Leader && raft.prs().get(self.node).is_none() {
+            raft.become_follower(raft.term, tikv_raft::INVALID_ID);
+            // What it had to say as the leader, which the engine does not expect of a follower; others will say it.
+            raft.msgs.clear();
+        }
     }
 
     fn answer(&self, read: &tikv_raft::ReadState) -> Option<(ReadToken, u64)> {

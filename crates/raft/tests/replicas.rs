@@ -257,6 +257,37 @@ fn all_three_voters_are_replaced_by_three_others_in_one_joint_change() {
     }
 }
 
+/// It was elected by those who did not know yet that its removal was decided.
+#[test]
+fn who_leads_when_its_own_removal_is_decided_leads_no_more() {
+    let mut elected = 0;
+    for seed in 0..60 {
+        let mut world = World::three(seed);
+        let leader = world.leader().unwrap();
+        let heir = 1 + leader % 3;
+        let third = 6 - leader - heir;
+        world.change(&[Change::Remove(heir)]);
+        world.cut.extend([(heir, leader), (third, leader)]);
+        world.settle(2);
+        world.cut.extend([(leader, heir), (leader, third)]);
+        for _ in 0..200 {
+            for node in [1, 2, 3] {
+                let group = &mut world.replica(node).group;
+                assert!(!group.is_leader() || group.members().contains(node), "seed {seed}");
+                elected += usize::from(node == heir && group.is_leader());
+                // Refused by all that do not lead.
+                let _ = group.propose(b"more".to_vec());
+            }
+            world.stir();
+        }
+        world.cut.clear();
+        world.settle(60);
+        assert!(world.leader().is_some_and(|leader| leader != heir), "seed {seed}");
+        assert!(world.propose(b"after").is_some(), "seed {seed}");
+    }
+    assert!(elected > 0, "the one to be removed never led");
+}
+
 #[test]
 fn changes_that_cannot_be_made_are_refused_before_they_are_logged() {
     let mut world = World::three(7);
