@@ -42,16 +42,6 @@ fn clusters_hold_every_promise() {
     }
 }
 
-/// Two in doubt once waited for one that had been let go, was wanted again, and held nothing.
-#[test]
-fn one_that_holds_nothing_holds_up_nobody() {
-    let (report, _) = ClusterWorld::run(60_260, 3, Options { ticks: 30_000, keep_trace: false });
-    assert_eq!(
-        report.violation, None,
-        "replay: cargo xtask sim --nodes 3 --seed 60260 --ticks 30000 --trace"
-    );
-}
-
 #[test]
 fn a_seed_of_a_cluster_is_replayed_byte_for_byte() {
     let options = Options { ticks: 1500, keep_trace: true };

@@ -290,6 +290,26 @@ impl World {
         Meta::clone(self.machines[index].worker.as_ref().unwrap().fabric_state())
     }
 
+    /// What a node says to another that asks it this, at once.
+    pub(crate) fn answer_of_peer(&mut self, from: usize, to: usize, frame: &[u8]) -> Vec<u8> {
+        let id = self.id(from);
+        self.wires.remove(&(to, from));
+        self.turn(to, |worker| worker.peer_frame(id, frame));
+        self.wires.remove(&(to, from)).into_iter().flatten().flatten().collect()
+    }
+
+    /// A node starts again and knows who it is and who the others are, but has nothing of any partition.
+    pub(crate) fn forget_partitions(&mut self, index: usize) {
+        let meta = self.meta(index);
+        self.kill(index);
+        let (me, seed) = (self.replica(index), self.random.next_u64());
+        let disk = &mut self.machines[index].disk;
+        disk.frames.clear();
+        disk.checkpoints.clear();
+        (disk.cut, disk.synced) = (0, 0);
+        self.start_with(index, false, Some((meta, RecoveredMeta::join(me, seed).unwrap())));
+    }
+
     /// The machine loses its power: of what was not synced nothing is left.
     pub(crate) fn lose_power(&mut self, index: usize) {
         self.kill(index);

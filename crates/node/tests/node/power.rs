@@ -1,6 +1,8 @@
 //! Machines that lose their power, and with it what their disks had not synced.
 
-use crate::cluster_world::World;
+use base::PartitionId;
+
+use crate::cluster_world::{PARTITIONS, World};
 
 /// A key that node 0 leads, in a world of three in which node 2 hears of no write to it and the disk of node 1 syncs
 /// nothing more.
@@ -203,6 +205,23 @@ fn a_newcomer_that_loses_its_power_whenever_it_does_gets_its_data() {
             all_hold_the_same(&mut world, 2);
             assert!(!world.is_in_doubt(1), "seed {seed}, after {wait} ms");
         }
+    }
+}
+
+/// Or those who have lost their power with it would wait for it for ever: it may have been let go, and be wanted again.
+#[test]
+fn who_holds_nothing_of_a_group_tells_it_be_it_wanted_or_not() {
+    let mut world = World::of(3, 1);
+    world.forget_partitions(2);
+    let (node, meta) = (world.id(2), world.meta(2));
+    assert!((0..PARTITIONS).all(|id| meta.voters_of(PartitionId(id)).contains(&node)), "it is to have them");
+    for id in 0..PARTITIONS {
+        // The question and the answer of docs/formats/peer-frame.md.
+        let partition_and_life = [&id.to_le_bytes()[..], &77u64.to_le_bytes()].concat();
+        let question = [&[22][..], &partition_and_life, &[9; 16]].concat();
+        let nothing = [&[23][..], &partition_and_life, &[0; 17]].concat();
+        let said = world.answer_of_peer(0, 2, &question);
+        assert!(said.windows(nothing.len()).any(|part| part == nothing), "partition {id}: {said:?}");
     }
 }
 
