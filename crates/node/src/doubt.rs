@@ -9,6 +9,8 @@
 //! start after a power loss ─▶ Doubt to all ─┬─ the leader: Told(committed) ─▶ have it all ─▶ a voter again
 //!                              (now and then) └─ the others: Told(last entry) ─▶ all told ─▶ may elect the longest
 //! ```
+//! It is the same where no loss of power was told of, but a leader counts on entries that are not here.
+//!
 //! Invariant: a replica in doubt helps to elect only who has all that any other told it had, and all it has itself.
 //! Does not know: what was lost, disks; the meta group, whose entries are all synced before they are told; whether the machine lost its power is the shell's to say.
 
@@ -95,6 +97,15 @@ impl Worker {
             }
         }
         self.note_certainty();
+    }
+
+    /// The leader counts on entries that are not here, though no power was lost as far as this node knows, or though it was
+    /// asked before: a newcomer may have forgotten all of a group, even that it had a part in it, or had to begin anew.
+    pub(crate) fn begin_doubt(&mut self, id: PartitionId) {
+        // Whoever heeded an earlier question has to heed this one.
+        self.fabric.doubts.life = self.random.next_u64();
+        self.fabric.doubts.by_group.entry(id).or_default();
+        self.tell_doubts();
     }
 
     /// Whether this group's replica is.

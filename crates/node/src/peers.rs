@@ -367,6 +367,7 @@ impl Worker {
                 let term = partition.term();
                 self.fabric.tell(from, &Item::Gone { partition: group, term });
             }
+            Err(raft::StepError::LostLog { .. }) => self.begin_doubt(group),
             Err(raft::StepError::Ahead { from, .. })
                 if partition.replica.members.learners.contains(&from) =>
             {

@@ -226,6 +226,18 @@ fn who_holds_nothing_of_a_group_tells_it_be_it_wanted_or_not() {
 }
 
 #[test]
+fn one_that_forgot_its_partitions_is_given_them_again() {
+    for seed in 0..6 {
+        let mut world = World::of(3, seed);
+        write_all(&mut world, 0, "before");
+        // Nothing is written meanwhile that would show what it lacks.
+        world.forget_partitions(2);
+        world.pass(3000);
+        all_hold_the_same(&mut world, 3);
+    }
+}
+
+#[test]
 fn what_a_sole_voter_has_taught_it_has_on_its_disk() {
     for seed in 0..4 {
         for wait in [20, 100, 180, 300, 501] {
