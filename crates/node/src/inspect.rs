@@ -33,6 +33,29 @@ impl Worker {
         members.filter(is_settled).count()
     }
 
+    /// Replicas here whose group is not as [`Worker::settled_replicas`] counts them, each in a few words.
+    pub fn unsettled_replicas(&self, voters: usize) -> Vec<String> {
+        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        let tell = |partition: &crate::partition::Partition| {
+            let (group, members) = (&partition.group, partition.group.members());
+            if members.voters.len() == voters && !members.is_joint() && members.learners.is_empty() {
+                return None;
+            }
+            let (hard, last, applied) = (group.hard_state(), group.last(), partition.replica.applied);
+            let peers = members.voters.iter().chain(&members.learners);
+            let progress: Vec<_> = peers
+                .map(|&peer| (peer, group.progress_of(peer), self.is_doubted(partition.id, peer)))
+                .collect();
+            let is_in_doubt = self.is_in_doubt(partition.id);
+            let role = group.role();
+            Some(format!(
+                "{:?}: {role:?}, {hard:?}, last {last:?}, applied {applied:?}, {members:?}, in doubt {is_in_doubt}, {progress:?}",
+                partition.id
+            ))
+        };
+        replicas.filter_map(tell).collect()
+    }
+
     /// Whether a partition here has no other voter.
     pub fn decides_alone(&self) -> bool {
         let mut replicas = self.places.iter().filter_map(|place| place.partition.as_deref());

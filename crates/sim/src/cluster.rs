@@ -356,10 +356,21 @@ impl ClusterWorld {
                 let leads = |id: &u16| workers().any(|worker| worker.leads(PartitionId(*id)));
                 let led: Vec<u16> = (0..self.plan.partitions).filter(leads).collect();
                 let replicas: usize = workers().map(node::Worker::replicas).sum();
-                format!("node {number} has {replicas} replicas and leads {led:?}")
+                let unsettled: Vec<String> =
+                    workers().flat_map(|worker| worker.unsettled_replicas(3)).collect();
+                let meta = if life.worker(0).knows_meta_settled() { "settled" } else { "not settled" };
+                let members = life.worker(0).fabric_state().live_members().count();
+                format!(
+                    "node {number} has {replicas} replicas, of which not settled {unsettled:?}, and leads {led:?}, knows {members} members, meta {meta}"
+                )
             }
         };
-        self.machines.iter().enumerate().map(tell).collect::<Vec<_>>().join("; ")
+        let waits = |client: &&Client| client.link.is_none() || !client.is_idle();
+        let waiting = self.clients.iter().filter(waits).count();
+        let crew = if self.crew.is_idle() { "" } else { "; somebody joins or leaves" };
+        let links = if self.wires.are_whole() { "" } else { "; links are not whole" };
+        let nodes = self.machines.iter().enumerate().map(tell).collect::<Vec<_>>().join("; ");
+        format!("{nodes}; {waiting} clients wait{crew}{links}")
     }
 
     /// Nothing goes wrong from here on.
