@@ -92,6 +92,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("client|no-touch", "newer than Redis 7.0"),
     ("client|pause", "stops the clock of the comparison: suite/clients.rs"),
     ("client|reply", "replies are what is compared: suite/clients.rs"),
+    ("client|session", "only Narf has it: suite/real_clients.rs"),
     ("client|setinfo", "newer than Redis 7.0"),
     ("client|tracking", "suite/differential/tracking.rs"),
     ("client|unblock", "differential/blocking.rs"),
