@@ -613,3 +613,42 @@ fn narf_bench_measures_over_tls() {
     assert!(out.contains("rediss://localhost") && out.contains("redis://127.0.0.1"), "{out}");
     assert!(node.figure("") >= 8);
 }
+
+/// The commands of docs/tls.md as they stand, but for the ports, and for the node, which is started as a test's.
+#[test]
+fn the_page_on_tls_can_be_followed() {
+    if skip_unless_narf() || Command::new("openssl").arg("version").output().is_err() {
+        return;
+    }
+    let page = include_str!("../../docs/tls.md");
+    let blocks: Vec<&str> =
+        page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let (before, after) = blocks[0].split_once("narf serve --tls-port 6390").expect("the page starts a node");
+    let folder = tempfile::TempDir::with_prefix("narf-page-").unwrap();
+    let run = |script: &str| {
+        let output = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{script}\n{error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(before);
+    let (at, port) = (|name: &str| folder.path().join(name).display().to_string(), free_port());
+    let node = Server::start(
+        Options::new()
+            .kind(Kind::Narf)
+            .set("tls-port", port)
+            .set("tls-cert-file", at("node.crt"))
+            .set("tls-key-file", at("node.key"))
+            .set("tls-auth-clients", "no")
+            .expect_log("holds the key for TLS"),
+    );
+    let here = |script: &str| {
+        let script = script.replace("6390", &port.to_string()).replace("6379", &node.port().to_string());
+        script.replace("tls-ca-cert-file ca.crt", &format!("tls-ca-cert-file {}", at("ca.crt")))
+    };
+    let cli: String = after.lines().filter(|line| line.starts_with("redis-cli")).map(here).collect();
+    assert_eq!(run(&cli), "PONG\n");
+    let certificates =
+        blocks.iter().find(|block| block.contains("app.crt")).expect("the page makes a client's");
+    assert_eq!(run(&here(certificates)), "OK\nPONG\n");
+}
