@@ -28,6 +28,8 @@ use crate::worker::Worker;
 
 /// How long a client that was told to try has its turn.
 const TURN_MS: u64 = 1000;
+/// How soon turns are looked at again in a partition that was lent when some ended.
+const LENT_MS: u64 = 20;
 /// It is a client's turn.
 pub(crate) const READY: &[u8] = b"+READY\r\n";
 /// Nobody here serves the partition any more: register where it is led.
@@ -348,8 +350,16 @@ impl Worker {
             return;
         }
         self.turns_end = Millis::NEVER;
+        let is_spread = self.fabric.is_spread;
         for place in 0..self.places.len() {
-            let Some(partition) = self.places[place].partition.as_deref_mut() else { continue };
+            let is_own = self.router.owner(PartitionId(place as u16)) == self.id;
+            let Some(partition) = self.places[place].partition.as_deref_mut() else {
+                // It is lent, and comes back with turns that may be over.
+                if is_own && !is_spread {
+                    self.turns_end = self.turns_end.min(Millis(now.0 + LENT_MS));
+                }
+                continue;
+            };
             if partition.waiters.is_empty() {
                 continue;
             }

@@ -189,6 +189,30 @@ fn what_is_kept_for_one_who_was_told_is_not_given_to_who_comes_later() {
 }
 
 #[test]
+fn a_turn_that_ends_while_the_partition_is_lent_is_over_when_it_comes_home() {
+    let mut net = Net::new(3, 1);
+    let (key, other) = (key_in(0, "k"), key_in(7, "k"));
+    let (pusher, slow, next, borrower) = (net.connect(0), net.connect(1), net.connect(0), net.connect(2));
+    net.send(slow, &[&format!("BLPOP {other} {key} 0")]);
+    net.settle();
+    net.pass(1);
+    // It is told to try and does not hear it.
+    net.held.push((0, 1));
+    net.send(pusher, &[&format!("RPUSH {key} v")]);
+    net.send(next, &[&format!("BLPOP {key} 0")]);
+    net.settle();
+    net.send_now(borrower, &format!("MSET {} 1 {} 1", key_in(0, "x"), key_in(7, "x")));
+    net.step_until_lent(0, 2);
+    net.held.push((2, 0));
+    net.pass(1500);
+    assert_eq!(net.take(next), [""; 0], "its partition is away");
+    net.held.retain(|pair| *pair != (2, 0));
+    net.settle();
+    net.pass(100);
+    assert_eq!(net.take(next), [format!("[\"{key}\" \"v\"]")]);
+}
+
+#[test]
 fn who_is_refused_a_loan_goes_on_waiting() {
     for seed in 0..20 {
         let mut net = Net::new(3, seed);

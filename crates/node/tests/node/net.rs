@@ -83,6 +83,8 @@ pub(crate) struct Net {
     workers: Vec<Worker>,
     router: Router,
     wires: BTreeMap<(usize, usize), VecDeque<Message>>,
+    /// Between these nothing is delivered.
+    pub(crate) held: Vec<(usize, usize)>,
     clients: Vec<Client>,
     random: Random,
     pub(crate) now: Now,
@@ -151,6 +153,7 @@ impl Net {
             workers,
             router,
             wires: BTreeMap::new(),
+            held: Vec::new(),
             clients: Vec::new(),
             random,
             now: Now { wall_us: 1_700_000_000_000_000, mono_us: 1_000_000 },
@@ -300,6 +303,17 @@ impl Net {
         self.wires.iter().filter(|(pair, _)| pair.0 == from).flat_map(|(_, queue)| queue).filter(lent).count()
     }
 
+    /// Goes on until a loan is on its way between two workers.
+    pub(crate) fn step_until_lent(&mut self, from: usize, to: usize) {
+        let is_lent = |net: &Net| {
+            let queue = net.wires.get(&(from, to));
+            queue.is_some_and(|queue| queue.iter().any(|message| matches!(message, Message::Lend(..))))
+        };
+        while !is_lent(self) {
+            assert!(self.step(), "nothing is lent");
+        }
+    }
+
     /// Whoever asked for a loan and was not heard yet is refused it.
     pub(crate) fn refuse_loans(&mut self) -> usize {
         let mut refused = Vec::new();
@@ -399,8 +413,12 @@ impl Net {
 
     /// One random step. False if there is nothing to do.
     pub(crate) fn step(&mut self) -> bool {
-        let wires: Vec<(usize, usize)> =
-            self.wires.iter().filter(|(_, queue)| !queue.is_empty()).map(|(&pair, _)| pair).collect();
+        let wires: Vec<(usize, usize)> = self
+            .wires
+            .iter()
+            .filter(|(pair, queue)| !queue.is_empty() && !self.held.contains(pair))
+            .map(|(&pair, _)| pair)
+            .collect();
         let writers: Vec<usize> = (0..self.clients.len())
             .filter(|&client| self.clients[client].open && !self.clients[client].unread.is_empty())
             .collect();
