@@ -5,7 +5,8 @@
 //!
 //! Not compared is what Redis 7.2 does otherwise than 7.0: a request with several keys is tried from its first key on,
 //! whichever key woke it, and an error of one of them is its answer. So keys that are waited for together hold lists
-//! only, and one step brings something to one of them.
+//! only, and one step brings something to one of them: who waits to move an element moves it to a key that is waited
+//! for by itself.
 
 use std::time::Duration;
 
@@ -62,24 +63,27 @@ impl World {
 
     fn begin_wait(&mut self, client: usize) {
         let list = |world: &mut World| world.pick(&["l0", "l1", "l2", "{a}0", "{a}1"]);
+        let source = |world: &mut World| world.pick(&["l0", "l1", "{a}0", "{a}1", "m0", "m1"]);
+        let destination = |world: &mut World| world.pick(&["m0", "m1"]);
         let several = |world: &mut World| {
             let count = 1 + world.random.below(3);
             (0..count).map(|_| list(world)).collect::<Vec<_>>().join(" ")
         };
         let end = self.pick(&["LEFT", "RIGHT"]);
-        let (line, waits_for_ever) = match self.random.below(12) {
+        let (line, waits_for_ever) = match self.random.below(13) {
             0..=2 => (format!("BLPOP {} 0", several(self)), true),
             3..=4 => (format!("BRPOP {} 0", several(self)), true),
-            5 => (format!("BLMOVE {} {} {end} LEFT 0", list(self), list(self)), true),
-            6 => (format!("BRPOPLPUSH {} {} 0", list(self), list(self)), true),
+            5 => (format!("BLMOVE {} {} {end} LEFT 0", source(self), destination(self)), true),
+            6 => (format!("BRPOPLPUSH {} {} 0", source(self), destination(self)), true),
             7 => {
                 let keys = several(self);
                 (format!("BLMPOP 0 {} {keys} {end} COUNT 2", keys.split(' ').count()), true)
             }
+            8 => (format!("BLPOP {} 0", destination(self)), true),
             // Keys of any type, one at a time.
-            8 => (format!("BLPOP {} 0", self.pick(&["t0", "t1"])), true),
-            9 => (format!("BZPOPMIN {} 0", self.pick(&["t0", "t1"])), true),
-            10 => (format!("BZMPOP 0 1 {} MAX COUNT 2", self.pick(&["t0", "t1"])), true),
+            9 => (format!("BLPOP {} 0", self.pick(&["t0", "t1"])), true),
+            10 => (format!("BZPOPMIN {} 0", self.pick(&["t0", "t1"])), true),
+            11 => (format!("BZMPOP 0 1 {} MAX COUNT 2", self.pick(&["t0", "t1"])), true),
             _ => (format!("BLPOP {} 0.01", several(self)), false),
         };
         self.log.push(format!("[{client}] {line}"));
@@ -93,7 +97,7 @@ impl World {
     }
 
     fn act(&mut self) {
-        let list = self.pick(&["l0", "l1", "l2", "{a}0", "{a}1"]);
+        let list = self.pick(&["l0", "l1", "l2", "{a}0", "{a}1", "m0"]);
         let other = self.pick(&["{a}0", "{a}1"]);
         let any = self.pick(&["t0", "t1"]);
         let n = self.random.below(1000);
