@@ -80,6 +80,9 @@ def test_strings_with_every_option():
     assert r.mget("a", "none", "b") == ["1", None, "2"]
     assert r.incr("n", 5) == 5 and r.decr("n") == 4
     assert r.incrbyfloat("f", 0.1) == 0.1
+    assert r.increx("n", ubound=5, ex=100, enx=True) == [5, 1]
+    assert r.increx("n", ubound=5) == [5, 0] and r.increx("n", byint=9, ubound=7, saturate=True) == [7, 2]
+    assert [float(number) for number in r.increx("f", byfloat=0.5)] == [0.6, 0.5]
     assert r.append("k", "yz") == 3
     assert r.getrange("k", 0, 1) == "xy"
     assert r.getdel("k") == "xyz"
@@ -96,6 +99,8 @@ def test_sets():
     r.sadd("t", "b", "c", "d")
     assert r.sinter("s", "t") == {"b", "c"} and r.sintercard(2, ["s", "t"], limit=1) == 1
     assert r.sunionstore("{s}u", "s") == 3 and r.sdiff("s", "t") == {"a"}
+    assert r.sunioncard(2, ["s", "t"]) == 4 and r.sunioncard(2, ["s", "t"], limit=2) == 2
+    assert r.sdiffcard(2, ["s", "t"]) == 1
     assert r.spop("s") in {"a", "b", "c"} and r.scard("s") == 2
     assert sorted(r.sscan_iter("t")) == ["b", "c", "d"]
     assert len(r.spop("t", 5)) == 3 and not r.exists("t")
@@ -112,6 +117,9 @@ def test_lists():
     assert r.rpop("l") is None and r.lpop("l", 2) is None
     assert r.lpop("{l}other", 2) == ["d", "A"] and not r.exists("{l}other")
     r.rpush("l", *range(1000))
+    assert r.lmovem("l", "l", count=2, ordering="OBO") == ["0", "1"]
+    assert r.lmovem("none", "l") is None
+    assert r.lmovem("l", "l", src="RIGHT", dest="LEFT", count=2, mode="EXACTLY", ordering="BULK") == ["0", "1"]
     assert r.ltrim("l", 10, -11) is True and r.llen("l") == 980 and r.lrem("l", 0, "500") == 1
 
 
@@ -119,6 +127,7 @@ def test_waiting_for_lists_and_sorted_sets():
     r = connect(decode_responses=True)
     assert r.blpop("never", timeout=0.05) is None
     assert r.blmove("never", "other", timeout=0.05) is None
+    assert r.blmovem("never", "other", 0.05, count=2, mode="EXACTLY", ordering="BULK") is None
     got = {}
 
     def take(name, call):

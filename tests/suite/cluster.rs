@@ -100,10 +100,15 @@ fn keys_of_a_slot_are_counted_and_named_by_any_node() {
                 CLUSTER COUNTKEYSINSLOT x => -ERR value is not an integer or out of range
                 CLUSTER GETKEYSINSLOT 0 -1 => -ERR Invalid slot or number of keys
                 CLUSTER REPLICAS nobody => -ERR Unknown node nobody
+                CLUSTER SLAVES nobody => -ERR Unknown node nobody
+                CLUSTER COUNT-FAILURE-REPORTS nobody => -ERR Unknown node nobody
                 "#,
             );
             let id = client.run("CLUSTER MYID").text();
             client.check(&format!("CLUSTER REPLICAS {id}"), "[]");
+            client.check(&format!("CLUSTER SLAVES {id}"), "[]");
+            client.check(&format!("CLUSTER COUNT-FAILURE-REPORTS {id}"), ":0");
+            client.check("CLUSTER MYSHARDID", &format!("\"{id}\""));
         }
         let links = clients[0].run("CLUSTER LINKS");
         assert_eq!(links.items().len(), (clients.len() - 1) * 2, "{links}");

@@ -36,6 +36,7 @@ mod protocol;
 mod pubsub;
 mod readme;
 mod real_clients;
+mod recent;
 mod scan;
 mod sets;
 mod sort;

@@ -142,7 +142,9 @@ impl fmt::Display for Arg {
         }
         match self.optional {
             true => {
-                write!(f, "[{}]", text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(&text))
+                // Its own brackets, not those of what it begins and ends with.
+                let bare = text.strip_prefix('<').and_then(|t| t.strip_suffix('>'));
+                write!(f, "[{}]", bare.filter(|_| self.kind == Kind::OneOf).unwrap_or(&text))
             }
             false => f.write_str(&text),
         }

@@ -30,17 +30,17 @@ commands! {
     /// Commands that read or change the data of one partition (or of several, borrowed).
     DataCommand {
         // String.
-        Append Decr DecrBy DelEx DelIfEq Digest Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat Lcs MGet MSet MSetEx MSetNx
-        PSetEx         Set SetEx SetNx SetRange StrLen Substr
+        Append Decr DecrBy DelEx DelIfEq Digest Get GetDel GetEx GetRange GetSet Incr IncrBy IncrByFloat IncrEx Lcs MGet MSet MSetEx
+        MSetNx PSetEx Set SetEx SetNx SetRange StrLen Substr
         // Hash.
         HDel HExists HExpire HExpireAt HExpireTime HGet HGetAll HGetDel HGetEx HIncrBy HIncrByFloat HKeys HLen HMGet
         HMSet HPersist HPExpire HPExpireAt HPExpireTime HPTtl HRandField HScan HSet HSetEx HSetNx HStrLen HTtl HVals
         // Set.
-        SAdd SCard SDiff SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
-        SRandMember SRem SScan SUnion SUnionStore
+        SAdd SCard SDiff SDiffCard SDiffStore SInter SInterCard SInterStore SIsMember SMembers SMIsMember SMove SPop
+        SRandMember SRem SScan SUnion SUnionCard SUnionStore
         // List.
-        BLMove BLMPop BLPop BRPop BRPopLPush
-        LIndex LInsert LLen LMove LMPop LPop LPos LPush LPushX LRange LRem LSet LTrim RPop RPopLPush RPush RPushX
+        BLMove BLMoveM BLMPop BLPop BRPop BRPopLPush
+        LIndex LInsert LLen LMove LMoveM LMPop LPop LPos LPush LPushX LRange LRem LSet LTrim RPop RPopLPush RPush RPushX
         // Sorted set.
         BZMPop BZPopMax BZPopMin
         ZAdd ZCard ZCount ZDiff ZDiffStore ZIncrBy ZInter ZInterCard ZInterStore ZLexCount ZMPop ZMScore ZPopMax ZPopMin
@@ -89,8 +89,8 @@ commands! {
         // HyperLogLog.
         PfSelfTest
         // Cluster.
-        Asking ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
-        ClusterMyId ClusterNodes ClusterReplicas ClusterShards ClusterSlots
+        Asking ClusterCountFailureReports ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
+        ClusterMyId ClusterMyShardId ClusterNodes ClusterReplicas ClusterShards ClusterSlaves ClusterSlots
         ReadOnly ReadWrite
         FabricCheck FabricDrain FabricHelp FabricInvite FabricLeave FabricMap FabricMembers FabricOwner
         FabricRebalance FabricRemove FabricReplicas FabricStatus FabricTrust

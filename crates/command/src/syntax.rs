@@ -74,13 +74,13 @@ impl Kind {
             "destkey" | "key" | "key1" | "key2" | "newkey" | "source" | "sourcekey" | "destination"
             | "src" | "dst" => Kind::Key,
             "pattern" => Kind::Pattern,
-            "score" | "longitude" | "latitude" | "radius" | "width" | "height" => Kind::Double,
+            "float" | "score" | "longitude" | "latitude" | "radius" | "width" | "height" => Kind::Double,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
             "bit" | "client-id" | "count" | "cursor" | "limit" | "numkeys" | "db" | "deadline-ms"
             | "decrement" | "destination-db" | "end" | "increment" | "index" | "index1" | "index2"
             | "milliseconds" | "len" | "min-match-len" | "num-matches" | "numlocal" | "numreplicas"
             | "offset" | "protover" | "rank" | "seconds" | "slot" | "start" | "stop" | "timeout"
-            | "version" | "weight" => Kind::Integer,
+            | "version" | "weight" | "exactly" | "integer" => Kind::Integer,
             _ => Kind::String,
         }
     }
@@ -171,12 +171,16 @@ fn group_name(kind: Kind, parts: &[Arg]) -> String {
         return match first {
             "start" => "range".into(),
             "end" => "end-unit-block".into(),
+            "selector" => "how-many".into(),
             "OVERFLOW" => "write".into(),
             _ => "data".into(),
         };
     }
     match first {
         "NX" => "condition".into(),
+        "BYFLOAT" => "increment".into(),
+        "COUNT" => "selector".into(),
+        "OBO" => "ordering".into(),
         "EX" => "expiration".into(),
         "ON" => "status".into(),
         "YES" => "mode".into(),
@@ -362,6 +366,12 @@ mod tests {
             "zunionstore",
             "destination:key numkeys:integer key:key* WEIGHTS=weight:integer?* \
              AGGREGATE=aggregate:oneof?(SUM=sum:pure-token MIN=min:pure-token MAX=max:pure-token)",
+        );
+        check(
+            "lmovem",
+            "source:key destination:key where:oneof(LEFT=left:pure-token RIGHT=right:pure-token) \
+             where:oneof(LEFT=left:pure-token RIGHT=right:pure-token) how-many:block?(selector:oneof(COUNT=count:integer \
+             EXACTLY=exactly:integer) ordering:oneof(OBO=obo:pure-token BULK=bulk:pure-token))",
         );
         check("cluster keyslot", "key:string");
         check(

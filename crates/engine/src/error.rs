@@ -59,6 +59,22 @@ pub enum RequestError<'a> {
     InfiniteIncrement,
     /// The sum is no number, or infinite.
     InfiniteSum,
+    /// An argument of `INCREX`, so called, is no 64-bit integer.
+    NotIntegerOf(&'static str),
+    /// An argument of `INCREX`, so called, is no number.
+    NotFloatOf(&'static str),
+    /// An argument of `INCREX`, so called, is infinite.
+    InfinityOf(&'static str),
+    /// The number to be added to is infinite.
+    InfiniteValue,
+    /// The lower bound is above the upper one.
+    BoundsCross,
+    /// From the number to the bound it is further than 64 bits can say.
+    AppliedOverflow,
+    /// From the number to the bound it is further than can be said.
+    AppliedInfinity,
+    /// `ENX` without a time.
+    EnxWithoutTime,
     /// A life time that is not positive, or ends beyond the end of time.
     InvalidExpire(DataCommand),
     /// `EXPIRE` with something that is no option.
@@ -245,6 +261,15 @@ impl RequestError<'_> {
                     .into_bytes()
                     .into();
             }
+            RequestError::NotIntegerOf(what) => {
+                return format!("ERR {what} is not an integer or out of range").into_bytes().into();
+            }
+            RequestError::NotFloatOf(what) => {
+                return format!("ERR {what} is not a valid float").into_bytes().into();
+            }
+            RequestError::InfinityOf(what) => {
+                return format!("ERR {what} cannot be Infinity").into_bytes().into();
+            }
             RequestError::UnsupportedOption(option) => {
                 let shown = c_string(option);
                 return [b"ERR Unsupported option ".as_slice(), shown].concat().into();
@@ -306,6 +331,11 @@ impl RequestError<'_> {
             RequestError::DecrementOverflow => "ERR decrement would overflow",
             RequestError::InfiniteIncrement => "ERR value is NaN or Infinity",
             RequestError::InfiniteSum => "ERR increment would produce NaN or Infinity",
+            RequestError::InfiniteValue => "ERR value cannot be Infinity",
+            RequestError::BoundsCross => "ERR LBOUND can't be greater than UBOUND",
+            RequestError::AppliedOverflow => "ERR applied increment would overflow",
+            RequestError::AppliedInfinity => "ERR applied increment would produce Infinity",
+            RequestError::EnxWithoutTime => "ERR ENX flag requires an expiration",
             RequestError::NxWithOther => {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }

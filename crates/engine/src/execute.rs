@@ -9,7 +9,9 @@ use resp::Reply;
 
 use crate::family::bitfield::BitField;
 use crate::family::bitmap::{BitCount, BitOp, BitPos, GetBit, SetBit};
-use crate::family::blocking::{BPop, BZPop, parse_list_pop, parse_move, parse_right_to_left, parse_zset_pop};
+use crate::family::blocking::{
+    BPop, BZPop, parse_list_pop, parse_move, parse_move_many, parse_right_to_left, parse_zset_pop,
+};
 use crate::family::compare::{DelEx, Digest, MSetEx};
 use crate::family::dump::{Dump, Restore};
 use crate::family::expire::{Expire, Persist, Told, Ttl};
@@ -21,14 +23,15 @@ use crate::family::hash::{
 };
 use crate::family::hash_expire::{HExpire, HGetDel, HGetEx, HPersist, HSetEx, HTtl};
 use crate::family::hyperloglog::{PfAdd, PfCount, PfDebug, PfMerge};
+use crate::family::increx::IncrEx;
 use crate::family::internal::{NarfEvict, NarfExpire, NarfFlush, NarfPut};
 use crate::family::list::{LIndex, LInsert, LLen, LPos, LRange, LRem, LSet, LTrim, Pop, Push};
-use crate::family::list_move::{LMPop, LMove};
+use crate::family::list_move::{LMPop, LMove, LMoveM};
 use crate::family::object::{Fact, MemoryUsage, Object};
 use crate::family::once::NarfOnce;
 use crate::family::options::{Since, Unit};
 use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandMember, SRem, SScan};
-use crate::family::set_algebra::{SCombine, SInterCard, algebra_of};
+use crate::family::set_algebra::{SCombine, SCombineCard, algebra_of};
 use crate::family::sort::Sort;
 use crate::family::string::{
     Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
@@ -72,6 +75,7 @@ macro_rules! with_operation {
             DataCommand::Incr => run!(IncrBy::fixed(args, 1)),
             DataCommand::IncrBy => run!(IncrBy::parse(args)),
             DataCommand::IncrByFloat => run!(IncrByFloat::parse(args)),
+            DataCommand::IncrEx => run!(IncrEx::parse(args)),
             DataCommand::Lcs => run!(Lcs::parse(args)),
             DataCommand::MGet => run!(MGet::parse(args)),
             DataCommand::MSet => run!(MSet::parse(args)),
@@ -120,7 +124,9 @@ macro_rules! with_operation {
             DataCommand::SDiffStore | DataCommand::SInterStore | DataCommand::SUnionStore => {
                 run!(SCombine::and_store(args, algebra_of(command)))
             }
-            DataCommand::SInterCard => run!(SInterCard::parse(args)),
+            DataCommand::SDiffCard | DataCommand::SInterCard | DataCommand::SUnionCard => {
+                run!(SCombineCard::parse(args, algebra_of(command)))
+            }
             DataCommand::SIsMember => run!(SCount::one(args)),
             DataCommand::SMembers => run!(SMembers::parse(args)),
             DataCommand::SMIsMember => run!(SMIsMember::parse(args)),
@@ -132,12 +138,14 @@ macro_rules! with_operation {
 
             DataCommand::BLMPop => run!(parse_list_pop(args)),
             DataCommand::BLMove => run!(parse_move(args)),
+            DataCommand::BLMoveM => run!(parse_move_many(args)),
             DataCommand::BLPop | DataCommand::BRPop => run!(BPop::parse(args, command)),
             DataCommand::BRPopLPush => run!(parse_right_to_left(args)),
             DataCommand::LIndex => run!(LIndex::parse(args)),
             DataCommand::LInsert => run!(LInsert::parse(args)),
             DataCommand::LLen => run!(LLen::parse(args)),
             DataCommand::LMove => run!(LMove::parse(args)),
+            DataCommand::LMoveM => run!(LMoveM::parse(args)),
             DataCommand::LMPop => run!(LMPop::parse(args)),
             DataCommand::LPop | DataCommand::RPop => run!(Pop::parse(args, command)),
             DataCommand::LPos => run!(LPos::parse(args)),

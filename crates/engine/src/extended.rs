@@ -8,6 +8,8 @@
 //! Invariants of a finite value: mantissa and exponent give its size as `mantissa * 2^exponent`; the top bit of
 //! the mantissa is set unless the exponent is the smallest there is; zero has the smallest exponent.
 
+use std::cmp::Ordering;
+
 /// The smallest exponent: that of subnormal numbers.
 const EXPONENT_MIN: i32 = -16445;
 /// The largest exponent of a finite number.
@@ -31,6 +33,12 @@ enum Size {
 const ZERO: Size = Size::Finite { mantissa: 0, exponent: EXPONENT_MIN };
 
 impl Extended {
+    /// Nothing.
+    pub(crate) const ZERO: Extended = Extended { negative: false, size: ZERO };
+    /// The largest finite number.
+    pub(crate) const MAX: Extended =
+        Extended { negative: false, size: Size::Finite { mantissa: u64::MAX, exponent: EXPONENT_MAX } };
+
     /// Reads what C's `strtold` reads, as a whole: decimal or hexadecimal digits, an exponent, `inf`. Refuses
     /// what Redis refuses: white space, NaN, and numbers too large or too small to be said.
     pub(crate) fn parse(text: &[u8]) -> Option<Extended> {
@@ -103,6 +111,28 @@ impl Extended {
         let sum = if high_negative { -high } else { high } + if low_negative { -low } else { low };
         let negative = if sum == 0 { self.negative && other.negative } else { sum < 0 };
         Some(Extended { negative, size: round(sum.unsigned_abs(), high_exponent - 62, false) })
+    }
+
+    /// The number on the other side of zero.
+    pub(crate) fn negated(self) -> Extended {
+        Extended { negative: !self.negative, ..self }
+    }
+
+    /// Which of two numbers is the greater one; both zeros are the same.
+    pub(crate) fn order(self, other: Extended) -> Ordering {
+        // With the top bit of the mantissa set where the exponent allows it, sizes compare by exponent first.
+        let key = |size: Size| match size {
+            Size::Finite { mantissa, exponent } => (exponent, mantissa),
+            Size::Infinite => (i32::MAX, 0),
+        };
+        let by_size = key(self.size).cmp(&key(other.size));
+        match (self.negative, other.negative) {
+            _ if self.size == ZERO && other.size == ZERO => Ordering::Equal,
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => by_size,
+            (true, true) => by_size.reverse(),
+        }
     }
 
     /// The text Redis stores and answers: 17 decimals, less the zeros at the end. An infinite number, which is

@@ -20,6 +20,7 @@ pub(crate) mod geo_search;
 pub(crate) mod hash;
 pub(crate) mod hash_expire;
 pub(crate) mod hyperloglog;
+pub(crate) mod increx;
 pub(crate) mod internal;
 pub(crate) mod lcs;
 pub(crate) mod list;

@@ -4,6 +4,8 @@
 
 #[path = "model/fields.rs"]
 mod fields;
+#[path = "model/recent.rs"]
+mod recent;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -432,6 +434,7 @@ impl Model {
                 self.put(&parts[2], Value::List(to), deadline);
                 Answer::Text(element)
             }
+            b"INCREX" | b"LMOVEM" | b"SDIFFCARD" | b"SUNIONCARD" => self.apply_recent(parts)?,
             b"ZADD" => {
                 let mut zset = self.zset(key)?;
                 let mut added = 0;
@@ -650,7 +653,8 @@ fn draw(random: &mut Random) -> Vec<Vec<u8>> {
         "COPY key other",
         "COPY key other REPLACE",
     ];
-    let form = FORMS[random.below(FORMS.len() as u64) as usize];
+    let place = random.below((FORMS.len() + recent::FORMS.len()) as u64) as usize;
+    let form = FORMS.iter().chain(recent::FORMS).nth(place).unwrap();
     form.split(' ')
         .map(|word| match word {
             "key" => format!("k{}", random.below(12)).into_bytes(),

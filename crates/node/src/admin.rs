@@ -295,9 +295,17 @@ impl Worker {
         let mut reply = Reply::new(out, session.version);
         match command {
             NodeCommand::ClusterKeySlot => reply.int(i64::from(slot_of(args.at(2)).number())),
-            NodeCommand::ClusterReplicas if self.fabric.is_on => self.write_followers(args.at(2), &mut reply),
+            NodeCommand::ClusterReplicas | NodeCommand::ClusterSlaves if self.fabric.is_on => {
+                self.write_followers(args.at(2), &mut reply);
+            }
+            NodeCommand::ClusterCountFailureReports if self.fabric.is_on => {
+                self.write_failure_reports(args.at(2), &mut reply);
+            }
             NodeCommand::ClusterLinks if self.fabric.is_on => self.write_links(&mut reply),
-            NodeCommand::ClusterMyId => reply.bulk(self.host.facts().node_id.as_bytes()),
+            // Each node leads some slots, and is a shard of its own by that.
+            NodeCommand::ClusterMyId | NodeCommand::ClusterMyShardId => {
+                reply.bulk(self.host.facts().node_id.as_bytes())
+            }
             _ => reply.error("ERR This instance has cluster support disabled"),
         }
     }

@@ -141,7 +141,7 @@ impl Worker {
             Place::One(id) => vec![id],
             Place::Several(ids) => ids,
         };
-        let is_move = matches!(command, DataCommand::BLMove | DataCommand::BRPopLPush);
+        let is_move = matches!(command, DataCommand::BLMove | DataCommand::BLMoveM | DataCommand::BRPopLPush);
         if self.fabric.is_spread && is_move && ids.len() > 1 {
             self.stats.errors += 1;
             Reply::new(session.output.end(), session.version).error(CROSS_SLOT);

@@ -150,10 +150,25 @@ impl Worker {
 impl Worker {
     /// `CLUSTER REPLICAS`: no node only follows another, so a node that is known has none.
     pub(crate) fn write_followers(&self, id: &[u8], reply: &mut Reply<'_>) {
-        match self.fabric.meta.live_members().any(|member| member.node.to_string().as_bytes() == id) {
-            true => reply.array(0),
-            false => reply.error(format!("ERR Unknown node {}", String::from_utf8_lossy(id))),
+        if self.member_named(id, reply).is_some() {
+            reply.array(0);
         }
+    }
+
+    /// `CLUSTER COUNT-FAILURE-REPORTS`: what the meta group says is all that is said of a node.
+    pub(crate) fn write_failure_reports(&self, id: &[u8], reply: &mut Reply<'_>) {
+        if let Some(member) = self.member_named(id, reply) {
+            reply.int(i64::from(member.state == MemberState::Down));
+        }
+    }
+
+    /// The member with an id as clients say it; else it is answered that there is none.
+    fn member_named(&self, id: &[u8], reply: &mut Reply<'_>) -> Option<&Member> {
+        let found = self.fabric.meta.live_members().find(|member| member.node.to_string().as_bytes() == id);
+        if found.is_none() {
+            reply.error(format!("ERR Unknown node {}", String::from_utf8_lossy(id)));
+        }
+        found
     }
 
     /// `CLUSTER LINKS`: this worker's ways to other nodes, each of which goes both ways.

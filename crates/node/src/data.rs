@@ -495,8 +495,10 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::SDiffStore
                 | D::SMove
                 | D::LMove
+                | D::LMoveM
                 | D::RPopLPush
                 | D::BLMove
+                | D::BLMoveM
                 | D::BRPopLPush
                 | D::ZInterStore
                 | D::ZUnionStore

@@ -146,11 +146,15 @@ impl Worker {
             N::Lolwut | N::ModuleList | N::Role | N::Time | N::Asking | N::ReadOnly | N::ReadWrite => {
                 self.with_reply(session, |worker, session, out| worker.run_fact(session, command, out));
             }
-            N::ClusterKeySlot | N::ClusterLinks | N::ClusterMyId | N::ClusterReplicas => {
-                self.with_reply(session, |worker, session, out| {
-                    worker.run_cluster(session, command, args, out);
-                })
-            }
+            N::ClusterCountFailureReports
+            | N::ClusterKeySlot
+            | N::ClusterLinks
+            | N::ClusterMyId
+            | N::ClusterMyShardId
+            | N::ClusterReplicas
+            | N::ClusterSlaves => self.with_reply(session, |worker, session, out| {
+                worker.run_cluster(session, command, args, out);
+            }),
             N::ClusterInfo | N::ClusterNodes | N::ClusterShards | N::ClusterSlots => {
                 self.show_cluster(session, command);
             }

@@ -53,6 +53,8 @@ struct Waiter {
     head: ErrandHead,
     request: WireRequest,
     kind: Kind,
+    /// How much of that there must be before it can do anything.
+    least: usize,
     /// Those of its keys that are in this partition.
     keys: Vec<Box<[u8]>>,
     may_serve: bool,
@@ -176,15 +178,25 @@ impl Partition {
                 let stock = self.existing(head.db).and_then(|keyspace| keyspace.stock(key, now));
                 match stock {
                     None => true,
-                    Some((kind, len)) => kind == patience.kind && self.keeps_before(head, key, kind, len),
+                    Some((kind, len)) => {
+                        kind == patience.kind && self.left_for(head, key, kind, len) < patience.least
+                    }
                 }
             })
     }
 
-    /// Whether at least so many come before a client in the line of a key.
-    fn keeps_before(&self, head: &ErrandHead, key: &[u8], kind: Kind, len: usize) -> bool {
+    /// How much of a key is left for a client by those who come before it in the line; who wants more than there is takes
+    /// nothing.
+    fn left_for(&self, head: &ErrandHead, key: &[u8], kind: Kind, len: usize) -> usize {
+        let mut left = len;
         let line = self.waiters.of_key(head.db, key).filter(|(_, waiter)| waiter.kind == kind);
-        line.take_while(|(_, waiter)| waiter.head.who != head.who).take(len).count() == len
+        for (_, waiter) in line.take_while(|(_, waiter)| waiter.head.who != head.who) {
+            if left == 0 {
+                break;
+            }
+            left -= if waiter.least <= left { waiter.least } else { 0 };
+        }
+        left
     }
 }
 
@@ -222,10 +234,10 @@ impl Worker {
         let mut keys: Vec<Box<[u8]>> = patience.keys().iter().filter(is_here).map(Box::from).collect();
         keys.sort_unstable();
         keys.dedup();
-        let (kind, may_serve) = (patience.kind, args.at(2) == b"1");
+        let (kind, least, may_serve) = (patience.kind, patience.least, args.at(2) == b"1");
         let user = args.get(4).map(Box::from);
         let head = ErrandHead { spec, ..head };
-        let waiter = Waiter { head, request, kind, keys, may_serve, user, turn: None };
+        let waiter = Waiter { head, request, kind, least, keys, may_serve, user, turn: None };
         let id = head.partition;
         let Some(partition) = self.partition_mut(id) else { return };
         // The same client again: it had its turn and found nothing, or what it was told was lost.
@@ -287,20 +299,20 @@ impl Worker {
             behind = Some(place);
             let now = partition.time(wall);
             let stock = partition.existing(db).and_then(|keyspace| keyspace.stock(key, now));
-            let Some((kind, _)) = stock.filter(|(_, len)| *len > kept) else { return };
-            let Some(waiter) = partition.waiters.line.get(&place).filter(|w| w.kind == kind) else {
-                continue;
-            };
-            let is_served_here = may_serve && waiter.may_serve;
+            let Some((kind, len)) = stock.filter(|(_, len)| *len > kept) else { return };
+            // One that needs more than there is stays in the line, and is in nobody's way.
+            let is_next = |waiter: &&Waiter| waiter.kind == kind && waiter.least <= len - kept;
+            let Some(waiter) = partition.waiters.line.get(&place).filter(is_next) else { continue };
+            let (is_served_here, least) = (may_serve && waiter.may_serve, waiter.least);
             if waiter.turn.is_some() {
-                kept += 1;
+                kept += least;
             } else if may_serve && kept > 0 {
                 // Whoever has its turn will be done in a moment, and comes first.
                 return;
             } else if is_served_here && self.is_still_allowed(id, place) {
                 self.serve_waiter(id, place);
             } else {
-                kept += 1;
+                kept += least;
                 self.give_turn(id, place);
             }
         }

@@ -12,6 +12,12 @@ pub(super) const ROWS: &[Row] = &[
         .categories(&[Category::Connection])
         .summary("Lets the next command through to a slot that is being moved here."),
     container("cluster").since("3.0.0").summary("Looks at slots and nodes.").subcommands(&[
+        node(ClusterCountFailureReports, "cluster|count-failure-reports", 3, ADMIN | STALE)
+            .since("3.0.0")
+            .syntax("node-id")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns how many nodes report another as failing: 1 if it is down, as all know of the same."),
         node(ClusterCountKeysInSlot, "cluster|countkeysinslot", 3, STALE)
             .since("3.0.0")
             .syntax("slot")
@@ -46,6 +52,11 @@ pub(super) const ROWS: &[Row] = &[
             .since("3.0.0")
             .cost("O(1)")
             .summary("Returns the id of the node."),
+        node(ClusterMyShardId, "cluster|myshardid", 2, STALE)
+            .since("7.2.0")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary("Returns the id of the node's shard: its own, as each node leads some slots."),
         node(ClusterNodes, "cluster|nodes", 2, STALE)
             .since("3.0.0")
             .cost("O(N), N the number of nodes")
@@ -62,6 +73,13 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(N), N the number of nodes")
             .tips(&["nondeterministic_output"])
             .summary("Returns which nodes hold which slots, grouped by shard."),
+        node(ClusterSlaves, "cluster|slaves", 3, ADMIN | STALE)
+            .since("3.0.0")
+            .syntax("node-id")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .deprecated("5.0.0", "`CLUSTER REPLICAS`")
+            .summary("Returns what CLUSTER REPLICAS returns."),
         node(ClusterSlots, "cluster|slots", 2, STALE)
             .since("3.0.0")
             .cost("O(N), N the number of nodes")

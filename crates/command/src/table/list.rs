@@ -12,6 +12,12 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout")
         .cost("O(1)")
         .summary("Does as LMOVE does, and waits up to so many seconds, 0 for ever, for the source to have an element."),
+    data(BLMoveM, "blmovem", -6, WRITE | DENYOOM | BLOCKING)
+        .since("8.10.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, RW | INSERT)])
+        .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout [<COUNT count | EXACTLY exactly> <OBO | BULK>]")
+        .cost("O(N), N the number of elements moved")
+        .summary("Does as LMOVEM does, and waits up to so many seconds, 0 for ever, for the source to have enough."),
     data(BLMPop, "blmpop", -5, WRITE | BLOCKING)
         .since("7.0.0")
         .keys(&[counted(2, RW | ACCESS | DELETE)])
@@ -61,6 +67,12 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT>")
         .cost("O(1)")
         .summary("Moves the element at an end of one list to an end of another, and returns it."),
+    data(LMoveM, "lmovem", -5, WRITE | DENYOOM)
+        .since("8.10.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | DELETE), key(2, 2, 1, RW | INSERT)])
+        .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT> [<COUNT count | EXACTLY exactly> <OBO | BULK>]")
+        .cost("O(N), N the number of elements moved")
+        .summary("Moves elements from an end of one list to an end of another, one by one or in their order."),
     data(LMPop, "lmpop", -4, WRITE)
         .since("7.0.0")
         .keys(&[counted(1, RW | ACCESS | DELETE)])

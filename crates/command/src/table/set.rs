@@ -26,6 +26,14 @@ pub(super) const ROWS: &[Row] = &[
         .cost("O(N), N the number of members of all sets")
         .tips(&["nondeterministic_output_order"])
         .summary("Returns the members of the first set that no other set has."),
+    data(SDiffCard, "sdiffcard", -3, READONLY)
+        .since("8.10.0")
+        .keys(&[counted(1, RO | ACCESS)])
+        .syntax("numkeys key [key ...] [LIMIT limit]")
+        .cost("O(N), N the number of members of all sets")
+        .summary(
+            "Returns how many members of the first set no other set has, counting no further than a limit.",
+        ),
     data(SDiffStore, "sdiffstore", -3, WRITE | DENYOOM)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, OW | UPDATE), key(2, -1, 1, RO | ACCESS)])
@@ -113,6 +121,12 @@ pub(super) const ROWS: &[Row] = &[
         .cost("O(N), N the number of members of all sets")
         .tips(&["nondeterministic_output_order"])
         .summary("Returns the members that any of the sets has."),
+    data(SUnionCard, "sunioncard", -3, READONLY)
+        .since("8.10.0")
+        .keys(&[counted(1, RO | ACCESS)])
+        .syntax("numkeys key [key ...] [APPROX] [LIMIT limit]")
+        .cost("O(N), N the number of members of all sets")
+        .summary("Returns how many members the sets have together, counted or estimated, up to a limit."),
     data(SUnionStore, "sunionstore", -3, WRITE | DENYOOM)
         .since("1.0.0")
         .keys(&[key(1, 1, 1, OW | UPDATE), key(2, -1, 1, RO | ACCESS)])

@@ -94,6 +94,15 @@ pub(super) const ROWS: &[Row] = &[
         .syntax("key increment")
         .cost("O(1)")
         .summary("Adds a decimal fraction to the number at a key; an absent key counts as 0."),
+    data(IncrEx, "increx", -2, WRITE | DENYOOM | FAST)
+        .since("8.8.0")
+        .keys(&[key(1, 1, 1, RW | ACCESS | UPDATE)])
+        .syntax(
+            "key [BYFLOAT float | BYINT integer] [SATURATE] [LBOUND lowerbound] [UBOUND upperbound] \
+                 [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] [ENX]",
+        )
+        .cost("O(1)")
+        .summary("Adds to the number at a key within bounds, sets its deadline, and says what was added."),
     data(Lcs, "lcs", -3, READONLY)
         .since("7.0.0")
         .keys(&[key(1, 2, 1, RO | ACCESS)])

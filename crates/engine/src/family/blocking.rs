@@ -6,7 +6,7 @@ use command::DataCommand;
 use resp::Reply;
 
 use super::list::pop_one;
-use super::list_move::{LMPop, LMove};
+use super::list_move::{LMPop, LMove, LMoveM};
 use super::zset::write_score;
 use super::zset_pop::{ZMPop, pop, popped};
 use super::{Applied, Operation, Parsed};
@@ -84,6 +84,13 @@ pub(crate) fn parse_move(args: Args<'_>) -> Parsed<'_, LMove<'_>> {
     Ok(moved)
 }
 
+/// `BLMOVEM`.
+pub(crate) fn parse_move_many(args: Args<'_>) -> Parsed<'_, LMoveM<'_>> {
+    let moved = LMoveM::of(args, args.tail(6))?;
+    timeout(args.at(5))?;
+    Ok(moved)
+}
+
 /// `BRPOPLPUSH`.
 pub(crate) fn parse_right_to_left(args: Args<'_>) -> Parsed<'_, LMove<'_>> {
     timeout(args.at(3))?;
@@ -135,6 +142,8 @@ pub struct Patience<'a> {
     is_counted: bool,
     /// What one of the keys must hold.
     pub kind: Kind,
+    /// How much of that it takes at least: with less it finds nothing.
+    pub least: usize,
     /// How long it waits; `None` is for ever.
     pub timeout: Option<Millis>,
 }
@@ -148,6 +157,7 @@ impl<'a> Patience<'a> {
             D::BLPop | D::BRPop => (Kind::List, 1, last - 1, last),
             D::BZPopMin | D::BZPopMax => (Kind::ZSet, 1, last - 1, last),
             D::BLMove | D::BRPopLPush => (Kind::List, 1, 1, last),
+            D::BLMoveM => (Kind::List, 1, 1, 5),
             D::BLMPop | D::BZMPop => {
                 let kind = if command == D::BLMPop { Kind::List } else { Kind::ZSet };
                 (kind, 3, usize::try_from(parse_i64(args.get(2)?)?).ok()?, 1)
@@ -157,7 +167,11 @@ impl<'a> Patience<'a> {
         crate::check(command, args).ok()?;
         let millis = timeout(args.at(timeout_at)).ok()?;
         let timeout = (millis > 0).then_some(Millis(millis));
-        Some(Patience { args, first, len, is_counted: first == 3, kind, timeout })
+        let least = match command {
+            D::BLMoveM => parse_move_many(args).ok()?.least(),
+            _ => 1,
+        };
+        Some(Patience { args, first, len, is_counted: first == 3, kind, least, timeout })
     }
 
     /// The keys, in the order in which they are tried.

@@ -305,6 +305,15 @@ impl Requests {
             Append | SetNx | GetSet => self.push_each(request, "key value"),
             IncrBy | DecrBy => self.push_each(request, "key integer"),
             IncrByFloat => self.push_each(request, "key float"),
+            IncrEx => {
+                self.push_each(request, "key");
+                self.options(request, &["BYINT integer", "BYFLOAT float", "SATURATE"]);
+                self.options(request, &["LBOUND integer", "UBOUND integer", "UBOUND float", "SATURATE"]);
+                if self.random.chance(1, 3) {
+                    self.lifetime(request);
+                }
+                self.options(request, &["ENX", "PERSIST"]);
+            }
             GetRange | Substr => self.push_each(request, "key integer integer"),
             SetRange => {
                 self.push_each(request, "key");
@@ -394,9 +403,9 @@ impl Requests {
                 self.push_each(request, "key");
                 self.some(request, "key");
             }
-            SInterCard => {
+            SDiffCard | SInterCard | SUnionCard => {
                 self.counted_keys(request);
-                self.options(request, &["LIMIT integer", "LIMIT 1"]);
+                self.options(request, &["LIMIT integer", "LIMIT 1", "APPROX"]);
             }
             LLen => self.push_each(request, "key"),
             LPush | RPush | LPushX | RPushX => {
@@ -429,6 +438,20 @@ impl Requests {
                 self.push_each(request, "key key");
                 let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
                 ends.split(' ').for_each(|end| request.push(end.as_bytes()));
+            }
+            LMoveM | BLMoveM => {
+                self.push_each(request, "key key");
+                let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
+                ends.split(' ').for_each(|end| request.push(end.as_bytes()));
+                if command == BLMoveM {
+                    self.timeout(request);
+                }
+                if self.random.chance(3, 4) {
+                    let count = self.pick(&["COUNT integer", "COUNT 2", "EXACTLY 3", "ABOUT 2"]);
+                    let order = self.pick(&["OBO", "bulk", "SIDEWAYS"]);
+                    self.push_each(request, count);
+                    request.push(order.as_bytes());
+                }
             }
             RPopLPush => self.push_each(request, "key key"),
             LMPop => {

@@ -106,6 +106,31 @@ fn a_move_over_partitions_waits_and_passes_on_what_others_wait_for() {
 }
 
 #[test]
+fn who_waits_for_much_is_in_nobodys_way_and_gets_all_of_it_at_once() {
+    on_all(|net| {
+        let (mover, reader, pusher) = (net.connect(0), net.connect(1), net.connect(2));
+        // In one partition, and from one to another.
+        for (source, destination) in [(key_in(0, "s"), key_in(0, "d")), (key_in(2, "s"), key_in(5, "d"))] {
+            net.send(mover, &[&format!("BLMOVEM {source} {destination} LEFT LEFT 0 EXACTLY 3 OBO")]);
+            net.settle();
+            net.pass(1);
+            assert_eq!(net.ask(pusher, &format!("RPUSH {source} a b")), "2");
+            net.send(reader, &[&format!("BLPOP {source} 0")]);
+            net.settle();
+            assert_eq!(net.take(reader), [format!("[\"{source}\" \"a\"]")]);
+            assert_eq!(after(net, mover, 3000), Vec::<String>::new());
+            assert_eq!(net.ask(pusher, &format!("RPUSH {source} c")), "2");
+            assert_eq!(after(net, mover, 1), Vec::<String>::new());
+            assert_eq!(net.ask(pusher, &format!("RPUSH {source} d e")), "4");
+            net.settle();
+            assert_eq!(net.take(mover), [r#"["d" "c" "b"]"#]);
+            assert_eq!(net.ask(pusher, &format!("LRANGE {destination} 0 -1")), r#"["d" "c" "b"]"#);
+            assert_eq!(net.ask(pusher, &format!("LPOP {source}")), "\"e\"");
+        }
+    });
+}
+
+#[test]
 fn a_wait_ends_in_time_and_by_word_of_others() {
     on_all(|net| {
         let (client, other) = (net.connect(0), net.connect(1));
@@ -330,6 +355,29 @@ fn keys_of_several_partitions_of_a_fabric_are_tried_in_order() {
     world.send(client, "BLPOP key:1 key:2 key:3 0.2");
     assert_eq!(wait_for(&mut world, client, 190), None);
     assert_eq!(wait_for(&mut world, client, 30).as_deref(), Some("nil"));
+}
+
+#[test]
+fn who_waits_for_much_on_a_fabric_tries_only_when_there_is_so_much() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let (mover, reader, pusher) = (world.connect(0), world.connect(1), world.connect(2));
+        world.send(mover, "BLMOVEM {q}from {q}to RIGHT RIGHT 0 EXACTLY 3 OBO");
+        world.pass(20);
+        world.send(reader, "BLPOP {q}from 0");
+        world.pass(20);
+        assert_eq!(world.ask(pusher, "RPUSH {q}from a b c"), "3");
+        assert_eq!(wait_for(&mut world, mover, 200).as_deref(), Some(r#"["c" "b" "a"]"#), "seed {seed}");
+        assert_eq!(wait_for(&mut world, reader, 50), None);
+        world.send(mover, "BLMOVEM {q}from {q}to RIGHT RIGHT 0 EXACTLY 2 BULK");
+        world.pass(20);
+        assert_eq!(world.ask(pusher, "RPUSH {q}from d"), "1");
+        assert_eq!(wait_for(&mut world, reader, 200).as_deref(), Some(r#"["{q}from" "d"]"#), "seed {seed}");
+        assert_eq!(world.ask(pusher, "RPUSH {q}from e"), "1");
+        assert_eq!(wait_for(&mut world, mover, 5000), None);
+        assert_eq!(world.ask(pusher, "RPUSH {q}from f"), "2");
+        assert_eq!(wait_for(&mut world, mover, 200).as_deref(), Some(r#"["e" "f"]"#), "seed {seed}");
+    }
 }
 
 #[test]

@@ -12,6 +12,26 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
             all.push(timeout(g));
             all
         }
+        DataCommand::BLMoveM | DataCommand::LMoveM => {
+            let name = command.spec().name;
+            let mut all = args(name, [g.key(), g.key()]);
+            all.extend(g.line(&["LEFT LEFT", "LEFT RIGHT", "right LEFT", "RIGHT RIGHT", "LEFT TOP"]));
+            if command == DataCommand::BLMoveM {
+                all.push(timeout(g));
+            }
+            all.extend(g.line(&[
+                "",
+                "COUNT 2 OBO",
+                "COUNT 100 BULK",
+                "EXACTLY 3 obo",
+                "exactly 2 BULK",
+                "COUNT 0 OBO",
+                "COUNT x BULK",
+                "EXACTLY 2",
+                "COUNT 2 SIDEWAYS",
+            ]));
+            all
+        }
         DataCommand::BLMPop => {
             let mut all = counted_keys("BLMPOP", g);
             all.insert(1, timeout(g));

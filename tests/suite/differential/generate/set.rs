@@ -20,9 +20,12 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
         DataCommand::SDiff => g.several("SDIFF", 3, Generator::key),
         DataCommand::SDiffStore => keyed("SDIFFSTORE", g, 3, Generator::key),
         DataCommand::SInter => g.several("SINTER", 3, Generator::key),
-        DataCommand::SInterCard => {
-            let mut all = counted_keys("SINTERCARD", g);
+        DataCommand::SDiffCard | DataCommand::SInterCard | DataCommand::SUnionCard => {
+            let mut all = counted_keys(&command.spec().display_name(), g);
             all.extend(g.line(&["", "", "LIMIT 2", "LIMIT 0", "LIMIT -1", "LIMIT x", "LIMIT", "BANANA 1"]));
+            if command == DataCommand::SUnionCard && g.random.chance(1, 3) {
+                all.push(owned("APPROX"));
+            }
             all
         }
         DataCommand::SInterStore => keyed("SINTERSTORE", g, 3, Generator::key),

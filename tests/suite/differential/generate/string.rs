@@ -27,6 +27,14 @@ pub(super) fn data(command: DataCommand, g: &mut Generator) -> Args {
         DataCommand::Incr => args("INCR", [g.key()]),
         DataCommand::IncrBy => args("INCRBY", [g.key(), g.int()]),
         DataCommand::IncrByFloat => args("INCRBYFLOAT", [g.key(), g.float()]),
+        DataCommand::IncrEx => {
+            let mut all = args("INCREX", [g.key()]);
+            all.extend(g.line(&["", "BYINT 5", "byint -7", "BYFLOAT 0.5", "BYFLOAT x", "BYINT 1 BYFLOAT 1"]));
+            all.extend(g.line(&["", "", "UBOUND 20", "LBOUND -5 UBOUND 9", "UBOUND 1 LBOUND 2", "LBOUND"]));
+            all.extend(g.line(&["", "SATURATE", "saturate SATURATE"]));
+            all.extend(g.line(&["", "EX 100000 ENX", "PERSIST", "PXAT 1000", "ENX"]));
+            all
+        }
         DataCommand::Lcs => {
             let mut all = args("LCS", [g.key(), g.key()]);
             all.extend(g.line(&[
