@@ -2,6 +2,8 @@
 //!
 //! Few keys and few fields, so that requests meet; numbers at the edges of their ranges, so that checks are hit.
 
+mod recent;
+
 use base::{Random, Request};
 use command::DataCommand;
 
@@ -305,15 +307,6 @@ impl Requests {
             Append | SetNx | GetSet => self.push_each(request, "key value"),
             IncrBy | DecrBy => self.push_each(request, "key integer"),
             IncrByFloat => self.push_each(request, "key float"),
-            IncrEx => {
-                self.push_each(request, "key");
-                self.options(request, &["BYINT integer", "BYFLOAT float", "SATURATE"]);
-                self.options(request, &["LBOUND integer", "UBOUND integer", "UBOUND float", "SATURATE"]);
-                if self.random.chance(1, 3) {
-                    self.lifetime(request);
-                }
-                self.options(request, &["ENX", "PERSIST"]);
-            }
             GetRange | Substr => self.push_each(request, "key integer integer"),
             SetRange => {
                 self.push_each(request, "key");
@@ -439,20 +432,7 @@ impl Requests {
                 let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
                 ends.split(' ').for_each(|end| request.push(end.as_bytes()));
             }
-            LMoveM | BLMoveM => {
-                self.push_each(request, "key key");
-                let ends = self.pick(&["LEFT LEFT", "left RIGHT", "RIGHT LEFT", "RIGHT RIGHT", "LEFT TOP"]);
-                ends.split(' ').for_each(|end| request.push(end.as_bytes()));
-                if command == BLMoveM {
-                    self.timeout(request);
-                }
-                if self.random.chance(3, 4) {
-                    let count = self.pick(&["COUNT integer", "COUNT 2", "EXACTLY 3", "ABOUT 2"]);
-                    let order = self.pick(&["OBO", "bulk", "SIDEWAYS"]);
-                    self.push_each(request, count);
-                    request.push(order.as_bytes());
-                }
-            }
+            BLMoveM | IncrEx | LMoveM => self.recent(command, request),
             RPopLPush => self.push_each(request, "key key"),
             LMPop => {
                 self.counted_keys(request);
