@@ -14,6 +14,7 @@ mod chaos;
 mod cli;
 mod clients;
 mod cluster;
+mod compatibility;
 mod conditions;
 mod config;
 mod differential;

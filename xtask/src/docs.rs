@@ -39,6 +39,7 @@ mod pages {
 
     const PAGES: &[Page] = &[
         Page { path: "docs/commands.md", write: command::reference_markdown },
+        Page { path: "docs/compatibility.md", write: command::compatibility::compatibility_markdown },
         Page { path: "docs/metrics.md", write: node::metrics::reference_markdown },
         Page { path: "docs/settings.md", write: node::settings::reference_markdown },
     ];

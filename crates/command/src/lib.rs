@@ -16,6 +16,7 @@
 //! Invariants: names are unique and lower case; every variant of [`DataCommand`] and [`NodeCommand`] has exactly one
 //! row, which is checked while compiling. Knows no data, no connection, no reply.
 
+pub mod compatibility;
 pub mod help;
 mod hint;
 mod id;

@@ -24,7 +24,8 @@ const HEAD: &str = "\
 
 Every command that Narf knows, by group. `WORD` is typed as it stands, `word` stands for a value, `[..]` may be left
 out, `a | b` is one of several, and `...` repeats. Keys are counted like arguments, the name being 0. The same facts
-come from `COMMAND INFO` and `COMMAND DOCS` on the wire and from `narf cli help COMMAND` on the shell.
+come from `COMMAND INFO` and `COMMAND DOCS` on the wire and from `narf cli help COMMAND` on the shell. Which commands of
+Redis 7.2 are here, and which are not: [compatibility.md](compatibility.md).
 ";
 
 /// Containers say nothing that their subcommands do not.

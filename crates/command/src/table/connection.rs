@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
         node(ClientKill, "client|kill", -3, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("2.4.0")
             .syntax(
-                "<ip:port | ID client-id | TYPE <NORMAL | MASTER | REPLICA | PUBSUB> | USER username | \
+                "<ip:port | ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | \
                  ADDR ip:port | LADDR ip:port | SKIPME <YES | NO>> [...]",
             )
             .cost("O(N), N the number of connections")
@@ -81,7 +81,7 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(1)")
             .summary("Says whether the connection gets replies."),
         node(ClientSession, "client|session", -3, NOSCRIPT | LOADING | STALE)
-            .since("0.1.0")
+            .since("narf 0.1.0")
             .syntax("<OPEN | SEQ session number>")
             .cost("O(1)")
             .summary(

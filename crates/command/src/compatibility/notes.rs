@@ -1,0 +1,109 @@
+//! What is said of commands of Redis that are here and differ, and of those that are not here.
+//!
+//! A note about a command is of no account once the table says otherwise: one that comes to be here needs its difference
+//! written, and nothing else.
+
+use super::RedisCommand;
+
+/// Rows that are there to say why not.
+pub(super) const REFUSED: &[&str] = &["migrate"];
+
+/// Commands, separated by spaces, and how they differ.
+pub(super) const DIFFERENCES: &[(&str, &str)] = &[
+    ("asking", "Is taken and changes nothing: no slot is ever half moved."),
+    (
+        "bgrewriteaof bgsave save",
+        "Writes a checkpoint, after which older log can go; what was answered is kept without it.",
+    ),
+    ("lastsave", "Tells when the last checkpoint was finished."),
+    ("cluster|count-failure-reports", "All nodes know the same of a node: 1 if it is down, else 0."),
+    ("cluster|myshardid", "Is the id of the node: each node leads some slots, and is a shard of its own."),
+    (
+        "cluster|nodes cluster|shards cluster|slots",
+        "Each node is the master of the slots that it leads, and a replica for those of others.",
+    ),
+    ("cluster|replicas cluster|slaves", "Answers none: no node only follows another."),
+    ("command|docs", "Has texts of its own, and the options of newer versions."),
+    (
+        "config|get config|set config|rewrite",
+        "Knows the settings of docs/settings.md; those of Redis that mean something here have its names.",
+    ),
+    (
+        "debug",
+        "Has DIGEST, DIGEST-VALUE, OBJECT, RELOAD, SET-ACTIVE-EXPIRE and SLEEP, each a row of its own; nothing that harms data.",
+    ),
+    (
+        "info",
+        "Has the fields that clients and exporters read, and its own as narf_…; persistence and replication are told of as far as they mean something.",
+    ),
+    ("lolwut", "Shows a picture of its own."),
+    (
+        "memory|doctor memory|malloc-stats memory|stats",
+        "Tells of the allocator and the structures that are here.",
+    ),
+    ("memory|usage", "Tells the sizes of the structures that are here."),
+    ("module|list", "Is empty: there are no modules."),
+    ("monitor", "Shows the commands of the node it is sent to, in the order of each of its workers."),
+    (
+        "readonly",
+        "Lets a replica on this node answer reads, also of connections that know nothing of clusters.",
+    ),
+    ("role", "Is always master: every node leads some slots."),
+    (
+        "shutdown",
+        "Hands the node's data over first if it is one of several; SAVE and NOSAVE both leave all data on disk.",
+    ),
+    ("swapdb", "Is refused on several nodes, where databases lie in partitions of their own."),
+    (
+        "wait waitaof",
+        "Waits for replicas of the partitions that this connection has written to. CLIENT ACK says it once for all writes.",
+    ),
+];
+
+/// Commands, separated by spaces, and what to use instead.
+pub(super) const INSTEAD: &[(&str, &str)] = &[
+    (
+        "cluster|addslots cluster|addslotsrange cluster|delslots cluster|delslotsrange cluster|flushslots cluster|setslot",
+        "The nodes place slots themselves; FABRIC MAP shows where, FABRIC REBALANCE has them look at once.",
+    ),
+    (
+        "cluster|bumpepoch cluster|set-config-epoch cluster|saveconfig",
+        "There are no epochs to set, and what the nodes agree on is in their log.",
+    ),
+    (
+        "cluster|failover failover",
+        "A leader that is lost is replaced in half a second or so; FABRIC DRAIN empties a node before it is stopped.",
+    ),
+    (
+        "cluster|forget",
+        "FABRIC REMOVE strikes a node off, FABRIC DRAIN lets it leave with its data handed over.",
+    ),
+    ("cluster|meet", "A node joins by its own word: `narf serve --join`, with a token of FABRIC INVITE."),
+    (
+        "cluster|replicate replicaof slaveof",
+        "Every partition has its replicas, as many as FABRIC REPLICAS says.",
+    ),
+    ("cluster|reset", "FABRIC LEAVE, then a start with an empty data folder."),
+    ("migrate", "DUMP here and RESTORE there: no node calls a server that a client names."),
+    ("module|load module|loadex module|unload module|help", "There are no modules."),
+    ("psync sync replconf", "Nodes speak a protocol of their own; no Redis can follow one, nor it a Redis."),
+    ("restore-asking", "RESTORE: no slot is ever half moved."),
+];
+
+/// The same for whole groups.
+const INSTEAD_OF_GROUP: &[(&str, &str)] = &[
+    ("scripting", "MULTI with WATCH, or a command that compares: SET with IFEQ, DELEX, INCREX."),
+    ("stream", "Lists with BLMOVE for work that must not be lost, channels for what may be."),
+];
+
+fn find(notes: &[(&'static str, &'static str)], name: &str) -> Option<&'static str> {
+    notes.iter().find(|(names, _)| names.split(' ').any(|other| other == name)).map(|(_, note)| *note)
+}
+
+pub(super) fn difference(name: &str) -> Option<&'static str> {
+    find(DIFFERENCES, name)
+}
+
+pub(super) fn instead(command: &RedisCommand) -> &'static str {
+    find(INSTEAD, command.name).or_else(|| find(INSTEAD_OF_GROUP, command.group)).unwrap_or_default()
+}
