@@ -71,6 +71,8 @@ pub(crate) struct Applied<'a> {
     pub(crate) db: DbIndex,
     pub(crate) command: DataCommand,
     pub(crate) args: Args<'a>,
+    /// The body from this operation on.
+    pub(crate) rest: &'a [u8],
 }
 
 /// Visits the operations of a body in order. False, and the rest is not visited, if one of them is not a request
@@ -85,10 +87,20 @@ pub(crate) fn each_operation(body: &[u8], operations: u32, visit: &mut dyn FnMut
         if command == DataCommand::NarfOnce && engine::numbered_commands(args).is_none() {
             return false;
         }
-        visit(Applied { number, db, command, args });
+        visit(Applied { number, db, command, args, rest: reader.body });
         reader.advance(len);
     }
     true
+}
+
+/// Visits the first argument of each of the first `count` operations of a body, as far as they are requests.
+pub(crate) fn first_keys(body: &[u8], count: u32, visit: &mut dyn FnMut(DbIndex, &[u8])) {
+    let mut reader = Operations::new(body);
+    for _ in 0..count {
+        let Some((db, len)) = reader.next() else { return };
+        visit(db, reader.args().at(1));
+        reader.advance(len);
+    }
 }
 
 /// Reads the operations of an entry's body.

@@ -15,6 +15,7 @@
 //! Invariants: steps of a batch are in the order in which they came; a step is answered once; what is pending is
 //! in the log's order. Does not know: sessions, peers' addresses, files.
 
+mod ahead;
 mod late;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use engine::{Access, Store};
 use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
 use resp::{Reply, Version};
 
+use self::ahead::KeysAhead;
 use crate::acks::{Acks, Reach};
 use crate::errand::{Answers, Dest, Errand, ErrandHead, no_quorum};
 use crate::fabric::ELECTION_US;
@@ -36,7 +38,7 @@ use crate::wire::WireRequest;
 
 /// Entries of one leader under way at once; what comes meanwhile is collected for the next, for a round costs the
 /// same whatever it carries.
-const PENDING_MAX: usize = 2;
+const PENDING_MAX: usize = 1;
 /// The buffer of a batch that grew beyond twice this is not kept.
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an entry beside its operations, at most.
@@ -159,6 +161,11 @@ impl Replica {
     /// Whether something is collected that may be proposed now.
     pub(crate) fn wants_to_propose(&self) -> bool {
         !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && !self.is_refused
+    }
+
+    /// Whether the next entry is there, and will be proposed as soon as those under way are committed.
+    fn has_more_to_propose(&self) -> bool {
+        !self.batch.steps.is_empty() && !self.is_refused
     }
 
     /// Bytes of the entry that is to be proposed now, if one is.
@@ -465,14 +472,17 @@ impl Partition {
         let Payload::Data(data) = &entry.payload else { return true };
         let Some((stamp, body)) = Stamp::decode(data) else { return false };
         let mut steps = steps.into_iter();
+        let mut keys = KeysAhead::new();
         let known = each_operation(&body, stamp.operations, &mut |operation| {
             let step = self.run_reads_until_write(&mut steps, may_read, stamp.time, turn, answers);
             let head = step.as_ref().map(|step| step.head);
             // A follower notes what was written: it may have to choose one day.
             let (version, access) = head.map_or((Version::Resp2, Access::Noted), |h| (h.version, h.access));
+            let hashed = keys.of(self, operation.number, operation.rest, stamp.operations);
             let (keyspace, ledger) = self.keyspace_and_ledger(operation.db);
             let before = keyspace.len();
             let mut store = Store::new(keyspace, operation.db, stamp.time, stamp.seed_of(operation.number));
+            store.hashed = hashed;
             (store.access, store.notes_counts, store.ledger) = (access, true, Some(ledger));
             store.events = turn.events.if_wanted().filter(|_| tells);
             let mut reply = Reply::new(answers.buffer(), version);
@@ -612,6 +622,7 @@ impl Partition {
         now_us: u64,
     ) -> Result<(), raft::StepError> {
         let (kind, from, term) = (message.kind(), message.from(), message.term());
+        self.group.say_commits_later(self.replica.has_more_to_propose());
         self.group.step(message)?;
         let is_current = term == self.group.hard_state().term;
         match kind {

@@ -150,6 +150,10 @@ impl Engine {
         let _ = self.event(|raw| raw.campaign());
     }
 
+    pub(crate) fn say_commits_later(&mut self, is_later: bool) {
+        self.raw.raft.skip_bcast_commit(is_later);
+    }
+
     pub(crate) fn step(&mut self, message: Message) -> Result<(), StepError> {
         self.check(&message)?;
         let from = message.from();

@@ -229,6 +229,14 @@ impl Group {
         }
     }
 
+    /// Whether the next entry follows at once and tells the peers what is committed, so that this need not be said before.
+    /// They hear it with the next heartbeat at the latest.
+    pub fn say_commits_later(&mut self, is_later: bool) {
+        if let State::Engine(engine) = &mut self.state {
+            engine.say_commits_later(is_later);
+        }
+    }
+
     /// A message of a peer.
     pub fn step(&mut self, message: Message) -> Result<(), StepError> {
         match &mut self.state {

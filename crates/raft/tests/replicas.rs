@@ -201,6 +201,30 @@ fn the_lead_goes_to_whom_it_is_handed() {
 }
 
 #[test]
+fn what_is_committed_is_told_with_the_next_entry_if_one_follows_at_once() {
+    let mut world = World::three(9);
+    let leader = world.leader().unwrap();
+    let follower = 1 + leader % 3;
+    let commit_of = |world: &mut World, node| world.replica(node).group.hard_state().commit;
+    world.replica(leader).group.say_commits_later(true);
+    let first = world.propose(b"first").unwrap();
+    for _ in 0..4 {
+        world.work();
+        world.deliver();
+    }
+    assert_eq!(commit_of(&mut world, leader), first.index);
+    assert!(commit_of(&mut world, follower) < first.index, "nothing was said of it alone");
+    world.propose(b"second").unwrap();
+    for _ in 0..2 {
+        world.work();
+        world.deliver();
+    }
+    assert!(commit_of(&mut world, follower) >= first.index, "the next entry says it");
+    world.settle(10);
+    assert_eq!(commit_of(&mut world, follower), first.index + 1, "and a heartbeat does if none follows");
+}
+
+#[test]
 fn a_linear_read_waits_for_everything_that_was_committed_before_it() {
     let mut world = World::three(5);
     let written = world.propose(b"seen").unwrap();

@@ -246,7 +246,7 @@ impl World {
         replica.disk.log.retain(|entry| entry.id.index > id.index);
     }
 
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         let nodes: Vec<u64> = self.replicas.keys().copied().collect();
         for node in nodes {
             while let Some(ready) = self.replica(node).group.ready() {
@@ -340,7 +340,7 @@ impl World {
         self.network.push((message.to(), bytes));
     }
 
-    fn deliver(&mut self) {
+    pub(crate) fn deliver(&mut self) {
         let reorders = self.loss > 0;
         for _ in 0..self.network.len() {
             let at = if reorders { self.random.below(self.network.len() as u64) as usize } else { 0 };
