@@ -554,6 +554,7 @@ impl Worker {
             fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
         }
         let mut frame = Vec::new();
+        let applied_before = partition.replica.applied;
         if let Some(snapshot) = ready.snapshot.take() {
             // Its coming was allowed only once the state was here.
             let Some((content, time)) = fabric.transfers.install(id, &snapshot) else {
@@ -593,8 +594,10 @@ impl Worker {
         let (committed, members) = (advanced.committed, advanced.members);
         has_new_members |= members.is_some();
         known &= apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
-        // What came may lapse sooner than all that was here.
-        self.expiry.wake(self.now.mono_millis());
+        if partition.replica.applied != applied_before {
+            // What came may lapse sooner than all that was here.
+            self.expiry.wake(self.now.mono_millis());
+        }
         if logging {
             self.turn_bytes += frame.len();
             self.outbox.frame.extend_from_slice(&frame);

@@ -17,6 +17,7 @@ use raft::{Change, Entry, EntryId, Group, Members, Message as GroupMessage, Payl
 
 use crate::entry::{META_GROUP, write_entries, write_members, write_meta, write_state};
 use crate::errand::Dest;
+use crate::fabric::PeerState;
 use crate::message::Message;
 use crate::operations::Stamp;
 use crate::outbox::Control;
@@ -32,6 +33,8 @@ const DUTY_MS: u64 = 200;
 const LOST_MS: u64 = 2000;
 /// Silent for so long, a node counts as down and its replicas are made anew elsewhere.
 const DOWN_AFTER_MS: u64 = 10_000;
+/// Who did not look for so long has heard nobody meanwhile, whoever spoke.
+const LOOKED_AWAY_MS: u64 = 2000;
 /// How often a change that somebody else overtook is made again in one turn.
 const ROUNDS_MAX: usize = 8;
 
@@ -79,8 +82,10 @@ pub(crate) struct MetaReplica {
     asked: BTreeMap<u64, Asked>,
     next_call: u64,
     next_duty: Millis,
-    /// By peer: since when there is no way to it.
+    /// By peer: since when there is no way to it. All replicas keep it, so that a new leader does not begin anew.
     silent_since: BTreeMap<u64, Millis>,
+    /// When it was looked at last.
+    looked: Millis,
     /// Steady clock: when this replica followed a leader last, or asked others instead.
     followed: Millis,
     has_changed: bool,
@@ -98,6 +103,7 @@ impl MetaReplica {
             next_call: 0,
             next_duty: Millis::default(),
             silent_since: BTreeMap::new(),
+            looked: Millis::default(),
             followed: Millis::default(),
             has_changed: true,
         }
@@ -494,8 +500,8 @@ impl Worker {
             return;
         }
         meta.next_duty = Millis(now.0 + DUTY_MS);
+        note_silent(meta, &self.fabric.peers, me, now);
         if !meta.group.is_leader() || !meta.state.is_founded() {
-            meta.silent_since.clear();
             // Who is let in says itself when it is there.
             let joins = meta.state.member_of_replica(me).filter(|m| m.state == MemberState::Joining);
             if let Some(node) = joins.map(|member| member.node).filter(|_| meta.asked.is_empty()) {
@@ -526,17 +532,15 @@ impl Worker {
         for member in meta.state.live_members() {
             live += 1;
             let id = member.replica_id();
-            let is_here = id == me || fabric.peers.get(&id).is_some_and(|peer| peer.is_heard(now));
-            if is_here {
-                meta.silent_since.remove(&id);
-                if member.state == MemberState::Down || member.state == MemberState::Joining && id == me {
+            match meta.silent_since.get(&id) {
+                Some(since) if now.since(*since) >= DOWN_AFTER_MS => silent.push(member.node),
+                Some(_) => {}
+                None if member.state == MemberState::Down
+                    || member.state == MemberState::Joining && id == me =>
+                {
                     return Some(Command::SetState { node: member.node, state: MemberState::Up });
                 }
-                continue;
-            }
-            let since = *meta.silent_since.entry(id).or_insert(now);
-            if now.since(since) >= DOWN_AFTER_MS {
-                silent.push(member.node);
+                None => {}
             }
         }
         // Never more than a minority: it may be us who are cut off.
@@ -547,6 +551,23 @@ impl Worker {
             return Some(Command::SetState { node, state: MemberState::Down });
         }
         cluster::placement::plan(&meta.state)
+    }
+}
+
+/// Notes which members are not heard of.
+fn note_silent(meta: &mut MetaReplica, peers: &BTreeMap<u64, PeerState>, me: u64, now: Millis) {
+    let looked = std::mem::replace(&mut meta.looked, now);
+    if now.since(looked) > LOOKED_AWAY_MS {
+        meta.silent_since.clear();
+    }
+    let MetaReplica { state, silent_since, .. } = meta;
+    silent_since.retain(|id, _| state.member_of_replica(*id).is_some());
+    for id in state.live_members().map(cluster::Member::replica_id) {
+        if id == me || peers.get(&id).is_some_and(|peer| peer.is_heard(now)) {
+            silent_since.remove(&id);
+        } else {
+            silent_since.entry(id).or_insert(now);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fabric of several nodes: any client on any node, through joins, deaths and cuts.
 
-use cluster::MemberKind;
+use cluster::{MemberKind, MemberState};
 
 use crate::cluster_world::{PARTITIONS, World};
 use crate::net::show;
@@ -722,4 +722,38 @@ fn what_a_leader_proposed_before_it_lost_its_majority_is_not_waited_for_long() {
         };
         assert!(answer.contains("UNKNOWNOUTCOME"), "seed {seed}, after {waited} ms: {answer}");
     }
+}
+
+#[test]
+fn signs_of_life_are_no_reason_to_look_for_lapsed_keys() {
+    let mut world = World::of(3, 83);
+    let client = world.connect(0);
+    assert_eq!(world.ask(client, "SET key value PX 3600000"), "OK");
+    world.pass(1000);
+    // A step of time each 40 ms and the housekeeping each 100: else nodes that nobody asks rest.
+    let mut short = 0;
+    for _ in 0..200 {
+        world.pass(1);
+        short += (0..3).filter(|node| world.rest_of(*node) <= 2).count();
+    }
+    assert!(short <= 3 * 200 / 5, "{short} of 600 times a node wanted to be woken at once");
+}
+
+#[test]
+fn a_lost_node_is_down_after_ten_seconds_whoever_leads_meanwhile() {
+    let mut world = World::of(4, 84);
+    world.kill(3);
+    let lost = world.id(3);
+    // One after the other stands still for so long that another leads; each comes round within nine seconds.
+    for round in 0..6 {
+        world.pass(1500);
+        world.pause(round % 3, 1500);
+        world.pass(1500);
+    }
+    let state = |world: &mut World| world.meta(0).member(lost).map(|member| member.state);
+    let is_down = (0..40).any(|_| {
+        world.pass(50);
+        state(&mut world) == Some(MemberState::Down)
+    });
+    assert!(is_down, "{:?}", state(&mut world));
 }
