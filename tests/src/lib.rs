@@ -42,7 +42,7 @@ pub use certificates::Certificates;
 pub use client::{Client, Closed};
 pub use config::{Kind, env_number, skip, skip_unless_narf};
 pub use exposition::Exposition;
-pub use process::{Signal, pause, signal};
+pub use process::{Signal, dies_with_its_parent, pause, signal};
 pub use server::{Data, Options, Server, free_port, narf_binary};
 pub use terminal::Terminal;
 pub use value::Value;

@@ -51,7 +51,7 @@ pub fn pause(pid: u32) {
 }
 
 /// Lets the kernel kill the child when the thread that starts it ends: a test run that is itself killed leaves nothing.
-pub(crate) fn dies_with_its_parent(command: &mut Command) {
+pub fn dies_with_its_parent(command: &mut Command) {
     // SAFETY: the closure runs between fork and exec and makes one async-signal-safe system call.
     unsafe {
         command.pre_exec(|| {

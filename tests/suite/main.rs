@@ -18,6 +18,7 @@ mod compatibility;
 mod conditions;
 mod config;
 mod differential;
+mod discovery;
 mod dump;
 mod durability;
 mod expiry;

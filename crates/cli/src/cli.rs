@@ -166,6 +166,14 @@ fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) 
     }
 }
 
+/// Writes what another verb has to show as a reply would be; for those that found it without a server.
+pub fn print_value(value: &Value, output: Format, color: Colour) -> Exit {
+    match show(&mut std::io::stdout().lock(), value, Renderer::for_stdout(output, color)) {
+        Ok(()) => Exit::Done,
+        Err(failure) => failure.exit(),
+    }
+}
+
 /// Writes a reply where it belongs: data to `out`, in text an error to standard error.
 pub(crate) fn show(out: &mut dyn Write, reply: &Value, renderer: Renderer) -> Result<(), Failure> {
     match reply {

@@ -34,7 +34,7 @@ mod top;
 mod unanswered;
 
 pub use bench::BenchArgs;
-pub use cli::CliArgs;
+pub use cli::{CliArgs, print_value};
 pub use completion::Candidate;
 pub use connect::ConnectArgs;
 pub use exit::{Exit, Failure};

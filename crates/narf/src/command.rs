@@ -5,6 +5,7 @@
 mod cluster;
 mod completions;
 mod config;
+mod discover;
 mod exit;
 mod flags;
 mod man;

@@ -67,6 +67,7 @@ pub struct Settings {
     pub cluster_name: String,
     pub peer_port: u16,
     pub advertise: String,
+    pub mdns: bool,
     pub replicas: u8,
     pub leave_timeout: Duration,
     pub dir: PathBuf,

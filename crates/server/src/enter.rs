@@ -5,6 +5,7 @@
 //! so a node that was killed in between begins again as another.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,21 @@ use base::NodeId;
 use cluster::{Founding, HashSeed, JoinToken, MemberKind, Meta, Newcomer};
 use node::settings::Settings;
 
-use crate::join::{self, Admitted, Pass};
+use crate::discovery::{self, announcement};
+use crate::join::{self, Admitted, JoinError, Pass};
 use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
 use crate::trust::Trust;
 
 /// How long nodes are asked to let this one in.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
+/// The pause between two rounds of asking.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a look for nodes on the network takes at most, when those that a token names do not answer.
+const LOOK: Duration = Duration::from_secs(2);
+/// Most places that are tried with those that were only seen, and of one node.
+const SEEN_MAX: usize = 32;
+const SEEN_EACH_MAX: usize = 4;
 /// What a node was told when it was let in, to find the others by until it follows them.
 const ADMISSION_FILE: &str = "admission";
 
@@ -102,7 +111,7 @@ pub(crate) fn enter(
     let newcomer = newcomer(settings, node, reach, 1);
     let mut turnstile = Turnstile { _lock: None };
     let admitted = match join {
-        Join::Token(token) => Some(join_by_token(token, &newcomer)?),
+        Join::Token(token) => Some(join_by_token(token, &newcomer, settings.mdns)?),
         Join::Auto => {
             let folder = RuntimeFolder::open(&settings.cluster_name)?;
             turnstile = Turnstile { _lock: Some(folder.lock()?) };
@@ -137,38 +146,118 @@ fn join_here(folder: &RuntimeFolder, newcomer: &Newcomer) -> anyhow::Result<Opti
         return Ok(None);
     }
     let passes: Vec<Pass<'_>> = sockets.into_iter().map(Pass::Local).collect();
-    join_by(&passes, newcomer).map(Some).context(
+    let deadline = Instant::now() + JOIN_PATIENCE;
+    let asked = loop {
+        match ask_each(&passes, newcomer, deadline) {
+            Err(error) if error.is_final() || Instant::now() >= deadline => break Err(error),
+            Err(_) => std::thread::sleep(PAUSE),
+            Ok(admitted) => break Ok(admitted),
+        }
+    };
+    asked.map(Some).context(
         "nodes of yours run on this machine, and none let this one in; `--join found` makes a cluster of its own",
     )
 }
 
-fn join_by_token(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<Admitted> {
-    let passes: Vec<Pass<'_>> =
-        token.addresses().iter().map(|address| Pass::Token { token, address }).collect();
-    join_by(&passes, newcomer).context("join the cluster")
-}
-
-/// Asks one after the other, until one lets the node in or it is clear that none will.
-fn join_by(passes: &[Pass<'_>], newcomer: &Newcomer) -> anyhow::Result<Admitted> {
-    let deadline = Instant::now() + JOIN_PATIENCE;
+/// Asks where the token says that nodes are. If none of them is there any more, the network is looked through for others of
+/// the same cluster: any of them can let a node in.
+fn join_by_token(token: &JoinToken, newcomer: &Newcomer, may_look: bool) -> anyhow::Result<Admitted> {
+    refuse_unreachable(token, newcomer)?;
+    let mut places = token.addresses().to_vec();
+    let (deadline, mut has_looked) = (Instant::now() + JOIN_PATIENCE, false);
     loop {
-        let mut last = None;
-        for pass in passes {
-            match join::ask(pass, newcomer) {
-                Ok(admitted) => return Ok(admitted),
-                Err(error) if error.is_final() => return Err(error.into()),
-                Err(error) => last = Some(error),
+        let passes: Vec<Pass<'_>> = places.iter().map(|address| Pass::Token { token, address }).collect();
+        let error = match ask_each(&passes, newcomer, deadline) {
+            Ok(admitted) => return Ok(admitted),
+            Err(error) => error,
+        };
+        let is_hopeless = match &error {
+            JoinError::Stranger { .. } => has_looked || !may_look,
+            error => error.is_final(),
+        };
+        if is_hopeless || Instant::now() >= deadline {
+            let context = match has_looked {
+                true => "join the cluster (other nodes of it were looked for on this network, too)",
+                false => "join the cluster",
+            };
+            return Err(anyhow::Error::new(error).context(context));
+        }
+        match error {
+            // Somebody of the cluster is there, and has asked for some time.
+            JoinError::Later { .. } => std::thread::sleep(PAUSE),
+            _ if !may_look => std::thread::sleep(PAUSE),
+            _ => {
+                has_looked = true;
+                look_for(token, &mut places);
             }
         }
-        if Instant::now() >= deadline
-            && let Some(error) = last
-        {
-            return Err(error.into());
-        }
-        std::thread::sleep(Duration::from_millis(200));
     }
 }
 
+/// Adds places where nodes of the token's cluster say that they are. Anybody may say so: who answers has to prove it.
+fn look_for(token: &JoinToken, places: &mut Vec<String>) {
+    let wanted = announcement::authority_of(token.fingerprint());
+    let (known, begin) = (places.len(), Instant::now());
+    let looked = discovery::look(LOOK, |found| {
+        if let Some(found) = found.filter(|found| found.authority == wanted) {
+            tracing::info!(node = found.name, "seen on the network");
+            for place in found.addresses.iter().take(SEEN_EACH_MAX).map(|at| at.to_string()) {
+                if places.len() < SEEN_MAX && !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        places.len() == known
+    });
+    if let Err(error) = looked {
+        tracing::info!(error = %format!("{error:#}"), "cannot look for nodes on the network");
+    }
+    if let Some(left) = PAUSE.checked_sub(begin.elapsed()) {
+        std::thread::sleep(left);
+    }
+}
+
+/// A node that listens to this machine only would be let in by those on others, and never be reached by them.
+fn refuse_unreachable(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<()> {
+    let is_here = |address: &String| {
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    };
+    if is_here(&newcomer.peer_address) && !token.addresses().iter().any(is_here) {
+        bail!(
+            "the cluster is on another machine ({}), and this node listens to its own machine only ({}): the others \
+             could not reach it; add --bind 0.0.0.0 and a password (--password-file), or --advertise with an address \
+             that leads here",
+            token.addresses().join(","),
+            newcomer.peer_address
+        );
+    }
+    Ok(())
+}
+
+/// Asks one after the other, until one lets the node in or has decided that it will not, or the time is over: whoever answers
+/// nothing takes a part of it.
+fn ask_each(passes: &[Pass<'_>], newcomer: &Newcomer, deadline: Instant) -> Result<Admitted, JoinError> {
+    let mut last = None;
+    for pass in passes {
+        if last.is_some() && Instant::now() >= deadline {
+            break;
+        }
+        match join::ask(pass, newcomer) {
+            Ok(admitted) => return Ok(admitted),
+            // A stranger decides nothing for the cluster.
+            Err(error) if error.is_final() && !matches!(error, JoinError::Stranger { .. }) => {
+                return Err(error);
+            }
+            // One that may answer yet is worth more words than a stranger.
+            Err(error) if last.is_none() || !error.is_final() => last = Some(error),
+            Err(_) => {}
+        }
+    }
+}
+
+    Err(last.expect("a token names a place, and a folder without sockets is not asked"))
 /// A node as it introduces itself.
 pub(crate) fn newcomer(settings: &Settings, node: NodeId, reach: &Reach, incarnation: u64) -> Newcomer {
     Newcomer {

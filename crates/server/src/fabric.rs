@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use base::{NodeId, WorkerId};
 use cluster::{Command, MemberState, Meta};
 
+use crate::discovery::Lookout;
 use crate::enter::Reach;
 use crate::hello::Acquaintances;
 use crate::runtime_folder::RuntimeFolder;
@@ -35,6 +36,8 @@ pub(crate) struct Fabric {
     here: Option<RuntimeFolder>,
     /// Where this node was told to look for others.
     places: Vec<String>,
+    /// Where they were seen on the network.
+    pub(crate) lookout: Lookout,
     /// Who waits for a decision.
     waiting: Mutex<BTreeMap<u64, SyncSender<Result<(), String>>>>,
     next: AtomicU64,
@@ -58,6 +61,7 @@ impl Fabric {
         Fabric {
             here,
             places,
+            lookout: Lookout::default(),
             trust,
             reach,
             meta: Mutex::new(meta),
@@ -148,7 +152,9 @@ impl Fabric {
         let mut addresses = Vec::new();
         // A node that is elsewhere than all say may be where this one was told to look; who answers there proves
         // which node it is.
-        for address in [told, here, agreed, heard].into_iter().flatten().chain(self.places.iter().cloned()) {
+        let seen = self.lookout.addresses_of(node);
+        let said = [told, here, agreed, heard].into_iter().flatten();
+        for address in said.chain(self.places.iter().cloned()).chain(seen) {
             if !address.is_empty() && !addresses.contains(&address) {
                 addresses.push(address);
             }

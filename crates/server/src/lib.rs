@@ -16,6 +16,7 @@ pub mod banner;
 mod client_tls;
 pub mod config;
 pub mod daemon;
+pub mod discovery;
 pub mod disk;
 mod disk_thread;
 mod door;

@@ -130,6 +130,9 @@ impl Links {
                     Some(address) => door::dial(address, node, &hello, &fabric.trust),
                     None => Err(DialError::NoAddress),
                 };
+                if dialed.is_err() {
+                    fabric.lookout.miss();
+                }
                 let link = dialed.map(|(link, acquaintances)| {
                     fabric.hear(acquaintances);
                     Box::new(link)

@@ -12,6 +12,7 @@ use base::{NodeId, WorkerId};
 use cluster::{Command, MemberState, Meta};
 use node::settings::Settings;
 
+use crate::discovery::{self, Announcement, Presence};
 use crate::door::{Door, Host, Link};
 use crate::enter::Reach;
 use crate::fabric::Fabric;
@@ -96,12 +97,26 @@ fn own_address() -> IpAddr {
         socket.connect(to).ok()?;
         socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
     });
-    address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    address.or_else(first_of_an_interface).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// For a machine that has a network and no way out of it.
+fn first_of_an_interface() -> Option<IpAddr> {
+    let mut addresses: Vec<IpAddr> =
+        if_addrs::get_if_addrs().ok()?.iter().map(if_addrs::Interface::ip).collect();
+    // IPv4 before IPv6; of that no address which needs to know a link.
+    addresses.retain(|ip| match ip {
+        IpAddr::V4(ip) => !ip.is_loopback(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+    });
+    addresses.into_iter().min()
 }
 
 /// See the module. Dropped, the door closes; whoever is a member stays one.
 pub(crate) struct Membership {
     shared: Arc<Shared>,
+    /// It is announced on its network.
+    presence: Option<Presence>,
     door: Option<Door>,
     returning: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
@@ -121,20 +136,48 @@ impl Membership {
             folder.publish(shared.node_id, &port.reach.peer_address)?;
             Ok(listener)
         });
+        let listens: Vec<SocketAddr> =
+            port.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
         let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
             .context("open the door for other nodes")?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let mut membership =
-            Membership { shared: Arc::clone(shared), door: Some(door), returning: None, stopping };
+        let mut membership = Membership {
+            shared: Arc::clone(shared),
+            door: Some(door),
+            presence: None,
+            returning: None,
+            stopping,
+        };
         membership.wait_for_the_cluster();
         match (returns, &shared.fabric) {
             (true, _) => membership.say_where(port.reach)?,
             (false, Some(fabric)) => fabric.settle(),
             (false, None) => {}
+        if discovery::announces(settings, &listens) {
+            membership.be_found(&settings.name, listens);
+        }
         }
         Ok(membership)
     }
+    /// Announces this node on its network, and looks there for members that are missed. A machine on which that cannot be
+    /// is as good a member.
+    fn be_found(&mut self, name: &str, listens: Vec<SocketAddr>) {
+        let Some(fabric) = &self.shared.fabric else { return };
+        let announcement = Announcement {
+            node: self.shared.node_id,
+            name: name.to_owned(),
+            cluster: fabric.trust.cluster(),
+            cluster_name: fabric.meta().name().to_owned(),
+            authority: discovery::announcement::authority_of(fabric.trust.fingerprint()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            addresses: Vec::new(),
+        };
+        self.presence = Presence::begin(&self.shared, announcement, listens)
+            .inspect_err(|error| tracing::info!(%error, "this node cannot be found by mDNS"))
+            .ok();
+    }
+
 
     /// A founder's cluster is there in a moment; others know theirs already.
     fn wait_for_the_cluster(&self) {
@@ -225,6 +268,8 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
+        // Nobody is to look for it here any more.
+        self.presence = None;
         self.door = None;
         if let Some(thread) = self.returning.take() {
             // A panic in it was reported by it.

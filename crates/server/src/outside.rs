@@ -1,10 +1,14 @@
-//! The readers of what strangers say at the port for nodes, by themselves: for checks with any bytes.
+//! The readers of what strangers say at the port for nodes and on the network, by themselves: for checks with any bytes.
 //!
 //! Each says what is wrong with the bytes. What was read and is written again is the same.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use base::NodeId;
 use cluster::{MemberKind, Newcomer};
 
+use crate::discovery::Announcement;
 use crate::hello::{self, Hello};
 use crate::join::{self, Unreadable};
 
@@ -54,4 +58,27 @@ pub fn check_join_answer(bytes: &[u8]) -> Result<(), String> {
         Err(Unreadable::Said(error)) => Err(error.to_string()),
         Err(Unreadable::Bytes(reason)) => Err(reason),
     }
+}
+
+/// What somebody announces on the network: a port, then words as in a TXT record, each behind a byte with its length.
+pub fn check_announcement(bytes: &[u8]) -> Result<(), String> {
+    let (port, mut rest) = bytes.split_first_chunk::<2>().ok_or("no port")?;
+    let mut words = BTreeMap::new();
+    while let Some((&length, after)) = rest.split_first() {
+        let (word, after) = after.split_at_checked(usize::from(length)).ok_or("a word ends too early")?;
+        let at = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+        words.entry(&word[..at]).or_insert(word.get(at + 1..).unwrap_or_default());
+        rest = after;
+    }
+    let port = u16::from_le_bytes(*port);
+    let addresses = (0..64).map(|number| SocketAddr::from(([10, 0, 0, number], port)));
+    let word = |key: &str| words.get(key.as_bytes()).copied();
+    let read = Announcement::read(word, addresses.clone()).map_err(|reason| reason.to_string())?;
+    for text in [&read.name, &read.cluster_name, &read.version, &read.instance()] {
+        assert!(text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
+    }
+    let said: BTreeMap<&str, String> = read.words().into_iter().collect();
+    let again = Announcement::read(|key| said.get(key).map(String::as_bytes), addresses);
+    assert_eq!(again.as_ref(), Ok(&read), "what was read is announced in one form");
+    Ok(())
 }

@@ -10,11 +10,12 @@ fn any_words_of_strangers_are_read_or_refused_with_a_reason() {
     for _ in 0..20_000 {
         let kind = random.next_u64() as u8;
         // Past the first check, for half of them.
-        let start: &[u8] = match kind % 4 {
+        let start: &[u8] = match kind % 5 {
             _ if random.chance(1, 2) => b"",
             0 | 1 => b"NRF1",
             2 => b"\x60\0\0\0\x01\x01",
-            _ => b"\x01",
+            3 => b"\x01",
+            _ => b"\x01\0\x03v=1\x06name=a",
         };
         let mut bytes = [&[kind], start].concat();
         let len = random.below(120);
@@ -37,5 +38,5 @@ fn the_seeds_of_the_fuzz_target_are_good() {
         assert_eq!(checks::read(&bytes).is_err(), says_no, "{}", path.display());
         seen += 1;
     }
-    assert!(seen >= 6, "the seeds are there");
+    assert!(seen >= 7, "the seeds are there");
 }

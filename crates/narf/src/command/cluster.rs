@@ -1,11 +1,11 @@
 //! `narf cluster`: what an operator asks of a cluster. Each subcommand is the FABRIC command of its name, sent as
-//! `narf cli` would send it, so that replies, forms of output and exit codes are the same.
+//! `narf cli` would send it, so that replies, forms of output and exit codes are the same. Only `discover` asks no node.
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{exit, shortcut};
+use super::{discover, exit, shortcut};
 
 /// Its place in the tree.
 pub(super) fn command() -> Command {
@@ -30,6 +30,7 @@ pub(super) fn command() -> Command {
             sub("invite", "Print a token that lets one node in")
                 .arg(Arg::new("word").value_name("SECONDS").help("How long it is good [default: 600]")),
         )
+        .subcommand(discover::command())
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
         .subcommand(
@@ -55,6 +56,7 @@ pub(super) fn command() -> Command {
 /// Runs one of them.
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
+        Some(("discover", matches)) => discover::run(matches),
         Some((name, matches)) => shortcut::send(words(name, matches), matches),
         None => ExitCode::from(exit::USAGE),
     }

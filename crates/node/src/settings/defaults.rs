@@ -64,6 +64,7 @@ impl Settings {
             cluster_name: String::new(),
             peer_port: 0,
             advertise: String::new(),
+            mdns: false,
             replicas: 0,
             leave_timeout: Duration::ZERO,
             dir: PathBuf::new(),

@@ -374,6 +374,15 @@ pub static SETTINGS: &[Setting] = &[
     .key("advertise")
     .within(Section::Cluster),
     Setting::new(
+        "mdns",
+        Kind::Bool(field!(mdns)),
+        "yes",
+        "Whether nodes find each other on the local network by multicast DNS: a node that other machines can reach by \
+         `bind` announces its cluster's name, its own and its port for nodes; a token whose addresses do not answer, and \
+         members that have moved, are looked for. Being found lets nobody in. A node on 127.0.0.1 announces nothing.",
+    )
+    .within(Section::Cluster),
+    Setting::new(
         "replicas",
         integer!(replicas: u8, 1, 7),
         "3",
