@@ -15,10 +15,15 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// So many nodes, with data folders, that have all their data.
     pub(crate) fn of(count: usize) -> Cluster {
+        Cluster::with(count, |_, options| options)
+    }
+
+    /// The same, each with options of its own.
+    pub(crate) fn with(count: usize, change: impl Fn(usize, Options) -> Options) -> Cluster {
         let runtime = TempDir::with_prefix("narf-run-").unwrap();
         let mut nodes = Vec::new();
-        for _ in 0..count {
-            nodes.push(Server::start(options(&runtime.path().join("run"))));
+        for number in 0..count {
+            nodes.push(Server::start(change(number, options(&runtime.path().join("run")))));
         }
         let cluster = Cluster { runtime, nodes };
         cluster.wait_until_ready(count);

@@ -1,17 +1,19 @@
 //! Clients over TLS: who is let in, what they are shown, and that nobody is disturbed by it.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use narf_tests::{
-    Certificates, Client, DEADLINE, Kind, Options, Server, eventually, free_port, narf_binary,
+    Certificates, Client, DEADLINE, Kind, Options, Server, Value, eventually, free_port, narf_binary,
     skip_unless_narf,
 };
 use rustls::ClientConfig;
 
-use crate::real_clients::python;
+use crate::nodes::Cluster;
+use crate::real_clients::{python, script};
 
 /// A server with a port for TLS beside the plain one.
 struct Sealed {
@@ -67,8 +69,11 @@ impl Sealed {
 }
 
 fn options(certificates: &Certificates, port: u16) -> Options {
-    Options::new()
-        .kind(Kind::Narf)
+    sealed(Options::new().kind(Kind::Narf), certificates, port)
+}
+
+fn sealed(options: Options, certificates: &Certificates, port: u16) -> Options {
+    options
         .set("tls-port", port)
         .set("tls-cert-file", certificates.text_path("server.crt"))
         .set("tls-key-file", certificates.text_path("server.key"))
@@ -533,6 +538,59 @@ assert redis.Redis.from_url(url).set('k', 'v')
         .output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn each_client_of_a_cluster_is_told_of_ports_that_speak_what_it_speaks() {
+    if skip_unless_narf() {
+        return;
+    }
+    let (certificates, tls_ports) = (Certificates::new(), [free_port(), free_port(), free_port()]);
+    let cluster = Cluster::with(3, |number, options| {
+        sealed(options, &certificates, tls_ports[number]).set("tls-auth-clients", "no")
+    });
+    let ports: Vec<u16> = cluster.nodes.iter().map(Server::port).collect();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, tls_ports[1]));
+    let mut over_tls = Client::tls(address, &certificates.config(None)).unwrap();
+    over_tls.hello3();
+    for (client, ports) in [(&mut cluster.nodes[0].client3(), ports.as_slice()), (&mut over_tls, &tls_ports)]
+    {
+        let expect: BTreeSet<i64> = ports.iter().map(|port| i64::from(*port)).collect();
+        let slots = client.run("CLUSTER SLOTS");
+        let mut told = BTreeSet::new();
+        for range in slots.items() {
+            told.extend(range.items()[2..].iter().map(|node| node.items()[1].int()));
+        }
+        assert_eq!(told, expect, "{slots}");
+        let nodes = client.run("CLUSTER NODES").text();
+        let port = |line: &str| line.split([':', '@']).nth(1).unwrap().parse().unwrap();
+        assert_eq!(nodes.lines().map(port).collect::<BTreeSet<i64>>(), expect, "{nodes}");
+        let members = client.run("FABRIC MEMBERS");
+        let address = |member: &Value| member.field("address").unwrap().text();
+        let told: BTreeSet<String> = members.items().iter().map(address).collect();
+        assert_eq!(told, expect.iter().map(|port| format!("127.0.0.1:{port}")).collect());
+    }
+    // Here both kinds have a name.
+    let shards = over_tls.run("CLUSTER SHARDS");
+    let shards: Vec<Value> = shards.items();
+    for node in shards.iter().flat_map(|shard| shard.field("nodes").unwrap().items()) {
+        let port = |name: &str| node.field(name).unwrap().int();
+        let at = ports.iter().position(|plain| i64::from(*plain) == port("port")).unwrap();
+        assert_eq!(port("tls-port"), i64::from(tls_ports[at]));
+    }
+    let url = format!("rediss://127.0.0.1:{}", tls_ports[0]);
+    let ca = certificates.text_path("ca.crt");
+    let (code, out, complaint) =
+        narf(&["top", "--once", "--every", "10ms", "--view", "nodes", "-u", &url, "--cacert", &ca]);
+    assert_eq!((code, complaint.as_str()), (0, ""), "{out}");
+    assert!(out.starts_with("nodes 3   "), "it reaches all of them: {out}");
+
+    let Some(python) = python() else { return };
+    let mut command = Command::new(python);
+    command.arg(script("cluster_tls.py")).arg(ca).args(tls_ports.map(|port| port.to_string()));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, b"DONE\n");
 }
 
 /// What `narf` says to these words: exit code, standard output, standard error.

@@ -23,7 +23,9 @@ pub const SETTING_KEY_BYTES_MAX: usize = 256;
 /// Most bytes of a setting's value.
 pub const SETTING_VALUE_BYTES_MAX: usize = 1024 * 1024;
 
-const VERSION: u8 = 1;
+/// Without a port for TLS a command is written as before there were any, so that older nodes can read it.
+const WITHOUT_TLS: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The seed of the key hash, equal on all nodes. Secret: who knows it can aim keys at one place of a table.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -109,6 +111,8 @@ pub enum Command {
         peer_address: String,
         /// Where clients reach it, or empty.
         client_address: String,
+        /// The port there for clients that speak TLS, or 0.
+        tls_port: u16,
         /// Which start this is; higher than the last.
         incarnation: u64,
         /// The version of its program.
@@ -177,7 +181,8 @@ impl Command {
     /// The bytes of the command.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.u8(VERSION);
+        let has_tls = self.tls_port() != 0;
+        out.u8(if has_tls { VERSION } else { WITHOUT_TLS });
         match self {
             Command::Found(founding) => {
                 out.u8(FOUND);
@@ -213,11 +218,12 @@ impl Command {
                 out.node(*node);
                 write_state(*state, &mut out);
             }
-            Command::SetAddresses { node, peer_address, client_address, incarnation, version } => {
+            Command::SetAddresses { node, peer_address, client_address, tls_port, incarnation, version } => {
                 out.u8(SET_ADDRESSES);
                 out.node(*node);
                 out.text(peer_address);
                 out.text(client_address);
+                write_tls_port(*tls_port, &mut out);
                 out.u64(*incarnation);
                 out.text(version);
             }
@@ -271,15 +277,38 @@ impl Command {
     pub fn decode(bytes: &[u8]) -> Result<Command, DecodeError> {
         let mut reader = Reader::new(bytes);
         let found = reader.u8()?;
-        if found != VERSION {
+        if found != VERSION && found != WITHOUT_TLS {
             return Err(DecodeError::Version { what: "a cluster command", found, known: VERSION });
         }
-        let command = Command::read(&mut reader)?;
+        let has_tls = found == VERSION;
+        let command = Command::read(&mut reader, has_tls)?;
         reader.finish()?;
-        Ok(command)
+        match has_tls && command.tls_port() == 0 {
+            true => Err(DecodeError::NotCanonical("a command without a port for TLS has version 1")),
+            false => Ok(command),
+        }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
+    /// The port for TLS that it tells, or 0.
+    fn tls_port(&self) -> u16 {
+        match self {
+            Command::Found(founding) => founding.member.tls_port,
+            Command::Join { member, .. } => member.tls_port,
+            Command::SetAddresses { tls_port, .. } => *tls_port,
+            Command::AddToken { .. }
+            | Command::RevokeToken { .. }
+            | Command::SetState { .. }
+            | Command::SetWeight { .. }
+            | Command::Leave { .. }
+            | Command::Remove { .. }
+            | Command::Place { .. }
+            | Command::SetReplicas { .. }
+            | Command::Set { .. }
+            | Command::SetUsers { .. } => 0,
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, has_tls: bool) -> Result<Command, DecodeError> {
         Ok(match reader.u8()? {
             FOUND => Command::Found(Founding {
                 cluster: reader.u128()?,
@@ -287,12 +316,12 @@ impl Command {
                 partitions: reader.u16()?,
                 key_hash_seed: HashSeed(reader.u64()?),
                 replicas_wanted: reader.u8()?,
-                member: read_newcomer(reader)?,
+                member: read_newcomer(reader, has_tls)?,
             }),
             ADD_TOKEN => Command::AddToken { hash: TokenHash(reader.array()?), expires: reader.millis()? },
             REVOKE_TOKEN => Command::RevokeToken { hash: TokenHash(reader.array()?) },
             JOIN => Command::Join {
-                member: read_newcomer(reader)?,
+                member: read_newcomer(reader, has_tls)?,
                 admission: match reader.flag()? {
                     false => Admission::Local,
                     true => Admission::Token(TokenHash(reader.array()?)),
@@ -303,6 +332,7 @@ impl Command {
                 node: reader.node()?,
                 peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
                 client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
+                tls_port: read_tls_port(reader, has_tls)?,
                 incarnation: reader.u64()?,
                 version: reader.text("version", VERSION_BYTES_MAX)?,
             },
@@ -342,18 +372,31 @@ fn write_newcomer(member: &Newcomer, out: &mut Writer) {
     out.text(&member.name);
     out.text(&member.peer_address);
     out.text(&member.client_address);
+    write_tls_port(member.tls_port, out);
     write_kind(member.kind, out);
     out.u32(member.weight);
     out.u64(member.incarnation);
     out.text(&member.version);
 }
 
-fn read_newcomer(reader: &mut Reader<'_>) -> Result<Newcomer, DecodeError> {
+/// Only a command that has one has a place for it.
+fn write_tls_port(port: u16, out: &mut Writer) {
+    if port != 0 {
+        out.u16(port);
+    }
+}
+
+fn read_tls_port(reader: &mut Reader<'_>, has_tls: bool) -> Result<u16, DecodeError> {
+    Ok(if has_tls { reader.u16()? } else { 0 })
+}
+
+fn read_newcomer(reader: &mut Reader<'_>, has_tls: bool) -> Result<Newcomer, DecodeError> {
     Ok(Newcomer {
         node: reader.node()?,
         name: reader.text("node name", NAME_BYTES_MAX)?,
         peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
         client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
+        tls_port: read_tls_port(reader, has_tls)?,
         kind: read_kind(reader)?,
         weight: reader.u32()?,
         incarnation: reader.u64()?,

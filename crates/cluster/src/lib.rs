@@ -12,6 +12,7 @@
 //!     name: "quiet-otter".to_owned(),
 //!     peer_address: "127.0.0.1:16379".to_owned(),
 //!     client_address: "127.0.0.1:6379".to_owned(),
+//!     tls_port: 0,
 //!     kind: MemberKind::Data,
 //!     weight: WEIGHT_DEFAULT,
 //!     incarnation: 1,

@@ -109,6 +109,8 @@ pub struct Newcomer {
     pub peer_address: String,
     /// Where clients reach it, or empty if they do not.
     pub client_address: String,
+    /// The port there for clients that speak TLS, or 0.
+    pub tls_port: u16,
     /// What it is there for.
     pub kind: MemberKind,
     /// Its share of the data beside the others' weights, 1 to [`WEIGHT_MAX`].
@@ -130,6 +132,8 @@ pub struct Member {
     pub peer_address: String,
     /// Where clients reach it, or empty.
     pub client_address: String,
+    /// The port there for clients that speak TLS, or 0. Zero once it is removed.
+    pub tls_port: u16,
     /// What it is there for.
     pub kind: MemberKind,
     /// Where it is in its life.
@@ -153,6 +157,7 @@ impl Member {
             name: newcomer.name.clone(),
             peer_address: newcomer.peer_address.clone(),
             client_address: newcomer.client_address.clone(),
+            tls_port: newcomer.tls_port,
             kind: newcomer.kind,
             state,
             weight: newcomer.weight,
@@ -170,6 +175,7 @@ impl Member {
             name: self.name.clone(),
             peer_address: self.peer_address.clone(),
             client_address: self.client_address.clone(),
+            tls_port: self.tls_port,
             kind: self.kind,
             weight: self.weight,
             incarnation: self.incarnation,
@@ -200,7 +206,7 @@ impl Newcomer {
             return Err(Refused::invalid("node id", self.node, "its low 62 bits are zero; mint another"));
         }
         check_name("name of the node", &self.name)?;
-        check_addresses(&self.peer_address, &self.client_address)?;
+        check_addresses(&self.peer_address, &self.client_address, self.tls_port)?;
         check_weight(self.weight)?;
         check_version(&self.version)
     }
@@ -232,14 +238,17 @@ pub(crate) fn check_version(version: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Both addresses of a node: well formed, and not the same.
-pub(crate) fn check_addresses(peer: &str, client: &str) -> Result<(), Refused> {
+/// Both addresses of a node: well formed, and not the same; a port for TLS belongs to an address for clients.
+pub(crate) fn check_addresses(peer: &str, client: &str, tls_port: u16) -> Result<(), Refused> {
     check_address("peer address", peer)?;
     if !client.is_empty() {
         check_address("client address", client)?;
     }
     if peer == client {
         return Err(Refused::invalid("client address", client, "it is the peer address; use another port"));
+    }
+    if client.is_empty() && tls_port != 0 {
+        return Err(Refused::invalid("port for TLS", tls_port, "say the address for clients too"));
     }
     Ok(())
 }

@@ -301,9 +301,12 @@ fn first_broken(rules: &[(bool, &'static str)]) -> Result<(), &'static str> {
 impl Member {
     fn is_well_formed(&self) -> bool {
         let are_addresses = match self.state {
-            MemberState::Removed => self.peer_address.is_empty() && self.client_address.is_empty(),
+            MemberState::Removed => {
+                self.peer_address.is_empty() && self.client_address.is_empty() && self.tls_port == 0
+            }
             MemberState::Joining | MemberState::Up | MemberState::Leaving | MemberState::Down => {
-                crate::member::check_addresses(&self.peer_address, &self.client_address).is_ok()
+                crate::member::check_addresses(&self.peer_address, &self.client_address, self.tls_port)
+                    .is_ok()
             }
         };
         are_addresses

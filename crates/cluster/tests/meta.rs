@@ -21,6 +21,7 @@ fn newcomer(number: u128) -> Newcomer {
         name: format!("node-{number}"),
         peer_address: format!("10.0.0.{number}:16379"),
         client_address: format!("10.0.0.{number}:6379"),
+        tls_port: 0,
         kind: MemberKind::Data,
         weight: 100,
         incarnation: 1,
@@ -167,12 +168,54 @@ fn addresses_change_with_a_later_start_only() {
         node: node(2),
         peer_address: "10.0.1.2:16379".to_owned(),
         client_address: String::new(),
+        tls_port: 0,
         incarnation,
         version: "0.1.1".to_owned(),
     };
     assert!(matches!(apply(&mut meta, moved(1)), Err(Refused::OldIncarnation { .. })));
     assert_eq!(apply(&mut meta, moved(2)), Ok(Applied::Changed));
     assert_eq!(meta.member(node(2)).unwrap().peer_address, "10.0.1.2:16379");
+}
+
+#[test]
+fn a_port_for_tls_is_told_and_without_one_bytes_are_those_of_before() {
+    let mut meta = cluster(2);
+    let mut moved = Command::SetAddresses {
+        node: node(2),
+        peer_address: "10.0.0.2:16379".to_owned(),
+        client_address: "10.0.0.2:6379".to_owned(),
+        tls_port: 6380,
+        incarnation: 2,
+        version: "0.1.0".to_owned(),
+    };
+    let plain = meta.encode();
+    assert_eq!((plain[0], moved.encode()[0]), (1, 2));
+    assert_eq!(apply(&mut meta, moved.clone()), Ok(Applied::Changed));
+    assert_eq!(apply(&mut meta, moved.clone()), Ok(Applied::Unchanged));
+    assert_eq!(meta.member(node(2)).unwrap().tls_port, 6380);
+    assert_eq!(meta.encode()[0], 3);
+    check_bytes(&meta.encode());
+    check_bytes(&moved.encode());
+    let said = |change: &dyn Fn(&mut Newcomer)| {
+        let mut newcomer = newcomer(9);
+        change(&mut newcomer);
+        Command::Join { member: newcomer, admission: Admission::Local }
+    };
+    for (command, version) in [(said(&|n| n.tls_port = 1), 2), (said(&|_| {}), 1)] {
+        assert_eq!((command.encode()[0], Command::decode(&command.encode()).unwrap()), (version, command));
+    }
+    // Two versions of the same would be two forms.
+    let mut other = said(&|n| n.tls_port = 0x7A7B).encode();
+    let at = other.windows(2).position(|pair| pair == [0x7B, 0x7A]).unwrap();
+    other[at..at + 2].fill(0);
+    assert!(Command::decode(&other).is_err());
+    // A port of no address is none.
+    assert!(apply(&mut meta, said(&|n| (n.client_address, n.tls_port) = (String::new(), 1))).is_err());
+    if let Command::SetAddresses { tls_port, incarnation, .. } = &mut moved {
+        (*tls_port, *incarnation) = (0, 3);
+    }
+    assert_eq!(apply(&mut meta, moved), Ok(Applied::Changed));
+    assert_eq!(meta.encode()[0], 1);
 }
 
 fn random_command(random: &mut Random, meta: &Meta) -> Command {
@@ -189,7 +232,11 @@ fn random_command(random: &mut Random, meta: &Meta) -> Command {
         1 => Command::AddToken { hash: token(), expires: Millis(random.below(3000)) },
         2 => Command::RevokeToken { hash: token() },
         3 => join(number, Admission::Token(token())),
-        4 | 5 => join(number, Admission::Local),
+        4 => join(number, Admission::Local),
+        5 => {
+            let member = Newcomer { tls_port: random.below(3) as u16, ..newcomer(number) };
+            Command::Join { member, admission: Admission::Local }
+        }
         6 | 7 => Command::SetState { node: node(number), state: state[random.below(5) as usize] },
         8 => Command::SetWeight { node: node(number), weight: random.below(20_000) as u32 },
         9 => Command::Leave { node: node(number) },

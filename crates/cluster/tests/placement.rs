@@ -11,6 +11,7 @@ fn newcomer(number: u128, weight: u32) -> Newcomer {
         name: format!("node-{number}"),
         peer_address: format!("node-{number}:2"),
         client_address: format!("node-{number}:1"),
+        tls_port: 0,
         kind: MemberKind::Data,
         weight,
         incarnation: 1,

@@ -13,7 +13,7 @@ use resp::Reply;
 
 use crate::gather::{Answer, Question};
 use crate::partition::Partition;
-use crate::session::Session;
+use crate::session::{Peer, Session};
 use crate::worker::Worker;
 
 /// How a partition stands, as the worker sees it that owns it here.
@@ -93,14 +93,16 @@ impl Worker {
             let text = "ERR This instance has cluster support disabled";
             return Reply::new(session.output.end(), session.version).error(text);
         }
+        let speaks = Speaks::of(session);
         let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
             let standings = standings_of(answers);
             let meta = std::sync::Arc::clone(&worker.fabric.meta);
             match command {
-                NodeCommand::ClusterSlots => write_slots(&runs(&meta, &standings), reply),
+                NodeCommand::ClusterSlots => write_slots(&runs(&meta, &standings), speaks, reply),
                 NodeCommand::ClusterShards => write_shards(&runs(&meta, &standings), reply),
                 NodeCommand::ClusterNodes => {
-                    let text = nodes_text(&meta, &runs(&meta, &standings), worker.fabric.me, &|node| {
+                    let runs = runs(&meta, &standings);
+                    let text = nodes_text(&meta, &runs, worker.fabric.me, speaks, &|node| {
                         worker.fabric.is_heard(node)
                     });
                     reply.verbatim(text.as_bytes());
@@ -117,6 +119,7 @@ impl Worker {
             return Reply::new(session.output.end(), session.version).error(ALONE);
         }
         let slot = (args.len() > 2).then(|| slot_of(args.at(2)));
+        let speaks = Speaks::of(session);
         let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
             let standings = standings_of(answers);
             let meta = std::sync::Arc::clone(&worker.fabric.meta);
@@ -139,7 +142,9 @@ impl Worker {
                     reply.array(findings.len());
                     findings.iter().for_each(|finding| reply.bulk(finding.as_bytes()));
                 }
-                (NodeCommand::FabricMembers, _) => write_members(worker, &meta, &standings, reply),
+                (NodeCommand::FabricMembers, _) => {
+                    write_members(worker, &meta, &standings, speaks, reply);
+                }
                 _ => write_status(worker, &meta, &standings, reply),
             }
         };
@@ -273,12 +278,45 @@ fn runs<'a>(meta: &'a Meta, standings: &[PartitionStanding]) -> Vec<Run<'a>> {
 }
 
 /// Host and port of an address; brackets of an IPv6 host are left out, as Redis does.
+/// What the client that asks speaks: it is told of ports that speak it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    Plain,
+    Tls,
+}
+
+impl Speaks {
+    fn of(session: &Session) -> Speaks {
+        match &session.peer {
+            Peer::Tcp { tls: Some(_), .. } => Speaks::Tls,
+            Peer::Tcp { tls: None, .. } | Peer::Unix(_) | Peer::InProcess => Speaks::Plain,
+        }
+    }
+
+    /// Host and port where such a client reaches a member. One that has no such port is told of with the port it has.
+    fn way_to(self, member: &Member) -> (&str, u16) {
+        let (host, port) = host_and_port(&member.client_address);
+        match self {
+            Speaks::Tls if member.tls_port != 0 => (host, member.tls_port),
+            Speaks::Tls | Speaks::Plain => (host, port),
+        }
+    }
+
+    /// The same as one word, with brackets around an IPv6 host.
+    fn address_of(self, member: &Member) -> String {
+        match (member.client_address.rsplit_once(':'), self) {
+            (Some((host, _)), Speaks::Tls) if member.tls_port != 0 => format!("{host}:{}", member.tls_port),
+            _ => member.client_address.clone(),
+        }
+    }
+}
+
 fn host_and_port(address: &str) -> (&str, u16) {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
     (host.trim_start_matches('[').trim_end_matches(']'), port.parse().unwrap_or(0))
 }
 
-fn write_slots(runs: &[Run<'_>], reply: &mut Reply<'_>) {
+fn write_slots(runs: &[Run<'_>], speaks: Speaks, reply: &mut Reply<'_>) {
     let led: Vec<&Run<'_>> = runs.iter().filter(|run| run.leader.is_some()).collect();
     reply.array(led.len());
     for run in led {
@@ -286,7 +324,7 @@ fn write_slots(runs: &[Run<'_>], reply: &mut Reply<'_>) {
         reply.int(i64::from(run.first));
         reply.int(i64::from(run.last));
         for member in run.leader.iter().chain(&run.replicas) {
-            let (host, port) = host_and_port(&member.client_address);
+            let (host, port) = speaks.way_to(member);
             reply.array(4);
             reply.bulk(host.as_bytes());
             reply.int(i64::from(port));
@@ -309,14 +347,21 @@ fn write_shards(runs: &[Run<'_>], reply: &mut Reply<'_>) {
         let leader = run.leader.iter().map(|member| (member, "master"));
         for (member, role) in leader.chain(run.replicas.iter().map(|member| (member, "replica"))) {
             let (host, port) = host_and_port(&member.client_address);
-            reply.map(7);
+            // A node that speaks TLS only has its port for that as the one for clients, too.
+            let ports = [("port", port), ("tls-port", member.tls_port)];
+            let ports = ports
+                .into_iter()
+                .filter(|(name, port)| *port != 0 && (*name != "port" || *port != member.tls_port));
+            reply.map(6 + ports.clone().count());
             for (name, value) in [("id", member.node.to_string().as_str()), ("ip", host), ("endpoint", host)]
             {
                 reply.bulk(name.as_bytes());
                 reply.bulk(value.as_bytes());
             }
-            reply.bulk(b"port");
-            reply.int(i64::from(port));
+            for (name, port) in ports {
+                reply.bulk(name.as_bytes());
+                reply.int(i64::from(port));
+            }
             reply.bulk(b"role");
             reply.bulk(role.as_bytes());
             reply.bulk(b"replication-offset");
@@ -328,11 +373,17 @@ fn write_shards(runs: &[Run<'_>], reply: &mut Reply<'_>) {
 }
 
 /// Each node is a master of what it leads: in Narf no node is a replica of another one.
-fn nodes_text(meta: &Meta, runs: &[Run<'_>], me: u64, is_heard: &dyn Fn(u64) -> bool) -> String {
+fn nodes_text(
+    meta: &Meta,
+    runs: &[Run<'_>],
+    me: u64,
+    speaks: Speaks,
+    is_heard: &dyn Fn(u64) -> bool,
+) -> String {
     let mut text = String::new();
     for member in meta.live_members() {
         let is_me = member.replica_id() == me;
-        let (host, port) = host_and_port(&member.client_address);
+        let (host, port) = speaks.way_to(member);
         let (_, peer_port) = host_and_port(&member.peer_address);
         let flags = match (is_me, member.state) {
             (true, _) => "myself,master",
@@ -409,7 +460,13 @@ fn write_partition(
     }
 }
 
-fn write_members(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], reply: &mut Reply<'_>) {
+fn write_members(
+    worker: &Worker,
+    meta: &Meta,
+    standings: &[PartitionStanding],
+    speaks: Speaks,
+    reply: &mut Reply<'_>,
+) {
     let members: Vec<&Member> = meta.live_members().collect();
     reply.array(members.len());
     for member in members {
@@ -427,7 +484,7 @@ fn write_members(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], 
             ("id", member.node.to_string().as_str()),
             ("state", member.state.name()),
             ("kind", member.kind.name()),
-            ("address", member.client_address.as_str()),
+            ("address", speaks.address_of(member).as_str()),
             ("peer-address", member.peer_address.as_str()),
             ("version", member.version.as_str()),
             ("link", link),

@@ -94,6 +94,8 @@ pub(crate) enum How {
 pub(crate) struct Reach {
     pub(crate) peer_address: String,
     pub(crate) client_address: String,
+    /// For clients that speak TLS, or 0.
+    pub(crate) tls_port: u16,
 }
 
 /// Held while a node looks for a cluster and founds one, so that two that start at once find each other.
@@ -255,9 +257,9 @@ fn ask_each(passes: &[Pass<'_>], newcomer: &Newcomer, deadline: Instant) -> Resu
             Err(_) => {}
         }
     }
+    Err(last.expect("a token names a place, and a folder without sockets is not asked"))
 }
 
-    Err(last.expect("a token names a place, and a folder without sockets is not asked"))
 /// A node as it introduces itself.
 pub(crate) fn newcomer(settings: &Settings, node: NodeId, reach: &Reach, incarnation: u64) -> Newcomer {
     Newcomer {
@@ -265,6 +267,7 @@ pub(crate) fn newcomer(settings: &Settings, node: NodeId, reach: &Reach, incarna
         name: settings.name.clone(),
         peer_address: reach.peer_address.clone(),
         client_address: reach.client_address.clone(),
+        tls_port: reach.tls_port,
         kind: MemberKind::Data,
         weight: cluster::WEIGHT_DEFAULT,
         incarnation,

@@ -44,11 +44,10 @@ impl PeerPort {
             (0, 0) => String::new(),
             (0, port) | (port, _) => address(&host, port),
         };
+        let tls_port = settings.tls.port;
         if settings.join == "none" {
-            return Ok(PeerPort {
-                listeners: Vec::new(),
-                reach: Reach { peer_address: String::new(), client_address },
-            });
+            let reach = Reach { peer_address: String::new(), client_address, tls_port };
+            return Ok(PeerPort { listeners: Vec::new(), reach });
         }
         let wanted = match (settings.peer_port, settings.port.checked_add(PEER_PORT_DISTANCE)) {
             (0, Some(port)) if settings.port != 0 => port,
@@ -61,7 +60,7 @@ impl PeerPort {
             chosen => chosen.context("listen for other nodes; --peer-port asks for another port")?,
         };
         let peer_address = address(&host, chosen.port);
-        Ok(PeerPort { listeners: chosen.listeners, reach: Reach { peer_address, client_address } })
+        Ok(PeerPort { listeners: chosen.listeners, reach: Reach { peer_address, client_address, tls_port } })
     }
 }
 
@@ -115,9 +114,9 @@ fn first_of_an_interface() -> Option<IpAddr> {
 /// See the module. Dropped, the door closes; whoever is a member stays one.
 pub(crate) struct Membership {
     shared: Arc<Shared>,
+    door: Option<Door>,
     /// It is announced on its network.
     presence: Option<Presence>,
-    door: Option<Door>,
     returning: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -136,9 +135,9 @@ impl Membership {
             folder.publish(shared.node_id, &port.reach.peer_address)?;
             Ok(listener)
         });
+        let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
         let listens: Vec<SocketAddr> =
             port.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
         let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
             .context("open the door for other nodes")?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -154,12 +153,13 @@ impl Membership {
             (true, _) => membership.say_where(port.reach)?,
             (false, Some(fabric)) => fabric.settle(),
             (false, None) => {}
+        }
         if discovery::announces(settings, &listens) {
             membership.be_found(&settings.name, listens);
         }
-        }
         Ok(membership)
     }
+
     /// Announces this node on its network, and looks there for members that are missed. A machine on which that cannot be
     /// is as good a member.
     fn be_found(&mut self, name: &str, listens: Vec<SocketAddr>) {
@@ -177,7 +177,6 @@ impl Membership {
             .inspect_err(|error| tracing::info!(%error, "this node cannot be found by mDNS"))
             .ok();
     }
-
 
     /// A founder's cluster is there in a moment; others know theirs already.
     fn wait_for_the_cluster(&self) {
@@ -201,6 +200,7 @@ impl Membership {
                     node: shared.node_id,
                     peer_address: reach.peer_address.clone(),
                     client_address: reach.client_address.clone(),
+                    tls_port: reach.tls_port,
                     incarnation: member.incarnation + 1,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };

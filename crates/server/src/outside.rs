@@ -45,6 +45,7 @@ pub fn check_join_answer(bytes: &[u8]) -> Result<(), String> {
         name: "newcomer".to_owned(),
         peer_address: "127.0.0.1:1".to_owned(),
         client_address: "127.0.0.1:2".to_owned(),
+        tls_port: 0,
         kind: MemberKind::Data,
         weight: cluster::WEIGHT_DEFAULT,
         incarnation: 1,

@@ -47,8 +47,9 @@ impl Meta {
             Command::RevokeToken { hash } => self.revoke_token(*hash),
             Command::Join { member, admission } => self.join(member, *admission, time),
             Command::SetState { node, state } => self.set_state(*node, *state, time),
-            Command::SetAddresses { node, peer_address, client_address, incarnation, version } => {
-                self.set_addresses(*node, [peer_address, client_address], *incarnation, version)
+            Command::SetAddresses { node, peer_address, client_address, tls_port, incarnation, version } => {
+                let addresses = (peer_address.as_str(), client_address.as_str(), *tls_port);
+                self.set_addresses(*node, addresses, *incarnation, version)
             }
             Command::SetWeight { node, weight } => self.set_weight(*node, *weight),
             Command::Leave { node } => self.leave(*node, time),
@@ -180,7 +181,7 @@ impl Meta {
     }
 
     /// Nobody else has these addresses.
-    fn check_free(&self, node: NodeId, addresses: [&String; 2]) -> Result<(), Refused> {
+    fn check_free(&self, node: NodeId, addresses: [&str; 2]) -> Result<(), Refused> {
         for member in self.live_members().filter(|member| member.node != node) {
             if let Some(taken) = member.addresses().find(|taken| addresses.iter().any(|a| a == taken)) {
                 return Err(Refused::AddressTaken { address: taken.to_owned(), holder: member.node });
@@ -218,17 +219,16 @@ impl Meta {
     fn set_addresses(
         &mut self,
         node: NodeId,
-        [peer, client]: [&String; 2],
+        (peer, client, tls_port): (&str, &str, u16),
         incarnation: u64,
         version: &str,
     ) -> Result<Applied, Refused> {
-        check_addresses(peer, client)?;
+        check_addresses(peer, client, tls_port)?;
         check_version(version)?;
         let member = self.live_member_mut(node)?;
         let known = member.incarnation;
-        if incarnation == known
-            && (&member.peer_address, &member.client_address, &*member.version) == (peer, client, version)
-        {
+        let said = (&*member.peer_address, &*member.client_address, member.tls_port, &*member.version);
+        if incarnation == known && said == (peer, client, tls_port, version) {
             return Ok(Applied::Unchanged);
         }
         if incarnation <= known {
@@ -236,8 +236,9 @@ impl Meta {
         }
         self.check_free(node, [peer, client])?;
         let member = self.live_member_mut(node)?;
-        member.peer_address.clone_from(peer);
-        member.client_address.clone_from(client);
+        peer.clone_into(&mut member.peer_address);
+        client.clone_into(&mut member.client_address);
+        member.tls_port = tls_port;
         member.incarnation = incarnation;
         version.clone_into(&mut member.version);
         Ok(Applied::Changed)
@@ -294,6 +295,7 @@ impl Meta {
         member.enter(MemberState::Removed, time);
         member.peer_address.clear();
         member.client_address.clear();
+        member.tls_port = 0;
         self.settle_voters();
         Ok(Applied::Changed)
     }

@@ -17,9 +17,11 @@ use crate::token::TokenHash;
 use crate::users::Users;
 use crate::wire::{Read, Reader, Writer};
 
-/// A state without users is written as before there were any, so that older nodes can read it.
+/// A state without users is written as before there were any, and one without ports for TLS as before those, so that older
+/// nodes can read it.
 const WITHOUT_USERS: u8 = 1;
-const VERSION: u8 = 2;
+const WITHOUT_TLS: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes of a member whose texts are all empty: no member takes fewer.
 const MEMBER_BYTES_MIN: usize = 16 + 4 * 4 + 1 + 1 + 4 + 8 + 8 + 8;
@@ -31,8 +33,13 @@ impl Meta {
     /// The bytes of the state.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        let has_users = self.users.version() > 0;
-        out.u8(if has_users { VERSION } else { WITHOUT_USERS });
+        let has_tls = self.members.values().any(|member| member.tls_port != 0);
+        let has_users = has_tls || self.users.version() > 0;
+        out.u8(match (has_tls, has_users) {
+            (true, _) => VERSION,
+            (false, true) => WITHOUT_TLS,
+            (false, false) => WITHOUT_USERS,
+        });
         out.u128(self.cluster);
         out.text(&self.name);
         out.u64(self.version);
@@ -40,7 +47,7 @@ impl Meta {
         out.u64(self.key_hash_seed.0);
         out.u8(self.replicas_wanted);
         out.count(self.members.len());
-        self.members.values().for_each(|member| write_member(member, &mut out));
+        self.members.values().for_each(|member| write_member(member, has_tls, &mut out));
         out.count(self.targets.len());
         for Target { voters, version } in &self.targets {
             out.u64(*version);
@@ -72,7 +79,7 @@ impl Meta {
     pub fn decode(bytes: &[u8]) -> Result<Meta, DecodeError> {
         let mut reader = Reader::new(bytes);
         let found = reader.u8()?;
-        if found != VERSION && found != WITHOUT_USERS {
+        if !(WITHOUT_USERS..=VERSION).contains(&found) {
             return Err(DecodeError::Version { what: "a cluster's state", found, known: VERSION });
         }
         let mut meta = Meta {
@@ -82,18 +89,22 @@ impl Meta {
             partitions: reader.u16()?,
             key_hash_seed: HashSeed(reader.u64()?),
             replicas_wanted: reader.u8()?,
-            members: read_members(&mut reader)?,
+            members: read_members(&mut reader, found == VERSION)?,
             targets: read_targets(&mut reader)?,
             tokens: read_tokens(&mut reader)?,
             settings: read_settings(&mut reader)?,
             voters: read_meta_voters(&mut reader)?,
             users: Users::default(),
         };
-        if found == VERSION {
+        if found != WITHOUT_USERS {
             meta.users = Users::read(&mut reader)?;
-            if meta.users.version() == 0 {
+            let is_empty = meta.users.iter().next().is_none();
+            if meta.users.version() == 0 && !(found == VERSION && is_empty) {
                 return Err(DecodeError::NotCanonical("a list of users was changed at least once"));
             }
+        }
+        if found == VERSION && meta.members.values().all(|member| member.tls_port == 0) {
+            return Err(DecodeError::NotCanonical("a state without ports for TLS has another version"));
         }
         reader.finish()?;
         meta.check().map_err(DecodeError::Contradiction)?;
@@ -101,11 +112,14 @@ impl Meta {
     }
 }
 
-fn write_member(member: &Member, out: &mut Writer) {
+fn write_member(member: &Member, has_tls: bool, out: &mut Writer) {
     out.node(member.node);
     out.text(&member.name);
     out.text(&member.peer_address);
     out.text(&member.client_address);
+    if has_tls {
+        out.u16(member.tls_port);
+    }
     write_kind(member.kind, out);
     write_state(member.state, out);
     out.u32(member.weight);
@@ -115,7 +129,7 @@ fn write_member(member: &Member, out: &mut Writer) {
     out.text(&member.version);
 }
 
-fn read_members(reader: &mut Reader<'_>) -> Result<BTreeMap<NodeId, Member>, DecodeError> {
+fn read_members(reader: &mut Reader<'_>, has_tls: bool) -> Result<BTreeMap<NodeId, Member>, DecodeError> {
     let count = reader.count("members", MEMBERS_MAX + TOMBSTONES_MAX, MEMBER_BYTES_MIN)?;
     let mut members = BTreeMap::new();
     for _ in 0..count {
@@ -124,6 +138,7 @@ fn read_members(reader: &mut Reader<'_>) -> Result<BTreeMap<NodeId, Member>, Dec
             name: reader.text("node name", NAME_BYTES_MAX)?,
             peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
             client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
+            tls_port: if has_tls { reader.u16()? } else { 0 },
             kind: read_kind(reader)?,
             state: read_state(reader)?,
             weight: reader.u32()?,

@@ -141,6 +141,7 @@ impl World {
             name: machine.name.clone(),
             peer_address: format!("10.0.0.{index}:16379"),
             client_address: format!("10.0.0.{index}:6379"),
+            tls_port: 0,
             kind: MemberKind::Data,
             weight: 100,
             incarnation: 1,

@@ -85,6 +85,7 @@ impl Machine {
             name: format!("node-{place}"),
             peer_address: format!("10.0.0.{place}:16379"),
             client_address: format!("10.0.0.{place}:6379"),
+            tls_port: 0,
             kind: cluster::MemberKind::Data,
             weight: 100,
             incarnation: 1,
