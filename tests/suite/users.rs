@@ -401,6 +401,58 @@ fn the_file_of_users_is_written_and_read() {
 }
 
 #[test]
+fn a_cluster_begins_with_the_users_of_the_configuration_and_keeps_its_own() {
+    if skip_unless_narf() {
+        return;
+    }
+    let folder = tempfile::TempDir::with_prefix("narf-users-").unwrap();
+    let path = folder.path().join("narf.toml");
+    let write = |users: &str| {
+        std::fs::write(&path, format!("users = [{users}]\n")).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).unwrap();
+    };
+    write("'default off', 'ada on >sesame ~* &* +@all', 'bob on >hush ~b:* +@read'");
+    let runtime = folder.path().join("run");
+    let options = || crate::nodes::options(&runtime).set("config", path.display());
+    let mut node = Server::start(options());
+    node.bare_client().check("PING", "-NOAUTH Authentication required.");
+    let mut ada = as_user(&node, "ada", "sesame");
+    let mut bob = as_user(&node, "bob", "hush");
+    bob.check("GET b:1", "nil");
+    assert!(bob.run("GET a").to_string().starts_with("-NOPERM"));
+    ada.check("ACL SETUSER bob ~c:*", "+OK");
+    // Another node of the cluster, with other users in its file: those of the cluster count.
+    write("'ada off', 'eve on nopass'");
+    let other = Server::start(options());
+    as_user(&other, "ada", "sesame").check("ACL USERS", r#"["ada", "bob", "default"]"#);
+    drop(other);
+    node.restart();
+    let mut bob = as_user(&node, "bob", "hush");
+    bob.check("GET c:1", "nil");
+    let mut ada = as_user(&node, "ada", "sesame");
+    ada.check("ACL USERS", r#"["ada", "bob", "default"]"#);
+
+    // A list without a `default` does not open a node whose configuration keeps it closed.
+    let (runtime, data) = (folder.path().join("run2"), folder.path().join("data"));
+    let beside = || crate::nodes::options(&runtime).data(Data::At(data.clone()));
+    let mut open = Server::start(beside());
+    open.client().check("ACL SETUSER bob on >hush +@all", "+OK");
+    open.client().check("ACL USERS", r#"["bob", "default"]"#);
+    open.stop();
+    write("'default off'");
+    let closed = Server::start(beside().set("config", path.display()));
+    closed.bare_client().check("PING", "-NOAUTH Authentication required.");
+    as_user(&closed, "bob", "hush").check("PING", "+PONG");
+
+    // What is wrong is said before anything is started.
+    write("'ada on >sesame +nope'");
+    let (status, log) = Server::start_in_vain(options());
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("narf.toml:1:10") && log.contains("'+nope'") && !log.contains("sesame"), "{log}");
+}
+
+#[test]
 fn the_other_commands_answer_as_redis_does() {
     if skip_unless_narf() {
         return;

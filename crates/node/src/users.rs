@@ -238,8 +238,13 @@ impl Worker {
         changed
     }
 
-    /// The user `default` as long as nobody has said what it is.
+    /// The user `default` as long as nobody has said what it is: as the configuration of this node has it. A list that was
+    /// agreed on without one must not open a node whose own configuration keeps it closed.
     fn implied_default(&self) -> User {
+        let configured = self.users.configured.iter().find(|(name, _)| name == DEFAULT);
+        if let Some(user) = configured.and_then(|(name, definition)| User::stored(name, definition).ok()) {
+            return user;
+        }
         let mut user = User::unrestricted(DEFAULT);
         let secret = self.settings.requirepass.expose().as_bytes();
         if !secret.is_empty() {

@@ -107,6 +107,7 @@ impl NodeBuilder {
             folder_is_explicit: true,
             wants_tcp: self.port.is_some(),
             config_file: None,
+            users: Vec::new(),
             settings,
             logging: None,
             stop: signals.handle().context("make a way to stop")?,

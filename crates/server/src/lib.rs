@@ -99,6 +99,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         folder_is_explicit: resolved.folder_is_explicit(),
         wants_tcp: resolved.wants_tcp(),
         config_file: resolved.file.clone(),
+        users: resolved.users.clone(),
         settings: asked,
         logging: Some(logging),
         stop: signals.handle().context("make a way to stop")?,
@@ -107,6 +108,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     })?;
     // What was not asked for may have become something else.
     resolved.settings.clone_from(&running.shared.settings_at_start);
+    let has_password = resolved.needs_password();
     let settings = &resolved.settings;
     let pidfile = resolved.pidfile().as_deref().map(PidFile::create).transpose()?;
     let addresses: Vec<SocketAddr> =
@@ -132,7 +134,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         }),
         data: (!settings.no_data).then(|| settings.dir.clone()),
         keys: running.keys,
-        has_password: !settings.requirepass.is_empty(),
+        has_password,
         local_only,
         background: None,
     });

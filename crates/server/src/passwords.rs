@@ -103,24 +103,30 @@ pub(crate) fn hashed(secret: &Secret) -> anyhow::Result<Secret> {
     Ok(Secret::new(hash.to_string()))
 }
 
-/// What start-up knows of users. `own` are those that the log of a node on its own has; if it founds a cluster now, they
-/// are its first.
+/// What start-up knows of users. `lines` are those of the configuration, name and rules; `own` those that the log of a node
+/// on its own has: if it founds a cluster now, they are its first.
 pub(crate) fn start_users(
     settings: &Settings,
+    lines: &[String],
     own: &cluster::Users,
     is_in_fabric: bool,
 ) -> anyhow::Result<StartUsers> {
     let own_list = || own.iter().map(|(name, definition)| (name.to_vec(), definition.to_vec())).collect();
+    let all_channels = settings.acl_pubsub_default.is_all();
+    let salt = || random().unwrap_or_default();
     let configured = match &settings.aclfile {
         _ if is_in_fabric && own.version() > 0 => own_list(),
-        None => Vec::new(),
+        None => {
+            let text: String = lines.iter().map(|line| format!("user {line}\n")).collect();
+            file::load("users", text.as_bytes(), all_channels, salt)
+                .map_err(|errors| anyhow!("the configuration's {}", errors.trim_end()))?
+        }
         Some(path) => {
             let shown = path.display().to_string();
             let text = read_file(path).with_context(|| {
                 format!("read the file of users {shown} (`aclfile`); make an empty one to begin with")
             })?;
-            let salt = || random().unwrap_or_default();
-            file::load(&shown, &text, settings.acl_pubsub_default.is_all(), salt)
+            file::load(&shown, &text, all_channels, salt)
                 .map_err(|errors| anyhow!("{}", errors.trim_end()))?
         }
     };

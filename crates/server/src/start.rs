@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) folder_is_explicit: bool,
     pub(crate) wants_tcp: bool,
     pub(crate) config_file: Option<PathBuf>,
+    /// Users of the configuration, name and rules.
+    pub(crate) users: Vec<String>,
     pub(crate) logging: Option<Logging>,
     pub(crate) stop: StopHandle,
     pub(crate) progress: bool,
@@ -108,7 +110,7 @@ impl Running {
             Some(Storage { disk, log, rounds }) => (Some(SharedLog::new(log)), Some((disk, rounds))),
             None => (None, None),
         };
-        let users = start_users(&settings, &opened.own_users, opened.fabric.is_some())?;
+        let users = start_users(&settings, &plan.users, &opened.own_users, opened.fabric.is_some())?;
         let run_id = random::<16>()?;
         let (fabric, fabric_setup, turnstile) = match opened.fabric {
             Some(entered) => {

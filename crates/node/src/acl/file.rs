@@ -25,29 +25,79 @@ pub type Definition = (Vec<u8>, Vec<u8>);
 pub fn parse(path: &str, text: &[u8]) -> Result<Vec<Line>, String> {
     let (mut lines, mut errors) = (Vec::<Line>::new(), String::new());
     for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let mut words = words_of(line);
         let Some(first) = words.next() else { continue };
         // Redis knows no comments here; people write them all the same.
         if first.starts_with(b"#") {
             continue;
         }
-        let mut problem = |text: &str| errors.push_str(&format!("{path}:{number}: {text}. "));
-        let Some(name) = words.next().filter(|_| first == b"user") else {
-            problem("should start with user keyword followed by the username");
-            continue;
+        let read = match first {
+            b"user" => read_user(words, number),
+            _ => Err(NO_USER.to_owned()),
         };
-        if has_spaces(name) {
-            problem(&format!("username '{}' contains invalid characters", String::from_utf8_lossy(name)));
-        } else if lines.iter().any(|line| line.name == name) {
-            problem(&format!("Duplicate user '{}' found", String::from_utf8_lossy(name)));
-        } else {
-            match merge_selectors(words) {
-                Ok(rules) => lines.push(Line { number, name: name.to_vec(), rules }),
-                Err(_) => problem("Unmatched parenthesis in selector definition"),
-            }
+        let read = read.and_then(|new| match lines.iter().any(|line| line.name == new.name) {
+            true => Err(format!("Duplicate user '{}' found", String::from_utf8_lossy(&new.name))),
+            false => Ok(new),
+        });
+        match read {
+            Ok(line) => lines.push(line),
+            Err(text) => errors.push_str(&format!("{path}:{number}: {text}. ")),
         }
     }
     if errors.is_empty() { Ok(lines) } else { Err(errors) }
+}
+
+const NO_USER: &str = "should start with user keyword followed by the username";
+
+fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+/// A user out of its name and rules.
+fn read_user<'a>(mut words: impl Iterator<Item = &'a [u8]>, number: usize) -> Result<Line, String> {
+    let name = words.next().ok_or(NO_USER)?;
+    if has_spaces(name) {
+        return Err(format!("username '{}' contains invalid characters", String::from_utf8_lossy(name)));
+    }
+    let rules = merge_selectors(words).map_err(|_| "Unmatched parenthesis in selector definition")?;
+    Ok(Line { number, name: name.to_vec(), rules })
+}
+
+/// What can be told of a user of the configuration without hashing a password.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// The name.
+    pub name: Vec<u8>,
+    /// Whether anybody can come in as this user.
+    pub is_open: bool,
+    /// Whether a password stands there as it is.
+    pub has_plain_password: bool,
+}
+
+/// Looks at `NAME RULES`, a line of the configuration.
+pub fn glance(line: &str, all_channels: bool) -> Result<Glance, String> {
+    if line.contains(['\n', '\r', '\0']) {
+        return Err("it has more than one line; each user is a text of its own".to_owned());
+    }
+    let Line { name, rules, .. } = read_user(words_of(line.as_bytes()), 1).map_err(|text| {
+        if text == NO_USER { "it is empty; write a name and rules".to_owned() } else { text }
+    })?;
+    let mut user = User::new(&name, all_channels);
+    let mut has_plain_password = false;
+    let context = RuleContext { all_channels, strictness: Strictness::Written, known: &[] };
+    for rule in &rules {
+        let said = match rule.first() {
+            // Who has a password does not take any.
+            Some(b'>') => {
+                has_plain_password = true;
+                user.set(b"resetpass", context)
+            }
+            Some(b'<') => Ok(()),
+            _ => user.set(rule, context),
+        };
+        said.map_err(|error| format!("{error} in '{}'", shown(rule)))?;
+    }
+    Ok(Glance { name, is_open: user.is_open(), has_plain_password })
 }
 
 /// The users of a file, name and definition. Passwords in plain text are hashed, each for tens of milliseconds: not for

@@ -96,6 +96,9 @@ pub(super) fn entries(file: &File) -> (Vec<Entry>, Vec<Problem>) {
     }
     let mut entries: Vec<Entry> = Vec::new();
     for (key, value) in table.get_ref() {
+        if key.get_ref() == USERS {
+            continue;
+        }
         match entry(file, key, value) {
             Ok(entry) => match entries.iter().find(|earlier| earlier.row.name == entry.row.name) {
                 Some(earlier) => problems.push(
@@ -109,6 +112,41 @@ pub(super) fn entries(file: &File) -> (Vec<Entry>, Vec<Problem>) {
         }
     }
     (entries, problems)
+}
+
+/// What is no setting: a list of texts, each the name of a user and its rules.
+const USERS: &str = "users";
+
+/// A user of the file.
+pub(super) struct UserLine {
+    /// Name and rules.
+    pub(super) text: String,
+    /// Bytes of it in the file.
+    pub(super) span: Range<usize>,
+}
+
+/// The users of the file; none if it cannot be read, of which [`entries`] tells.
+pub(super) fn users(file: &File) -> (Vec<UserLine>, Vec<Problem>) {
+    let (table, _) = DeTable::parse_recoverable(&file.source);
+    let Some((_, value)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == USERS) else {
+        return (Vec::new(), Vec::new());
+    };
+    let wrong = |span: Range<usize>| {
+        Problem::new(format!("`{USERS}` takes a list of texts, a name and rules in each"))
+            .at(file.place(span))
+            .note("such as users = [\"reader on >password ~app:* +@read\"]")
+    };
+    let DeValue::Array(items) = value.get_ref() else { return (Vec::new(), vec![wrong(value.span())]) };
+    let (mut lines, mut problems) = (Vec::new(), Vec::new());
+    for item in items.iter() {
+        match item.get_ref() {
+            DeValue::String(text) => {
+                lines.push(UserLine { text: text.as_ref().to_owned(), span: item.span() })
+            }
+            _ => problems.push(wrong(item.span())),
+        }
+    }
+    (lines, problems)
 }
 
 fn syntax(file: &File, error: &toml::de::Error) -> Problem {
@@ -130,6 +168,7 @@ fn entry(
         return Err(match (settings::nearest_key(word), value.get_ref()) {
             // A flag that sets two of them.
             _ if word == "listen" => unknown.note("write `bind` and `port`; together they are a flag only"),
+            _ if word == "user" => unknown.note("write `users`, a list with a text for each"),
             (Some(key), _) => unknown.note(format!("did you mean `{key}`?")),
             (None, DeValue::Table(_)) => unknown.note("there are no sections; write each setting by itself"),
             (None, _) => unknown.note("see `narf config init` for all of them"),

@@ -106,8 +106,9 @@ impl Place {
     }
 }
 
-/// The line a syntax error stands on may be the one with the password.
+/// The line a syntax error stands on may be one with a password.
 fn hide_secret(line: &str) -> String {
+    let line = &hide_passwords_of_users(line);
     let secret = line.split_once('=').is_some_and(|(key, _)| {
         node::settings::find(key.trim().trim_matches('"')).is_some_and(node::settings::Setting::is_secret)
     });
@@ -115,6 +116,27 @@ fn hide_secret(line: &str) -> String {
         Some((key, value)) if secret => format!("{key}={}", "*".repeat(value.chars().count())),
         _ => line.to_owned(),
     }
+}
+
+/// In rules of users a password is a word behind `>` or `<`, and a hash of one a long word behind `#` or `!`.
+fn hide_passwords_of_users(line: &str) -> String {
+    let is_end = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'');
+    let hidden = |word: &str| {
+        let is_secret = match word.chars().next() {
+            Some('>' | '<') => true,
+            Some('#' | '!') => word.len() > 40,
+            _ => false,
+        };
+        let stars = || word.chars().skip(1).map(|_| '*');
+        if is_secret { word.chars().take(1).chain(stars()).collect() } else { word.to_owned() }
+    };
+    line.split_inclusive(is_end)
+        .map(|word| {
+            let end = word.chars().next_back().filter(|letter| is_end(*letter));
+            let end = end.map_or(word.len(), |letter| word.len() - letter.len_utf8());
+            hidden(&word[..end]) + &word[end..]
+        })
+        .collect()
 }
 
 /// The nearest border of a letter at or before `at`.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use node::acl;
 use node::settings::{self, LogLevel, SETTINGS, Setting, Settings};
 
 use crate::client_tls::ClientTls;
@@ -30,6 +31,10 @@ pub struct Resolved {
     pub file: Option<PathBuf>,
     /// What should be logged once logging is up.
     pub warnings: Vec<String>,
+    /// Users of the file, name and rules.
+    pub users: Vec<String>,
+    /// They have a `default` as whom not everybody can come in.
+    pub default_is_closed: bool,
 }
 
 impl Resolved {
@@ -59,6 +64,11 @@ impl Resolved {
         }
     }
 
+    /// Whether who comes has to say who he is.
+    pub fn needs_password(&self) -> bool {
+        !self.settings.requirepass.is_empty() || self.default_is_closed
+    }
+
     /// Whether only this machine can connect.
     pub fn is_local_only(&self) -> bool {
         !(self.wants_tcp() || self.settings.tls.port != 0)
@@ -84,6 +94,9 @@ pub fn resolve_in(flags: &Flags, env: &Environment) -> Result<Resolved, ConfigEr
         merge.flag(flag);
     }
     merge.derive(flags);
+    if let Some(file) = &file {
+        merge.users(file);
+    }
     merge.check_addresses();
     merge.check_http();
     merge.check_tls();
@@ -91,8 +104,8 @@ pub fn resolve_in(flags: &Flags, env: &Environment) -> Result<Resolved, ConfigEr
     if !merge.problems.is_empty() {
         return Err(ConfigError { problems: merge.problems });
     }
-    let Merge { settings, origins, warnings, .. } = merge;
-    Ok(Resolved { settings, origins, file: file.map(|file| file.path), warnings })
+    let Merge { settings, origins, warnings, users, default_is_closed, .. } = merge;
+    Ok(Resolved { settings, origins, file: file.map(|file| file.path), warnings, users, default_is_closed })
 }
 
 struct Merge {
@@ -102,6 +115,8 @@ struct Merge {
     places: Vec<(&'static str, Place)>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    users: Vec<String>,
+    default_is_closed: bool,
 }
 
 impl Merge {
@@ -112,6 +127,8 @@ impl Merge {
             places: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            users: Vec::new(),
+            default_is_closed: false,
         }
     }
 
@@ -140,6 +157,39 @@ impl Merge {
             }
             let origin = Origin::File { path: file.path.clone(), line };
             self.put(entry.row, &entry.text, origin, file.place(entry.span));
+        }
+    }
+
+    /// After the settings, as what a new user may listen to is one.
+    fn users(&mut self, file: &File) {
+        let (lines, problems) = file::users(file);
+        self.problems.extend(problems);
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        for line in lines {
+            let place = file.place(line.span);
+            let glance = acl::file::glance(&line.text, self.settings.acl_pubsub_default.is_all());
+            let glance = glance.and_then(|glance| match names.contains(&glance.name) {
+                true => Err(format!("the user {} is there twice", String::from_utf8_lossy(&glance.name))),
+                false => Ok(glance),
+            });
+            match glance {
+                Ok(glance) => {
+                    if glance.has_plain_password {
+                        self.warn_if_readable(&file.path);
+                    }
+                    self.default_is_closed |= glance.name == b"default" && !glance.is_open;
+                    names.push(glance.name);
+                    self.users.push(line.text);
+                }
+                Err(reason) => {
+                    self.problems.push(Problem::new(format!("a user of `users`: {reason}")).at(place))
+                }
+            }
+        }
+        if !self.users.is_empty() && self.settings.aclfile.is_some() {
+            let problem = Problem::new("users are in `users` and in `aclfile`")
+                .way_out("put all of them in one of the two");
+            self.problem_at("aclfile", problem);
         }
     }
 
@@ -285,6 +335,7 @@ impl Merge {
         if let Some(address) = open
             && !has_socket_only
             && self.settings.requirepass.is_empty()
+            && !self.default_is_closed
             && !self.settings.insecure
         {
             let problem = Problem::new(format!(
@@ -361,6 +412,7 @@ impl Merge {
         }
         if self.settings.insecure
             && self.settings.requirepass.is_empty()
+            && !self.default_is_closed
             && !self.settings.bind.iter().all(|word| is_loopback(word))
         {
             self.warnings.push("insecure: other machines can connect without a password".to_owned());

@@ -54,8 +54,12 @@ pub fn check(flags: &Flags, env: &Environment) -> Result<String, ConfigError> {
     };
     let file = file::read(Some(path), env)?;
     let count = file.map_or(0, |file| file::entries(&file).0.len());
-    let plural = if count == 1 { "" } else { "s" };
-    Ok(format!("{}: {count} setting{plural}, no problem", path.display()))
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let users = match resolved.users.len() {
+        0 => String::new(),
+        count => format!(" and {}", counted(count, "user")),
+    };
+    Ok(format!("{}: {}{users}, no problem", path.display(), counted(count, "setting")))
 }
 
 /// A file with every setting in it at its default, commented out.

@@ -388,3 +388,52 @@ fn a_rewritten_file_keeps_its_mode_and_stays_whole() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn users_are_a_list_of_names_and_rules() {
+    let text = "users = [\n  \"default off\",\n  'reader on >sesame ~app:* +@read',\n]\nbind = \"0.0.0.0\"\nport = 7000\n";
+    let resolved = with_file(text, &Flags::default(), &[]).unwrap();
+    assert_eq!(resolved.users, ["default off", "reader on >sesame ~app:* +@read"]);
+    // Nobody comes in without a name, so other machines may try.
+    assert!(resolved.default_is_closed && resolved.needs_password());
+    assert_eq!(resolved.settings.port, 7000);
+    let open = with_file("users = ['a on nopass +@all ~*']\n", &Flags::default(), &[]).unwrap();
+    assert!(!open.default_is_closed && !open.needs_password());
+    let open = text.replace("default off", "default on nopass ~* +@all");
+    assert!(with_file(&open, &Flags::default(), &[]).unwrap_err().contains("without a password"));
+    let closed = text.replace("default off", "default on nopass >word ~* +@all");
+    assert!(with_file(&closed, &Flags::default(), &[]).unwrap().default_is_closed);
+    // CONFIG REWRITE leaves them where they are.
+    let mut now = resolved.settings.clone();
+    now.port = 7001;
+    assert_eq!(rewrite(text, &resolved.settings, &now).unwrap(), text.replace("7000", "7001"));
+}
+
+#[test]
+fn what_is_wrong_with_a_user_is_shown_without_his_password() {
+    check_error(
+        "users = [\n  \"reader on >sesame +@red\",\n]\n",
+        "\
+error: a user of `users`: Unknown command or category name in ACL in '+@red'
+ --> narf.toml:2:3
+  |
+2 |   \"reader on >****** +@red\",
+  |   ^^^^^^^^^^^^^^^^^^^^^^^^^
+",
+    );
+    let check = |text: &str, expect: &str| {
+        let error = with_file(text, &Flags::default(), &[]).unwrap_err();
+        assert!(error.contains(expect) && !error.contains("sesame"), "{error}");
+    };
+    check("users = ['a on', 'a off']\n", "the user a is there twice");
+    check("users = ['']\n", "it is empty");
+    check("users = [\"a on\\nb on\"]\n", "more than one line");
+    check("users = ['a (+get']\n", "Unmatched parenthesis");
+    check("users = ['a !abc']\n", "password hash");
+    check("users = 'a on >sesame'\n", "takes a list of texts");
+    check("users = [7]\n", "takes a list of texts");
+    check("[users]\na = 'on >sesame'\n", "takes a list of texts");
+    check("user = ['a on']\n", "write `users`");
+    check("users = ['a on']\naclfile = '/x'\n", "in `users` and in `aclfile`");
+    check("users = ['a on >sesame'\nport = 1\n", "error: ");
+}
