@@ -1,9 +1,9 @@
-//! `narf top`: what the nodes of a cluster do at the moment, by node, command, client and slow request.
+//! `narf top`: what the nodes of a cluster do at the moment, by node, command, client, slow request and key.
 //!
 //! [`poll`] asks the nodes, [`sample`] reads their answers, [`view`] makes tables of two samples, [`table`] text of a
 //! table, and [`screen`] shows it again and again. With `--once` there is no screen.
-//! Invariants: what costs a node more than a look at its counters, the list of clients, is asked for only while it is
-//! shown; nothing that a server sends reaches the terminal with control characters in it.
+//! Invariants: what costs a node more than a look at its counters, the list of clients and the counting of keys, is asked
+//! for only while it is shown; nothing that a server sends reaches the terminal with control characters in it.
 
 mod poll;
 mod sample;
@@ -27,12 +27,12 @@ use view::View;
 /// Watch what nodes do, live
 ///
 /// All nodes of the cluster are asked, each for its own counters; with --alone only the one that is named.
-/// Keys: 1 to 4 or Tab choose a view, s another column to sort by, r the other way around, / a word to look for,
+/// Keys: 1 to 5 or Tab choose a view, s another column to sort by, r the other way around, / a word to look for,
 /// p pauses, arrows scroll, ? helps, q leaves.
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  narf top                           all nodes of the cluster, each second\n  \
-    narf top --view clients\n  narf top --once -o json            for scripts"
+    narf top --view clients\n  narf top --view hot                keys that are asked for most\n    narf top --once -o json            for scripts"
 )]
 pub struct TopArgs {
     /// Where to connect, and as whom.

@@ -333,6 +333,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::AclLog(_)
             | Answer::Latency(_)
             | Answer::Standings(_)
+            | Answer::HotKeys(_)
             | Answer::Report(..)
             | Answer::Saved(_) => Vec::new(),
         })

@@ -387,6 +387,7 @@ impl Answer {
             | Answer::Stats(_)
             | Answer::Slow(_)
             | Answer::Latency(_)
+            | Answer::HotKeys(_)
             | Answer::Report(..)
             | Answer::AclLog(_)
             | Answer::Standings(_) => Vec::new(),

@@ -234,6 +234,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Clients(_)
             | Answer::Found(..)
             | Answer::Stats(_)
+            | Answer::HotKeys(_)
             | Answer::Report(..)
             | Answer::Latency(_)
             | Answer::Slow(_)
@@ -277,7 +278,6 @@ fn runs<'a>(meta: &'a Meta, standings: &[PartitionStanding]) -> Vec<Run<'a>> {
     runs
 }
 
-/// Host and port of an address; brackets of an IPv6 host are left out, as Redis does.
 /// What the client that asks speaks: it is told of ports that speak it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaks {
@@ -311,6 +311,7 @@ impl Speaks {
     }
 }
 
+/// Host and port of an address; brackets of an IPv6 host are left out, as Redis does.
 fn host_and_port(address: &str) -> (&str, u16) {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
     (host.trim_start_matches('[').trim_end_matches(']'), port.parse().unwrap_or(0))

@@ -156,7 +156,7 @@ impl Worker {
     /// Whether this worker looks at every request more closely.
     #[inline]
     fn is_gated(&self) -> bool {
-        self.monitors.any() || self.pause.is_on() || self.eviction.is_on()
+        self.monitors.any() || self.pause.is_on() || self.eviction.is_on() || self.hot_keys.is_on()
     }
 
     #[cold]
@@ -238,6 +238,9 @@ impl Worker {
             session.stall = Some(Stall::Paused);
             self.pause.park(session.at);
             return Admitted::Later;
+        }
+        if self.hot_keys.is_on() {
+            self.note_hot_keys(session, spec, args);
         }
         if session.transaction.is_some() && !runs_inside_multi(spec) {
             self.queue(session, spec, args, raw);

@@ -12,6 +12,7 @@ use resp::{Reply, Version};
 use crate::acl_log::DeniedEntry;
 use crate::client::{ClientLine, ClientQuery};
 use crate::cluster_view::PartitionStanding;
+use crate::hot_keys::HotReport;
 use crate::latency::Series;
 use crate::message::Message;
 use crate::output::Ticket;
@@ -72,6 +73,8 @@ pub enum Question {
     Standings,
     /// Counters and how partitions stand, for the shell.
     Report,
+    /// Which keys are asked for most; go on counting for some time.
+    HotKeys,
     /// Take what replicas here have for all that they ever had; the answer counts those that were in doubt.
     Trust,
 }
@@ -97,6 +100,8 @@ pub enum Answer {
     Latency(Vec<(&'static str, Series)>),
     /// How partitions stand.
     Standings(Vec<PartitionStanding>),
+    /// Keys that are asked for most.
+    HotKeys(HotReport),
     /// Counters, and how partitions stand.
     Report(Box<Snapshot>, Vec<PartitionStanding>),
     /// Whether a round of checkpoints was written; or it was not begun.
@@ -307,6 +312,7 @@ impl Worker {
             Question::Report => {
                 Answer::Report(Box::new(self.snapshot(asker.as_deref())), self.partition_standings())
             }
+            Question::HotKeys => self.report_hot_keys(),
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
         })
     }
@@ -332,6 +338,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::AclLog(_)
         | Answer::Latency(_)
         | Answer::Standings(_)
+        | Answer::HotKeys(_)
         | Answer::Report(..)
         | Answer::Saved(_) => 0,
     };

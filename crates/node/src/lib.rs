@@ -38,6 +38,7 @@ mod fabric_txn;
 mod gather;
 mod hints;
 mod host;
+mod hot_keys;
 mod info;
 mod inspect;
 mod interest;

@@ -162,6 +162,7 @@ impl Worker {
                 self.show_fabric(session, command, args);
             }
             N::FabricTrust => self.trust(session),
+            N::FabricHotKeys => self.show_hot_keys(session, args),
             N::FabricRebalance => self.rebalance(session, args),
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {
                 self.change_fabric(session, command, args);

@@ -21,6 +21,7 @@ use crate::expiry::Expiry;
 use crate::fabric::Fabric;
 use crate::gather::Gathers;
 use crate::host::Host;
+use crate::hot_keys::HotKeys;
 use crate::interest::Interests;
 use crate::latency::LatencyMonitor;
 use crate::memory::MemoryUse;
@@ -130,6 +131,7 @@ pub struct Worker {
     pub(crate) latency: LatencyMonitor,
     pub(crate) monitors: Monitors,
     pub(crate) pause: Pause,
+    pub(crate) hot_keys: HotKeys,
     pub(crate) expiry: Expiry,
     pub(crate) memory: Arc<MemoryUse>,
     pub(crate) eviction: Eviction,
@@ -218,6 +220,7 @@ impl Worker {
             tasks: Tasks::default(),
             monitors: Monitors::default(),
             pause: Pause::default(),
+            hot_keys: HotKeys::default(),
             expiry: Expiry::default(),
             memory: setup.memory,
             eviction: Eviction::default(),

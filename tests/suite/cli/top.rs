@@ -42,6 +42,19 @@ fn a_look_for_scripts_has_every_view() {
     assert!(rows("clients").iter().any(|row| row["name"] == "web" && row["cmds/s"] == 0), "{seen}");
     assert!(rows("slow").iter().any(|row| row["request"] == "MSET a 1 b 2"), "{seen}");
 
+    // Counting began with the first look, and goes on for some seconds.
+    assert!(rows("hot").is_empty(), "{seen}");
+    for _ in 0..30 {
+        c.check("GET a", "\"1\"");
+    }
+    c.check("SET b 2", "+OK");
+    let seen = json(&desk.top(&["--once", "--every", "10ms", "--view", "hot", "-o", "json"]));
+    let hot = seen["hot"].as_array().unwrap();
+    let names: Vec<_> =
+        hot.iter().map(|row| (row["key"].as_str().unwrap(), row["command"].as_str().unwrap())).collect();
+    assert_eq!(names, [("a", "get"), ("b", "set")], "{seen}");
+    assert!(hot[0]["share%"].as_f64().unwrap() > 90.0, "{seen}");
+
     let shown = desk.top(&["--once", "--every", "10ms", "--view", "commands"]);
     let shown = text(&shown.stdout);
     assert!(shown.starts_with("nodes 1   ops/s ") && shown.contains("\ncommand "), "{shown}");

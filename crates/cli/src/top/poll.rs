@@ -15,16 +15,19 @@ use crate::{ConnectArgs, Failure};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Slow requests of a node that are looked at.
 const SLOW_MAX: &str = "50";
+/// Keys of a node that are looked at: all that it counts, as what is little here may be much in all.
+const HOT_MAX: &str = "128";
 
 /// What is asked for beside the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wants {
     pub(super) clients: bool,
     pub(super) slow: bool,
+    pub(super) hot: bool,
 }
 
 impl Wants {
-    pub(super) const ALL: Wants = Wants { clients: true, slow: true };
+    pub(super) const ALL: Wants = Wants { clients: true, slow: true, hot: true };
 }
 
 /// A node and what it said.
@@ -187,7 +190,8 @@ impl Seat {
         let status = connection.call(["FABRIC", "STATUS"])?;
         let clients = wants.clients.then(|| connection.call(["CLIENT", "LIST"])).transpose()?;
         let slow = wants.slow.then(|| connection.call(["SLOWLOG", "GET", SLOW_MAX])).transpose()?;
-        Ok((at, Replies { info, status, clients, slow }))
+        let hot = wants.hot.then(|| connection.call(["FABRIC", "HOTKEYS", HOT_MAX])).transpose()?;
+        Ok((at, Replies { info, status, clients, slow, hot }))
     }
 }
 

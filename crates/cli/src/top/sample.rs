@@ -1,5 +1,5 @@
-//! What a node says of itself at one moment, read from the replies to `INFO`, `FABRIC STATUS`, `CLIENT LIST` and
-//! `SLOWLOG GET`.
+//! What a node says of itself at one moment, read from the replies to `INFO`, `FABRIC STATUS`, `CLIENT LIST`, `SLOWLOG GET`
+//! and `FABRIC HOTKEYS`.
 //!
 //! Pure. A field that a server does not have is zero or empty: other versions, and Redis, are looked at as well.
 
@@ -17,6 +17,7 @@ pub(super) struct Sample {
     pub(super) commands: BTreeMap<String, Calls>,
     pub(super) clients: Vec<BTreeMap<String, String>>,
     pub(super) slow: Vec<Slow>,
+    pub(super) hot: Hot,
     /// In the words of `FABRIC STATUS`.
     pub(super) state: String,
 }
@@ -40,12 +41,31 @@ pub(super) struct Slow {
     pub(super) client: String,
 }
 
+/// Which keys are asked for most, by the clients of the node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Hot {
+    /// Requests for keys a second.
+    pub(super) rate: f64,
+    pub(super) keys: Vec<HotKey>,
+}
+
+/// One of them, with requests a second.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HotKey {
+    pub(super) key: Vec<u8>,
+    pub(super) db: i64,
+    pub(super) reads: f64,
+    pub(super) writes: f64,
+    pub(super) command: String,
+}
+
 /// Replies of one node, in the order of its questions.
 pub(super) struct Replies {
     pub(super) info: Value,
     pub(super) status: Value,
     pub(super) clients: Option<Value>,
     pub(super) slow: Option<Value>,
+    pub(super) hot: Option<Value>,
 }
 
 impl Sample {
@@ -63,6 +83,7 @@ impl Sample {
             info: fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             clients: replies.clients.as_ref().map(clients).unwrap_or_default(),
             slow: replies.slow.as_ref().map(slow).unwrap_or_default(),
+            hot: replies.hot.as_ref().map(hot).unwrap_or_default(),
             // A node on its own answers with an error, and is as ready as it can be.
             state: replies.status.field("state").map_or("alone".to_owned(), text),
         })
@@ -119,6 +140,25 @@ fn slow(reply: &Value) -> Vec<Slow> {
     reply.as_slice().unwrap_or_default().iter().filter_map(entry).collect()
 }
 
+fn hot(reply: &Value) -> Hot {
+    let number = |value: &Value, field: &str| match value.field(field) {
+        Some(Value::Double(number)) => *number,
+        Some(other) => text(other).parse().unwrap_or(0.0),
+        None => 0.0,
+    };
+    let key = |entry: &Value| {
+        Some(HotKey {
+            key: entry.field("key")?.as_bytes()?.to_vec(),
+            db: entry.field("db")?.as_int()?,
+            reads: number(entry, "reads/s"),
+            writes: number(entry, "writes/s"),
+            command: entry.field("command").map(text).unwrap_or_default(),
+        })
+    };
+    let keys = reply.field("keys").and_then(Value::as_slice).unwrap_or_default();
+    Hot { rate: number(reply, "requests/s"), keys: keys.iter().filter_map(key).collect() }
+}
+
 fn text(value: &Value) -> String {
     String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned()
 }
@@ -129,6 +169,12 @@ pub(super) mod tests {
 
     fn bulk(text: &str) -> Value {
         Value::Bulk(text.into())
+    }
+
+    fn hot_key(key: &str, reads: f64) -> Value {
+        let numbers = [("reads/s", Value::Double(reads)), ("writes/s", bulk("10.5")), ("db", Value::Int(1))];
+        let texts = [("key", bulk(key)), ("command", bulk("get"))];
+        Value::Map(numbers.into_iter().chain(texts).map(|(name, value)| (bulk(name), value)).collect())
     }
 
     /// A sample with this `INFO`, of one client and one slow request.
@@ -147,6 +193,10 @@ pub(super) mod tests {
             status: Value::Map(vec![(bulk("state"), bulk("ready"))]),
             clients: Some(bulk(client)),
             slow: Some(Value::Array(vec![Value::Array(slow), Value::Int(3)])),
+            hot: Some(Value::Map(vec![
+                (bulk("requests/s"), Value::Double(100.0)),
+                (bulk("keys"), Value::Array(vec![hot_key("a\n", 30.0), hot_key("b", 20.0), Value::Null])),
+            ])),
         };
         Sample::read(at, &replies).unwrap()
     }
@@ -164,6 +214,10 @@ pub(super) mod tests {
         assert_eq!(sample.clients[0]["addr"], "127.0.0.1:9");
         assert_eq!(sample.slow[0].args[1], b"*\n");
         assert_eq!(sample.slow.len(), 1);
+        assert_eq!((sample.hot.rate, sample.hot.keys.len()), (100.0, 2));
+        let first =
+            HotKey { key: b"a\n".to_vec(), db: 1, reads: 30.0, writes: 10.5, command: "get".to_owned() };
+        assert_eq!(sample.hot.keys[0], first);
         assert_eq!(sample.state, "ready");
     }
 
@@ -174,6 +228,7 @@ pub(super) mod tests {
             status: Value::Null,
             clients: None,
             slow: None,
+            hot: None,
         };
         assert_eq!(Sample::read(Instant::now(), &replies).unwrap_err(), "NOAUTH Authentication required.");
     }

@@ -23,7 +23,7 @@ use crate::{Exit, Failure};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 const HELP: &[&str] = &[
-    "1 2 3 4    nodes, commands, clients, slow requests; Tab goes round",
+    "1 2 3 4 5  nodes, commands, clients, slow requests, hot keys; Tab goes round",
     "s          sort by the next column; r the other way around",
     "/          show only rows with a word: type it, Enter keeps it, Esc drops it",
     "arrows     scroll, also Page Up, Page Down and Home",
@@ -79,7 +79,11 @@ fn ask(
 /// What a view needs, by its place among all.
 fn wants_of(view: u8) -> Wants {
     let view = View::ALL.get(usize::from(view));
-    Wants { clients: view == Some(&View::Clients), slow: view == Some(&View::Slow) }
+    Wants {
+        clients: view == Some(&View::Clients),
+        slow: view == Some(&View::Slow),
+        hot: view == Some(&View::Hot),
+    }
 }
 
 fn show(
@@ -179,7 +183,7 @@ impl Board {
             KeyCode::Esc if self.is_helping => self.is_helping = false,
             KeyCode::Esc if !self.word.is_empty() => self.word.clear(),
             KeyCode::Esc => return Some(Exit::Done),
-            KeyCode::Char(digit @ '1'..='4') => self.look_at(digit as usize - '1' as usize),
+            KeyCode::Char(digit @ '1'..='5') => self.look_at(digit as usize - '1' as usize),
             KeyCode::Tab => self.look_at((self.place() + 1) % View::ALL.len()),
             KeyCode::BackTab => self.look_at((self.place() + View::ALL.len() - 1) % View::ALL.len()),
             KeyCode::Char('s') => {
@@ -321,6 +325,8 @@ mod tests {
         press(&mut board, "sr");
         assert_eq!((board.sorted_by(), board.is_reversed), (Some(5), true));
         press(&mut board, "\t\t");
+        assert_eq!((board.view, board.sorted_by(), board.is_reversed), (View::Hot, Some(2), false));
+        press(&mut board, "\t");
         assert_eq!((board.view, board.sorted_by(), board.is_reversed), (View::Nodes, Some(0), false));
         assert_eq!(press(&mut board, "q"), Some(Exit::Done));
     }
@@ -342,7 +348,7 @@ mod tests {
         for (width, height) in [(120, 30), (20, 5), (1, 1), (0, 0)] {
             let mut board = Board::default();
             press(&mut board, "vvv");
-            for keys in ["", "2", "3", "4", "?"] {
+            for keys in ["", "2", "3", "4", "5", "?"] {
                 press(&mut board, keys);
                 let lines = board.lines(width, height);
                 assert_eq!(lines.len(), height.max(1));

@@ -20,10 +20,12 @@ pub enum View {
     Clients,
     /// Requests that took long
     Slow,
+    /// Keys that are asked for most, while it is looked at
+    Hot,
 }
 
 impl View {
-    pub(super) const ALL: [View; 4] = [View::Nodes, View::Commands, View::Clients, View::Slow];
+    pub(super) const ALL: [View; 5] = [View::Nodes, View::Commands, View::Clients, View::Slow, View::Hot];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl View {
             View::Commands => "commands",
             View::Clients => "clients",
             View::Slow => "slow",
+            View::Hot => "hot",
         }
     }
 
@@ -41,6 +44,7 @@ impl View {
             View::Commands => Some(1),
             View::Clients => Some(4),
             View::Slow => None,
+            View::Hot => Some(2),
         }
     }
 
@@ -55,6 +59,7 @@ impl View {
                 rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
                 Table::new(SLOW, rows.into_iter().map(|(_, row)| row).collect())
             }
+            View::Hot => Table::new(HOT, hot_rows(nodes)),
         }
     }
 }
@@ -66,6 +71,7 @@ const NODES: &[&str] = &[
 const COMMANDS: &[&str] = &["command", "calls/s", "calls", "mean", "rejected"];
 const CLIENTS: &[&str] =
     &["client", "name", "user", "node", "cmds/s", "in/s", "out/s", "age", "idle", "db", "sub", "mem", "last"];
+const HOT: &[&str] = &["key", "db", "share%", "reads/s", "writes/s", "command", "nodes"];
 const SLOW: &[&str] = &["when", "took", "node", "client", "request"];
 
 /// All nodes in a line.
@@ -228,6 +234,45 @@ fn slow_rows(node: &Node) -> Vec<(f64, Vec<Cell>)> {
     now.slow.iter().map(row).collect()
 }
 
+/// The keys that the clients of all nodes ask for most, and what share of all requests for keys is for each.
+fn hot_rows(nodes: &[Node]) -> Vec<Vec<Cell>> {
+    #[derive(Default)]
+    struct Sum<'a> {
+        reads: f64,
+        writes: f64,
+        /// The command of the node that asks most, and how much that is.
+        command: (&'a str, f64),
+        nodes: f64,
+    }
+    let mut sums: BTreeMap<(&[u8], i64), Sum<'_>> = BTreeMap::new();
+    let known = || nodes.iter().filter_map(|node| node.now.as_ref());
+    let total: f64 = known().map(|now| now.hot.rate).sum();
+    for hot in known().flat_map(|now| &now.hot.keys) {
+        let sum = sums.entry((&hot.key, hot.db)).or_default();
+        let rate = hot.reads + hot.writes;
+        sum.reads += hot.reads;
+        sum.writes += hot.writes;
+        sum.nodes += 1.0;
+        if rate > sum.command.1 {
+            sum.command = (&hot.command, rate);
+        }
+    }
+    let row = |((key, db), sum): ((&[u8], i64), Sum<'_>)| {
+        let share = if total > 0.0 { 100.0 * (sum.reads + sum.writes) / total } else { 0.0 };
+        vec![
+            Cell::text(&render::quoted_if_needed(key)),
+            Cell::count(db as f64),
+            // Of nodes that told at different moments it may come to a little more.
+            Cell::count((share.min(100.0) * 10.0).round() / 10.0),
+            Cell::count(sum.reads),
+            Cell::count(sum.writes),
+            Cell::text(sum.command.0),
+            Cell::count(sum.nodes),
+        ]
+    };
+    sums.into_iter().map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -280,6 +325,14 @@ mod tests {
         let now = sample(then + Duration::from_secs(1), "total_commands_processed:100\r\n");
         node.now = Some(Arc::new(now));
         assert_eq!(node.rate("total_commands_processed"), 0.0);
+    }
+
+    #[test]
+    fn hot_keys_of_all_nodes_are_summed() {
+        let mut table = View::Hot.table(&nodes());
+        table.sort(View::Hot.sorted_by().unwrap(), false);
+        assert_eq!(shown(&table.rows[0]), ["\"a\\n\"", "1", "40.5", "60", "21", "get", "2"]);
+        assert_eq!(shown(&table.rows[1])[..3], ["b", "1", "30.5"]);
     }
 
     #[test]

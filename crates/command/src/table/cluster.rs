@@ -104,6 +104,14 @@ pub(super) const ROWS: &[Row] = &[
             .since("narf 0.1.0")
             .cost("O(1)")
             .summary("Lists the subcommands."),
+        node(FabricHotKeys, "fabric|hotkeys", -2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("[count]")
+            .cost("O(1); while somebody asks every few seconds, requests are looked at more closely")
+            .tips(&["nondeterministic_output"])
+            .summary(
+                "Tells which keys this node's clients ask for most; counted from the first question to ten seconds after the last.",
+            ),
         node(FabricInvite, "fabric|invite", -2, ADMIN | STALE)
             .since("narf 0.1.0")
             .syntax("[seconds]")
