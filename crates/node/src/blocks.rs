@@ -81,6 +81,8 @@ enum Asked {
 
 /// A client's request that waits.
 struct Block {
+    /// Which wait this is: what was asked for an earlier one of the same client is answered to nobody.
+    number: u64,
     client: (SessionRef, Ticket, Version),
     db: DbIndex,
     access: Access,
@@ -106,6 +108,8 @@ struct Block {
 #[derive(Default)]
 pub(crate) struct Blocks {
     open: HashMap<ConnId, Block>,
+    /// The number of the next one.
+    next: u64,
     deadlines: BTreeSet<(Millis, ConnId)>,
 }
 
@@ -192,7 +196,9 @@ impl Worker {
         let (now, conn) = (self.now.mono_millis(), session.at.conn);
         // Not before all of it has passed, for the clock's milliseconds are rounded down.
         let deadline = patience.timeout.map_or(Millis::NEVER, |t| Millis(now.0.saturating_add(t.0 + 1)));
+        self.blocks.next += 1;
         let block = Block {
+            number: self.blocks.next,
             client: (session.at, session.output.open(), session.version),
             db: session.db,
             access: session.access(),
@@ -222,7 +228,7 @@ impl Worker {
     fn head_for(&self, block: &Block, conn: ConnId, partition: PartitionId, part: u32) -> ErrandHead {
         let (patience, deadline) = self.errand_times();
         ErrandHead {
-            dest: Dest::Block { worker: self.id, conn, part },
+            dest: Dest::Block { worker: self.id, conn, number: block.number, part },
             who: conn.0,
             partition,
             db: block.db,
@@ -367,8 +373,13 @@ impl Worker {
         }
     }
 
-    /// What a registration, or a try, was answered.
-    pub(crate) fn block_answered(&mut self, conn: ConnId, part: u32, answer: &[u8]) {
+    /// What a registration, or a try, of the wait `number` was answered.
+    pub(crate) fn block_answered(&mut self, conn: ConnId, number: u64, part: u32, answer: &[u8]) {
+        // That one has ended and taken itself out of every line, so this one's place in the line of a partition is not
+        // meant: it would be left behind there, and be served what nobody asks for any more.
+        if self.blocks.open.get(&conn).is_some_and(|block| block.number != number) {
+            return;
+        }
         if part == TRY {
             // The try was an errand, which has waited for stable storage where that is wanted.
             return self.block_tried(conn, answer, false);

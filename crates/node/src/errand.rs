@@ -29,7 +29,8 @@ pub(crate) enum Dest {
     /// To a client that waits for replicas: how far those of one partition are.
     Wait { worker: WorkerId, number: u64, part: u32 },
     /// To a client that waits for a key to have something: what a try came to, or its registration in a partition.
-    Block { worker: WorkerId, conn: ConnId, part: u32 },
+    /// `number` tells one wait of the client from those before.
+    Block { worker: WorkerId, conn: ConnId, number: u64, part: u32 },
     /// To nobody: the node thought of it, or whoever asked was answered already.
     Nobody,
 }

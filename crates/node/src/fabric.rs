@@ -673,7 +673,7 @@ impl Worker {
             Dest::Part { scatter, part, .. } => self.gather_part(scatter, part, answer),
             Dest::Exec { number, .. } => self.finish_exec(number, answer),
             Dest::Wait { number, part, .. } => self.take_reached(number, part, answer),
-            Dest::Block { conn, part, .. } => self.block_answered(conn, part, answer),
+            Dest::Block { conn, number, part, .. } => self.block_answered(conn, number, part, answer),
             Dest::Node { node, call } => self.fabric.tell(node, &Item::Reply { call, reply: answer }),
             Dest::Nobody => {}
         }

@@ -158,6 +158,26 @@ fn a_wait_ends_in_time_and_by_word_of_others() {
 }
 
 #[test]
+fn the_end_of_one_wait_does_not_end_the_next() {
+    on_all(|net| {
+        let (client, pusher) = (net.connect(0), net.connect(2));
+        for partition in 0..8 {
+            let (here, there) = (key_in(partition, "k"), key_in((partition + 3) % 8, "k"));
+            // Taking the first out of its lines is still under way when the next stands in one of them.
+            net.send(client, &[&format!("BLPOP {here} {there} 0.01"), &format!("BLPOP {here} 0")]);
+            net.settle();
+            assert_eq!(after(net, client, 15), ["nil"]);
+            assert_eq!(after(net, client, 1000), Vec::<String>::new());
+            assert_eq!(net.ask(pusher, &format!("RPUSH {here} v w")), "2");
+            net.settle();
+            assert_eq!(net.take(client), [format!("[\"{here}\" \"v\"]")]);
+            assert_eq!(net.ask(pusher, &format!("LRANGE {here} 0 -1")), "[\"w\"]");
+            net.talk(pusher, &[&format!("DEL {here}")]);
+        }
+    });
+}
+
+#[test]
 fn a_client_that_has_gone_takes_nothing() {
     on_all(|net| {
         let (gone, next, pusher) = (net.connect(0), net.connect(1), net.connect(2));
