@@ -62,6 +62,9 @@ fn restore_refuses_what_redis_refuses(node: &Server) {
         ("k", "x", &damaged, &[], "-BUSYKEY Target key name already exists."),
         ("k", "x", &damaged, &["REPLACE"], "-ERR value is not an integer or out of range"),
         ("n", "-1", &damaged, &[], "-ERR Invalid TTL value, must be >= 0"),
+        ("n", "9223372036854775807", &damaged, &[], "-ERR DUMP payload version or checksum are wrong"),
+        // Beyond the end of time, which is to Redis as if it were long ago.
+        ("n", "9223372036854775807", &payload, &[], "+OK"),
         ("n", "0", &damaged, &[], "-ERR DUMP payload version or checksum are wrong"),
         ("n", "0", &payload[..12], &[], "-ERR DUMP payload version or checksum are wrong"),
         ("n", "0", b"", &[], "-ERR DUMP payload version or checksum are wrong"),

@@ -20,6 +20,8 @@ pub struct EntryMut<'a> {
     hash: u64,
     /// A change was counted and the walk has its image.
     begun: bool,
+    /// The walk has its image; what was changed so far is only the form.
+    is_formed: bool,
 }
 
 impl Deref for EntryMut<'_> {
@@ -33,12 +35,12 @@ impl Deref for EntryMut<'_> {
 impl<'a> EntryMut<'a> {
     #[inline]
     pub(crate) fn new(entry: &'a mut Entry, book: &'a mut Book, hash: u64) -> EntryMut<'a> {
-        EntryMut { entry, book, hash, begun: false }
+        EntryMut { entry, book, hash, begun: false, is_formed: false }
     }
 
     /// For an entry that was just put in: that was the change.
     pub(crate) fn of_new(entry: &'a mut Entry, book: &'a mut Book, hash: u64) -> EntryMut<'a> {
-        EntryMut { entry, book, hash, begun: true }
+        EntryMut { entry, book, hash, begun: true, is_formed: false }
     }
 
     /// Ends the change and leaves the entry to be read.
@@ -110,6 +112,17 @@ impl<'a> EntryMut<'a> {
         self.edit_text(offset, patch, len.max(offset + patch.len()))
     }
 
+    /// Keeps a string as bytes from now on, as one that was looked at as bits. The value stays, so whoever watches or keeps
+    /// it is told nothing; it is a change of the data all the same, as the form is answered.
+    pub fn make_raw(&mut self) {
+        let Some(len) = self.entry.value().text_len() else { return };
+        if !self.begun && !std::mem::replace(&mut self.is_formed, true) {
+            self.book.before_change(self.entry);
+            self.book.changed_in_form(self.entry.key());
+        }
+        self.write_text(len, b"", len);
+    }
+
     /// The hash, if it is one, opened for change with all that is in it.
     #[inline]
     pub fn hash(&mut self) -> Option<HashMut<'_, 'a>> {
@@ -158,6 +171,10 @@ impl<'a> EntryMut<'a> {
             return 0;
         }
         self.begin();
+        self.write_text(offset, patch, len)
+    }
+
+    fn write_text(&mut self, offset: usize, patch: &[u8], len: usize) -> usize {
         let before = self.entry.memory();
         if let Some(number) = self.entry.int() {
             let text = base::format_i64(number, &mut [0; I64_TEXT_MAX]).to_vec();
@@ -200,7 +217,9 @@ impl<'a> EntryMut<'a> {
     pub(crate) fn begin(&mut self) {
         if !self.begun {
             self.begun = true;
-            self.book.before_change(self.entry);
+            if !self.is_formed {
+                self.book.before_change(self.entry);
+            }
             self.book.changed(self.entry.key());
         }
     }

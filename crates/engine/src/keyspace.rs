@@ -19,6 +19,7 @@ use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
+mod changes;
 mod load;
 
 /// Most keys that wait in the list of keys seen lapsed; the wheel finds the others by itself.
@@ -88,22 +89,6 @@ pub struct Lookups {
 }
 
 impl Book {
-    #[inline]
-    pub(crate) fn changed(&mut self, key: &[u8]) {
-        self.changes += 1;
-        self.watches.changed(key);
-        self.awaited.changed(key);
-        self.noted.changed(key);
-        if let Some(touched) = &mut self.touched {
-            touched.push(key.into());
-        }
-    }
-
-    /// Counts a change that is of no key.
-    pub(crate) fn changed_beside(&mut self) {
-        self.changes += 1;
-    }
-
     #[cold]
     fn seen_lapsed(&mut self, key: &[u8]) {
         if self.lapsed.len() < LAPSED_MAX && self.lapsed.last().is_none_or(|last| **last != *key) {

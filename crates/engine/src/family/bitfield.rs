@@ -292,8 +292,10 @@ impl<'a> Operation<'a> for BitField<'a> {
         };
         let before = entry.value().text_len().ok_or(RequestError::WrongType)?;
         // Room for every step, be it that it fails; and whatever was written to as bits stays `raw`.
-        if before < len || entry.encoding() != Encoding::Raw {
-            entry.set_range(len.max(before), b"");
+        if before < len {
+            entry.set_range(len, b"");
+        } else if entry.encoding() != Encoding::Raw {
+            entry.make_raw();
         }
         reply.array(self.count);
         let mut is_changed = false;

@@ -67,8 +67,10 @@ impl<'a> Operation<'a> for SetBit<'a> {
                 let after = with(before.unwrap_or_default());
                 // A string that was looked at as bits stays `raw`, be it that no bit changed.
                 let is_changed = before != Some(after);
-                if is_changed || entry.encoding() != Encoding::Raw {
+                if is_changed {
                     entry.set_range(at, &[after]);
+                } else if entry.encoding() != Encoding::Raw {
+                    entry.make_raw();
                 }
                 (before.unwrap_or_default(), is_changed)
             }

@@ -113,7 +113,8 @@ impl<'a> Restore<'a> {
             millis if millis < 0 => Err(RequestError::InvalidTtl),
             millis => match deadline(millis, self.since, now).map(u64::try_from) {
                 Some(Ok(at)) => Ok(Some(Millis(at))),
-                Some(Err(_)) | None => Err(RequestError::InvalidTtl),
+                // Beyond the end of time Redis begins from the other end, where all is long over.
+                Some(Err(_)) | None => Ok(Some(Millis(0))),
             },
         }
     }

@@ -567,6 +567,39 @@ fn check_watch(deadline: Option<u64>, watched_at: u64, act: fn(&mut Keyspace), n
 }
 
 #[test]
+fn a_string_that_only_changes_its_form_is_the_same_to_who_watches_it() {
+    for text in [b"9223372036854775807".as_slice(), b"short", &[b'x'; 60]] {
+        let mut keyspace = Keyspace::new(KeyHasher::new(1));
+        let set = |keyspace: &mut Keyspace, words: &[&[u8]]| {
+            let request = base::Request::from_parts(words);
+            let command::Lookup::Found(spec) = command::lookup(request.args()) else {
+                panic!("no such command")
+            };
+            let command::Run::Data(command) = spec.run else { panic!("not for data") };
+            let mut store = crate::Store::new(keyspace, base::DbIndex::ZERO, Millis(1), 1);
+            let mut out = Vec::new();
+            let mut reply = resp::Reply::new(&mut out, resp::Version::Resp2);
+            crate::execute(command, request.args(), &mut store, &mut reply);
+            out
+        };
+        set(&mut keyspace, &[b"SET", b"k", text]);
+        let (stamp, changes) = (keyspace.watch(b"k", Millis(1)), keyspace.changes());
+        // Bit 7 of a digit or a letter like these is as it is said to be.
+        let bit: &[u8] = if text[0] & 1 == 1 { b"1" } else { b"0" };
+        set(&mut keyspace, &[b"SETBIT", b"k", b"7", bit]);
+        assert!(!keyspace.changed_since(b"k", stamp, Millis(1)));
+        assert_eq!(set(&mut keyspace, &[b"OBJECT", b"ENCODING", b"k"]), b"$3\r\nraw\r\n");
+        assert_eq!(keyspace.changes() > changes, text.len() < 60, "who has a copy is told of the form");
+        let again: &[u8] = if bit == b"1" { b"0" } else { b"1" };
+        set(&mut keyspace, &[b"SET", b"k", text]);
+        let stamp = keyspace.watch(b"k", Millis(1));
+        set(&mut keyspace, &[b"BITFIELD", b"k", b"SET", b"u1", b"7", bit, b"SET", b"u1", b"7", again]);
+        assert!(keyspace.changed_since(b"k", stamp, Millis(1)), "the second step changed it");
+        keyspace.check_invariants();
+    }
+}
+
+#[test]
 fn watch_follows_the_rules_of_redis() {
     let set: fn(&mut Keyspace) = |k| {
         k.insert(b"k", NewValue::Text(b"w"), None);
