@@ -137,6 +137,30 @@ fn cluster_slots_tells_of_every_slot_once_and_who_leads_it() {
 }
 
 #[test]
+fn a_digest_is_of_all_that_a_node_holds_whichever_worker_is_asked() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    for number in 0..100 {
+        client.check(&format!("SET key:{number} {number}"), "+OK");
+    }
+    client.check("SELECT 3", "+OK");
+    client.check("RPUSH list a b c", ":3");
+    // Several connections, so that all workers of a node have some.
+    let mut clients: Vec<Client> = (0..12).map(|number| cluster.nodes[number % 3].client()).collect();
+    eventually("replicas that are the same", || {
+        let digests: BTreeSet<String> =
+            clients.iter_mut().map(|client| client.run("DEBUG DIGEST").text()).collect();
+        (digests.len() == 1).then_some(())
+    });
+    let before = client.run("DEBUG DIGEST").text();
+    client.check("RPUSH list d", ":4");
+    assert_ne!(client.run("DEBUG DIGEST").text(), before);
+}
+
+#[test]
 fn a_message_reaches_subscribers_of_every_node() {
     if skip_unless_narf() {
         return;

@@ -331,6 +331,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Found(..)
             | Answer::Stats(_)
             | Answer::AclLog(_)
+            | Answer::Digests(_)
             | Answer::Latency(_)
             | Answer::Standings(_)
             | Answer::HotKeys(_)

@@ -390,6 +390,7 @@ impl Answer {
             | Answer::HotKeys(_)
             | Answer::Report(..)
             | Answer::AclLog(_)
+            | Answer::Digests(_)
             | Answer::Standings(_) => Vec::new(),
         }
     }

@@ -238,7 +238,8 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Report(..)
             | Answer::Latency(_)
             | Answer::Slow(_)
-            | Answer::AclLog(_) => Vec::new(),
+            | Answer::AclLog(_)
+            | Answer::Digests(_) => Vec::new(),
         })
         .collect();
     standings.sort_by_key(|standing| standing.id);

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{ConnId, Millis, WorkerId};
+use base::{ConnId, DbIndex, Millis, WorkerId};
+use engine::Digest;
 use resp::{Reply, Version};
 
 use crate::acl_log::DeniedEntry;
@@ -71,6 +72,8 @@ pub enum Question {
     Save,
     /// How each partition of the worker stands.
     Standings,
+    /// What the keys of each database come to that the worker holds, led or followed.
+    Digests,
     /// Counters and how partitions stand, for the shell.
     Report,
     /// Which keys are asked for most; go on counting for some time.
@@ -102,6 +105,8 @@ pub enum Answer {
     Standings(Vec<PartitionStanding>),
     /// Keys that are asked for most.
     HotKeys(HotReport),
+    /// What keys come to, by database.
+    Digests(Vec<(DbIndex, Digest)>),
     /// Counters, and how partitions stand.
     Report(Box<Snapshot>, Vec<PartitionStanding>),
     /// Whether a round of checkpoints was written; or it was not begun.
@@ -308,6 +313,7 @@ impl Worker {
                 self.monitors.note(*worker, *on);
                 Answer::Done
             }
+            Question::Digests => Answer::Digests(self.db_digests()),
             Question::Standings => Answer::Standings(self.partition_standings()),
             Question::Report => {
                 Answer::Report(Box::new(self.snapshot(asker.as_deref())), self.partition_standings())
@@ -339,6 +345,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::Latency(_)
         | Answer::Standings(_)
         | Answer::HotKeys(_)
+        | Answer::Digests(_)
         | Answer::Report(..)
         | Answer::Saved(_) => 0,
     };

@@ -3,12 +3,15 @@
 //!
 //! They run with all the partitions they need at hand, borrowed if need be, so each sees one moment.
 
+use std::collections::BTreeMap;
+
 use base::{Args, DbIndex, PartitionId, parse_i64};
 use command::{DataCommand, NodeCommand, Spec};
 use engine::{Digest, Entry, ScanOptions, ScanOver, key_digest, parse_cursor};
 use resp::Reply;
 
 use crate::entry::HEADER_LEN;
+use crate::gather::{Answer, Question};
 use crate::partition::ROOM_PER_REQUEST;
 use crate::session::Session;
 use crate::slot_keys::SlotQuestion;
@@ -57,8 +60,19 @@ impl Worker {
         raw: &[u8],
     ) {
         match command {
-            // Of what this node holds, as far as it is at hand here.
-            NodeCommand::DebugDigest | NodeCommand::DebugReload => {
+            // Of what this node holds, on whichever of its workers.
+            NodeCommand::DebugDigest => {
+                let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+                    let digests = answers.into_iter().flat_map(|answer| match answer {
+                        Answer::Digests(digests) => digests,
+                        _ => Vec::new(),
+                    });
+                    reply.simple(&digest_of(digests).to_string());
+                };
+                self.ask(session, Question::Digests, Box::new(finish));
+            }
+            // As far as it is at hand here.
+            NodeCommand::DebugReload => {
                 let here = |id: &PartitionId| self.places[usize::from(id.0)].partition.is_some();
                 let wanted = self.router.all().filter(here).collect();
                 self.start(session, wanted, WireRequest::copy_of(args, raw));
@@ -295,18 +309,21 @@ impl Worker {
 
     /// The digest of all databases as Redis computes it, the same for the same content on any number of partitions.
     fn digest(&mut self) -> Digest {
-        let (mut digest, now) = (Digest::ZERO, self.now.millis());
+        digest_of(self.db_digests())
+    }
+
+    /// What the keys of each database that are at hand here come to; databases without any are left out.
+    pub(crate) fn db_digests(&mut self) -> Vec<(DbIndex, Digest)> {
+        let now = self.now.millis();
+        let mut digests = Vec::new();
         for db in (0..DbIndex::COUNT).filter_map(DbIndex::new) {
             let mut keys: Option<Digest> = None;
             self.each_entry(db, &mut |entry| {
                 keys.get_or_insert(Digest::ZERO).join(key_digest(entry, now));
             });
-            if let Some(keys) = keys {
-                digest.begin_db(db);
-                digest.join(keys);
-            }
+            digests.extend(keys.map(|keys| (db, keys)));
         }
-        digest
+        digests
     }
 
     /// `DEBUG RELOAD`: everything to records and back, as a checkpoint and a restart would.
@@ -319,6 +336,20 @@ impl Worker {
         }
         reply.ok();
     }
+}
+
+/// The digest of all databases, of what one or several workers have of each.
+fn digest_of(parts: impl IntoIterator<Item = (DbIndex, Digest)>) -> Digest {
+    let mut databases: BTreeMap<DbIndex, Digest> = BTreeMap::new();
+    for (db, keys) in parts {
+        databases.entry(db).or_insert(Digest::ZERO).join(keys);
+    }
+    let mut digest = Digest::ZERO;
+    for (db, keys) in databases {
+        digest.begin_db(db);
+        digest.join(keys);
+    }
+    digest
 }
 
 /// The two databases that `SWAPDB` names.
