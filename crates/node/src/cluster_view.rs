@@ -60,7 +60,8 @@ impl Worker {
         let is_lent = partition.is_none() && !self.fabric.is_spread;
         let led_here = is_lent || partition.is_some_and(|p| p.group.is_lone() || p.group.is_leader());
         let known = partition.and_then(|p| p.group.leader());
-        let hint = self.fabric.hint_for(id);
+        // Who has lost the lead and knows nobody else does not lead it still.
+        let hint = self.fabric.hint_for(id).filter(|hint| hint.leader != me);
         let leader = if led_here { Some(me) } else { known.or(hint.map(|hint| hint.leader)) };
         let told = hint.filter(|hint| Some(hint.leader) == leader).map_or(0, |hint| hint.may_lose);
         let is_served = match leader {

@@ -56,6 +56,20 @@ fn a_leader_of_the_meta_group_that_leaves_hands_the_lead_over() {
 }
 
 #[test]
+fn who_has_lost_the_lead_does_not_say_that_it_leads() {
+    let mut world = World::of(3, 8);
+    let old = (0..3).find(|node| world.leads(*node, "key")).unwrap();
+    let client = world.connect(old);
+    let name = format!("\"leader\" \"node-{old}\"");
+    assert!(world.ask(client, "FABRIC OWNER key").contains(&name));
+    world.cut = (0..3).filter(|node| *node != old).flat_map(|node| [(old, node), (node, old)]).collect();
+    world.pass(5000);
+    assert!(!world.leads(old, "key"));
+    let told = world.ask(client, "FABRIC OWNER key");
+    assert!(told.contains("\"leader\" nil"), "{told}");
+}
+
+#[test]
 fn groups_do_not_shrink_to_a_member_that_is_gone() {
     for seed in 0..6 {
         let mut world = World::of(3, seed);
