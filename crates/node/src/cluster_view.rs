@@ -23,6 +23,8 @@ pub struct PartitionStanding {
     pub id: PartitionId,
     /// The number of the node that leads it, as far as is known; else zero.
     pub leader: u64,
+    /// The term of its replica here; else that of the leader, as far as it said so.
+    pub term: u64,
     /// It is to have a replica here.
     pub is_wanted: bool,
     /// It has one here, that votes.
@@ -74,6 +76,7 @@ impl Worker {
         PartitionStanding {
             id,
             leader: leader.unwrap_or(0),
+            term: partition.map_or(hint.map_or(0, |hint| hint.term), Partition::term),
             is_wanted: self.is_target(id),
             is_held: is_lent
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
@@ -441,7 +444,7 @@ fn write_partition(
     reply: &mut Reply<'_>,
 ) {
     let (first, last) = slots(standing.id, worker.router.partitions());
-    reply.map(5 + usize::from(slot.is_some()));
+    reply.map(6 + usize::from(slot.is_some()));
     if let Some(slot) = slot {
         reply.bulk(b"slot");
         reply.int(i64::from(slot.number()));
@@ -455,6 +458,8 @@ fn write_partition(
         0 => reply.null(),
         leader => reply.bulk(name_of(meta, leader).as_bytes()),
     }
+    reply.bulk(b"term");
+    reply.int(standing.term.cast_signed());
     let voters = meta.voters_of(standing.id);
     reply.bulk(b"nodes");
     reply.array(voters.len());

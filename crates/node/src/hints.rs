@@ -17,7 +17,7 @@ use crate::worker::Worker;
 pub(crate) struct Hint {
     /// Zero if nobody is known.
     pub(crate) leader: u64,
-    term: u64,
+    pub(crate) term: u64,
     /// How many replicas may be lost before it refuses writes.
     pub(crate) may_lose: u8,
 }
