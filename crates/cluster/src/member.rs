@@ -55,6 +55,8 @@ impl fmt::Display for MemberKind {
 /// Where a member is in its life.
 ///
 /// ```text
+///              ┌──────────────────┐
+///              │                  ▼
 ///  Join ──▶ Joining ──▶ Up ◀──▶ Down
 ///              │        ▲│        │
 ///        Leave │     Up ││ Leave  │ Leave

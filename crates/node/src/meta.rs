@@ -529,11 +529,17 @@ impl Worker {
         let me = fabric.me;
         let mut live = 0;
         let mut silent: Vec<NodeId> = Vec::new();
+        // Who was let in and never came.
+        let mut missing = None;
         for member in meta.state.live_members() {
-            live += 1;
+            let joins = member.state == MemberState::Joining;
+            live += usize::from(!joins);
             let id = member.replica_id();
             match meta.silent_since.get(&id) {
-                Some(since) if now.since(*since) >= DOWN_AFTER_MS => silent.push(member.node),
+                Some(since) if now.since(*since) >= DOWN_AFTER_MS => match joins {
+                    true => missing = Some(member.node),
+                    false => silent.push(member.node),
+                },
                 Some(_) => {}
                 None if member.state == MemberState::Down
                     || member.state == MemberState::Joining && id == me =>
@@ -545,9 +551,9 @@ impl Worker {
         }
         // Never more than a minority: it may be us who are cut off.
         let is_up = |node: &&NodeId| meta.state.member(**node).is_some_and(|m| m.state == MemberState::Up);
-        if silent.len() * 2 < live
-            && let Some(&node) = silent.iter().find(is_up)
-        {
+        let lost = silent.iter().find(is_up).copied().filter(|_| silent.len() * 2 < live);
+        // Nothing is placed while somebody joins: the data of others would wait for it for ever.
+        if let Some(node) = lost.or(missing) {
             return Some(Command::SetState { node, state: MemberState::Down });
         }
         cluster::placement::plan(&meta.state)

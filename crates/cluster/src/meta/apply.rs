@@ -205,11 +205,13 @@ impl Meta {
         match (from, to) {
             _ if from == to => return Ok(Applied::Unchanged),
             (MemberState::Joining | MemberState::Down | MemberState::Leaving, MemberState::Up) => {}
-            (MemberState::Up, MemberState::Down) => {}
+            (MemberState::Joining | MemberState::Up, MemberState::Down) => {}
             (_, MemberState::Leaving) => return wrong("use `narf cluster leave`"),
             (_, MemberState::Removed) => return wrong("use `narf cluster remove`"),
             (_, MemberState::Joining) => return wrong("only a new node joins"),
-            (_, MemberState::Up | MemberState::Down) => return wrong("only one that is up goes down"),
+            (_, MemberState::Up | MemberState::Down) => {
+                return wrong("only one that was to be here goes down");
+            }
         }
         member.enter(to, time);
         self.settle_voters();

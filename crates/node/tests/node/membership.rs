@@ -56,6 +56,24 @@ fn a_leader_of_the_meta_group_that_leaves_hands_the_lead_over() {
 }
 
 #[test]
+fn who_was_let_in_and_never_came_holds_up_nobody() {
+    let mut world = World::of(3, 5);
+    let missing = world.begin_join();
+    world.kill(missing);
+    let newcomer = world.begin_join();
+    world.pass(15_000);
+    let meta = world.meta(0);
+    assert_eq!(meta.member(world.id(missing)).unwrap().state, MemberState::Down);
+    assert!(meta.replicas_on(world.id(newcomer)) > 0, "what is to be placed waits for nobody");
+    // Late as it is, it may still come.
+    world.restart(missing);
+    world.pass(10_000);
+    let meta = world.meta(0);
+    assert_eq!(meta.member(world.id(missing)).unwrap().state, MemberState::Up);
+    assert!(meta.replicas_on(world.id(missing)) > 0);
+}
+
+#[test]
 fn who_has_lost_the_lead_does_not_say_that_it_leads() {
     let mut world = World::of(3, 8);
     let old = (0..3).find(|node| world.leads(*node, "key")).unwrap();
