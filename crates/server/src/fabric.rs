@@ -189,6 +189,11 @@ impl Fabric {
         result.unwrap_or_else(|_| Err("the fabric did not answer in time".to_owned()))
     }
 
+    /// Whoever waits for a decision goes on without.
+    pub(crate) fn stop_waiting(&self) {
+        lock(&self.waiting).clear();
+    }
+
     /// What became of something that was asked.
     pub(crate) fn agreed(&self, number: u64, result: Result<(), String>) {
         if let Some(waiting) = lock(&self.waiting).remove(&number) {

@@ -272,6 +272,11 @@ impl Drop for Membership {
         self.presence = None;
         self.door = None;
         if let Some(thread) = self.returning.take() {
+            while !thread.is_finished() {
+                // It may wait for a cluster that does not answer.
+                self.shared.fabric.iter().for_each(Fabric::stop_waiting);
+                std::thread::sleep(Duration::from_millis(5));
+            }
             // A panic in it was reported by it.
             let _ = thread.join();
         }
