@@ -28,6 +28,7 @@ pub enum Data {
 pub struct Options {
     kind: Kind,
     data: Data,
+    host: Ipv4Addr,
     workers: usize,
     ack: Option<String>,
     password: Option<String>,
@@ -51,6 +52,7 @@ impl Options {
         Options {
             kind: Kind::under_test(),
             data: Data::None,
+            host: Ipv4Addr::LOCALHOST,
             workers: 2,
             ack: None,
             password: None,
@@ -75,6 +77,13 @@ impl Options {
     pub fn data(mut self, data: Data) -> Options {
         self.data = data;
         self
+    }
+
+    /// Listens at this address instead of the loopback's, for anybody.
+    #[must_use]
+    pub fn host(mut self, host: Ipv4Addr) -> Options {
+        self.host = host;
+        self.expect_log("insecure")
     }
 
     /// How many workers.
@@ -165,6 +174,14 @@ impl Server {
         Server::start(Options::new())
     }
 
+    /// Starts a server and does not wait for it.
+    pub fn begin(options: Options) -> Server {
+        let folder = TempDir::with_prefix("narf-test-").expect("a folder for the test");
+        let mut server = Server { options, folder, port: 0, child: None };
+        server.begin_again();
+        server
+    }
+
     /// Starts a server that is expected to give up; returns how it ended and what it wrote to standard error.
     pub fn start_in_vain(options: Options) -> (ExitStatus, String) {
         let folder = TempDir::with_prefix("narf-test-").expect("a folder for the test");
@@ -188,7 +205,7 @@ impl Server {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((self.options.host, self.port))
     }
 
     /// The port it listens on.
@@ -304,12 +321,35 @@ impl Server {
         self.launch();
     }
 
+    /// The same, once it was killed, without waiting for it.
+    pub fn begin_again(&mut self) {
+        self.port = free_port();
+        self.begin_again_in_place();
+    }
+
+    /// The same on the port that it had.
+    pub fn begin_again_in_place(&mut self) {
+        assert!(self.child.is_none(), "it does not run");
+        self.child = Some(self.spawn());
+    }
+
     /// Starts it again with other options, on the same folder.
     #[track_caller]
     pub fn restart_with(&mut self, change: impl FnOnce(Options) -> Options) {
         self.stop();
         self.options = change(self.options.clone());
         self.launch();
+    }
+
+    /// Waits until one that was begun answers.
+    #[track_caller]
+    pub fn wait_until_up(&mut self) {
+        assert!(self.becomes_ready(), "the server did not start; its log:\n{}", self.log());
+    }
+
+    /// From now on warnings and errors in the log that contain `part` are what the test is about.
+    pub fn expect_log(&mut self, part: &str) {
+        self.options.expected_log.push(part.to_owned());
     }
 
     /// Starts the process and waits until it answers. A port that somebody else took meanwhile is tried anew.
@@ -375,8 +415,11 @@ impl Server {
     }
 
     fn narf_arguments(&self, command: &mut Command) {
-        command.args(["serve", "--bind", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.args(["serve", "--bind", &self.options.host.to_string(), "--port", &self.port.to_string()]);
         command.args(["--workers", &self.options.workers.to_string()]);
+        if !self.options.host.is_loopback() {
+            command.arg("--insecure");
+        }
         match self.options.data {
             Data::None => command.arg("--no-data"),
             Data::Temporary | Data::At(_) => command.arg("--data").arg(self.data_path()),

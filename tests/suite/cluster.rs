@@ -161,6 +161,31 @@ fn a_digest_is_of_all_that_a_node_holds_whichever_worker_is_asked() {
 }
 
 #[test]
+fn a_node_that_was_removed_is_told_so_when_it_comes_back() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let name = cluster.nodes[2].client3().run("FABRIC STATUS").field("node").unwrap().text();
+    cluster.nodes[2].kill9();
+    let mut gone = cluster.nodes.remove(2);
+    let mut client = cluster.nodes[0].client();
+    // Told to hand over what it has, it is replaced before it is taken for lost.
+    client.check(&format!("FABRIC DRAIN {name}"), "+OK");
+    eventually("a node that is struck off", || {
+        (client.run(&format!("FABRIC REMOVE {name}")).text() == "OK").then_some(())
+    });
+    gone.expect_log("removed from its cluster");
+    let begin = Instant::now();
+    gone.begin_again();
+    assert!(!gone.wait().success(), "{}", gone.log());
+    // It does not wait for the cluster to hear where it is now.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    assert!(gone.log().contains("removed from its cluster"), "{}", gone.log());
+    cluster.wait_until_ready(2);
+}
+
+#[test]
 fn a_message_reaches_subscribers_of_every_node() {
     if skip_unless_narf() {
         return;

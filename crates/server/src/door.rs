@@ -23,7 +23,7 @@ use rustls::server::Acceptor;
 use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 
 use crate::failures::{FREE, Failures};
-use crate::hello::{self, Acquaintances, Hello};
+use crate::hello::{self, Acquaintances, Hello, Welcome};
 use crate::join::{self, Gate, Outcome};
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
@@ -57,12 +57,17 @@ pub(crate) enum DialError {
     /// Nobody has said where it is.
     #[error("nobody has said where it is")]
     NoAddress,
+    /// It says that this node was struck off.
+    #[error("it says that this node was removed from the cluster")]
+    Gone,
 }
 
 /// What the door asks of the node.
 pub(crate) trait Host: Gate + Send + Sync {
     /// Whether this node is a member still.
     fn is_member(&self, node: NodeId) -> bool;
+    /// Whether it was one, and never will be again.
+    fn was_removed(&self, node: NodeId) -> bool;
     /// A member says where it is, and wants to know where the others are.
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances;
     /// A member has come.
@@ -228,10 +233,14 @@ impl Doorman {
     fn serve_peer(&self, mut tls: ServerConnection, mut stream: Timed<TcpStream>) -> io::Result<()> {
         let certificate = tls.peer_certificates().and_then(|chain| chain.first());
         let peer = certificate.and_then(|certificate| self.host.trust().node_of(certificate));
-        let peer = peer.filter(|node| self.host.is_member(*node));
+        let peer = peer.filter(|node| self.host.is_member(*node) || self.host.was_removed(*node));
         let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
         let mut words = Stream::new(&mut tls, &mut stream);
         let Hello { worker, address, .. } = Hello::read(&mut words)?;
+        if !self.host.is_member(peer) {
+            // Nobody else tells it: no member speaks to it any more.
+            return hello::refuse(&mut words);
+        }
         hello::answer(&mut words, &self.host.acquaint(peer, address))?;
         let stream = settle(stream.into_inner())?;
         self.host.link(Link { stream, tls: tls.into(), peer, worker });
@@ -256,11 +265,17 @@ pub(crate) fn dial(
     hello: &Hello,
     trust: &Trust,
 ) -> Result<(Link, Acquaintances), DialError> {
-    try_dial(address, peer, hello, trust)
-        .map_err(|source| DialError::Link { address: address.to_owned(), source })
+    let dialed = try_dial(address, peer, hello, trust);
+    dialed.map_err(|source| DialError::Link { address: address.to_owned(), source })?.ok_or(DialError::Gone)
 }
 
-fn try_dial(address: &str, peer: NodeId, hello: &Hello, trust: &Trust) -> io::Result<(Link, Acquaintances)> {
+/// None if this node was struck off.
+fn try_dial(
+    address: &str,
+    peer: NodeId,
+    hello: &Hello,
+    trust: &Trust,
+) -> io::Result<Option<(Link, Acquaintances)>> {
     let stream = join::connect(address)?;
     stream.set_nodelay(true)?;
     let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
@@ -274,9 +289,9 @@ fn try_dial(address: &str, peer: NodeId, hello: &Hello, trust: &Trust) -> io::Re
     }
     let mut words = Stream::new(&mut tls, &mut stream);
     hello.write(&mut words)?;
-    let acquaintances = hello::read_answer(&mut words)?;
+    let Welcome::Taken(acquaintances) = hello::read_answer(&mut words)? else { return Ok(None) };
     let stream = settle(stream.into_inner())?;
-    Ok((Link { stream, tls: tls.into(), peer, worker: hello.worker }, acquaintances))
+    Ok(Some((Link { stream, tls: tls.into(), peer, worker: hello.worker }, acquaintances)))
 }
 
 /// Readies a socket for a worker's loop.

@@ -143,6 +143,11 @@ impl Fabric {
         self.meta().member(node).is_some_and(|member| member.state.is_live())
     }
 
+    /// Whether a node was struck off for good. One that is not known may be one that we have not heard of yet.
+    pub(crate) fn was_removed(&self, node: NodeId) -> bool {
+        self.meta().member(node).is_some_and(|member| !member.state.is_live())
+    }
+
     /// Where a node may be, the likeliest first. Reads a file: never on a worker's thread.
     pub(crate) fn addresses_of(&self, node: NodeId) -> Vec<String> {
         let told = lock(&self.told).get(&node).cloned();

@@ -8,6 +8,8 @@ use base::NodeId;
 
 /// The first bytes of either side; another version says others.
 const MAGIC: [u8; 4] = *b"NRF1";
+/// What a node is answered that was struck off.
+const GONE: [u8; 4] = *b"NRFG";
 /// Longest address that a node may tell.
 const ADDRESS_BYTES_MAX: usize = 300;
 /// Most acquaintances in an answer.
@@ -56,9 +58,30 @@ pub(crate) fn answer(to: &mut impl Write, acquaintances: &[(NodeId, String)]) ->
     to.flush()
 }
 
+/// Answers a hello of a node that was struck off.
+pub(crate) fn refuse(to: &mut impl Write) -> io::Result<()> {
+    to.write_all(&GONE)?;
+    to.flush()
+}
+
+/// The answer to a hello.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Welcome {
+    /// The link is taken; where others can be reached.
+    Taken(Acquaintances),
+    /// Who asks was struck off.
+    Gone,
+}
+
 /// Reads the answer to a hello.
-pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Acquaintances> {
-    check_magic(from)?;
+pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Welcome> {
+    let mut magic = [0; 4];
+    from.read_exact(&mut magic)?;
+    match magic {
+        GONE => return Ok(Welcome::Gone),
+        MAGIC => {}
+        _ => return Err(broken("it speaks another version")),
+    }
     let count = usize::from(read_u16(from)?);
     if count > ACQUAINTANCES_MAX {
         return Err(broken("too many acquaintances"));
@@ -69,7 +92,7 @@ pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Acquaintances> {
         from.read_exact(&mut node)?;
         acquaintances.push((NodeId(u128::from_le_bytes(node)), read_address(from)?));
     }
-    Ok(acquaintances)
+    Ok(Welcome::Taken(acquaintances))
 }
 
 fn check_magic(from: &mut impl Read) -> io::Result<()> {
@@ -129,6 +152,13 @@ mod tests {
         assert_eq!(Hello::read(&mut &b"NR"[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
+    #[test]
+    fn who_was_struck_off_is_told_so() {
+        let mut bytes = Vec::new();
+        refuse(&mut bytes).unwrap();
+        assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Gone);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(
@@ -142,7 +172,7 @@ mod tests {
             let others: Acquaintances = others.into_iter().map(|(id, at)| (NodeId(id), at)).collect();
             bytes.clear();
             answer(&mut bytes, &others).unwrap();
-            prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), others);
+            prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Taken(others));
         }
 
         #[test]

@@ -167,6 +167,9 @@ impl Links {
                 worker.peer_up(node);
             }
             Err(error) => {
+                if matches!(error, DialError::Gone) {
+                    self.shared.was_removed();
+                }
                 tracing::debug!(%node, %error, "a node cannot be reached");
                 way.retry_ms = (way.retry_ms * 2).min(RETRY_MS.1);
                 way.next_dial = Millis(now.0 + way.retry_ms);

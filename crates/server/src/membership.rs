@@ -313,6 +313,10 @@ impl Host for ThisDoor {
         self.fabric().is_member(node)
     }
 
+    fn was_removed(&self, node: NodeId) -> bool {
+        self.fabric().was_removed(node)
+    }
+
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances {
         self.fabric().acquaint(node, address)
     }

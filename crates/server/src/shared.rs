@@ -285,6 +285,13 @@ impl Shared {
         self.stop.stop();
     }
 
+    /// The cluster has struck this node off: unless it wanted to go, that is its end.
+    pub(crate) fn was_removed(&self) {
+        if self.fabric.as_ref().is_some_and(|fabric| !fabric.is_leaving()) {
+            self.fail("this node was removed from its cluster; to join again start with a new data folder");
+        }
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
     }

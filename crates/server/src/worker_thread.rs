@@ -556,10 +556,8 @@ impl WorkerThread {
                     if fabric.is_told_to_leave(me) {
                         self.shared.stop.stop();
                     }
-                    if !fabric.is_leaving() && meta.member(me).is_some_and(|me| !me.state.is_live()) {
-                        self.shared.fail(
-                            "this node was removed from its cluster; to join again start with a new data folder",
-                        );
+                    if fabric.was_removed(me) {
+                        self.shared.was_removed();
                     }
                     self.shared.send_all(|| Item::Members(Arc::clone(&meta)));
                 }
