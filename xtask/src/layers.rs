@@ -18,8 +18,8 @@ const WALLS: &[(&str, &str, &str)] = &[
     ("narf", "narf-sim", "the simulator is a program of its own"),
 ];
 
-/// What the black-box suite may know: the words of the protocol, not the product.
-const TESTS_MAY_USE: &[&str] = &["narf-base", "narf-resp", "narf-command"];
+/// What the black-box suite may know: the words of the protocol and the judge of histories, not the product.
+const TESTS_MAY_USE: &[&str] = &["narf-base", "narf-resp", "narf-command", "narf-history"];
 
 /// The only crates that may contain asynchronous code.
 const MAY_USE_TOKIO: &[&str] = &["narf-server", "narf-client", "narf-cli", "narf"];

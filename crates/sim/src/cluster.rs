@@ -9,7 +9,6 @@
 mod cache;
 mod client;
 mod crew;
-mod history;
 mod judge;
 mod machine;
 mod mix;

@@ -14,7 +14,7 @@
 //!
 //! Reading order: `world` (a run), `life` (one process: the server's part, step by step), `desk` (its disk
 //! thread), `client` and `workload`, `oracle` and `invariants`; then `cluster` (a run of several nodes: `machine`,
-//! `wires`, `client`, `judge` and `history`).
+//! `wires`, `client` and `judge`).
 //!
 //! Invariants: no clock, no thread, no randomness but the seed's; the oracle sees what clients see and nothing
 //! else. Does not know: what is inside a worker.

@@ -1,12 +1,12 @@
 //! What clients of a cluster do, and whether what they were told can be true.
 //!
 //! An answer says that an act took place, that it did not, or that its fate is not known; anything else is a fault. The
-//! shared keys and their histories are here, the rules of each kind in `history`.
+//! shared keys and their histories are here, the rules of each kind in the crate `history`.
 
+use history::{Act, Counter, Journal, Loss, Register, Told};
 use resp::Value;
 
 use crate::cluster::client::Client;
-use crate::cluster::history::{Act, Counter, Journal, Loss, Register, Told};
 use crate::cluster::mix;
 use crate::cluster::queue::Queue;
 use crate::trace::tell;

@@ -12,7 +12,7 @@ use base::HashSet;
 
 /// An act on a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub enum Act {
     /// Its value was read.
     Read(Option<u64>),
     /// It was written.
@@ -25,22 +25,24 @@ pub(crate) enum Act {
 
 /// Several machines lose their power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Loss {
+pub struct Loss {
     /// The event.
-    pub(crate) at: u64,
+    pub at: u64,
     /// Steady clock: all that was written before is on the disks of all of them.
-    pub(crate) since_us: u64,
+    pub since_us: u64,
 }
 
 /// When something was asked, and when it was answered, by the number of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) asked: u64,
-    pub(crate) told: u64,
+pub struct Told {
+    /// The event of asking.
+    pub asked: u64,
+    /// The event of the answer.
+    pub told: u64,
     /// Steady clock: when it was answered.
-    pub(crate) told_us: u64,
+    pub told_us: u64,
     /// It was a write, and on stable storage when it was answered.
-    pub(crate) is_durable: bool,
+    pub is_durable: bool,
 }
 
 impl Told {
@@ -64,26 +66,27 @@ struct Span {
 
 /// All acts on one register.
 #[derive(Default)]
-pub(crate) struct Register(Vec<(Span, Act)>);
+pub struct Register(Vec<(Span, Act)>);
 
 impl Register {
-    pub(crate) fn done(&mut self, told: Told, act: Act) {
+    /// An act that was answered.
+    pub fn done(&mut self, told: Told, act: Act) {
         self.0.push((Span { asked: told.asked, told: Some(told) }, act));
     }
 
     /// A write that may take place at any time, or never.
-    pub(crate) fn unknown(&mut self, asked: u64, value: u64) {
+    pub fn unknown(&mut self, asked: u64, value: u64) {
         self.0.push((Span { asked, told: None }, Act::Write(value)));
     }
 
     /// Several machines lose their power.
-    pub(crate) fn lose(&mut self, loss: Loss) {
+    pub fn lose(&mut self, loss: Loss) {
         let told = Told { asked: loss.at, told: loss.at, told_us: 0, is_durable: false };
         self.done(told, Act::Loss(loss));
     }
 
     /// Whether there is an order that explains what was told.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let seen: BTreeSet<u64> = self
             .0
             .iter()
@@ -244,7 +247,7 @@ fn tell(acts: &[(Span, Act)]) -> String {
 
 /// A key that everybody appends words of a fixed length to.
 #[derive(Default)]
-pub(crate) struct Journal {
+pub struct Journal {
     /// Words whose fate is not known, or not yet.
     open: BTreeSet<u64>,
     /// Words that were appended.
@@ -257,11 +260,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn asked(&mut self, word: u64) {
+    /// Somebody asks to append a word.
+    pub fn asked(&mut self, word: u64) {
         self.open.insert(word);
     }
 
-    pub(crate) fn kept(&mut self, word: u64, told: Told) {
+    /// It was appended, as they were told.
+    pub fn kept(&mut self, word: u64, told: Told) {
         if told.is_overtaken(self.lost) {
             return;
         }
@@ -269,14 +274,15 @@ impl Journal {
         self.kept.insert(word, told);
     }
 
-    pub(crate) fn refused(&mut self, word: u64) {
+    /// It was not, as they were told.
+    pub fn refused(&mut self, word: u64) {
         self.open.remove(&word);
         self.refused.insert(word);
     }
 
     /// Several machines lose their power: what was answered since may be there or not, but for what came before a word
     /// that must be.
-    pub(crate) fn lose(&mut self, loss: Loss) {
+    pub fn lose(&mut self, loss: Loss) {
         self.lost = Some(loss.at);
         let gone = self.kept.extract_if(.., |_, told| !told.is_firm(&loss));
         self.open.extend(gone.map(|(word, _)| word));
@@ -285,7 +291,7 @@ impl Journal {
     }
 
     /// The content as somebody who asked then was told it.
-    pub(crate) fn read(&mut self, asked: u64, words: &[u64]) -> Result<(), String> {
+    pub fn read(&mut self, asked: u64, words: &[u64]) -> Result<(), String> {
         let mut places = BTreeMap::new();
         for (place, word) in words.iter().enumerate() {
             if self.refused.contains(word) {
@@ -333,7 +339,7 @@ impl Journal {
 
 /// A key that everybody counts up by one.
 #[derive(Default)]
-pub(crate) struct Counter {
+pub struct Counter {
     /// Increments that were answered, by what they gave.
     told: BTreeMap<u64, Told>,
     unknown: u64,
@@ -343,11 +349,13 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) fn asked(&mut self) {
+    /// Somebody asks to count up.
+    pub fn asked(&mut self) {
         self.open += 1;
     }
 
-    pub(crate) fn counted(&mut self, told: Told, number: u64) -> Result<(), String> {
+    /// It was counted up to this number, as they were told.
+    pub fn counted(&mut self, told: Told, number: u64) -> Result<(), String> {
         self.open -= 1;
         if told.is_overtaken(self.lost) {
             self.unknown += 1;
@@ -360,17 +368,19 @@ impl Counter {
         }
     }
 
-    pub(crate) fn refused(&mut self) {
+    /// It was not, as they were told.
+    pub fn refused(&mut self) {
         self.open -= 1;
     }
 
-    pub(crate) fn unknown(&mut self) {
+    /// Nobody said what became of it.
+    pub fn unknown(&mut self) {
         self.open -= 1;
         self.unknown += 1;
     }
 
     /// Several machines lose their power: what was answered since may count or not, and its numbers may be given again.
-    pub(crate) fn lose(&mut self, loss: Loss) {
+    pub fn lose(&mut self, loss: Loss) {
         self.lost = Some(loss.at);
         let firm =
             self.told.iter().rev().find(|(_, told)| told.is_firm(&loss)).map_or(0, |(number, _)| *number);
@@ -378,7 +388,7 @@ impl Counter {
     }
 
     /// Whether who asked then may be told this number.
-    pub(crate) fn saw(&self, asked: u64, number: u64) -> Result<(), String> {
+    pub fn saw(&self, asked: u64, number: u64) -> Result<(), String> {
         let before = self.told.iter().rev().find(|(_, told)| told.told < asked).map(|(number, _)| *number);
         if before.is_some_and(|before| number < before) {
             return Err(format!("it is {number}, and was {before:?} before that was asked"));
@@ -391,7 +401,7 @@ impl Counter {
     }
 
     /// What it may be once nothing is under way any more.
-    pub(crate) fn check_last(&self, number: u64) -> Result<(), String> {
+    pub fn check_last(&self, number: u64) -> Result<(), String> {
         let (least, most) = (self.told.len() as u64, self.told.len() as u64 + self.unknown);
         match (least..=most).contains(&number) {
             true => Ok(()),
