@@ -61,6 +61,8 @@ struct Asked {
     /// Steady clock.
     deadline: Millis,
     stage: Stage,
+    /// A leader was asked that is gone: it may have decided.
+    may_be_done: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,7 @@ impl MetaReplica {
     /// What makes the fabric, to be proposed as soon as this replica leads.
     pub(crate) fn found_with(&mut self, command: Command) {
         let (asker, deadline, stage) = (Asker::Nobody, Millis::NEVER, Stage::Waits);
-        self.asked.insert(self.next_call, Asked { asker, command, deadline, stage });
+        self.asked.insert(self.next_call, Asked { asker, command, deadline, stage, may_be_done: false });
         self.next_call += 1;
     }
 
@@ -150,7 +152,7 @@ impl Worker {
         let Some(meta) = &mut self.fabric.meta_replica else { return };
         let call = meta.next_call;
         meta.next_call += 1;
-        meta.asked.insert(call, Asked { asker, command, deadline, stage: Stage::Waits });
+        meta.asked.insert(call, Asked { asker, command, deadline, stage: Stage::Waits, may_be_done: false });
         self.pursue(call);
     }
 
@@ -234,6 +236,17 @@ impl Worker {
         let now = self.now.mono_millis();
         let Some(meta) = &mut self.fabric.meta_replica else { return };
         meta.group.tick();
+        // A leader that is gone answers nothing; who leads next is asked. What comes twice is done once: commands say so.
+        let leader = meta.group.leader();
+        let peers = &self.fabric.peers;
+        let is_lost = |to: u64| leader != Some(to) || !peers.get(&to).is_some_and(|peer| peer.is_heard(now));
+        for asked in meta.asked.values_mut() {
+            // Users are thought out by what was; whoever asked does it again.
+            let may_repeat = !matches!(asked.asker, Asker::Users(_));
+            if may_repeat && matches!(asked.stage, Stage::Sent(to) if is_lost(to)) {
+                (asked.stage, asked.may_be_done) = (Stage::Waits, true);
+            }
+        }
         let late: Vec<u64> =
             meta.asked.iter().filter(|(_, a)| a.deadline <= now).map(|(&call, _)| call).collect();
         let waiting: Vec<u64> =
@@ -242,8 +255,10 @@ impl Worker {
             let asked = self.fabric.meta_replica.as_mut().and_then(|meta| meta.asked.remove(&call));
             let Some(asked) = asked else { continue };
             let text = match asked.stage {
-                Stage::Waits => "the fabric has no quorum to decide on it, nothing was changed; try again",
-                Stage::Proposed(_) | Stage::Sent(_) => {
+                Stage::Waits if !asked.may_be_done => {
+                    "the fabric has no quorum to decide on it, nothing was changed; try again"
+                }
+                Stage::Waits | Stage::Proposed(_) | Stage::Sent(_) => {
                     "the fabric did not confirm it in time; look at `narf cluster members` before trying again"
                 }
             };

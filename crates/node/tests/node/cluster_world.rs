@@ -274,10 +274,15 @@ impl World {
         index
     }
 
-    /// Has the fabric decide on something, through a node.
-    pub(crate) fn ask_fabric(&mut self, via: usize, command: Command) -> Result<(), String> {
+    /// Asks the fabric for something, through a node; the answer comes to `agreed`.
+    pub(crate) fn begin_to_ask_fabric(&mut self, via: usize, command: Command) {
         self.agreed.clear();
         self.turn(via, |worker| worker.ask_fabric(1, command));
+    }
+
+    /// Has the fabric decide on something, through a node.
+    pub(crate) fn ask_fabric(&mut self, via: usize, command: Command) -> Result<(), String> {
+        self.begin_to_ask_fabric(via, command);
         for _ in 0..200 {
             if let Some(result) = self.agreed.pop() {
                 return result;

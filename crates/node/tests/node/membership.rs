@@ -88,6 +88,20 @@ fn who_has_lost_the_lead_does_not_say_that_it_leads() {
 }
 
 #[test]
+fn who_leads_next_decides_what_the_last_leader_was_asked() {
+    // One of them leads the meta group.
+    for victim in 0..3 {
+        let mut world = World::of(3, 9);
+        let via = (victim + 1) % 3;
+        let command = Command::SetWeight { node: world.id(via), weight: 50 };
+        world.begin_to_ask_fabric(via, command);
+        world.kill(victim);
+        world.pass(4000);
+        assert_eq!(world.agreed, [Ok(())], "node {victim} dies");
+    }
+}
+
+#[test]
 fn groups_do_not_shrink_to_a_member_that_is_gone() {
     for seed in 0..6 {
         let mut world = World::of(3, seed);
