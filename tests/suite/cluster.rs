@@ -161,6 +161,31 @@ fn a_digest_is_of_all_that_a_node_holds_whichever_worker_is_asked() {
 }
 
 #[test]
+fn a_node_that_died_while_it_left_leaves_when_it_is_told_again() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    for _ in 0..3 {
+        let name = cluster.nodes[2].client3().run("FABRIC STATUS").field("node").unwrap().text();
+        let mut client = cluster.nodes[2].client();
+        cluster.nodes[0].client().check(&format!("FABRIC DRAIN {name}"), "+OK");
+        eventually("a node that leaves", || {
+            client
+                .try_run("FABRIC MEMBERS")
+                .map_or(Some(()), |members| members.to_string().contains("leaving").then_some(()))
+        });
+        cluster.nodes[2].kill9();
+        // Started again it is to stay; that is said while it is told to leave once more.
+        cluster.nodes[2].restart();
+        signal(cluster.nodes[2].pid(), Signal::Interrupt);
+        assert!(cluster.nodes[2].wait().success(), "{}", cluster.nodes[2].log());
+        cluster.nodes[2].restart();
+        cluster.wait_until_ready(3);
+    }
+}
+
+#[test]
 fn a_node_that_was_removed_is_told_so_when_it_comes_back() {
     if skip_unless_narf() {
         return;

@@ -204,14 +204,14 @@ impl Membership {
                     incarnation: member.incarnation + 1,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
-                let is_leaving = member.state == MemberState::Leaving;
-                let said = fabric.ask(&shared, command).and_then(|()| match is_leaving {
-                    // It did not come to that before it was stopped.
-                    true => {
+                let was_leaving = member.state == MemberState::Leaving;
+                let said = fabric.ask(&shared, command).and_then(|()| match was_leaving {
+                    // It did not come to that before it was stopped; it may have been told again since.
+                    true if !fabric.is_leaving() => {
                         let (node, state) = (shared.node_id, MemberState::Up);
                         fabric.ask(&shared, Command::SetState { node, state })
                     }
-                    false => Ok(()),
+                    _ => Ok(()),
                 });
                 match said {
                     Ok(()) => return fabric.settle(),
@@ -248,6 +248,12 @@ impl Membership {
         fabric.begin_to_leave();
         let mut step = Command::Leave { node };
         while Instant::now() < deadline && !self.shared.has_failed() {
+            // Said a moment before that it is here again, as one that was to leave when it was killed, it stays unless it
+            // says again that it leaves.
+            let is_told = fabric.meta().member(node).is_some_and(|me| me.state == MemberState::Leaving);
+            if matches!(step, Command::Remove { .. }) && !is_told {
+                step = Command::Leave { node };
+            }
             let is_ripe = matches!(step, Command::Leave { .. })
                 || fabric.meta().replicas_on(node) == 0 && fabric.holds_nothing(self.shared.inboxes().len());
             if is_ripe {
