@@ -5,7 +5,8 @@
     clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "tests wait for real servers, measure time and fail loudly"
+    clippy::print_stdout,
+    reason = "tests wait for real servers, measure time, fail loudly and say what they measured"
 )]
 
 mod auth;

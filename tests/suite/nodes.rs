@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use narf_tests::{Client, DEADLINE, Data, Kind, Options, Server, eventually, within};
+use narf_tests::{Client, DEADLINE, Data, Kind, Network, Options, Server, eventually, within};
 use tempfile::TempDir;
 
 /// Nodes of one user on one machine.
@@ -30,13 +30,37 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until each node says that it has all its data, and knows `count` nodes in all.
+    /// A node at each of the first places of a network, so many.
+    pub(crate) fn across(network: &Network, count: usize) -> Cluster {
+        let runtime = TempDir::with_prefix("narf-run-").unwrap();
+        let mut cluster = Cluster { runtime, nodes: Vec::new() };
+        for place in 0..count {
+            cluster.nodes.push(Server::start(cluster.options_at(network, place)));
+        }
+        cluster.wait_until_ready(count);
+        cluster
+    }
+
+    /// How a node of this cluster is started at a place of a network.
+    pub(crate) fn options_at(&self, network: &Network, place: usize) -> Options {
+        let wrapper = network.wrapper(place);
+        let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+        options(&self.runtime.path().join("run")).host(network.address(place)).under(&words)
+    }
+
+    /// Waits until each of the first `count` nodes says that it has all its data, and knows so many nodes in all.
     #[track_caller]
     pub(crate) fn wait_until_ready(&self, count: usize) {
-        for node in &self.nodes {
+        self.wait_until_ready_within(count, DEADLINE);
+    }
+
+    /// The same, if a lot is to be moved before that.
+    #[track_caller]
+    pub(crate) fn wait_until_ready_within(&self, count: usize, limit: Duration) {
+        for node in &self.nodes[..count] {
             let mut client = node.client3();
             let mut status = client.run("FABRIC STATUS");
-            let is_ready = within(DEADLINE, || {
+            let is_ready = within(limit, || {
                 status = client.run("FABRIC STATUS");
                 let number = |name: &str| status.field(name).map(|value| value.int());
                 let is_so = status.field("state")?.text() == "ready"
@@ -45,13 +69,18 @@ impl Cluster {
                     && number("may-lose") == Some((count.min(3) as i64 - 1) / 2);
                 is_so.then_some(())
             });
-            assert!(is_ready.is_some(), "waited {DEADLINE:?} in vain for a node that is ready: {status}");
+            assert!(is_ready.is_some(), "waited {limit:?} in vain for a node that is ready: {status}");
         }
     }
 
     /// One more.
     pub(crate) fn grow(&mut self) {
         self.nodes.push(Server::start(options(&self.runtime.path().join("run"))));
+    }
+
+    /// The same, without waiting for it.
+    pub(crate) fn begin_to_grow(&mut self) {
+        self.nodes.push(Server::begin(options(&self.runtime.path().join("run"))));
     }
 
     pub(crate) fn kill_all(&mut self) {

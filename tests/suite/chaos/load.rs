@@ -65,7 +65,15 @@ impl Load {
 
     /// A node died or came back.
     pub(crate) fn set_place(&self, node: usize, place: Option<SocketAddr>) {
-        self.places.lock().unwrap()[node] = place;
+        let mut places = self.places.lock().unwrap();
+        let count = places.len().max(node + 1);
+        places.resize(count, None);
+        places[node] = place;
+    }
+
+    /// All nodes there are now, each alive.
+    pub(crate) fn set_places(&self, nodes: &[Server]) {
+        *self.places.lock().unwrap() = nodes.iter().map(|node| Some(node.address())).collect();
     }
 
     /// Waits until so many more writes were acknowledged; how long that took.

@@ -3,7 +3,14 @@
 //! `NARF_CHAOS_ROUNDS` says how many faults each recipe goes through. What is measured on the way is printed.
 
 mod deadlines;
+mod lin_mix;
 mod load;
+mod membership_chaos;
+mod one_way_cut;
+mod partition_move;
+mod probes;
+mod retry_trap;
+mod snapshot_under_load;
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +25,11 @@ use load::{Load, audit};
 
 fn rounds(short: u64) -> u64 {
     env_number("NARF_CHAOS_ROUNDS", short)
+}
+
+/// Whether this is a run of `cargo xtask chaos`, which may take minutes.
+fn is_long() -> bool {
+    std::env::var_os("NARF_CHAOS_ROUNDS").is_some()
 }
 
 /// The times at a half and at 99 of 100, and the longest.
@@ -36,7 +48,21 @@ fn settle(cluster: &Cluster, load: Load) -> (u64, Vec<String>) {
     cluster.wait_until_ready(cluster.nodes.len());
     let (checked, wrong) = audit(&cluster.nodes, &ledgers);
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+    compare_replicas(cluster);
     (acknowledged, ledgers.into_iter().flat_map(|ledger| ledger.failures).collect())
+}
+
+/// Waits until all nodes of a cluster, each of which holds everything, hold the same.
+#[track_caller]
+fn compare_replicas(cluster: &Cluster) {
+    assert!(cluster.nodes.len() <= 3, "each node holds everything");
+    let mut clients: Vec<Client> = cluster.nodes.iter().map(Server::client).collect();
+    let mut digests = Vec::new();
+    let are_equal = within(DEADLINE, || {
+        digests = clients.iter_mut().map(|client| client.run("DEBUG DIGEST").text()).collect();
+        digests.iter().all(|digest| *digest == digests[0]).then_some(())
+    });
+    assert!(are_equal.is_some(), "replicas differ: {digests:?}");
 }
 
 /// One node after the other is killed under load, never two at once.
@@ -241,7 +267,7 @@ fn wiped_rejoin() {
         return;
     }
     // The others take a node for down after ten seconds of silence: too long for every run of the suite.
-    if std::env::var_os("NARF_CHAOS_ROUNDS").is_none() {
+    if !is_long() {
         return skip("long, run by: cargo xtask chaos wiped-rejoin");
     }
     let mut cluster = Cluster::of(3);
