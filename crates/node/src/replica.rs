@@ -214,7 +214,7 @@ impl Partition {
         answers: &mut Answers,
     ) {
         let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
-        let must_wait = is_exec && count_watches(args) > 0 && !self.replica.is_caught_up();
+        let must_wait = is_exec && count_watches(args) > 0 && !self.knows_what_is_before();
         if must_wait || !self.replica.line.is_empty() {
             self.replica.writers.insert(head.who, self.replica.closed + 1);
             let request = WireRequest::copy_of(args, raw);
@@ -226,11 +226,17 @@ impl Partition {
         }
     }
 
+    /// Whether all is applied here that comes before what is proposed next: what this leader collected, and what those
+    /// before it left in the log, which ends with the first entry of its own term.
+    fn knows_what_is_before(&self) -> bool {
+        self.replica.is_caught_up() && self.replica.applied.term == self.term()
+    }
+
     /// Takes up what waited for a transaction, or for its turn.
     pub(crate) fn serve_line(&mut self, now: Millis, answers: &mut Answers) {
         while let Some(Errand { head, request }) = self.replica.line.front() {
             let is_exec = head.spec.run == Run::Node(NodeCommand::NarfExec);
-            if is_exec && count_watches(request.args()) > 0 && !self.replica.is_caught_up() {
+            if is_exec && count_watches(request.args()) > 0 && !self.knows_what_is_before() {
                 break;
             }
             let Some(Errand { head, request }) = self.replica.line.pop_front() else { break };

@@ -1,6 +1,7 @@
 //! A fabric of several nodes: any client on any node, through joins, deaths and cuts.
 
 use cluster::{MemberKind, MemberState};
+use resp::Value;
 
 use crate::cluster_world::{PARTITIONS, World};
 use crate::net::show;
@@ -290,6 +291,35 @@ fn a_transaction_of_reads_does_not_see_a_lapsed_key() {
     assert_eq!(world.ask(client, "MULTI"), "OK");
     assert_eq!(world.ask(client, "GET {t}k"), "QUEUED");
     assert_eq!(world.ask(client, "EXEC"), "[nil]");
+}
+
+#[test]
+fn a_new_leader_judges_a_watch_by_what_the_last_one_left() {
+    for seed in 0..8 {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|node| world.leads(*node, "k")).unwrap();
+        let writer = world.connect(leader);
+        assert_eq!(world.ask(writer, "SET k before"), "OK");
+        let watching: Vec<usize> =
+            (0..3).filter(|node| *node != leader).map(|node| world.connect(node)).collect();
+        for &client in &watching {
+            assert_eq!(world.ask(client, "WATCH k"), "OK");
+            assert_eq!(world.ask(client, "MULTI"), "OK");
+            assert_eq!(world.ask(client, "SET k lost"), "QUEUED");
+        }
+        // It is answered when most have it, before they know that most have it.
+        world.send(writer, "SET k kept");
+        while world.answers(writer).is_empty() {
+            world.deliver_some(1);
+        }
+        world.kill(leader);
+        watching.iter().for_each(|client| world.send(*client, "EXEC"));
+        world.pass(5000);
+        for &client in &watching {
+            assert_eq!(world.answers(client), [Value::Null], "seed {seed}");
+            assert_eq!(world.ask(client, "GET k"), "\"kept\"");
+        }
+    }
 }
 
 #[test]
