@@ -65,6 +65,12 @@ impl Worker {
         })
     }
 
+    /// The version of the list of users that this worker goes by, and the list.
+    pub fn users_in_force(&self) -> (u64, Vec<u8>) {
+        let list = self.user_list();
+        (list.version(), list.encode())
+    }
+
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
     /// those that have lapsed, which are deleted by entries, on all replicas at the same place; and of what is kept of
     /// numbered requests.

@@ -182,7 +182,7 @@ impl Worker {
     // ---- the list -----------------------------------------------------------------------------------------
 
     /// The list that counts, if one was agreed on.
-    fn user_list(&self) -> &cluster::Users {
+    pub(crate) fn user_list(&self) -> &cluster::Users {
         if self.fabric.is_on { self.fabric.meta.users() } else { &self.users.own }
     }
 

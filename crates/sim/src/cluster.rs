@@ -463,9 +463,10 @@ impl ClusterWorld {
         connect(&mut self.clients[id], node, &mut self.machines, &mut around);
     }
 
-    /// A partition whose replicas are not the same, and what they are.
+    /// A partition whose replicas are not the same, and what they are; or workers that do not go by the same users.
     fn differing(&self) -> Option<String> {
         let mut found: BTreeMap<PartitionId, Vec<(usize, u64, u128)>> = BTreeMap::new();
+        let mut users: Option<(usize, (u64, Vec<u8>))> = None;
         let present = self.present();
         for &number in &present {
             let Some(life) = &self.machines[number].life else {
@@ -473,6 +474,18 @@ impl ClusterWorld {
             };
             for (id, index, digest) in (0..life.workers()).flat_map(|seat| life.worker(seat).contents()) {
                 found.entry(id).or_default().push((number, index, digest));
+            }
+            for list in (0..life.workers()).map(|seat| life.worker(seat).users_in_force()) {
+                match &users {
+                    Some((other, known)) if *known != list => {
+                        return Some(format!(
+                            "users: node {other} goes by version {}, node {number} by {}",
+                            known.0, list.0
+                        ));
+                    }
+                    Some(_) => {}
+                    None => users = Some((number, list)),
+                }
             }
         }
         let wanted = present.len().min(3);

@@ -1,4 +1,6 @@
-//! Commands on lists, sets, sorted sets, hashes, and keys and fields that lapse, of which replicas must make the same.
+//! Commands on lists, sets, sorted sets, places, HyperLogLogs, bits, hashes, and keys and fields that lapse, of which replicas
+//! must make the same; changes of users, which are agreed on by another group; and events of keys, which are told by who
+//! proposes a change and make none.
 //!
 //! What they answer is not judged: that is done elsewhere, on one node. Here they make entries whose effects come from the
 //! seed and the time in them, deletions that a leader thinks of, and states to be transferred.
@@ -15,7 +17,7 @@ pub(super) fn line(draw: u64) -> String {
     // A tag keeps those of one kind together, for the commands on two.
     let (key, other) = (below(KEYS), below(KEYS));
     let (number, small, wide) = (below(1000), below(12), below(400) as usize);
-    match below(30) {
+    match below(46) {
         0 => format!("RPUSH {{l}}{key} {number} {number:0>wide$}"),
         1 => format!("LPUSH {{l}}{key} {number:0>wide$} {small} {number}"),
         2 => format!("LPOP {{l}}{key} {small}"),
@@ -45,8 +47,42 @@ pub(super) fn line(draw: u64) -> String {
         20 => format!("PEXPIRE {{{}}}{key} {number}", ["l", "s", "z", "h"][(small % 4) as usize]),
         21 => format!("SET e{small} {number} PX {}", number + 1),
         22 => format!("GETEX e{small} PX {}", number + 1),
-        _ => format!("COPY {{l}}{key} {{l}}copy REPLACE"),
+        29 => format!("COPY {{l}}{key} {{l}}copy REPLACE"),
+        30 => {
+            format!("GEOADD {{g}}{key} {} {} m{small} {small} {small} m{number}", number % 180, number % 85)
+        }
+        31 => format!("GEOADD {{g}}{key} XX CH {small} {} m{small}", number % 85),
+        32 => {
+            let place = format!("FROMLONLAT {} {}", number % 180, small);
+            format!("GEOSEARCHSTORE {{g}}{key} {{g}}{other} {place} BYRADIUS {} km ASC COUNT 9", number * 10)
+        }
+        33 => format!("GEORADIUS {{g}}{key} {small} {small} {} km STOREDIST {{g}}{other}", number * 10),
+        34 => format!("PFADD {{p}}{key} {number} {small} m{number}"),
+        35 => format!("PFADD {{p}}{key} {}", row(number, 300)),
+        36 => format!("PFMERGE {{p}}{key} {{p}}{other} {{p}}{}", small % KEYS),
+        // A read that may write: it keeps what it counted.
+        37 => format!("PFCOUNT {{p}}{key}"),
+        38 => format!("SORT {{s}}{key} ALPHA DESC LIMIT 0 {small} STORE {{s}}sorted"),
+        39 => format!("SORT {{l}}{key} ALPHA STORE {{l}}{other}"),
+        40 => format!("SORT {{z}}{key} BY nosort ALPHA STORE {{z}}sorted"),
+        41 => format!("SETRANGE {{b}}{key} {wide} {number}"),
+        42 => format!("BITOP XOR {{b}}{key} {{b}}{key} {{b}}{other}"),
+        43 => format!("BITFIELD {{b}}{key} OVERFLOW WRAP INCRBY u9 {small} {number}"),
+        44 => match small % 3 {
+            0 => format!("ACL DELUSER user{key}"),
+            1 => format!("ACL SETUSER user{key} on nopass ~u{number}:* +@read"),
+            _ => format!("ACL SETUSER user{key} reset off +get %W~{small}"),
+        },
+        _ => match small % 2 {
+            0 => "CONFIG SET notify-keyspace-events KEA".to_owned(),
+            _ => "CONFIG SET notify-keyspace-events".to_owned() + " g",
+        },
     }
+}
+
+/// Whether it is a change of users: those are refused while another group than that of a key cannot decide.
+pub(super) fn changes_users(draw: u64) -> bool {
+    line(draw).starts_with("ACL ")
 }
 
 /// Many fields and values in a row.
