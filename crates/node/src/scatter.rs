@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use base::{Args, DbIndex, PartitionId};
 use command::{DataCommand, NodeCommand, Spec, Split};
-use engine::{Numbered, parse_cursor};
+use engine::{Numbered, ScanOptions, ScanOver, parse_cursor};
 use resp::{Reply, Version};
 
 use crate::errand::{Dest, ErrandHead};
@@ -124,7 +124,19 @@ impl Worker {
             N::Scan => {
                 let cursor = parse_cursor(args.at(1)).unwrap_or(0);
                 let at = (cursor >> PLACE_BITS) as u16;
-                let Some(place) = all.iter().position(|id| id.0 >= at) else { return false };
+                let Some(place) = all.iter().position(|id| id.0 >= at) else {
+                    // Behind the last partition there is nothing; wrong options are refused all the same.
+                    let mut reply = Reply::new(session.output.end(), session.version);
+                    match ScanOptions::parse(args.tail(2), ScanOver::Keys) {
+                        Ok(_) => {
+                            reply.array(2);
+                            reply.bulk(b"0");
+                            reply.array(0);
+                        }
+                        Err(error) => error.write(&mut reply),
+                    }
+                    return true;
+                };
                 let next = all.get(place + 1).map_or(0, |id| cursor_of(*id, 0));
                 (Join::Scan(next), vec![(all[place], session.db, spec, WireRequest::encode(&words))])
             }

@@ -206,7 +206,7 @@ impl Generator {
         let mut in_transaction = shadow.queued.is_some();
         let mut is_subscribed = shadow.is_subscribed();
         let len = 1 + self.random.below(24);
-        (0..len)
+        let steps = (0..len)
             .map(|_| {
                 let args = loop {
                     let args = self.command(in_transaction);
@@ -229,7 +229,8 @@ impl Generator {
                 };
                 Step { connection, args }
             })
-            .collect()
+            .collect();
+        with_clear_error(steps)
     }
 
     /// Now and then asks for other events than before, ahead of a batch.
@@ -579,6 +580,18 @@ impl Generator {
         };
         vec![word.as_bytes().to_vec(), value.to_string().into_bytes()]
     }
+}
+
+/// Redis's `SORT` takes C's `errno` as its own even if an earlier command has left it behind (`ZCOUNT` with `1e400`); what
+/// reads a timeout clears it.
+fn with_clear_error(steps: Vec<Step>) -> Vec<Step> {
+    let ahead = |step: Step| {
+        let is_sort = step.args[0].to_ascii_uppercase().starts_with(b"SORT");
+        let args = ["BLPOP", "none", "x"].map(owned).to_vec();
+        let clears = is_sort.then_some(Step { connection: step.connection, args });
+        clears.into_iter().chain([step])
+    };
+    steps.into_iter().flat_map(ahead).collect()
 }
 
 fn args(name: &str, rest: impl IntoIterator<Item = Vec<u8>>) -> Args {

@@ -8,6 +8,7 @@
 //! `NARF_TEST_COMMANDS` changes its length.
 
 mod blocking;
+mod cluster;
 mod compare;
 mod generate;
 mod listener;

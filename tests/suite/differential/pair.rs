@@ -109,6 +109,26 @@ impl Pair {
         }
     }
 
+    /// Over connections to servers that hold the same; the middle one speaks RESP3.
+    pub(crate) fn of(reference: Vec<Client>, subject: Vec<Client>) -> Pair {
+        let mut shadows = vec![Shadow::default(); CONNECTIONS];
+        shadows[1].resp3 = true;
+        Pair {
+            reference,
+            subject,
+            shadows,
+            published: false,
+            patience: DEADLINE,
+            spare: None,
+            listeners: None,
+        }
+    }
+
+    /// A connection to the reference, and the same to the subject.
+    pub(crate) fn both(&mut self, connection: usize) -> (&mut Client, &mut Client) {
+        (&mut self.reference[connection], &mut self.subject[connection])
+    }
+
     /// Gives up sooner on replies that may never come, as when commands were taken out of a sequence.
     pub(crate) fn impatient(mut self) -> Pair {
         self.patience = Duration::from_millis(500);
@@ -436,7 +456,7 @@ fn reply(client: &mut Client, patience: Duration) -> Value {
     }
 }
 
-fn write(out: &mut Vec<u8>, args: &[Vec<u8>]) {
+pub(crate) fn write(out: &mut Vec<u8>, args: &[Vec<u8>]) {
     out.extend(format!("*{}\r\n", args.len()).into_bytes());
     for arg in args {
         out.extend(format!("${}\r\n", arg.len()).into_bytes());

@@ -33,6 +33,10 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "Has DIGEST, DIGEST-VALUE, OBJECT, RELOAD, SET-ACTIVE-EXPIRE and SLEEP, each a row of its own; nothing that harms data.",
     ),
     (
+        "exec",
+        "On several nodes DBSIZE, FLUSHALL, FLUSHDB, KEYS, RANDOMKEY and SCAN are refused inside a transaction.",
+    ),
+    (
         "info",
         "Has the fields that clients and exporters read, and its own as narf_…; persistence and replication are told of as far as they mean something.",
     ),
@@ -45,6 +49,10 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ("module|list", "Is empty: there are no modules."),
     ("monitor", "Shows the commands of the node it is sent to, in the order of each of its workers."),
     (
+        "pfcount",
+        "On several nodes what was counted is not kept in the string, as a read changes nothing there.",
+    ),
+    (
         "readonly",
         "Lets a replica on this node answer reads, also of connections that know nothing of clusters.",
     ),
@@ -54,6 +62,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "Hands the node's data over first if it is one of several; SAVE and NOSAVE both leave all data on disk.",
     ),
     ("swapdb", "Is refused on several nodes, where databases lie in partitions of their own."),
+    ("watch", "On several nodes values are compared: a key that was changed and changed back is as it was."),
     (
         "wait waitaof",
         "Waits for replicas of the partitions that this connection has written to. CLIENT ACK says it once for all writes.",

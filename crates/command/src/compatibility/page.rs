@@ -39,8 +39,10 @@ As a whole:
 - Any node answers for any key; it asks the one that leads the key's slot. `MOVED` and `ASK` are never sent.
 - On several nodes database 0 is spread over them. A request, or a transaction, whose keys lie in several partitions is
   answered `-CROSSSLOT` then, but for those that can be cut key by key (`MGET`, `MSET`, `DEL`, `EXISTS`, `TOUCH`, `UNLINK`).
-  Databases 1 to 15 lie whole in one partition each: there everything works as on one Redis.
+  Databases 1 to 15 lie whole in one partition each: there requests work on any keys, as on one Redis.
 - `KEYS`, `SCAN`, `DBSIZE`, `RANDOMKEY`, `FLUSHDB` and `FLUSHALL` are about all nodes.
+- One connection's requests take effect in the order in which they were sent, but for one case: in the moments in which a
+  leader has no lease yet, as after an election, a read may see writes that were sent behind it in the same pipeline.
 - A write is answered when a majority of its replicas has it in the log. One whose leader is lost meanwhile is answered
   `-UNKNOWNOUTCOME`: it may have been applied or not. [sessions.md](sessions.md) shows how to send it again safely.
 - Persistence and replication are Narf's own; there are no RDB and AOF files, and no replica of another server.

@@ -87,3 +87,15 @@ fn sort_reaches_no_further_than_its_slot_and_replicas_agree() {
     assert_eq!(world.ask(client, "LRANGE to 0 -1"), r#"["1" "2"]"#);
     all_hold_the_same(&mut world);
 }
+
+#[test]
+fn an_iteration_that_begins_behind_the_last_key_is_at_its_end() {
+    let mut world = World::of(3, 7);
+    let client = world.connect(1);
+    assert_eq!(world.ask(client, "SET key value"), "OK");
+    for select in ["SELECT 0", "SELECT 1"] {
+        world.ask(client, select);
+        assert_eq!(world.ask(client, "SCAN 9223372036854775807 MATCH k*"), r#"["0" []]"#);
+        assert_eq!(world.ask(client, "SCAN 9223372036854775807 COUNT 0"), "(ERR syntax error)");
+    }
+}
