@@ -40,6 +40,10 @@ pub enum Plant {
     LeavesEarly = 14,
     /// A transfer of a partition's state leaves out what is kept of numbered requests.
     ForgottenLedger = 15,
+    /// A witness that leads serves requests, from the data that it does not have.
+    WitnessServes = 16,
+    /// A witness drops entries before others have them on stable storage.
+    WitnessCuts = 17,
 }
 
 impl Plant {
@@ -50,6 +54,10 @@ impl Plant {
         ("expired_served", Plant::ExpiredServed),
         ("reply_order", Plant::ReplyOrder),
     ];
+
+    /// Every bug that takes two nodes and a witness, with its name.
+    pub const WITNESS: [(&'static str, Plant); 2] =
+        [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
     pub const CLUSTER: [(&'static str, Plant); 11] = [

@@ -24,6 +24,18 @@ pub struct GroupConfig {
     pub message_bytes_max: usize,
     /// Messages on their way to one peer.
     pub inflight_messages_max: usize,
+    /// It votes and keeps the log, and no state: it keeps entries until it is told that others have them
+    /// ([`Group::others_stored`](crate::Group::others_stored)), never makes a snapshot, and stands for election last.
+    pub is_witness: bool,
+}
+
+/// Up to where those members that have a state have the log on stable storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// All of them.
+    pub by_all: u64,
+    /// Those that are there at the moment, one at least.
+    pub by_present: u64,
 }
 
 impl GroupConfig {
@@ -39,6 +51,7 @@ impl GroupConfig {
             uncommitted_bytes_max: 64 << 20,
             message_bytes_max: 256 << 10,
             inflight_messages_max: 64,
+            is_witness: false,
         }
     }
 }

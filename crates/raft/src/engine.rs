@@ -12,7 +12,7 @@ use crate::members::{changes_to_engine, encode_changes};
 use crate::tail::Tail;
 use crate::{
     Advanced, Change, Entry, EntryId, GroupConfig, HardState, Members, Message, MessageKind, Payload,
-    Progress, ProposeError, ReadToken, Ready, Role, Snapshot, SnapshotWish, StepError,
+    Progress, ProposeError, ReadToken, Ready, Role, Snapshot, SnapshotWish, StepError, Stored,
 };
 
 pub(crate) struct Engine {
@@ -21,6 +21,7 @@ pub(crate) struct Engine {
     members: Members,
     random: Random,
     election_ticks: u64,
+    is_witness: bool,
     /// The seeded timeout in force; the engine's own draw is overwritten with it after each event.
     timeout: usize,
     /// Between `ready` and `advance` the engine must not be touched.
@@ -47,6 +48,8 @@ impl Engine {
         let settings = Config {
             id: config.node,
             election_tick: usize::from(election_ticks),
+            // Of a witness see `draw_timeout`.
+            max_election_tick: usize::from(election_ticks) * if config.is_witness { 3 } else { 2 },
             heartbeat_tick: usize::from(config.heartbeat_ticks),
             applied,
             max_size_per_msg: config.message_bytes_max as u64,
@@ -65,6 +68,7 @@ impl Engine {
             members,
             random,
             election_ticks: u64::from(election_ticks),
+            is_witness: config.is_witness,
             timeout: 0,
             is_working: false,
             voted: (hard.term, hard.vote),
@@ -113,6 +117,22 @@ impl Engine {
 
     pub(crate) fn tail_bytes(&self) -> usize {
         self.raw.store().bytes()
+    }
+
+    pub(crate) fn others_stored(&mut self, stored: Stored) {
+        let applied = self.raw.raft.raft_log.applied;
+        let tail = self.raw.mut_store();
+        tail.set_stored(stored);
+        tail.trim(applied);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.raw.store().is_full()
+    }
+
+    pub(crate) fn kept(&self) -> (EntryId, Vec<Entry>) {
+        let (base, entries) = self.raw.store().kept(self.raw.raft.raft_log.applied);
+        (base, entries.map(Entry::from_engine).collect())
     }
 
     pub(crate) fn unapplied(&self) -> Vec<Entry> {
@@ -325,9 +345,13 @@ impl Engine {
         result
     }
 
+    /// A witness waits for longer than others do: it leads only if none of them can be elected.
     fn draw_timeout(&mut self) {
-        let ticks = self.election_ticks + self.random.below(self.election_ticks);
-        self.timeout = usize::try_from(ticks).expect("twice a u16 fits");
+        let ticks = match self.is_witness {
+            false => self.election_ticks + self.random.below(self.election_ticks),
+            true => self.election_ticks * 2 + self.random.below(self.election_ticks.div_ceil(2)),
+        };
+        self.timeout = usize::try_from(ticks).expect("thrice a u16 fits");
         self.raw.raft.set_randomized_election_timeout(self.timeout);
     }
 

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::tail::Tail;
 use crate::{
     Advanced, Change, Entry, EntryId, GroupConfig, HardState, Members, Message, Progress, ProposeError,
-    ReadToken, Ready, RecoverError, Recovered, Role, Snapshot, SnapshotWish, StepError,
+    ReadToken, Ready, RecoverError, Recovered, Role, Snapshot, SnapshotWish, StepError, Stored,
 };
 
 /// One replica of one group. See the [crate](crate) for its states.
@@ -140,6 +140,12 @@ impl Group {
         self.config.group
     }
 
+    /// Whether this replica keeps the log and no state.
+    #[inline]
+    pub fn is_witness(&self) -> bool {
+        self.config.is_witness
+    }
+
     /// Term, vote and commit at present.
     pub fn hard_state(&self) -> HardState {
         match &self.state {
@@ -200,6 +206,26 @@ impl Group {
     /// before them is cut off.
     pub fn unapplied(&self) -> Vec<Entry> {
         self.engine().map_or_else(Vec::new, Engine::unapplied)
+    }
+
+    /// Entries that were handed out and are kept in memory, and the one before them: for a witness, to be found again after
+    /// the next start.
+    pub fn kept(&self) -> (EntryId, Vec<Entry>) {
+        self.engine().map_or_else(|| (self.last(), Vec::new()), Engine::kept)
+    }
+
+    /// Tells a witness what others have stored, and need not be kept here for them.
+    pub fn others_stored(&mut self, stored: Stored) {
+        if let State::Engine(engine) = &mut self.state
+            && self.config.is_witness
+        {
+            engine.others_stored(stored);
+        }
+    }
+
+    /// Whether a witness keeps more than it should and cannot take entries of a leader before others have stored some.
+    pub fn is_full(&self) -> bool {
+        self.engine().is_some_and(Engine::is_full)
     }
 
     /// Keeps entries in memory for a peer that is being sent a snapshot and will need what follows it, or no longer.
@@ -393,6 +419,9 @@ fn recover_engine(
         ..tikv_raft::eraftpb::HardState::default()
     };
     let mut tail = Tail::new(engine_hard, members.to_engine(), base, config.tail_bytes_max);
+    if config.is_witness {
+        tail.set_stored(Stored::default());
+    }
     tail.append(
         entries.iter().filter(|entry| entry.id.index > base.index).map(crate::Entry::to_engine).collect(),
     );

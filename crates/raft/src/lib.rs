@@ -50,7 +50,7 @@ mod ready;
 mod tail;
 mod wire;
 
-pub use config::{GroupConfig, HardState, Recovered};
+pub use config::{GroupConfig, HardState, Recovered, Stored};
 pub use entry::{Entry, EntryId, Payload};
 pub use error::{DecodeError, ProposeError, RecoverError, StepError};
 pub use group::Group;

@@ -5,6 +5,9 @@
 //! while one is being sent, whose receiver needs what comes after it. Older entries are not read back from disk: a
 //! peer that far behind gets a snapshot, which the engine asks for through [`Tail::wish`].
 //!
+//! A witness has no snapshot to give, so its tail has a rule of its own: an entry is dropped once all members that have
+//! a state have stored it, or, beyond eight times the bound, once those have that are there; never before that.
+//!
 //! Does not know: the disk. What is here was appended there by the caller before [`Tail::append`].
 
 use std::cell::Cell;
@@ -13,7 +16,7 @@ use std::collections::VecDeque;
 use tikv_raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use tikv_raft::{Error, GetEntriesContext, RaftState, Storage, StorageError};
 
-use crate::{EntryId, SnapshotWish};
+use crate::{EntryId, SnapshotWish, Stored};
 
 pub(crate) struct Tail {
     start: RaftState,
@@ -27,11 +30,16 @@ pub(crate) struct Tail {
     is_pinned: bool,
     /// The engine asks through `&self`.
     wish: Cell<Option<SnapshotWish>>,
+    /// Of a witness: what others are known to have.
+    stored: Option<Stored>,
 }
 
 /// How much longer the tail may grow while a snapshot of the group is on its way: what is written meanwhile must not
 /// make it useless.
 const PINNED_FACTOR: usize = 64;
+
+/// How much longer that of a witness may grow while a member is away that may need it.
+const WITNESS_FACTOR: usize = 8;
 
 /// What an entry costs beside its bytes, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = size_of::<Entry>();
@@ -51,7 +59,23 @@ impl Tail {
             offer: None,
             is_pinned: false,
             wish: Cell::new(None),
+            stored: None,
         }
+    }
+
+    /// It is a witness's, and others are known to have so much.
+    pub(crate) fn set_stored(&mut self, stored: Stored) {
+        self.stored = Some(stored);
+    }
+
+    /// Whether a witness has more than it should and may drop none of it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.stored.is_some() && self.bytes > self.bytes_max.saturating_mul(WITNESS_FACTOR)
+    }
+
+    /// The entry before the first, and all up to `index`.
+    pub(crate) fn kept(&self, index: u64) -> (EntryId, impl Iterator<Item = &Entry>) {
+        (self.base, self.entries.iter().take_while(move |entry| entry.index <= index))
     }
 
     /// The entries after `index`.
@@ -103,17 +127,11 @@ impl Tail {
 
     /// Drops what is beyond the bound and at or before `applied`.
     pub(crate) fn trim(&mut self, applied: u64) {
-        loop {
+        while let Some(first) = self.entries.front().filter(|first| first.index <= applied) {
             let offered = self.offer.as_ref().map(|(_, offer)| offer.get_metadata().index);
-            let bound = match (self.is_pinned, offered) {
-                (true, _) => self.bytes_max.saturating_mul(PINNED_FACTOR),
-                (false, Some(_)) => self.bytes_max.saturating_mul(4),
-                (false, None) => self.bytes_max,
-            };
-            if self.bytes <= bound {
+            if !self.may_drop(first.index, offered.is_some()) {
                 return;
             }
-            let Some(first) = self.entries.front().filter(|first| first.index <= applied) else { return };
             self.base = EntryId { term: first.term, index: first.index };
             self.bytes -= cost(first);
             self.entries.pop_front();
@@ -122,6 +140,23 @@ impl Tail {
                 self.offer = None;
             }
         }
+    }
+
+    /// Whether the first entry, which has this place, need not be kept.
+    fn may_drop(&self, index: u64, is_offering: bool) -> bool {
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::WitnessCuts) && self.stored.is_some() {
+            return true;
+        }
+        if let Some(Stored { by_all, by_present }) = self.stored {
+            return index <= by_all || index <= by_present && self.is_full();
+        }
+        let bound = match (self.is_pinned, is_offering) {
+            (true, _) => self.bytes_max.saturating_mul(PINNED_FACTOR),
+            (false, true) => self.bytes_max.saturating_mul(4),
+            (false, false) => self.bytes_max,
+        };
+        self.bytes > bound
     }
 
     /// Whether the log goes on from this snapshot; it is kept for the engine if so, for one peer.
@@ -241,6 +276,32 @@ mod tests {
         ));
         assert_eq!(tail.entries(18, 21, None, GetEntriesContext::empty(false)).unwrap().len(), 3);
         assert_eq!(tail.entries(18, 21, 1, GetEntriesContext::empty(false)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_witness_drops_what_others_have_stored_and_nothing_else() {
+        let mut tail = tail(ENTRY_OVERHEAD_BYTES + 100);
+        tail.append(entries(11..=30, 1));
+        tail.set_stored(Stored::default());
+        tail.trim(30);
+        assert_eq!(tail.first_index().unwrap(), 11, "nobody is known to have any of it");
+        assert!(tail.is_full());
+        tail.set_stored(Stored { by_all: 14, by_present: 17 });
+        tail.trim(30);
+        assert_eq!(
+            tail.first_index().unwrap(),
+            18,
+            "beyond its bound it keeps what no one has that is there"
+        );
+        tail.set_stored(Stored { by_all: 14, by_present: 40 });
+        tail.trim(30);
+        assert_eq!(tail.entries.len(), 8, "within its bound it keeps what one of them lacks");
+        assert!(!tail.is_full());
+        tail.set_stored(Stored { by_all: 29, by_present: 40 });
+        tail.trim(28);
+        assert_eq!((tail.base, tail.first_index().unwrap()), (EntryId { term: 1, index: 28 }, 29));
+        let (base, kept) = tail.kept(29);
+        assert_eq!((base.index, kept.map(|entry| entry.index).collect::<Vec<_>>()), (28, vec![29]));
     }
 
     #[test]
