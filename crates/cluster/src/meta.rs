@@ -139,6 +139,11 @@ impl Meta {
         self.members().filter(|member| member.is_up_with_data())
     }
 
+    /// The live members that vote and hold no data.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Member> {
+        self.live_members().filter(|member| member.kind == MemberKind::Witness)
+    }
+
     /// Where each partition is to be, by its number.
     pub fn targets(&self) -> &[Target] {
         &self.targets
@@ -251,20 +256,28 @@ impl Meta {
         if self.targets.len() != usize::from(self.partitions) {
             return Err("each partition has a target");
         }
-        let is_data =
-            |node: &NodeId| self.member(*node).is_some_and(|member| member.kind == MemberKind::Data);
         for target in &self.targets {
             let voters = &target.voters;
             let is_distinct = (1..voters.len()).all(|at| !voters[..at].contains(&voters[at]));
             let rules = [
                 (!voters.is_empty() && voters.len() <= REPLICAS_MAX, "a partition has 1 to 7 voters"),
                 (is_distinct, "a partition's voters are different nodes"),
-                (voters.iter().all(is_data), "a partition's voters are members that hold data"),
+                (self.is_witnessed_well(voters), "a witness votes, as the last, with two that hold data"),
                 ((1..=self.version).contains(&target.version), "a target is not of the future"),
             ];
             first_broken(&rules)?;
         }
         Ok(())
+    }
+
+    /// Whether all that are to vote hold data, but for one witness beside two that do. More would decide without data.
+    fn is_witnessed_well(&self, voters: &[NodeId]) -> bool {
+        let is_data =
+            |node: &NodeId| self.member(*node).is_some_and(|member| member.kind == MemberKind::Data);
+        match voters {
+            [first, second, third] if is_data(first) && is_data(second) => self.member(*third).is_some(),
+            others => others.iter().all(is_data),
+        }
     }
 
     fn check_voters(&self) -> Result<(), &'static str> {

@@ -3,14 +3,20 @@
 //! Who has a replica keeps it unless it must go or balance asks for it, so what moves is about what a newcomer's share
 //! is. A node's load is its number of replicas by its weight; one replica after the other goes from the most to the
 //! least loaded, as long as that makes the most loaded less so. Preferred leaders are spread the same way among those
-//! that have the partition, which moves no data. Deterministic; knows only the state.
+//! that have the partition, which moves no data.
+//!
+//! A partition on exactly two nodes gets a witness as its third voter, if one is up: two that agree survive the loss of
+//! either only if a third can tell which of them is gone. While a single node with data is up, which only a witness makes
+//! possible, the others of its groups are waited for: a group never becomes a lone voter's because time has passed.
+//!
+//! Deterministic; knows only the state.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{NodeId, PartitionId};
 
-use crate::{Command, MemberState, Meta, Move};
+use crate::{Command, MemberKind, MemberState, Meta, Move};
 
 /// The command that brings targets to where they should be; none if they are, or while a node is still joining.
 pub fn plan(meta: &Meta) -> Option<Command> {
@@ -18,16 +24,46 @@ pub fn plan(meta: &Meta) -> Option<Command> {
         return None;
     }
     let mut plan = Plan::new(meta);
-    plan.fill(meta.replicas_effective());
-    plan.balance_replicas();
-    plan.balance_leaders();
+    if meta.data_nodes().count() > 1 {
+        plan.fill(meta.replicas_effective());
+        plan.balance_replicas();
+        plan.balance_leaders();
+    } else {
+        plan.wait_for_absent(meta);
+    }
     let changed = |(number, voters): (usize, Vec<NodeId>)| {
         let partition = PartitionId(u16::try_from(number).ok()?);
         (meta.voters_of(partition) != voters).then_some(Move { partition, voters })
     };
-    let moves: Vec<Move> = plan.voters.into_iter().enumerate().filter_map(changed).collect();
+    let moves: Vec<Move> = with_witnesses(meta, plan.voters).enumerate().filter_map(changed).collect();
     (!moves.is_empty()).then(|| Command::Place { moves, based_on: meta.version() })
 }
+
+/// Gives each partition on two nodes a witness that is up: the one that it has, else the one with the fewest.
+fn with_witnesses(meta: &Meta, voters: Vec<Vec<NodeId>>) -> impl Iterator<Item = Vec<NodeId>> {
+    let up = meta.witnesses().filter(|member| member.state == MemberState::Up);
+    let mut held: BTreeMap<NodeId, usize> =
+        up.map(|member| (member.node, meta.replicas_on(member.node))).collect();
+    let mut before: Vec<Option<NodeId>> = Vec::with_capacity(voters.len());
+    for target in meta.targets() {
+        before.push(target.voters.iter().copied().find(|node| held.contains_key(node)));
+    }
+    voters.into_iter().zip(before).map(move |(mut voters, before)| {
+        let least = || held.iter().min_by_key(|(node, held)| (**held, **node)).map(|(node, _)| *node);
+        if voters.len() == WITNESSED
+            && let Some(witness) = before.or_else(least)
+        {
+            if before.is_none() {
+                *held.entry(witness).or_default() += 1;
+            }
+            voters.push(witness);
+        }
+        voters
+    })
+}
+
+/// Groups of so many replicas with data get a witness.
+const WITNESSED: usize = 2;
 
 struct Plan {
     /// By partition; the first is to lead.
@@ -50,6 +86,24 @@ impl Plan {
         let mut held: BTreeMap<NodeId, u64> = weights.keys().map(|node| (*node, 0)).collect();
         voters.iter().flatten().for_each(|node| *held.entry(*node).or_default() += 1);
         Plan { led: BTreeMap::new(), before: voters.clone(), voters, weights, held }
+    }
+
+    /// What only one node that is up can have: what it must have, and what others had that are down and may come back.
+    fn wait_for_absent(&mut self, meta: &Meta) {
+        let is_absent = |node: &NodeId| {
+            let member = meta.member(*node);
+            member.is_some_and(|m| m.kind == MemberKind::Data && m.state == MemberState::Down)
+        };
+        for (voters, target) in self.voters.iter_mut().zip(meta.targets()) {
+            if voters.is_empty() {
+                voters.extend(self.weights.keys());
+            }
+            let absent: Vec<NodeId> = target.voters.iter().copied().filter(is_absent).collect();
+            voters.extend(absent);
+            voters.truncate(usize::from(meta.replicas_wanted()));
+            // Who was to lead still is.
+            voters.sort_by_key(|node| target.voters.iter().position(|other| other == node));
+        }
     }
 
     /// Nodes from the least to the most loaded.

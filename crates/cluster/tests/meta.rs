@@ -150,6 +150,28 @@ fn a_placement_is_for_the_state_it_was_made_for_and_for_nodes_that_are_up() {
 }
 
 #[test]
+fn a_witness_votes_beside_two_that_hold_data_and_never_instead_of_them() {
+    let mut meta = cluster(3);
+    let member = Newcomer { kind: MemberKind::Witness, ..newcomer(4) };
+    apply(&mut meta, Command::Join { member, admission: Admission::Local }).unwrap();
+    apply(&mut meta, up(4)).unwrap();
+    for voters in [&[4][..], &[1, 4], &[1, 4, 2], &[4, 1, 2], &[1, 2, 3, 4]] {
+        let plan = place(&meta, 1, voters);
+        assert!(matches!(apply(&mut meta, plan), Err(Refused::BadPlacement { .. })), "{voters:?}");
+    }
+    for partition in 0..4 {
+        let plan = place(&meta, partition, &[1, 2, 4]);
+        assert_eq!(apply(&mut meta, plan), Ok(Applied::Changed));
+    }
+    // What only a witness has besides is not held elsewhere.
+    for number in [1, 2] {
+        apply(&mut meta, Command::SetState { node: node(number), state: MemberState::Down }).unwrap();
+    }
+    apply(&mut meta, Command::Remove { node: node(1) }).unwrap();
+    assert!(matches!(apply(&mut meta, Command::Remove { node: node(2) }), Err(Refused::OnlyReplica { .. })));
+}
+
+#[test]
 fn up_to_five_vote_in_the_meta_group_and_nobody_is_swapped_without_need() {
     let counts: Vec<usize> = (1..=7).map(|count| cluster(count).meta_voters().len()).collect();
     assert_eq!(counts, [1, 2, 3, 3, 5, 5, 5]);
@@ -220,6 +242,8 @@ fn a_port_for_tls_is_told_and_without_one_bytes_are_those_of_before() {
 
 fn random_command(random: &mut Random, meta: &Meta) -> Command {
     let number = 1 + u128::from(random.below(8));
+    let kind = if number > 6 { MemberKind::Witness } else { MemberKind::Data };
+    let join = |admission| Command::Join { member: Newcomer { kind, ..newcomer(number) }, admission };
     let state = [
         MemberState::Joining,
         MemberState::Up,
@@ -231,8 +255,8 @@ fn random_command(random: &mut Random, meta: &Meta) -> Command {
         0 => found(),
         1 => Command::AddToken { hash: token(), expires: Millis(random.below(3000)) },
         2 => Command::RevokeToken { hash: token() },
-        3 => join(number, Admission::Token(token())),
-        4 => join(number, Admission::Local),
+        3 => join(Admission::Token(token())),
+        4 => join(Admission::Local),
         5 => {
             let member = Newcomer { tls_port: random.below(3) as u16, ..newcomer(number) };
             Command::Join { member, admission: Admission::Local }

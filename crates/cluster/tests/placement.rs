@@ -156,3 +156,104 @@ fn shares_follow_weights() {
         assert!((replicas as f64 - fair).abs() <= 2.0, "{replicas} where {fair:.1} is fair");
     }
 }
+
+fn join_witness(meta: &mut Meta, number: u128) {
+    let member = Newcomer { kind: MemberKind::Witness, ..newcomer(number, 100) };
+    apply(meta, Command::Join { member, admission: Admission::Local });
+    apply(meta, Command::SetState { node: NodeId(number), state: MemberState::Up });
+}
+
+fn set_state(meta: &mut Meta, number: u128, state: MemberState) {
+    apply(meta, Command::SetState { node: NodeId(number), state });
+}
+
+/// The voters of each partition, sorted, if they are the same everywhere.
+fn voters_of_all(meta: &Meta) -> Vec<u128> {
+    let sorted = |target: &cluster::Target| {
+        let mut voters: Vec<u128> = target.voters.iter().map(|node| node.0).collect();
+        voters.sort_unstable();
+        voters
+    };
+    let all: Vec<Vec<u128>> = meta.targets().iter().map(sorted).collect();
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
+    all[0].clone()
+}
+
+#[test]
+fn a_witness_is_the_third_of_two_and_of_no_others() {
+    let mut meta = found(8);
+    join_witness(&mut meta, 9);
+    assert_eq!(placement::plan(&meta), None, "one node alone is not helped by it");
+    join(&mut meta, 2, 100);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 2, 9]);
+    let is_last = |target: &cluster::Target| target.voters[2] == NodeId(9);
+    assert!(meta.targets().iter().all(is_last), "it is to lead nothing");
+    assert_eq!(shares(&meta).iter().map(|share| share.2).collect::<Vec<_>>(), [4, 4]);
+    join(&mut meta, 3, 100);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 2, 3]);
+    set_state(&mut meta, 2, MemberState::Down);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 3, 9], "it stands in for who is gone");
+    set_state(&mut meta, 2, MemberState::Up);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_left_to_one_voter_because_time_has_passed() {
+    let mut meta = found(8);
+    join(&mut meta, 2, 100);
+    join_witness(&mut meta, 9);
+    place(&mut meta);
+    let before = meta.targets().to_vec();
+    set_state(&mut meta, 2, MemberState::Down);
+    assert_eq!(placement::plan(&meta), None);
+    assert_eq!(meta.targets(), before);
+    // Its operator says that it does not come back; whether a witness has the log is no reason to let go of data.
+    apply(&mut meta, Command::Remove { node: NodeId(2) });
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1]);
+    join(&mut meta, 3, 100);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 3, 9]);
+    set_state(&mut meta, 1, MemberState::Down);
+    join(&mut meta, 4, 100);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [3, 4, 9], "a new one takes the place of who is down");
+}
+
+#[test]
+fn a_witness_that_is_down_leaves_its_place_to_another_or_to_nobody() {
+    let mut meta = found(8);
+    join(&mut meta, 2, 100);
+    join_witness(&mut meta, 8);
+    place(&mut meta);
+    join_witness(&mut meta, 9);
+    assert_eq!(placement::plan(&meta), None, "one is enough");
+    set_state(&mut meta, 8, MemberState::Down);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 2, 9]);
+    apply(&mut meta, Command::Leave { node: NodeId(9) });
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1, 2]);
+    apply(&mut meta, Command::Leave { node: NodeId(2) });
+    set_state(&mut meta, 8, MemberState::Up);
+    place(&mut meta);
+    assert_eq!(voters_of_all(&meta), [1], "who leaves is not waited for");
+}
+
+#[test]
+fn two_copies_have_a_witness_however_many_nodes_there_are() {
+    let mut meta = found(12);
+    apply(&mut meta, Command::SetReplicas { replicas: 2 });
+    for number in 2..=5 {
+        join(&mut meta, number, 100);
+    }
+    join_witness(&mut meta, 8);
+    join_witness(&mut meta, 9);
+    place(&mut meta);
+    assert!(meta.targets().iter().all(|target| target.voters.len() == 3));
+    assert_eq!((meta.replicas_on(NodeId(8)), meta.replicas_on(NodeId(9))), (6, 6));
+}

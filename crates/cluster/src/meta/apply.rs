@@ -302,10 +302,11 @@ impl Meta {
         Ok(Applied::Changed)
     }
 
-    /// Every partition of `node` has a voter that is neither `node` nor removed.
+    /// Every partition of `node` has a voter with data that is neither `node` nor removed.
     fn check_held_elsewhere(&self, node: NodeId) -> Result<(), Refused> {
         let is_left = |voter: &NodeId| {
-            *voter != node && self.member(*voter).is_some_and(|member| member.state.is_live())
+            let has_data = |member: &Member| member.state.is_live() && member.kind == MemberKind::Data;
+            *voter != node && self.member(*voter).is_some_and(has_data)
         };
         let held = self.targets.iter().zip(0..).filter(|(target, _)| target.voters.contains(&node));
         let mut only = held.filter(|(target, _)| !target.voters.iter().any(is_left));
@@ -359,9 +360,12 @@ impl Meta {
             if !member.state.is_live() {
                 return Err("a voter was removed");
             }
-            if !member.is_up_with_data() && !self.voters_of(partition).contains(voter) {
-                return Err("a new voter holds data and is up");
+            if member.state != MemberState::Up && !self.voters_of(partition).contains(voter) {
+                return Err("a new voter is up");
             }
+        }
+        if !self.is_witnessed_well(voters) {
+            return Err("a witness votes, as the last, with two that hold data");
         }
         let is_up = |voter: &NodeId| self.member(*voter).is_some_and(Member::is_up_with_data);
         if !voters.iter().any(is_up) && self.data_nodes().next().is_some() {
