@@ -131,7 +131,8 @@ impl Acks {
         }
     }
 
-    /// Sends the answers for which enough replicas have come far enough. `is_live` says who counts for `all`.
+    /// Sends the answers for which enough replicas have come far enough. `is_live` says who counts for `all`: a witness
+    /// applies nothing.
     fn release(&mut self, me: u64, members: &Members, is_live: impl Fn(u64) -> bool, answers: &mut Answers) {
         let majority = |voters: &[u64]| majority_of(voters, |voter| self.reached(voter, Reach::Stored));
         let stored = majority(&members.voters).min(majority(&members.voters_outgoing));
@@ -183,7 +184,7 @@ impl Worker {
             return;
         }
         let wants_sync = match partition.group.is_leader() {
-            true => partition.lead_acks(fabric, logging),
+            true => partition.lead_acks(fabric, logging && !has_frame, logging),
             false => partition.follow_acks(fabric, logging && !has_frame, logging),
         };
         self.outbox.sync |= wants_sync;
@@ -203,7 +204,7 @@ impl Worker {
 
 impl Partition {
     /// The leader's part; whether the log is to be synced.
-    fn lead_acks(&mut self, fabric: &mut Fabric, logging: bool) -> bool {
+    fn lead_acks(&mut self, fabric: &mut Fabric, is_appended: bool, logging: bool) -> bool {
         let (me, term) = (self.group.node(), self.group.hard_state().term);
         let Partition { id, replica, .. } = self;
         let mut wants_sync = false;
@@ -215,14 +216,18 @@ impl Partition {
                     fabric.tell(voter, &item);
                 }
             }
-            if reach == Reach::Stored && logging {
+            if reach == Reach::Stored && is_appended && fabric.is_all_synced() {
+                // No sync would tell of it: there is nothing to be synced.
+                replica.acks.note(me, Reach::Stored, entry.index);
+            } else if reach == Reach::Stored && logging {
                 fabric.own_syncs.push((u64::MAX, *id, entry.index));
                 wants_sync = true;
             }
         }
         replica.acks.note(me, Reach::Applied, replica.applied.index);
-        let Fabric { peers, now, answers, .. } = fabric;
-        let is_live = |voter| peers.get(&voter).is_some_and(|peer| peer.is_heard(*now));
+        let Fabric { peers, witnesses, now, answers, .. } = fabric;
+        let is_heard = |voter| peers.get(&voter).is_some_and(|peer| peer.is_heard(*now));
+        let is_live = |voter| is_heard(voter) && !witnesses.contains(&voter);
         replica.acks.release(me, &replica.members, is_live, answers);
         wants_sync
     }
@@ -239,7 +244,7 @@ impl Partition {
                 Reach::Applied if applied >= entry.index => fabric.tell(leader, &item(applied)),
                 // Whose last entry is of the leader's term has all that the leader had before it, and nothing else.
                 Reach::Stored if logging && last.term == entry.term && last.index >= entry.index => {
-                    if is_appended && fabric.log_end <= fabric.log_synced {
+                    if is_appended && fabric.is_all_synced() {
                         fabric.tell(leader, &item(last.index));
                     } else {
                         let mut held = Vec::new();

@@ -12,6 +12,7 @@ use crate::gather::Answer;
 use crate::message::Message;
 use crate::outbox::{CheckpointDone, CheckpointWrite};
 use crate::partition::{LEDGER_PIECE, Partition};
+use crate::witness::KeptWalk;
 use crate::worker::Worker;
 
 /// Bytes serialised in one turn: some tens of microseconds.
@@ -36,11 +37,16 @@ pub(crate) struct StateWalk {
     chunks: Vec<Vec<u8>>,
     /// Databases still to be walked.
     dbs: Vec<DbIndex>,
+    /// What a witness has instead of all that.
+    kept: Option<KeptWalk>,
 }
 
 impl StateWalk {
     /// Begins with the state of this moment; nothing if another walk is still on its way out.
     pub(crate) fn begin(partition: &mut Partition) -> Option<StateWalk> {
+        if partition.group.is_witness() {
+            return Some(StateWalk { kept: Some(KeptWalk::of(partition)), ..StateWalk::nothing() });
+        }
         if !partition.keyspaces_mut().all(|(_, keyspace)| keyspace.begin_walk()) {
             partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
             return None;
@@ -49,13 +55,21 @@ impl StateWalk {
         // It is not large, and would change under the walk: all of it now.
         let pieces = partition.ledger().encode(LEDGER_PIECE).into_iter();
         let chunks = pieces.map(|piece| [&[LEDGER_CHUNK], piece.as_slice()].concat()).collect();
-        Some(StateWalk { chunks, dbs })
+        Some(StateWalk { chunks, dbs, kept: None })
+    }
+
+    /// What a witness is sent.
+    pub(crate) fn nothing() -> StateWalk {
+        StateWalk { chunks: Vec::new(), dbs: Vec::new(), kept: None }
     }
 
     /// The next chunk, about so long, without its first byte if there is nothing in it; none if that was all.
     pub(crate) fn next(&mut self, partition: &mut Partition, bytes: usize) -> Option<Vec<u8>> {
         if let Some(chunk) = self.chunks.pop() {
             return Some(chunk);
+        }
+        if let Some(kept) = &mut self.kept {
+            return kept.next(bytes);
         }
         let db = *self.dbs.last()?;
         let mut chunk = vec![db.number()];

@@ -26,11 +26,19 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
         ));
     }
     let (nodes, wanted) = (meta.data_nodes().count(), usize::from(meta.replicas_wanted()));
-    if nodes > 1 && nodes < wanted {
+    if nodes > 1 && nodes < wanted && meta.witnesses().next().is_none() {
         found.push(format!(
             "{wanted} copies of each partition are wanted and {nodes} nodes can hold one; start {} more",
             wanted - nodes
         ));
+    }
+    let witnesses = meta.witnesses().count();
+    if nodes == 1 && wanted > 1 && witnesses > 0 {
+        found.push(
+            "one node has all the data, and a witness has none: neither copies nor votes help if that node is lost; \
+             start a second one that holds data"
+                .to_owned(),
+        );
     }
     if nodes > 1 && found.is_empty() && status.may_lose == 0 && wanted > 2 {
         found.push(

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use base::{Args, NodeId, PartitionId, Slot, slot_of};
-use cluster::{Member, MemberState, Meta};
+use cluster::{Member, MemberKind, MemberState, Meta};
 use command::NodeCommand;
 use resp::Reply;
 
@@ -66,6 +66,8 @@ impl Worker {
         let hint = self.fabric.hint_for(id).filter(|hint| hint.leader != me);
         let leader = if led_here { Some(me) } else { known.or(hint.map(|hint| hint.leader)) };
         let told = hint.filter(|hint| Some(hint.leader) == leader).map_or(0, |hint| hint.may_lose);
+        // A witness that leads serves nobody.
+        let leader = leader.filter(|leader| !self.fabric.is_witness(*leader));
         let is_served = match leader {
             Some(leader) if leader == me => {
                 is_lent || partition.is_some_and(|p| p.group.is_lone() || p.has_quorum(self.now.mono_us))
@@ -266,6 +268,7 @@ fn runs<'a>(meta: &'a Meta, standings: &[PartitionStanding]) -> Vec<Run<'a>> {
             meta.member_of_replica(standing.leader).filter(|member| !member.client_address.is_empty());
         let voters = meta.voters_of(standing.id).iter().filter_map(|node| meta.member(*node));
         let replicas: Vec<&Member> = voters
+            .filter(|member| member.kind == MemberKind::Data)
             .filter(|member| leader.is_none_or(|leader| leader.node != member.node))
             .filter(|member| member.state == MemberState::Up && !member.client_address.is_empty())
             .collect();
@@ -464,7 +467,12 @@ fn write_partition(
     reply.bulk(b"nodes");
     reply.array(voters.len());
     for node in voters {
-        reply.bulk(meta.member(*node).map_or("", |member| &member.name).as_bytes());
+        match meta.member(*node) {
+            Some(member) if member.kind == MemberKind::Witness => {
+                reply.bulk(format!("{} (witness)", member.name).as_bytes());
+            }
+            member => reply.bulk(member.map_or("", |member| &member.name).as_bytes()),
+        }
     }
 }
 
@@ -510,7 +518,7 @@ fn write_members(
 fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], reply: &mut Reply<'_>) {
     let status = Status::of(worker, meta, standings);
     let facts = worker.host.facts();
-    reply.map(14);
+    reply.map(15);
     for (name, value) in [
         ("state", status.word()),
         ("cluster", meta.name()),
@@ -524,6 +532,7 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     for (name, value) in [
         ("nodes", status.nodes),
         ("nodes-up", status.nodes_up),
+        ("witnesses", meta.witnesses().count()),
         ("partitions", standings.len()),
         ("partitions-served", status.served),
         ("partitions-wanted-here", status.wanted),
@@ -592,7 +601,10 @@ fn is_placed(meta: &Meta, me: Option<&Member>) -> bool {
     let is_full = meta.targets().iter().all(|target| target.voters.len() >= replicas);
     let is_for_all = meta.targets().len() * replicas >= meta.data_nodes().count();
     let is_left_out = me.is_some_and(|me| me.is_up_with_data() && meta.replicas_on(me.node) == 0);
-    is_full && !(is_left_out && is_for_all)
+    // A newcomer or a witness may be about to get something.
+    let is_pending =
+        me.is_some_and(|me| me.kind == MemberKind::Witness) && cluster::placement::plan(meta).is_some();
+    is_full && !(is_left_out && is_for_all) && !is_pending
 }
 
 #[cfg(test)]

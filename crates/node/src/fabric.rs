@@ -21,7 +21,7 @@ use crate::doubt::Doubts;
 use crate::entry::{write_entries, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
-use crate::hints::Hint;
+use crate::hints::{Hint, Standing};
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
 use crate::outbox::Control;
@@ -93,6 +93,8 @@ pub(crate) struct Fabric {
     /// This node's replica of the meta group; on the first worker.
     pub(crate) meta_replica: Option<Box<MetaReplica>>,
     pub(crate) peers: BTreeMap<u64, PeerState>,
+    /// Members that vote and hold no data.
+    pub(crate) witnesses: Vec<u64>,
     /// Who leads a partition, as far as others said so.
     pub(crate) hints: Vec<Hint>,
     /// Groups with something to do.
@@ -136,18 +138,6 @@ pub(crate) struct Fabric {
     pub(crate) started: Option<Millis>,
 }
 
-/// Who can serve a partition.
-pub(crate) enum Standing {
-    /// This node alone.
-    Lone,
-    /// This node leads its group.
-    Leads,
-    /// That node leads it, and there is a way to it.
-    Elsewhere(u64),
-    /// Nobody that we know of, at the moment.
-    Nobody,
-}
-
 impl Fabric {
     /// The part of a worker among `workers` of a node with `partitions`.
     pub(crate) fn new(worker: base::WorkerId, workers: u16, partitions: u16) -> Fabric {
@@ -174,7 +164,21 @@ impl Fabric {
         }
     }
 
-    /// The same for every peer.
+    /// Sends items once all that is in the log by the end of this turn is on stable storage.
+    pub(crate) fn tell_once_stored(&mut self, node: u64, items: &[Item<'_>]) {
+        for item in items {
+            let mut held = Vec::new();
+            item.encode(&mut held);
+            self.held.push((u64::MAX, node, held));
+        }
+    }
+
+    /// Whether all that was appended in earlier turns is on stable storage, so that no sync will tell of anything.
+    pub(crate) fn is_all_synced(&self) -> bool {
+        self.log_end <= self.log_synced
+    }
+
+    /// Adds an item to what every peer is sent.
     pub(crate) fn tell_all(&mut self, item: &Item<'_>) {
         for peer in self.peers.values_mut().filter(|peer| peer.is_up) {
             item.encode(&mut peer.frame);
@@ -304,33 +308,6 @@ impl Worker {
                 _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
             },
         }
-    }
-
-    pub(crate) fn standing(&self, id: PartitionId) -> Standing {
-        let Some(place) = self.places.get(usize::from(id.0)) else { return Standing::Nobody };
-        let leader = match place.partition.as_deref() {
-            Some(partition) if partition.group.is_lone() => return Standing::Lone,
-            Some(partition) if partition.group.is_leader() => return Standing::Leads,
-            Some(partition) => partition.group.leader(),
-            None => None,
-        };
-        let hinted = self.fabric.hint_for(id).map(|hint| hint.leader);
-        let known =
-            leader.or(hinted).filter(|&leader| leader != self.fabric.me && self.fabric.is_heard(leader));
-        if let Some(leader) = known {
-            return Standing::Elsewhere(leader);
-        }
-        // A replica waits for the election that it takes part in; who has none asks one that has.
-        match place.partition {
-            Some(_) => Standing::Nobody,
-            None => self.some_replica(id).map_or(Standing::Nobody, Standing::Elsewhere),
-        }
-    }
-
-    fn some_replica(&self, id: PartitionId) -> Option<u64> {
-        let voters = self.fabric.meta.voters_of(id);
-        let ids = voters.iter().filter_map(|node| cluster::replica_id(*node));
-        ids.filter(|&node| node != self.fabric.me).find(|&node| self.fabric.is_heard(node))
     }
 
     /// The leader's way: a write goes into the batch, a read runs if nobody else can lead.
@@ -631,14 +608,18 @@ impl Worker {
         if before.0 != now.0 || before.1 != now.1 {
             lost = partition.role_changed(now_us, &mut fabric.answers);
         }
-        if let Some(leader) = now.2 {
+        // A witness that leads serves nobody, and hands over.
+        let leader = now.2.filter(|leader| !fabric.is_witness(*leader));
+        if let Some(leader) = leader {
             fabric.hint(id, leader, now.1);
         }
-        if now.0 == Some(Role::Leader) {
+        if partition.leads() {
             partition.replica.told_may_lose = fabric.may_lose_of(partition);
             fabric.tell_all(&fabric.leads_item(partition));
+        } else if now.0 == Some(Role::Leader) {
+            fabric.advance(id);
         }
-        if now.2.is_some() {
+        if leader.is_some() {
             self.unpark(id);
         }
         for Errand { head, request } in lost {
@@ -714,6 +695,7 @@ impl Worker {
         }
         if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {
             self.tell_what_is_led();
+            self.tell_what_is_stored();
         }
         self.recall_from_silent();
         // From now, not from when it was due: two steps are never nearer to each other than this.

@@ -10,6 +10,7 @@ use raft::Members;
 use crate::fabric::Fabric;
 use crate::partition::Partition;
 use crate::peer_frame::Item;
+use crate::replica::Replica;
 use crate::worker::Worker;
 
 /// What is known of a partition that others lead.
@@ -32,6 +33,18 @@ fn may_lose(members: &Members, is_up: &dyn Fn(u64) -> bool) -> u8 {
         true => of(&members.voters).min(of(&members.voters_outgoing)),
         false => of(&members.voters),
     }
+}
+
+/// Who can serve a partition.
+pub(crate) enum Standing {
+    /// This node alone.
+    Lone,
+    /// This node leads its group.
+    Leads,
+    /// That node leads it, and there is a way to it.
+    Elsewhere(u64),
+    /// Nobody that we know of, at the moment.
+    Nobody,
 }
 
 impl Fabric {
@@ -69,12 +82,17 @@ impl Fabric {
         }
     }
 
-    /// How many replicas a partition that is led here may lose.
+    /// How many replicas a partition that is led here may lose. Who lacks more than a witness could send it would be of no
+    /// use without us.
     pub(crate) fn may_lose_of(&self, partition: &Partition) -> u8 {
-        match partition.group.is_lone() {
-            true => 0,
-            false => may_lose(&partition.replica.members, &|id| id == self.me || self.is_heard(id)),
+        if partition.group.is_lone() {
+            return 0;
         }
+        let Replica { members, witnessed, .. } = &partition.replica;
+        let matched = |id| partition.group.progress_of(id).map_or(0, |progress| progress.matched);
+        let has_witness = members.voters.iter().any(|id| self.is_witness(*id));
+        let is_of_use = |id| !has_witness || self.is_witness(id) || matched(id) >= witnessed.base;
+        may_lose(members, &|id| id == self.me || self.is_heard(id) && is_of_use(id))
     }
 
     /// What this node says of a partition that it leads.
@@ -85,11 +103,44 @@ impl Fabric {
 }
 
 impl Worker {
+    /// Who can serve a partition, as far as is known here.
+    pub(crate) fn standing(&self, id: PartitionId) -> Standing {
+        let Some(place) = self.places.get(usize::from(id.0)) else { return Standing::Nobody };
+        let leader = match place.partition.as_deref() {
+            Some(partition) if partition.group.is_lone() => return Standing::Lone,
+            Some(partition) if partition.leads() => return Standing::Leads,
+            Some(partition) => partition.group.leader(),
+            None => None,
+        };
+        let hinted = self.fabric.hint_for(id).map(|hint| hint.leader);
+        let is_fit = |leader: &u64| *leader != self.fabric.me && self.serves_others(*leader);
+        let known = leader.or(hinted).filter(is_fit);
+        if let Some(leader) = known {
+            return Standing::Elsewhere(leader);
+        }
+        // A replica waits for the election that it takes part in; who has none asks one that has.
+        match place.partition {
+            Some(_) => Standing::Nobody,
+            None => self.some_replica(id).map_or(Standing::Nobody, Standing::Elsewhere),
+        }
+    }
+
+    fn some_replica(&self, id: PartitionId) -> Option<u64> {
+        let voters = self.fabric.meta.voters_of(id);
+        let ids = voters.iter().filter_map(|node| cluster::replica_id(*node));
+        ids.filter(|&node| node != self.fabric.me).find(|&node| self.serves_others(node))
+    }
+
+    /// Whether another node can be asked for data.
+    fn serves_others(&self, node: u64) -> bool {
+        self.fabric.is_heard(node) && !self.fabric.is_witness(node)
+    }
+
     /// Tells all nodes of each partition that is led here.
     pub(crate) fn tell_what_is_led(&mut self) {
         let Worker { places, fabric, .. } = self;
         let led = places.iter().filter_map(|place| place.partition.as_deref());
-        for partition in led.filter(|partition| partition.group.is_leader() && !partition.group.is_lone()) {
+        for partition in led.filter(|partition| partition.leads() && !partition.group.is_lone()) {
             let item = fabric.leads_item(partition);
             fabric.tell_all(&item);
         }
@@ -99,7 +150,7 @@ impl Worker {
     pub(crate) fn tell_what_it_bears(&mut self, id: PartitionId) {
         let Worker { places, fabric, .. } = self;
         let place = places.get_mut(usize::from(id.0)).and_then(|place| place.partition.as_deref_mut());
-        let Some(partition) = place.filter(|partition| partition.group.is_leader()) else { return };
+        let Some(partition) = place.filter(|partition| partition.leads()) else { return };
         let bears = fabric.may_lose_of(partition);
         if partition.replica.told_may_lose != bears {
             partition.replica.told_may_lose = bears;

@@ -388,6 +388,9 @@ impl Context<'_> {
         lines.add("narf_cluster_version", meta.version());
         lines.add("narf_nodes", meta.live_members().count());
         lines.add("narf_nodes_heard", meta.live_members().filter(heard).count());
+        lines.add("narf_witnesses", meta.witnesses().count());
+        let me = meta.member_of_replica(fabric.me);
+        lines.add("narf_node_kind", me.map_or("", |member| member.kind.name()));
         lines.add("narf_replicas", meta.replicas_effective());
         lines.add("narf_replicas_wanted", meta.replicas_wanted());
         lines.add("narf_nodes_that_may_be_lost", voters.saturating_sub(1) / 2);

@@ -17,6 +17,12 @@ impl Worker {
         self.places.iter().filter(|place| place.partition.is_some()).count()
     }
 
+    /// Bytes of entries that the groups of this worker keep in memory.
+    pub fn tail_bytes(&self) -> usize {
+        let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
+        replicas.map(|partition| partition.group.tail_bytes()).sum()
+    }
+
     /// How many groups may need what is here: of the partitions that this worker has replicas of, and the meta group while
     /// it counts on this node. A node that leaves goes when it is none.
     pub fn groups_that_need_us(&self) -> usize {
@@ -73,7 +79,7 @@ impl Worker {
 
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
     /// those that have lapsed, which are deleted by entries, on all replicas at the same place; and of what is kept of
-    /// numbered requests.
+    /// numbered requests. Replicas of a witness hold nothing.
     pub fn contents(&self) -> Vec<(PartitionId, u64, u128)> {
         let now = Millis(0);
         let digest = |partition: &Partition| {
@@ -84,6 +90,7 @@ impl Worker {
             })
         };
         let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
+        let partitions = partitions.filter(|partition| !partition.group.is_witness());
         partitions.map(|partition| (partition.id(), partition.applied().index, digest(partition))).collect()
     }
 }

@@ -95,6 +95,7 @@ mod waits;
 mod whole;
 mod window;
 mod wire;
+mod witness;
 mod worker;
 
 pub use host::{Facts, Host, Invitation, TlsFigures};
@@ -110,4 +111,5 @@ pub use report::Report;
 pub use router::Router;
 pub use session::{Peer, SessionRef};
 pub use users::StartUsers;
+pub use witness::check_kept;
 pub use worker::{AfterSend, FabricSetup, Worker, WorkerSetup, is_whole};

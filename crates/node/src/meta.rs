@@ -500,6 +500,7 @@ impl Worker {
         for member in state.live_members().filter(|member| member.replica_id() != me) {
             self.fabric.peers.entry(member.replica_id()).or_default();
         }
+        self.fabric.witnesses = state.witnesses().map(cluster::Member::replica_id).collect();
         let is_alone = state.live_members().all(|member| member.replica_id() == me);
         self.fabric.is_spread |= !is_alone;
         self.fabric.meta = state;

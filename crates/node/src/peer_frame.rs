@@ -41,6 +41,7 @@ const FABRIC_STATE: u8 = 25;
 const AHEAD: u8 = 26;
 const INVALID: u8 = 27;
 const CHANGED: u8 = 28;
+const STORED: u8 = 29;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,9 @@ pub(crate) enum Item<'a> {
     Changed { by: u64, key: Option<&'a [u8]> },
     /// The sender has entries up to this one; if it leads, it has committed so much in this term.
     Told { partition: PartitionId, life: u64, term: u64, index: u64, is_leader: bool },
+    /// The leader of this term tells a witness up to where all replicas with data, and those that are there at the moment,
+    /// have the log on stable storage.
+    Stored { partition: PartitionId, term: u64, by_all: u64, by_present: u64 },
 }
 
 /// See [`Item::SnapshotState`].
@@ -268,6 +272,11 @@ impl Item<'_> {
                 put(out, &index.to_le_bytes());
                 out.push(u8::from(is_leader));
             }
+            Item::Stored { partition, term, by_all, by_present } => {
+                head(out, STORED, partition, term);
+                put(out, &by_all.to_le_bytes());
+                put(out, &by_present.to_le_bytes());
+            }
         }
     }
 }
@@ -413,6 +422,12 @@ impl<'a> Reader<'a> {
                 key: self.name()?,
             },
             CHANGED => Item::Changed { by: self.0.u64()?, key: self.name()? },
+            STORED => Item::Stored {
+                partition: self.partition()?,
+                term: self.0.u64()?,
+                by_all: self.0.u64()?,
+                by_present: self.0.u64()?,
+            },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -555,6 +570,7 @@ mod tests {
             Item::Reached { partition, term: 4, index: 5, reach: Reach::Applied },
             Item::Doubt { partition, life: 8, term: 4, index: 5 },
             Item::Told { partition, life: 8, term: 4, index: 5, is_leader: true },
+            Item::Stored { partition, term: 4, by_all: 5, by_present: 6 },
         ]
     }
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use base::{AckLevel, NodeId, PartitionId, WorkerId};
 use command::{DataCommand, Lookup, NodeCommand, Run, Spec};
 use engine::numbered_commands;
-use raft::{Group, Message, MessageKind};
+use raft::{Group, GroupConfig, Message, MessageKind};
 
 use crate::errand::{Dest, ErrandHead};
-use crate::fabric::{Forward, Standing, group_config};
+use crate::fabric::{Forward, group_config};
+use crate::hints::Standing;
 use crate::message::Message as Note;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items};
@@ -35,7 +36,7 @@ impl Worker {
         self.fabric.tell(node, &Item::Anew);
         // What it missed: who leads what.
         for place in &self.places {
-            if let Some(partition) = place.partition.as_deref().filter(|p| p.group.is_leader()) {
+            if let Some(partition) = place.partition.as_deref().filter(|p| p.leads()) {
                 let item = self.fabric.leads_item(partition);
                 self.fabric.tell(node, &item);
             }
@@ -177,6 +178,7 @@ impl Worker {
             | Item::Doubt { partition, .. }
             | Item::Told { partition, .. }
             | Item::Ahead { partition, .. }
+            | Item::Stored { partition, .. }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -271,6 +273,9 @@ impl Worker {
             Item::Told { partition, life, term, index, is_leader } => {
                 self.take_told(from, partition, life, raft::EntryId { term, index }, is_leader);
             }
+            Item::Stored { partition, term, by_all, by_present } => {
+                self.take_stored(from, partition, term, raft::Stored { by_all, by_present });
+            }
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Invalid { at, is_own, key, .. } => self.told_by_node(at, is_own, key),
@@ -330,6 +335,7 @@ impl Worker {
         }
         let is_snapshot = message.kind() == MessageKind::Snapshot;
         let is_answer = message.kind() == MessageKind::AppendResponse;
+        let has_entries = message.kind() == MessageKind::Append && bytes.len() > WITHOUT_ENTRIES;
         if is_snapshot
             && !self.has_come_past(group, &message)
             && !self.fabric.transfers.is_ready(group, &message)
@@ -347,6 +353,11 @@ impl Worker {
         }
         let is_held = self.fabric.is_held(group);
         let Some(partition) = self.partition_mut(group) else { return };
+        if has_entries && partition.group.is_full() {
+            // As without room: the leader sends it again, and does not count on this witness meanwhile.
+            self.stats.entries_without_room += 1;
+            return;
+        }
         match partition.step(stamp_us, message, now_us) {
             // Taken over at once: the next item may begin another transfer in its place.
             Ok(()) if is_snapshot => {
@@ -412,9 +423,9 @@ impl Worker {
         self.stats.entries_without_room
     }
 
-    /// Whether this worker's replica leads a partition, as far as it knows.
+    /// Whether this worker's replica leads a partition and serves it, as far as it knows.
     pub fn leads(&self, id: PartitionId) -> bool {
-        self.places[usize::from(id.0)].partition.as_deref().is_some_and(|p| p.group.is_leader())
+        self.places[usize::from(id.0)].partition.as_deref().is_some_and(Partition::leads)
     }
 
     /// A leader speaks to us of a partition that we do not have: we are to be its replica.
@@ -423,7 +434,9 @@ impl Worker {
         if !wanted || self.router.owner(id) != self.id || !self.is_target(id) {
             return false;
         }
-        let config = group_config(self.fabric.me, id, self.random.next_u64());
+        let is_witness = self.fabric.is_witness(self.fabric.me);
+        let seed = self.random.next_u64();
+        let config = GroupConfig { is_witness, ..group_config(self.fabric.me, id, seed) };
         let group = Group::recover(config, raft::Recovered::joiner());
         let (Ok(group), Some(hasher)) = (group, self.fabric.hasher) else { return false };
         let mut partition = Partition::joining(id, group, hasher);

@@ -4,7 +4,7 @@
 //! newcomer follows as a learner first; when all newcomers have caught up, one joint change makes them voters and
 //! lets the others go, unless those that are to stay could not decide without them. A leader that is to go hands the lead
 //! over first. So a partition is never with fewer replicas than it had, and no step needs another node to remember
-//! anything.
+//! anything. A witness that leads changes nothing but who leads.
 
 use base::PartitionId;
 use raft::{Change, Members};
@@ -124,6 +124,9 @@ impl Worker {
         let (me, group) = (self.fabric.me, &partition.group);
         let target: Vec<u64> =
             self.fabric.meta.voters_of(id).iter().filter_map(|node| cluster::replica_id(*node)).collect();
+        if group.is_leader() && group.is_witness() {
+            return Some(self.heir_of_witness(partition, &target).map_or(Step::Wait, Step::Transfer));
+        }
         if !group.is_leader() || target.is_empty() {
             return None;
         }

@@ -6,9 +6,11 @@
 //!
 //! Invariants: nothing is applied that was not committed; the tail follows the last applied entry without a gap.
 
+use std::collections::VecDeque;
+
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
 use engine::{Keyspace, Ledger, Store};
-use raft::{Entry, EntryId, Group, HardState, Members, Payload, RecoverError, Recovered};
+use raft::{Entry, EntryId, Group, GroupConfig, HardState, Members, Payload, RecoverError, Recovered};
 use resp::{Reply, Version};
 
 use crate::entry::{EntryHeader, write_members, write_state, write_term};
@@ -47,12 +49,35 @@ pub struct RecoveringPartition {
     /// The log knows it from some entries behind its checkpoint on only: those before were logged again when the
     /// checkpoint was made, and follow.
     hole: Option<ReplayError>,
+    /// If this node is a witness: what it keeps instead of a state.
+    kept: Option<Kept>,
+}
+
+/// Entries that a witness keeps for others, though they are applied: see `witness`.
+///
+/// Invariant: they follow `base`, and each other, without a gap.
+#[derive(Default)]
+struct Kept {
+    base: EntryId,
+    entries: VecDeque<Entry>,
+}
+
+impl Kept {
+    fn end(&self) -> EntryId {
+        self.entries.back().map_or(self.base, |entry| entry.id)
+    }
+
+    /// Begins anew after this entry.
+    fn begin_after(&mut self, base: EntryId) {
+        (self.base, self.entries) = (base, VecDeque::new());
+    }
 }
 
 impl RecoveringPartition {
     /// A partition of which nothing is known yet.
     pub fn new(id: PartitionId, hasher: KeyHasher) -> RecoveringPartition {
         RecoveringPartition {
+            kept: None,
             partition_id: id,
             hasher,
             content: Content::empty(hasher),
@@ -70,6 +95,23 @@ impl RecoveringPartition {
             restored: EntryId::default(),
             hole: None,
         }
+    }
+
+    /// The same on a witness: nothing is applied, and what would have been is kept.
+    pub(crate) fn of_witness(id: PartitionId, hasher: KeyHasher) -> RecoveringPartition {
+        let kept = Some(Kept { base: EntryId::FOUNDED, ..Kept::default() });
+        // Never the only voter.
+        RecoveringPartition { kept, is_alone: false, ..RecoveringPartition::new(id, hasher) }
+    }
+
+    /// Loads a piece of what its checkpoint has of a witness; whether that fits to what there is.
+    pub(crate) fn load_kept(&mut self, base: EntryId, entries: Vec<Entry>) -> bool {
+        let Some(kept) = &mut self.kept else { return false };
+        if base != kept.end() {
+            kept.begin_after(base);
+        }
+        kept.entries.extend(entries);
+        kept.end().index <= self.last.index
     }
 
     /// Index of the last entry whose effect is here.
@@ -106,6 +148,9 @@ impl RecoveringPartition {
         let index = if base::plant::is(base::plant::Plant::AppliedTwice) { index - 1 } else { index };
         self.last = EntryId { term, index };
         self.restored = self.last;
+        if let Some(kept) = &mut self.kept {
+            kept.begin_after(self.last);
+        }
         self.last_time = time;
         self.is_known = true;
     }
@@ -230,8 +275,11 @@ impl RecoveringPartition {
             self.commit(index)?;
             // A change whose members are known needs no engine to be applied; nor do those before it, of which no record
             // tells if they were committed at once.
-            while let Some(id) = self.tail.take_change(index) {
-                self.last = id;
+            while let Some(entry) = self.tail.take_change(index) {
+                self.last = entry.id;
+                if let Some(kept) = &mut self.kept {
+                    kept.entries.push_back(entry);
+                }
                 self.commit(index)?;
             }
             self.members = members;
@@ -263,7 +311,10 @@ impl RecoveringPartition {
     /// The node stopped being a member when `index` was the last entry it had applied.
     pub(crate) fn replay_gone(&mut self, index: u64) {
         if index >= self.last.index {
-            *self = RecoveringPartition::new(self.partition_id, self.hasher);
+            *self = match self.kept {
+                None => RecoveringPartition::new(self.partition_id, self.hasher),
+                Some(_) => RecoveringPartition::of_witness(self.partition_id, self.hasher),
+            };
         } else {
             // It became one again, and the checkpoint is of that time.
             self.tail.clear();
@@ -274,6 +325,11 @@ impl RecoveringPartition {
     /// Applies what is committed up to `index`, but no change of members: only its record tells what it made.
     fn commit(&mut self, index: u64) -> Result<(), ReplayError> {
         while let Some((id, data)) = self.tail.take_data(index) {
+            if let Some(kept) = &mut self.kept {
+                kept.entries.push_back(Entry { id, payload: Payload::Data(data) });
+                self.last = id;
+                continue;
+            }
             let unknown = ReplayError::Operation { partition: self.partition_id.0, index: id.index };
             let (stamp, body) = Stamp::decode(&data).ok_or(unknown)?;
             let header = EntryHeader {
@@ -319,10 +375,11 @@ impl RecoveringPartition {
             self.members = Members::lone(node);
         }
         let id = self.partition_id;
-        let config = group_config(node, id, seed);
+        let config = GroupConfig { is_witness: self.kept.is_some(), ..group_config(node, id, seed) };
         if self.is_received {
             self.tail.clear();
         }
+        let kept = self.kept.unwrap_or(Kept { base: self.last, entries: VecDeque::new() });
         let recovered = match self.is_alone {
             true => Recovered::lone(node, self.hard, self.last),
             // It was told of its group and was sent nothing yet.
@@ -334,10 +391,10 @@ impl RecoveringPartition {
                 Recovered {
                     hard: HardState { commit, ..self.hard },
                     members: self.members.clone(),
-                    snapshot: self.last,
+                    snapshot: kept.base,
                     last: self.tail.end(self.last),
                     applied: self.last.index,
-                    tail: self.tail.into_entries(),
+                    tail: kept.entries.into_iter().chain(self.tail.into_entries()).collect(),
                 }
             }
         };

@@ -108,8 +108,8 @@ impl RecoveringMeta {
         if index >= self.applied.index && self.gap.is_none() {
             self.commit(index)?;
             // As of a partition: one record tells of all changes that were committed at once.
-            while let Some(id) = self.tail.take_change(index) {
-                self.applied = id;
+            while let Some(entry) = self.tail.take_change(index) {
+                self.applied = entry.id;
                 self.commit(index)?;
             }
             self.members = members;

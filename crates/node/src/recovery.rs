@@ -11,6 +11,7 @@ use crate::partition::{Partition, ReplayError};
 use crate::recovering::RecoveringPartition;
 use crate::recovering_meta::{RecoveredMeta, RecoveringMeta};
 use crate::router::Router;
+use crate::witness::{KEPT_CHUNK, read_kept};
 
 /// Why what is on disk cannot be this node's state.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,15 @@ pub enum RecoveryError {
     /// What says who is in a group cannot be read.
     #[error("a record of a group's members is damaged; was it written by a newer version?")]
     Members,
+    /// A checkpoint has entries instead of data.
+    #[error(
+        "checkpoint of partition {partition} has the entries of a witness and no data, or they are damaged; this folder \
+         can be used by the witness only that made it"
+    )]
+    Kept {
+        /// The partition.
+        partition: u16,
+    },
     /// The state of the fabric cannot be read.
     #[error("the fabric's state cannot be read: {0}")]
     Meta(#[from] cluster::DecodeError),
@@ -75,6 +85,12 @@ impl Recovery {
     pub fn new(router: Router, hasher: KeyHasher) -> Recovery {
         let partitions = router.all().map(|id| RecoveringPartition::new(id, hasher)).collect();
         Recovery { partitions, meta: RecoveringMeta::default(), users: cluster::Users::default() }
+    }
+
+    /// The same for a witness, which has entries and no data.
+    pub fn of_witness(router: Router, hasher: KeyHasher) -> Recovery {
+        let partitions = router.all().map(|id| RecoveringPartition::of_witness(id, hasher)).collect();
+        Recovery { partitions, ..Recovery::new(router, hasher) }
     }
 
     /// Whether what was read is of a node that was part of a fabric.
@@ -117,6 +133,11 @@ impl Recovery {
             let members = raft::Members::decode(members).map_err(|_| RecoveryError::Members)?;
             self.partition(id)?.load_members(members, *is_received != 0);
             return Ok(());
+        }
+        if db == KEPT_CHUNK {
+            let (base, entries) = read_kept(records).ok_or(RecoveryError::Kept { partition: id.0 })?;
+            let fits = self.partition(id)?.load_kept(base, entries);
+            return fits.then_some(()).ok_or(RecoveryError::Kept { partition: id.0 });
         }
         let loaded = match db {
             LEDGER_CHUNK => self.partition(id)?.load_ledger(records),

@@ -50,10 +50,10 @@ impl ReplayTail {
     }
 
     /// Takes the first entry, if it is a change of members up to `index`: the record of the members after that was read.
-    pub(crate) fn take_change(&mut self, index: u64) -> Option<EntryId> {
+    pub(crate) fn take_change(&mut self, index: u64) -> Option<Entry> {
         let is_it =
             |entry: &mut Entry| entry.id.index <= index && matches!(entry.payload, Payload::Change(_));
-        self.0.pop_front_if(is_it).map(|entry| entry.id)
+        self.0.pop_front_if(is_it)
     }
 
     /// What is left of it after the state of `id` took the place of all before.

@@ -35,6 +35,7 @@ use crate::lease::{LEASE_US, Lease};
 use crate::operations::{Stamp, each_operation};
 use crate::partition::{Partition, Turn};
 use crate::wire::WireRequest;
+use crate::witness::Witnessed;
 
 /// Entries of one leader under way at once; what comes meanwhile is collected for the next, for a round costs the
 /// same whatever it carries.
@@ -114,6 +115,8 @@ pub(crate) struct Replica {
     pub(crate) seen: (Option<Role>, u64, Option<u64>),
     /// How many replicas it may lose, as all nodes were told.
     pub(crate) told_may_lose: u8,
+    /// Of a leader: what the group's witness was told, if it has one.
+    pub(crate) witnessed: Witnessed,
     /// A deletion of lapsed keys is on its way.
     pub(crate) is_expiring: bool,
     /// Bytes of keys whose eviction is on its way; zero if none is.
@@ -145,6 +148,7 @@ impl Replica {
             echo: (0, 0),
             seen: (None, 0, None),
             told_may_lose: 0,
+            witnessed: Witnessed::default(),
             is_expiring: false,
             evicting: 0,
             evicted: 0,
@@ -471,6 +475,9 @@ impl Partition {
         }
         let steps = self.resolve_up_to(entry.id, answers);
         self.replica.applied = entry.id;
+        if self.group.is_witness() {
+            return true;
+        }
         // Who proposed it tells what it did; who leads after that does not say it again.
         let tells = self.group.is_leader() && entry.id.term == self.term();
         // An answer of the group may be old by now: what is read must be covered by the lease all the same.
@@ -679,6 +686,7 @@ impl Partition {
         (self.replica.is_expiring, self.replica.is_refused, self.replica.evicting) = (false, false, 0);
         if self.group.is_leader() {
             self.replica.leads_since_us = now_us;
+            self.replica.witnessed = Witnessed::of_new_leader(self.group.last());
             return Vec::new();
         }
         self.shorten_pending(now_us / 1000);

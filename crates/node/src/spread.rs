@@ -96,7 +96,7 @@ impl Worker {
             self.note_reads(reader, db, spec, args);
             return true;
         }
-        if !partition.group.is_leader() || !partition.may_read(turn.mono_us) {
+        if !partition.leads() || !partition.may_read(turn.mono_us) {
             return false;
         }
         let mut head = ErrandHead::own(id, session.db, spec);
@@ -124,7 +124,7 @@ impl Worker {
         }
         let (mut turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let has_data = partition.applied() != raft::EntryId::default();
+        let has_data = !partition.group.is_witness() && partition.applied() != raft::EntryId::default();
         if partition.group.is_lone() || partition.group.is_leader() || !has_data {
             return false;
         }
@@ -141,7 +141,10 @@ impl Worker {
     /// How long ago a replica here heard of its leader, of the one that has waited longest.
     pub(crate) fn replica_age_ms(&self) -> u64 {
         let replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
-        let followers = replicas.filter(|p| !p.group.is_lone() && !p.group.is_leader());
+        let follows = |p: &&crate::partition::Partition| {
+            !p.group.is_lone() && !p.group.is_leader() && !p.group.is_witness()
+        };
+        let followers = replicas.filter(follows);
         let ages = followers.map(|p| self.now.mono_us.saturating_sub(p.replica.fresh_us()) / 1000);
         ages.max().unwrap_or(0)
     }

@@ -5,6 +5,8 @@
 //! When that is on stable storage it says so; then the leader offers the snapshot to its group, whose message
 //! names this transfer, and the receiver takes it over in one step.
 //!
+//! A witness is sent none: a beginning and an end, once the log is on stable storage here.
+//!
 //! Invariants: a replica takes over only a state that is whole and on its disk; a worker sends one at a time.
 //! Does not know: how fast the network is; the receiver's answers pace it.
 
@@ -170,14 +172,21 @@ impl Worker {
 
     fn begin_transfer(&mut self, id: PartitionId, to: u64) {
         let now = self.now.mono_millis();
+        let has_frame = !self.outbox.frame.is_empty();
         let (turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
+        let to_witness = fabric.is_witness(to);
         let is_walking = partition.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
-        if !partition.group.is_leader() || is_walking || !fabric.is_heard(to) {
+        // A witness that leads has nothing to send.
+        if !partition.leads() || is_walking && !to_witness || !fabric.is_heard(to) {
             return;
         }
-        // One that was aborted may still be on its way out: nothing was under way, so all may be given up again.
-        let Some(walk) = StateWalk::begin(partition) else { return };
+        let walk = match to_witness {
+            true => Some(StateWalk::nothing()),
+            // One that was aborted may still be on its way out: nothing was under way, so all may be given up again.
+            false => StateWalk::begin(partition),
+        };
+        let Some(walk) = walk else { return };
         partition.group.pin_tail(true);
         fabric.transfers.next += 1;
         // Never the number of a transfer of an earlier life, whose rest may still be on its way.
@@ -187,7 +196,18 @@ impl Worker {
         members.encode_into(&mut bytes);
         let time = partition.time(turn.now);
         let (term, index) = (entry.term, entry.index);
-        fabric.tell(to, &Item::SnapshotBegin { partition: id, transfer, term, index, time, members: &bytes });
+        let begin = Item::SnapshotBegin { partition: id, transfer, term, index, time, members: &bytes };
+        if to_witness {
+            // What it does not have from here on must be on a disk elsewhere.
+            let end = Item::SnapshotEnd { partition: id, transfer, chunks: 0 };
+            match turn.logging && (has_frame || !fabric.is_all_synced()) {
+                true => fabric.tell_once_stored(to, &[begin, end]),
+                false => [begin, end].iter().for_each(|item| fabric.tell(to, item)),
+            }
+            partition.replica.witnessed.may_drop_to(index);
+        } else {
+            fabric.tell(to, &begin);
+        }
         fabric.transfers.sending = Some(Sending {
             partition: id,
             to,
@@ -197,10 +217,11 @@ impl Worker {
             walk,
             sent: 0,
             taken: 0,
-            is_walked: false,
+            is_walked: to_witness,
             is_offered: false,
             moved: now,
         });
+        self.outbox.sync |= to_witness && self.logging;
         self.stats.snapshots_sent += 1;
     }
 
@@ -317,6 +338,9 @@ impl Worker {
         members: &[u8],
     ) {
         let (Ok(members), Some(hasher)) = (Members::decode(members), self.fabric.hasher) else { return };
+        if self.fabric.is_witness(from) {
+            return;
+        }
         let mut recovering = RecoveringPartition::new(id, hasher);
         recovering.restore(entry.term, entry.index, time);
         self.abandon_checkpoint(id);
@@ -351,8 +375,9 @@ impl Worker {
         number: u32,
         bytes: &[u8],
     ) {
+        let keeps_data = !self.fabric.is_witness(self.fabric.me);
         let Some(receiving) = self.receiving(from, id, transfer) else { return };
-        let loaded = bytes.split_first().filter(|_| number == receiving.chunks);
+        let loaded = bytes.split_first().filter(|_| number == receiving.chunks && keeps_data);
         let loaded = loaded.is_some_and(|(&first, rest)| match first {
             LEDGER_CHUNK => receiving.recovering.load_ledger(rest).is_ok(),
             _ => DbIndex::new(first).is_some_and(|db| receiving.recovering.load(db, rest).is_ok()),

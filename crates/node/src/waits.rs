@@ -324,7 +324,7 @@ impl Worker {
         } else if partition.may_read(mono_us) {
             let is_known = known != 0 && known & IS_POSITION == 0;
             let index = if is_known { known } else { partition.replica.applied.index };
-            let reached = partition.reached(reach, index);
+            let reached = partition.reached(reach, index, &|id| fabric.is_witness(id));
             if reach == Reach::Stored && !partition.is_stored_by_all(index) {
                 let last = partition.group.last();
                 partition.replica.acks.want(reach, last);
@@ -386,14 +386,15 @@ impl Reached {
 }
 
 impl Partition {
-    /// How far the replicas are, seen from the leader: in its log, or on their disks.
-    fn reached(&self, reach: Reach, index: u64) -> Reached {
+    /// How far the replicas are, seen from the leader: in its log, or on their disks. A witness is none.
+    fn reached(&self, reach: Reach, index: u64, is_witness: &dyn Fn(u64) -> bool) -> Reached {
         let (me, members, acks) = (self.group.node(), &self.replica.members, &self.replica.acks);
         let has = |id: u64| match reach {
             Reach::Stored => acks.reached(id, Reach::Stored) >= index,
             Reach::Applied => self.group.progress_of(id).is_some_and(|progress| progress.matched >= index),
         };
-        let replicas = members.voters.iter().filter(|id| **id != me && has(**id)).count() as i64;
+        let others = members.voters.iter().filter(|id| **id != me);
+        let replicas = others.filter(|id| !is_witness(**id) && has(**id)).count() as i64;
         let local = i64::from(acks.reached(me, Reach::Stored) >= index);
         Reached { index, local, replicas }
     }

@@ -35,6 +35,7 @@ struct Disk {
 struct Machine {
     id: NodeId,
     name: String,
+    kind: MemberKind,
     disk: Disk,
     worker: Option<Worker>,
     rounds: Rounds,
@@ -109,6 +110,14 @@ impl World {
         world
     }
 
+    /// Two nodes with data, 0 and 1, and a witness, 2.
+    pub(crate) fn witnessed(seed: u64) -> World {
+        let mut world = World::of(2, seed);
+        world.begin_join_as(MemberKind::Witness);
+        world.settle();
+        world
+    }
+
     fn add_machine(&mut self) -> usize {
         let index = self.machines.len();
         let id = NodeId((u128::from(self.random.next_u64()) << 64) | (0x1000 + index as u128));
@@ -120,6 +129,7 @@ impl World {
         let machine = Machine {
             id,
             name,
+            kind: MemberKind::Data,
             disk,
             worker: None,
             rounds,
@@ -142,7 +152,7 @@ impl World {
             peer_address: format!("10.0.0.{index}:16379"),
             client_address: format!("10.0.0.{index}:6379"),
             tls_port: 0,
-            kind: MemberKind::Data,
+            kind: machine.kind,
             weight: 100,
             incarnation: 1,
             version: "test".to_owned(),
@@ -177,7 +187,10 @@ impl World {
     fn start_with(&mut self, index: usize, holds_all: bool, fresh: Option<(Meta, RecoveredMeta)>) {
         let router = Router::new(self.partitions, 1);
         let hasher = KeyHasher::new(5);
-        let mut recovery = Recovery::new(router, hasher);
+        let mut recovery = match self.machines[index].kind {
+            MemberKind::Data => Recovery::new(router, hasher),
+            MemberKind::Witness => Recovery::of_witness(router, hasher),
+        };
         let disk = &self.machines[index].disk;
         let mut needed_from = BTreeMap::new();
         for (&partition, (term, entry, time, chunks, frames, _)) in &disk.checkpoints {
@@ -262,8 +275,9 @@ impl World {
 
     pub(crate) fn begin_join_as(&mut self, kind: MemberKind) -> usize {
         let index = self.add_machine();
+        self.machines[index].kind = kind;
         let via = (0..index).find(|&node| self.machines[node].worker.is_some()).unwrap();
-        let member = Newcomer { kind, ..self.newcomer(index) };
+        let member = self.newcomer(index);
         let command = Command::Join { member, admission: Admission::Local };
         self.ask_fabric(via, command).unwrap();
         let meta = self.meta(via);
@@ -394,6 +408,16 @@ impl World {
     /// How often a node could not take what its leader sent.
     pub(crate) fn entries_without_room(&self, index: usize) -> u64 {
         self.machines[index].worker.as_ref().map_or(0, Worker::entries_without_room)
+    }
+
+    /// How many replicas a node has.
+    pub(crate) fn replicas(&self, index: usize) -> usize {
+        self.machines[index].worker.as_ref().map_or(0, Worker::replicas)
+    }
+
+    /// Bytes of entries that a node keeps in memory.
+    pub(crate) fn kept_bytes(&self, index: usize) -> usize {
+        self.machines[index].worker.as_ref().map_or(0, Worker::tail_bytes)
     }
 
     /// How much of the log of a node was cut off.

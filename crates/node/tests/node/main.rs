@@ -30,3 +30,4 @@ mod tracking;
 mod transactions;
 mod users;
 mod watchers;
+mod witness;

@@ -1,0 +1,274 @@
+//! Two nodes with data, and one that votes and keeps the log: what the loss of any one of them must not take.
+
+use base::{NodeId, PartitionId};
+use cluster::MemberKind;
+
+use crate::cluster_world::{PARTITIONS, World};
+
+/// The witness of [`World::witnessed`].
+const WITNESS: usize = 2;
+
+fn voters(world: &mut World) -> Vec<Vec<NodeId>> {
+    let meta = world.meta(0);
+    (0..PARTITIONS).map(|number| meta.voters_of(PartitionId(number)).to_vec()).collect()
+}
+
+/// A key that a node leads.
+fn key_led_by(world: &World, node: usize) -> String {
+    (0..100).map(|n| format!("key:{n}")).find(|key| world.leads(node, key)).unwrap()
+}
+
+fn cut_between(world: &mut World, one: usize, other: usize) {
+    world.cut.extend([(one, other), (other, one)]);
+}
+
+/// A write of `value` that node 0 and the witness have, and node 1 does not.
+fn write_without_one(world: &mut World, value: &str) -> String {
+    let key = key_led_by(world, 0);
+    let client = world.connect(0);
+    cut_between(world, 0, 1);
+    cut_between(world, 1, WITNESS);
+    assert_eq!(world.ask(client, &format!("SET {key} {value}")), "OK");
+    key
+}
+
+#[test]
+fn a_witness_votes_in_each_group_of_two_and_holds_nothing() {
+    let mut world = World::witnessed(1);
+    let all = [world.id(0), world.id(1), world.id(WITNESS)];
+    for voters in voters(&mut world) {
+        assert!(voters.len() == 3 && all.iter().all(|node| voters.contains(node)));
+        assert_eq!(voters[2], all[WITNESS], "it is to lead nothing");
+    }
+    let client = world.connect(WITNESS);
+    for n in 0..50 {
+        assert_eq!(world.ask(client, &format!("SET key:{n} {n}")), "OK");
+        assert_eq!(world.ask(client, &format!("GET key:{n}")), format!("\"{n}\""));
+        assert!(!world.leads(WITNESS, &format!("key:{n}")));
+    }
+    assert_eq!(world.ask(client, "DBSIZE"), "50");
+    assert_eq!(world.ask(client, "READONLY"), "OK");
+    assert_eq!(world.ask(client, "GET key:7"), "\"7\"", "it reads from those that have it");
+    world.settle();
+    assert_eq!(world.digest(0), world.digest(1));
+    let info = world.ask(client, "INFO");
+    assert!(!info.contains("db0:"), "it has no keys: {info}");
+    let status = world.ask(client, "FABRIC STATUS");
+    assert!(status.contains("\"may-lose\" 1") && status.contains("\"ready\""), "{status}");
+}
+
+#[test]
+fn the_loss_of_any_one_stops_nothing_and_takes_nothing() {
+    for seed in 0..4 {
+        for lost in 0..3 {
+            let mut world = World::witnessed(seed);
+            let client = world.connect(0);
+            for n in 0..30 {
+                assert_eq!(world.ask(client, &format!("SET key:{n} {n}")), "OK");
+            }
+            world.kill(lost);
+            // Longer than it takes to be taken for down: its place is kept, nothing is left to one alone.
+            world.pass(12_000);
+            let client = world.connect((lost + 1) % 2);
+            for n in 0..30 {
+                let value = format!("\"{n}\"");
+                assert_eq!(world.ask(client, &format!("GET key:{n}")), value, "seed {seed} without {lost}");
+                assert_eq!(
+                    world.ask(client, &format!("SET key:{n} new")),
+                    "OK",
+                    "seed {seed} without {lost}"
+                );
+            }
+            world.restart(lost);
+            world.settle();
+            let other = (lost + 1) % 2;
+            assert!(voters(&mut world).iter().all(|voters| voters.len() == 3));
+            assert_eq!(world.digest(0), world.digest(1), "seed {seed} after {lost}");
+            world.kill(other);
+            world.pass(2000);
+            let client = world.connect(if other == 0 { 1 } else { 0 });
+            assert_eq!(world.ask(client, "GET key:1"), "\"new\"");
+        }
+    }
+}
+
+#[test]
+fn what_only_the_witness_has_reaches_the_other_node() {
+    for seed in 0..8 {
+        let mut world = World::witnessed(seed);
+        let key = write_without_one(&mut world, "acknowledged");
+        world.kill(0);
+        world.cut.clear();
+        world.pass(2000);
+        assert!(world.leads(1, &key), "seed {seed}");
+        let client = world.connect(WITNESS);
+        assert_eq!(world.ask(client, &format!("GET {key}")), "\"acknowledged\"", "seed {seed}");
+        assert_eq!(world.ask(client, &format!("SET {key} next")), "OK", "seed {seed}");
+        world.restart(0);
+        world.settle();
+        assert_eq!(world.digest(0), world.digest(1), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_witness_that_was_restarted_still_has_what_others_lack() {
+    for seed in 0..4 {
+        let mut world = World::witnessed(seed);
+        let key = write_without_one(&mut world, "acknowledged");
+        world.begin_checkpoint(WITNESS);
+        assert!(world.cut_frames(WITNESS) > 0, "its log is cut");
+        let client = world.connect(0);
+        assert_eq!(world.ask(client, &format!("APPEND {key} !")), "13");
+        world.kill(WITNESS);
+        world.restart(WITNESS);
+        world.settle();
+        world.kill(0);
+        world.cut.clear();
+        world.pass(2500);
+        let client = world.connect(1);
+        assert_eq!(world.ask(client, &format!("GET {key}")), "\"acknowledged!\"", "seed {seed}");
+    }
+}
+
+#[test]
+fn a_witness_lets_go_of_what_all_have_on_disk_and_only_of_that() {
+    let mut world = World::witnessed(3);
+    let key = key_led_by(&world, 0);
+    let client = world.connect(0);
+    for n in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET {key} {}{n}", "x".repeat(1000))), "OK");
+    }
+    world.settle();
+    assert!(world.kept_bytes(WITNESS) < 4000, "{}", world.kept_bytes(WITNESS));
+    world.kill(1);
+    for n in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET {key} {}{n}", "y".repeat(1000))), "OK");
+    }
+    world.settle();
+    assert!(world.kept_bytes(WITNESS) > 40_000, "{}", world.kept_bytes(WITNESS));
+    world.restart(1);
+    world.settle();
+    assert!(world.kept_bytes(WITNESS) < 4000, "{}", world.kept_bytes(WITNESS));
+}
+
+/// More is lost than may be: who has what is gone must come back, and nobody takes its place with less.
+#[test]
+fn without_a_state_to_begin_with_nothing_is_served() {
+    let mut world = World::witnessed(4);
+    let client = world.connect(0);
+    let key = key_led_by(&world, 0);
+    for n in 0..20 {
+        assert_eq!(world.ask(client, &format!("SET {key} {n}")), "OK");
+    }
+    world.settle();
+    // All have it, so the witness does not; then one node has nothing any more, and the other is gone.
+    world.kill(0);
+    world.forget_partitions(1);
+    world.pass(6000);
+    for node in [1, WITNESS] {
+        let client = world.connect(node);
+        let answer = world.ask(client, &format!("GET {key}"));
+        assert!(answer.contains("CLUSTERDOWN"), "node {node}: {answer}");
+        assert!(!world.leads(node, &key));
+    }
+    world.restart(0);
+    world.settle();
+    let client = world.connect(1);
+    assert_eq!(world.ask(client, &format!("GET {key}")), "\"19\"");
+    assert_eq!(world.digest(0), world.digest(1));
+}
+
+#[test]
+fn all_that_lose_their_power_come_back_though_the_witness_kept_more() {
+    for seed in 0..8 {
+        let mut world = World::witnessed(seed);
+        let client = world.connect(0);
+        for n in 0..20 {
+            assert_eq!(world.ask(client, &format!("SET key:{n} before")), "OK");
+        }
+        world.settle();
+        world.stalled.extend([0, 1]);
+        for n in 0..20 {
+            assert_eq!(world.ask(client, &format!("SET key:{n} after")), "OK");
+        }
+        world.pass(3000);
+        (0..3).for_each(|node| world.lose_power(node));
+        world.stalled.clear();
+        (0..3).for_each(|node| world.restart(node));
+        world.settle();
+        let client = world.connect(0);
+        for n in 0..20 {
+            let answer = world.ask(client, &format!("GET key:{n}"));
+            assert_eq!(answer, "\"after\"", "seed {seed}: the witness has it on its disk");
+        }
+        assert_eq!(world.digest(0), world.digest(1), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_third_node_with_data_takes_the_place_of_the_witness() {
+    let mut world = World::witnessed(5);
+    let client = world.connect(WITNESS);
+    for n in 0..30 {
+        assert_eq!(world.ask(client, &format!("SET key:{n} {n}")), "OK");
+    }
+    let third = world.join();
+    let (witness, id) = (world.id(WITNESS), world.id(third));
+    assert!(voters(&mut world).iter().all(|voters| voters.contains(&id) && !voters.contains(&witness)));
+    assert_eq!(world.replicas(WITNESS), 0);
+    assert_eq!(world.digest(third), world.digest(0));
+    // It is there for whoever goes next.
+    world.kill(1);
+    world.pass(15_000);
+    assert!(voters(&mut world).iter().all(|voters| voters.len() == 3 && voters.contains(&witness)));
+    assert_eq!(world.ask(client, "GET key:3"), "\"3\"");
+    assert_eq!(world.replicas(WITNESS), usize::from(PARTITIONS));
+}
+
+#[test]
+fn a_lone_node_is_not_helped_by_a_witness_and_is_told_so() {
+    let mut world = World::new(6, true);
+    let witness = world.begin_join_as(MemberKind::Witness);
+    world.settle();
+    let alone = [world.id(0)];
+    assert!(voters(&mut world).iter().all(|voters| voters == &alone));
+    let client = world.connect(witness);
+    assert_eq!(world.ask(client, "SET k v"), "OK");
+    let status = world.ask(client, "FABRIC STATUS");
+    assert!(status.contains("\"may-lose\" 0") && status.contains("\"ready\""), "{status}");
+    let found = world.ask(client, "FABRIC CHECK");
+    assert!(found.contains("witness"), "{found}");
+    let second = world.join();
+    assert!(voters(&mut world).iter().all(|voters| voters.len() == 3));
+    assert_eq!(world.digest(second), world.digest(0));
+}
+
+#[test]
+fn waiting_for_replicas_counts_those_that_have_data() {
+    let mut world = World::witnessed(7);
+    let key = key_led_by(&world, 0);
+    let client = world.connect(0);
+    assert_eq!(world.ask(client, &format!("SET {key} v")), "OK");
+    assert_eq!(world.ask(client, "WAIT 1 1000"), "1");
+    assert_eq!(world.ask(client, "WAIT 2 300"), "1", "a witness is no replica");
+    world.kill(1);
+    world.pass(1000);
+    assert_eq!(world.ask(client, "CLIENT ACK all"), "OK");
+    assert_eq!(world.ask(client, &format!("SET {key} w")), "OK", "all that is there has applied it");
+    assert_eq!(world.ask(client, "CLIENT ACK durable"), "OK");
+    assert_eq!(world.ask(client, &format!("SET {key} x")), "OK", "two of three have it on disk");
+    assert_eq!(world.ask(client, "WAIT 1 300"), "0");
+}
+
+#[test]
+fn cluster_clients_are_not_sent_to_a_witness_for_data() {
+    let mut world = World::witnessed(8);
+    let client = world.connect(0);
+    for command in ["CLUSTER SLOTS", "CLUSTER SHARDS"] {
+        let text = world.ask(client, command);
+        assert!(text.contains("10.0.0.1") && !text.contains("10.0.0.2"), "{command}: {text}");
+    }
+    let nodes = world.ask(client, "CLUSTER NODES");
+    let line = nodes.lines().find(|line| line.contains("10.0.0.2:")).unwrap();
+    assert!(line.ends_with("connected"), "it has no slots: {line}");
+}
