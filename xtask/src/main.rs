@@ -38,7 +38,7 @@ cargo xtask TASK
   tidy                  module docs, file lengths, unused files, the map in ARCHITECTURE.md, licences, leftovers
   docs [--check]        writes the generated pages of docs/; with --check only compares
   licences              every dependency has a licence that deny.toml allows
-  sim [ARGS]            the simulator: --nodes N, --seeds N, --seed S, --trace; --planted finds the bugs planted on purpose
+  sim [ARGS]            the simulator: --nodes N, --witness, --seeds N, --seed S, --trace; --planted finds the bugs planted on purpose
   chaos NAME [--rounds N]   three processes that are killed, stopped, joined under load; without NAME it lists them
   fuzz [TARGET] [--seconds N]   each fuzz target, or one, for N seconds (60); works with the stable compiler
   bench [ARGS]          narf beside redis-server: throughput, latency, CPU an operation; --help lists ARGS

@@ -16,6 +16,8 @@ const FUZZ_SECONDS: u64 = 60;
 const SIM_SEEDS: &str = "60";
 /// How many of clusters, by number of nodes.
 const CLUSTER_SEEDS: [(&str, &str); 2] = [("3", "150"), ("5", "60")];
+/// How many of two nodes and a witness.
+const WITNESS_SEEDS: &str = "60";
 /// Steps with trouble in each.
 const SIM_TICKS: &str = "30000";
 /// Within how many of them each planted bug must be found.
@@ -169,6 +171,8 @@ impl Run {
             let run = ["--nodes", nodes, "--seeds", seeds, "--ticks", SIM_TICKS];
             self.check(&name, || sim::run(&words(&run)));
         }
+        let witnessed = ["--nodes", "2", "--witness", "--seeds", WITNESS_SEEDS, "--ticks", SIM_TICKS];
+        self.check("simulation of two nodes and a witness", || sim::run(&words(&witnessed)));
         self.check("planted bugs are found", || sim::run(&words(&["--planted", "--seeds", PLANTED_SEEDS])));
     }
 

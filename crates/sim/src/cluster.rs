@@ -20,6 +20,7 @@ mod wires;
 use std::collections::BTreeMap;
 
 use base::{PartitionId, Random};
+use cluster::MemberKind;
 use node::Control;
 use node::settings::{DebugCommand, Settings};
 
@@ -70,12 +71,14 @@ pub struct ClusterWorld {
 }
 
 impl ClusterWorld {
-    fn new(seed: u64, nodes: usize, options: Options) -> ClusterWorld {
+    fn new(seed: u64, (nodes, witnesses): (usize, usize), options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed);
         let key_hash_seed = random.next_u64();
+        let count = nodes + witnesses;
         let mut machines: Vec<Machine> =
-            (0..nodes).map(|n| Machine::new(n, &plan, key_hash_seed, &mut random)).collect();
+            (0..count).map(|n| Machine::new(n, &plan, key_hash_seed, &mut random)).collect();
+        machines[nodes..].iter_mut().for_each(|machine| machine.kind = MemberKind::Witness);
         machines[0].stand = Stand::In;
         let mut clients: Vec<Client> = (0..plan.clients).map(|id| Client::new(id, random.fork())).collect();
         if plan.caches {
@@ -100,7 +103,7 @@ impl ClusterWorld {
             settings,
             blocked: Vec::new(),
             outages: Vec::new(),
-            nodes,
+            nodes: count,
             crew: Crew::default(),
             key_hash_seed,
             steps: 0,
@@ -116,7 +119,16 @@ impl ClusterWorld {
 
     /// Runs a seed from beginning to end, on so many nodes.
     pub fn run(seed: u64, nodes: usize, options: Options) -> (Report, Trace) {
-        let mut world = ClusterWorld::new(seed, nodes, options);
+        ClusterWorld::new(seed, (nodes, 0), options).run_to_end(seed, options)
+    }
+
+    /// The same with a witness beside them.
+    pub fn run_witnessed(seed: u64, nodes: usize, options: Options) -> (Report, Trace) {
+        ClusterWorld::new(seed, (nodes, 1), options).run_to_end(seed, options)
+    }
+
+    fn run_to_end(mut self, seed: u64, options: Options) -> (Report, Trace) {
+        let world = &mut self;
         // A failed assertion is a finding like any other, and as such has its seed and its trace.
         let run = std::panic::AssertUnwindSafe(|| world.run_all(options.ticks));
         let violation = match std::panic::catch_unwind(run) {
@@ -135,7 +147,7 @@ impl ClusterWorld {
             refusals: world.judge.refusals,
             starts: world.machines.iter().map(|machine| machine.starts).sum(),
         };
-        (report, world.trace)
+        (report, self.trace)
     }
 
     fn now_us(&self) -> u64 {
@@ -152,10 +164,10 @@ impl ClusterWorld {
     }
 
     /// A machine more, for a new node.
-    fn add_machine(&mut self, place: usize) -> usize {
+    fn add_machine(&mut self, place: usize, kind: MemberKind) -> usize {
         let (number, now_us) = (self.machines.len(), self.now_us());
         let mut machine = Machine::new(number, &self.plan, self.key_hash_seed, &mut self.random);
-        machine.place = place;
+        (machine.place, machine.kind) = (place, kind);
         machine.clock.advance(now_us - machine.now().mono_us);
         self.machines.push(machine);
         number
@@ -333,7 +345,8 @@ impl ClusterWorld {
     fn is_placed(&self, nodes: usize) -> bool {
         let machines = self.machines.iter().filter(|machine| machine.stand == Stand::In);
         let lives: Vec<_> = machines.filter_map(|machine| machine.life.as_ref()).collect();
-        let wanted = nodes.min(3) * usize::from(self.plan.partitions);
+        let voters = self.voters_wanted();
+        let wanted = voters * usize::from(self.plan.partitions);
         let workers = || lives.iter().flat_map(|life| (0..life.workers()).map(|seat| life.worker(seat)));
         let has_one_leader = |id: u16| workers().filter(|worker| worker.leads(PartitionId(id))).count() == 1;
         let knows_all =
@@ -342,9 +355,21 @@ impl ClusterWorld {
             && lives.iter().all(knows_all)
             && workers().map(node::Worker::replicas).sum::<usize>() == wanted
             // Of a replica that does not vote yet, nobody has promised anything.
-            && workers().map(|worker| worker.settled_replicas(nodes.min(3))).sum::<usize>() == wanted
+            && workers().map(|worker| worker.settled_replicas(voters)).sum::<usize>() == wanted
             && lives.iter().all(|life| life.worker(0).knows_meta_settled())
             && (0..self.plan.partitions).all(has_one_leader)
+    }
+
+    /// How many nodes that are in the cluster hold data.
+    fn holders(&self) -> usize {
+        let holds = |number: &&usize| self.machines[**number].kind == MemberKind::Data;
+        self.present().iter().filter(holds).count()
+    }
+
+    /// How many are to vote in each group: a witness where two hold data.
+    fn voters_wanted(&self) -> usize {
+        let holders = self.holders();
+        holders.min(3) + usize::from(holders == 2 && self.present().len() > holders)
     }
 
     fn tell_places(&self) -> String {
@@ -488,7 +513,7 @@ impl ClusterWorld {
                 }
             }
         }
-        let wanted = present.len().min(3);
+        let wanted = self.holders().min(3);
         let same = |replicas: &[(usize, u64, u128)]| {
             replicas.len() == wanted
                 && replicas.windows(2).all(|pair| (pair[0].1, pair[0].2) == (pair[1].1, pair[1].2))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{KeyHasher, Millis, NodeId, Random};
-use cluster::{Founding, Meta};
+use cluster::{Founding, MemberKind, Meta};
 use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position, Rounds};
 use node::{Partition, RecoveredMeta, Recovery, RecoveryError, Router};
 
@@ -37,6 +37,16 @@ pub(crate) enum Begins {
     Founds(Founding),
     /// Let in by a fabric that told it this.
     Joins(Meta),
+}
+
+impl Begins {
+    /// Whether its fabric let it in as one that votes and holds no data.
+    fn is_of_witness(&self, node: NodeId) -> bool {
+        match self {
+            Begins::Joins(told) => told.member(node).is_some_and(|member| member.kind == MemberKind::Witness),
+            Begins::Alone | Begins::Founds(_) => false,
+        }
+    }
 }
 
 /// What start-up found.
@@ -102,7 +112,11 @@ fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered,
     if let Some((file, error)) = found.damaged.into_iter().next() {
         return Err(StartError::Checkpoint(file, error));
     }
-    let mut recovery = Recovery::new(Router::new(meta.partitions, 1), KeyHasher::new(meta.key_hash_seed));
+    let (router, hasher) = (Router::new(meta.partitions, 1), KeyHasher::new(meta.key_hash_seed));
+    let mut recovery = match begins.is_of_witness(meta.node_id) {
+        true => Recovery::of_witness(router, hasher),
+        false => Recovery::new(router, hasher),
+    };
     let mut needed_from = BTreeMap::new();
     for (id, info) in &found.newest {
         let mut reader = CheckpointReader::open(&**disk, &info.name)?;

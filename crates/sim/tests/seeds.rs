@@ -43,6 +43,16 @@ fn clusters_hold_every_promise() {
 }
 
 #[test]
+fn two_nodes_and_a_witness_hold_every_promise() {
+    for seed in 1..10 {
+        let (report, _) = ClusterWorld::run_witnessed(seed, 2, Options { ticks: 2000, keep_trace: false });
+        let replay = format!("cargo xtask sim --nodes 2 --witness --seed {seed} --ticks 2000 --trace");
+        assert_eq!(report.violation, None, "replay: {replay}");
+        assert!(report.answers > 100, "seed {seed} had nothing to judge");
+    }
+}
+
+#[test]
 fn a_seed_of_a_cluster_is_replayed_byte_for_byte() {
     let options = Options { ticks: 1500, keep_trace: true };
     for seed in 1..3 {

@@ -13,6 +13,7 @@ cargo xtask sim [OPTIONS]
   --start S     the first of them (1)
   --seed S      run this one only
   --nodes N     run a cluster of so many nodes; without it one node by itself
+  --witness     with a witness beside them
   --ticks T     steps with trouble, before everything heals (4000)
   --trace       tell everything that happened
   --planted     plant each bug in turn and run seeds until it is found; at most N seeds each
@@ -25,6 +26,7 @@ struct Arguments {
     ticks: u64,
     /// None for one node by itself.
     nodes: Option<usize>,
+    witness: bool,
     trace: bool,
     planted: bool,
     plant: Option<String>,
@@ -36,6 +38,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         count: 100,
         ticks: 4000,
         nodes: None,
+        witness: false,
         trace: false,
         planted: false,
         plant: None,
@@ -54,6 +57,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--start" => arguments.first = number()?,
             "--ticks" => arguments.ticks = number()?,
             "--nodes" => arguments.nodes = Some(usize::try_from(number()?.clamp(1, 9)).unwrap_or(1)),
+            "--witness" => arguments.witness = true,
             "--trace" => arguments.trace = true,
             "--planted" => arguments.planted = true,
             "--seed" => (arguments.first, arguments.count) = (number()?, 1),
@@ -99,7 +103,7 @@ fn find_planted(_arguments: &Arguments) -> ExitCode {
 fn plant(arguments: &Arguments) -> Result<(), String> {
     use base::plant::Plant;
     let Some(name) = &arguments.plant else { return Ok(()) };
-    let all = || Plant::ALONE.into_iter().chain(Plant::CLUSTER);
+    let all = || Plant::ALONE.into_iter().chain(Plant::CLUSTER).chain(Plant::WITNESS);
     let names = all().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     let bug = all().find(|(other, _)| other == name);
     let (_, bug) = bug.ok_or_else(|| format!("no planted bug `{name}`; there are {names}"))?;
@@ -111,24 +115,26 @@ fn plant(arguments: &Arguments) -> Result<(), String> {
 #[cfg(narf_plant)]
 const CLUSTER_TICKS: u64 = 3;
 
-/// Plants each bug in turn and runs seeds until it is found: of three nodes, for bugs that take a cluster.
+/// Plants each bug in turn and runs seeds until it is found: of three nodes, for bugs that take a cluster, or of two and a
+/// witness.
 #[cfg(narf_plant)]
 fn find_planted(arguments: &Arguments) -> ExitCode {
     use base::plant::{Plant, plant};
     let Arguments { first, count, ticks, .. } = *arguments;
-    let alone = Plant::ALONE.into_iter().map(|bug| (bug, None, ticks));
-    let cluster = Plant::CLUSTER.into_iter().map(|bug| (bug, Some(3), ticks * CLUSTER_TICKS));
+    let alone = Plant::ALONE.into_iter().map(|bug| (bug, None, false, ticks));
+    let cluster = Plant::CLUSTER.into_iter().map(|bug| (bug, Some(3), false, ticks * CLUSTER_TICKS));
+    let witness = Plant::WITNESS.into_iter().map(|bug| (bug, Some(2), true, ticks * CLUSTER_TICKS));
     let mut all_found = true;
-    for ((name, bug), nodes, ticks) in alone.chain(cluster) {
+    for ((name, bug), nodes, witness, ticks) in alone.chain(cluster).chain(witness) {
         plant(Some(bug));
-        let arguments = Arguments { nodes, ticks, trace: false, plant: None, ..*arguments };
+        let arguments = Arguments { nodes, witness, ticks, trace: false, plant: None, ..*arguments };
         let mut runs = (first..first + count).map(|seed| run_seed(&arguments, seed).0);
         let found = runs.find_map(|report| Some((report.seed, report.violation?)));
         match found {
             Some((seed, violation)) => {
                 let first_line: String =
                     violation.lines().next().unwrap_or_default().chars().take(300).collect();
-                let nodes = nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} "));
+                let nodes = nodes_words(&arguments);
                 println!("{name}: found by seed {seed}: {first_line}");
                 println!(
                     "  replay: cargo xtask sim --plant {name} {nodes}--seed {seed} --ticks {ticks} --trace"
@@ -147,14 +153,21 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
 fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
     let options = Options { ticks: arguments.ticks, keep_trace: arguments.trace };
     match arguments.nodes {
+        Some(nodes) if arguments.witness => ClusterWorld::run_witnessed(seed, nodes, options),
         Some(nodes) => ClusterWorld::run(seed, nodes, options),
         None => World::run(seed, options),
     }
 }
 
+/// What says again which cluster was run.
+fn nodes_words(arguments: &Arguments) -> String {
+    let witness = if arguments.witness { "--witness " } else { "" };
+    arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} {witness}"))
+}
+
 fn run(arguments: &Arguments) -> ExitCode {
     let Arguments { first, count, ticks, .. } = *arguments;
-    let nodes = arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} "));
+    let nodes = nodes_words(arguments);
     let (mut answers, mut starts, mut refusals, mut failed) = (0, 0, 0, 0);
     for seed in first..first + count {
         let (report, lines) = run_seed(arguments, seed);

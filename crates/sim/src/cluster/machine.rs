@@ -1,7 +1,7 @@
 //! A machine of the cluster: its disk, its clock, and the process on it, if one runs.
 
 use base::{NodeId, Now, Random};
-use cluster::Meta;
+use cluster::{MemberKind, Meta};
 use log::NodeMeta;
 use node::Router;
 use node::settings::Settings;
@@ -26,6 +26,8 @@ pub(crate) enum Stand {
 
 pub(crate) struct Machine {
     pub(crate) node: NodeId,
+    /// Whether it holds data, or votes only.
+    pub(crate) kind: MemberKind,
     pub(crate) stand: Stand,
     /// Where it is; one that replaces another may be in its place.
     pub(crate) place: usize,
@@ -59,6 +61,7 @@ impl Machine {
         let partitions = plan.partitions;
         Machine {
             node,
+            kind: MemberKind::Data,
             stand: Stand::Outside,
             place: number,
             disk: SimDisk::new(random.next_u64()),
@@ -86,7 +89,7 @@ impl Machine {
             peer_address: format!("10.0.0.{place}:16379"),
             client_address: format!("10.0.0.{place}:6379"),
             tls_port: 0,
-            kind: cluster::MemberKind::Data,
+            kind: self.kind,
             weight: 100,
             incarnation: 1,
             version: "simulated".to_owned(),

@@ -3,6 +3,8 @@
 //! Invariant: what takes data for good takes it from fewer than half of the voters of any group, but for a loss of power,
 //! of which the judge is told. Does not know: what must hold all the same.
 
+use cluster::MemberKind;
+
 use crate::cluster::ClusterWorld;
 use crate::cluster::crew::Aim;
 use crate::cluster::machine::{Machine, Stand};
@@ -210,7 +212,7 @@ impl ClusterWorld {
             return;
         }
         let place = self.machines.len();
-        let number = self.add_machine(place);
+        let number = self.add_machine(place, MemberKind::Data);
         self.aim(number, Aim::Join);
     }
 
@@ -243,7 +245,7 @@ impl ClusterWorld {
             machine.disk.heal();
             (machine.disk_has_trouble, machine.full_until_us) = (false, None);
         }
-        let old_place = self.machines[number].place;
+        let (old_place, kind_of_old) = (self.machines[number].place, self.machines[number].kind);
         if kind == Kind::Wipe {
             self.retire(number);
         } else {
@@ -253,7 +255,7 @@ impl ClusterWorld {
         self.aim(number, Aim::Strike);
         // Under the old address, once that is free, or under another.
         let place = if self.random.chance(1, 2) { old_place } else { self.machines.len() };
-        let number = self.add_machine(place);
+        let number = self.add_machine(place, kind_of_old);
         self.aim(number, Aim::Join);
     }
 }
