@@ -50,3 +50,4 @@ mod tracking;
 mod transactions;
 mod users;
 mod users_differential;
+mod witness;

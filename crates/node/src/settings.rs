@@ -8,6 +8,7 @@
 mod defaults;
 mod error;
 mod kind;
+mod lookup;
 mod notify;
 mod reference;
 mod setting;
@@ -24,10 +25,11 @@ use engine::{Clocks, Ranking, UseCounting};
 
 pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
+pub use lookup::{find, nearest_key};
 pub use notify::Notify;
 pub use reference::reference_markdown;
 pub use setting::{Change, Section, Setting};
-pub use table::{SETTINGS, find, nearest_key};
+pub use table::SETTINGS;
 pub use values::{
     DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
     Secret, TlsAuthClients, TlsSettings,
@@ -72,6 +74,8 @@ pub struct Settings {
     pub leave_timeout: Duration,
     pub dir: PathBuf,
     pub no_data: bool,
+    /// It votes and keeps the log, and holds no data.
+    pub witness: bool,
     pub on_damage: DamagePolicy,
     pub ack: AckLevel,
     pub fsync_interval: Duration,

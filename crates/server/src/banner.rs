@@ -45,8 +45,34 @@ pub struct Banner {
 pub struct Cluster {
     /// What it is called.
     pub name: String,
-    /// How many nodes are in it, with this one.
+    /// How many nodes with data are in it, with this one if it has some.
     pub nodes: usize,
+    /// How many that vote only.
+    pub witnesses: usize,
+    /// Whether this is one of those.
+    pub is_witness: bool,
+}
+
+impl Cluster {
+    /// Who is in it, and what its loss takes.
+    fn tell(&self) -> String {
+        let witnesses = match self.witnesses {
+            1 => "a witness".to_owned(),
+            witnesses => format!("{witnesses} witnesses"),
+        };
+        match (self.nodes, self.witnesses) {
+            (1, 0) => "this node alone; the same command again, in another terminal, adds one".to_owned(),
+            (2, 0) => "2 nodes; neither can be lost without stopping writes, a third changes that".to_owned(),
+            (nodes, 0) => format!("{nodes} nodes"),
+            (1, _) => {
+                format!(
+                    "one node with data and {witnesses}; the data is lost with it until another with data joins"
+                )
+            }
+            (2, _) => format!("2 nodes with data and {witnesses}; any one of three can be lost"),
+            (nodes, _) => format!("{nodes} nodes with data and {witnesses}"),
+        }
+    }
 }
 
 /// A node without a terminal.
@@ -71,13 +97,8 @@ impl Banner {
             row(&mut out, "Port", &paint.yellow(note));
         }
         self.connect_rows(&mut out, paint);
-        if let Some(Cluster { name, nodes }) = &self.cluster {
-            let nodes = match nodes {
-                1 => "this node alone; the same command again, in another terminal, adds one".to_owned(),
-                2 => "2 nodes; neither can be lost without stopping writes, a third changes that".to_owned(),
-                nodes => format!("{nodes} nodes"),
-            };
-            row(&mut out, "Cluster", &format!("{name}  ({nodes})"));
+        if let Some(cluster) = &self.cluster {
+            row(&mut out, "Cluster", &format!("{}  ({})", cluster.name, cluster.tell()));
         }
         let data = match &self.data {
             Some(folder) => format!("{}  ({})", with_dot(folder), self.kept()),
@@ -99,6 +120,7 @@ impl Banner {
             Some(Background { pid, stop }) => {
                 line(&mut out, &format!("In the background as process {pid}; stop it with  {stop}"))
             }
+            None if self.is_witness() => line(&mut out, "Ctrl-C leaves the cluster and stops."),
             None if self.cluster.as_ref().is_some_and(|cluster| cluster.nodes > 1) => {
                 line(&mut out, "Ctrl-C hands the data over to the others, leaves the cluster and stops.")
             }
@@ -128,8 +150,13 @@ impl Banner {
         }
     }
 
+    fn is_witness(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.is_witness)
+    }
+
     fn kept(&self) -> String {
         match self.keys {
+            _ if self.is_witness() => "no data: a witness votes, and keeps the log of the others".to_owned(),
             0 => "what is answered survives a crash".to_owned(),
             1 => "1 key found".to_owned(),
             keys => format!("{} keys found", thousands(keys)),
@@ -227,6 +254,10 @@ impl Paint {
 mod tests {
     use super::*;
 
+    fn cluster(name: &str, nodes: usize, witnesses: usize) -> Cluster {
+        Cluster { name: name.to_owned(), nodes, witnesses, is_witness: false }
+    }
+
     fn banner() -> Banner {
         Banner {
             version: "0.1.0",
@@ -237,7 +268,7 @@ mod tests {
             port_note: None,
             unix: None,
             http: None,
-            cluster: Some(Cluster { name: "default".to_owned(), nodes: 1 }),
+            cluster: Some(cluster("default", 1, 0)),
             data: Some("narf-data".into()),
             keys: 0,
             has_password: false,
@@ -265,14 +296,24 @@ mod tests {
 
     #[test]
     fn a_node_that_joined_says_with_whom_it_is_and_what_ctrl_c_does() {
-        let text = |nodes| {
-            Banner { cluster: Some(Cluster { name: "shop".to_owned(), nodes }), ..banner() }.text(false)
-        };
+        let text = |nodes| Banner { cluster: Some(cluster("shop", nodes, 0)), ..banner() }.text(false);
         assert!(text(3).contains("\n  Cluster          shop  (3 nodes)\n"), "{}", text(3));
         assert!(
             text(3).ends_with("  Ctrl-C hands the data over to the others, leaves the cluster and stops.\n")
         );
         assert!(text(2).contains("neither can be lost"), "{}", text(2));
+    }
+
+    #[test]
+    fn a_witness_is_told_as_what_it_is() {
+        let text = |nodes, is_witness| {
+            let cluster = Cluster { is_witness, ..cluster("shop", nodes, 1) };
+            Banner { cluster: Some(cluster), ..banner() }.text(false)
+        };
+        assert!(text(2, false).contains("2 nodes with data and a witness; any one of three can be lost"));
+        assert!(text(1, true).contains("lost with it until another with data joins"), "{}", text(1, true));
+        assert!(text(2, true).contains("no data: a witness votes"), "{}", text(2, true));
+        assert!(text(2, true).ends_with("  Ctrl-C leaves the cluster and stops.\n"));
     }
 
     #[test]

@@ -81,6 +81,13 @@ pub(crate) struct Entrance {
     pub(crate) how: How,
 }
 
+impl Entrance {
+    /// Whether the cluster let this node in as one that votes and holds no data: that is so for as long as it is a member.
+    pub(crate) fn is_of_witness(&self, node: NodeId) -> bool {
+        self.meta.member(node).is_some_and(|member| member.kind == MemberKind::Witness)
+    }
+}
+
 /// See the module.
 pub(crate) enum How {
     /// It was let in, and knows nothing yet unless its log does.
@@ -132,6 +139,10 @@ pub(crate) fn enter(
             let entrance = Entrance { trust, meta, how: How::Joins };
             Ok((entrance, seed, partitions, turnstile))
         }
+        None if settings.witness => bail!(
+            "a witness holds no data and cannot found a cluster, and there is none of yours on this machine; start a node \
+             that holds data first, or give the witness `--join TOKEN`"
+        ),
         None => {
             let seed = u64::from_le_bytes(random()?);
             let trust = Trust::found(u128::from_le_bytes(random()?), node)?;
@@ -268,7 +279,7 @@ pub(crate) fn newcomer(settings: &Settings, node: NodeId, reach: &Reach, incarna
         peer_address: reach.peer_address.clone(),
         client_address: reach.client_address.clone(),
         tls_port: reach.tls_port,
-        kind: MemberKind::Data,
+        kind: if settings.witness { MemberKind::Witness } else { MemberKind::Data },
         weight: cluster::WEIGHT_DEFAULT,
         incarnation,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -130,7 +130,14 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         http: running.http.as_ref().map(http::Http::address),
         cluster: running.shared.fabric.as_ref().map(|fabric| {
             let meta = fabric.meta();
-            banner::Cluster { name: meta.name().to_owned(), nodes: meta.live_members().count() }
+            let witnesses = meta.witnesses().count();
+            let is_me = |member: &cluster::Member| member.node == running.shared.node_id;
+            banner::Cluster {
+                name: meta.name().to_owned(),
+                nodes: meta.live_members().count() - witnesses,
+                witnesses,
+                is_witness: meta.witnesses().any(is_me),
+            }
         }),
         data: (!settings.no_data).then(|| settings.dir.clone()),
         keys: running.keys,

@@ -102,6 +102,9 @@ pub(crate) fn open(
     let node = NodeId(u128::from_le_bytes(random()?));
     name_node(settings, node);
     let (entrance, key_hash_seed, partitions, turnstile) = match join {
+        Join::Never if settings.witness => {
+            bail!("a witness votes in the groups of a cluster, and `join none` stays alone; use --join TOKEN")
+        }
         Join::Never => (None, u64::from_le_bytes(random()?), settings.partitions, None),
         join => {
             let (entrance, seed, partitions, turnstile) = enter::enter(settings, &join, node, reach)?;
@@ -173,9 +176,17 @@ fn start(
     reach: &Reach,
     progress: bool,
 ) -> anyhow::Result<Opened> {
+    let is_witness = entrance.as_ref().is_some_and(|entrance| entrance.is_of_witness(meta.node_id));
+    if settings.witness && !is_witness {
+        bail!(
+            "{} is of a node that holds data, and a node is a witness from its first start or never; start the witness with \
+             another data folder",
+            settings.dir.display()
+        );
+    }
     let mut recovered = match &disk {
-        Some(disk) => recover(disk, &meta, settings, (entrance.is_some(), progress))?,
-        None => Recovering { recovery: empty(&meta), log: None },
+        Some(disk) => recover(disk, &meta, settings, (entrance.is_some(), is_witness), progress)?,
+        None => Recovering { recovery: empty(&meta, is_witness), log: None },
     };
     let knows_fabric = recovered.recovery.knows_fabric();
     let own_users = recovered.recovery.own_users().clone();
@@ -241,8 +252,9 @@ struct OpenLog {
     is_in_doubt: bool,
 }
 
-fn empty(meta: &NodeMeta) -> Recovery {
-    Recovery::new(router_of(meta), KeyHasher::new(meta.key_hash_seed))
+fn empty(meta: &NodeMeta, is_witness: bool) -> Recovery {
+    let (router, hasher) = (router_of(meta), KeyHasher::new(meta.key_hash_seed));
+    if is_witness { Recovery::of_witness(router, hasher) } else { Recovery::new(router, hasher) }
 }
 
 fn router_of(meta: &NodeMeta) -> Router {
@@ -266,14 +278,15 @@ fn recover(
     disk: &Arc<dyn Disk>,
     meta: &NodeMeta,
     settings: &Settings,
-    (is_in_fabric, progress): (bool, bool),
+    (is_in_fabric, is_witness): (bool, bool),
+    progress: bool,
 ) -> anyhow::Result<Recovering> {
     Checkpoints::remove_unfinished(&**disk)?;
     let found = Checkpoints::find(&**disk)?;
     if let Some((file, error)) = found.damaged.into_iter().next() {
         return Err(anyhow::Error::new(error).context(format!("read checkpoint {file}")));
     }
-    let mut recovery = empty(meta);
+    let mut recovery = empty(meta, is_witness);
     let mut bar = Progress::new(progress);
     let mut needed_from = BTreeMap::new();
     for (number, (id, info)) in found.newest.iter().enumerate() {

@@ -69,6 +69,7 @@ impl Settings {
             leave_timeout: Duration::ZERO,
             dir: PathBuf::new(),
             no_data: false,
+            witness: false,
             ack: AckLevel::Quorum,
             fsync_interval: Duration::ZERO,
             log_segment_size: 0,

@@ -10,47 +10,6 @@ use super::values::{
     DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, PubSubDefault, TlsAuthClients,
 };
 
-/// The row of this name, key or alias, in any case.
-pub fn find(word: &str) -> Option<&'static Setting> {
-    let is = |name: &str| name.eq_ignore_ascii_case(word);
-    SETTINGS.iter().find(|row| is(row.name) || is(row.key) || row.aliases.iter().any(|alias| is(alias)))
-}
-
-/// The key that `word` was probably meant to be.
-pub fn nearest_key(word: &str) -> Option<&'static str> {
-    let word = word.to_ascii_lowercase().replace('_', "-");
-    let visible = SETTINGS.iter().filter(|row| !row.hidden && !row.is_fact());
-    let spellings = visible.flat_map(|row| {
-        [row.key, row.name].into_iter().chain(row.aliases.iter().copied()).map(|name| (row.key, name))
-    });
-    let (distance, key) = spellings.map(|(key, name)| (distance(&word, name), key)).min()?;
-    // More than a third wrong is another word, not a slip.
-    (distance * 3 <= word.len().max(3)).then_some(key)
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) that lead from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let width = to.len() + 1;
-    let mut table = vec![0; (from.len() + 1) * width];
-    for i in 0..=from.len() {
-        for j in 0..=to.len() {
-            table[i * width + j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let at = |i: usize, j: usize| table[i * width + j];
-                let replaced = at(i - 1, j - 1) + usize::from(from[i - 1] != to[j - 1]);
-                let mut best = replaced.min(at(i - 1, j) + 1).min(at(i, j - 1) + 1);
-                if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                    best = best.min(at(i - 2, j - 2) + 1);
-                }
-                best
-            };
-        }
-    }
-    table[from.len() * width + to.len()]
-}
-
 macro_rules! field {
     ($($name:ident).+) => { Access { read: |s| &s.$($name).+, write: |s| &mut s.$($name).+ } };
 }
@@ -381,6 +340,16 @@ pub static SETTINGS: &[Setting] = &[
          `bind` announces its cluster's name, its own and its port for nodes; a token whose addresses do not answer, and \
          members that have moved, are looked for. Being found lets nobody in. A node on 127.0.0.1 announces nothing.",
     )
+    .within(Section::Cluster),
+    Setting::new(
+        "witness",
+        Kind::Bool(field!(witness)),
+        "no",
+        "Joins as a witness, which votes and keeps the log of what is written, and holds no data: beside two nodes that \
+         do, it is what makes the loss of any one of the three stop nothing. Where three nodes hold data it waits until \
+         one is gone. Clients that connect to it are served by the others. Said at a node's first start.",
+    )
+    .first_start()
     .within(Section::Cluster),
     Setting::new(
         "replicas",

@@ -16,12 +16,3 @@ fn no_two_rows_share_a_word() {
     words.dedup();
     assert_eq!(words.len(), count);
 }
-
-#[test]
-fn a_slip_of_the_pen_finds_its_key() {
-    assert_eq!(nearest_key("prot"), Some("port"));
-    assert_eq!(nearest_key("max-clients"), Some("maxclients"));
-    assert_eq!(nearest_key("tcp_keepalive"), Some("tcp-keepalive"));
-    assert_eq!(nearest_key("log_levle"), Some("log-level"));
-    assert_eq!(nearest_key("zzzzz"), None);
-}
