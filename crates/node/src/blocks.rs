@@ -408,10 +408,16 @@ impl Worker {
                     self.register_block(conn);
                 }
             }
-            (READY | AGAIN | GONE, ending) => {
+            // A release for an earlier wait has come after this one's registration, as behind a change of leaders.
+            (GONE, None) => {
+                if matches!(block.state, State::Waiting) {
+                    self.register_block(conn);
+                }
+            }
+            (READY | AGAIN | GONE, Some(ending)) => {
                 part.has_turn = answer == READY;
                 if matches!(block.state, State::Waiting) {
-                    self.end_with(conn, ending.unwrap_or(Ending::Nothing));
+                    self.end_with(conn, ending);
                 }
             }
             // It is refused a place in the line, which ends the wait; but what is being tried may find something, and if

@@ -59,6 +59,23 @@ fn what_comes_after_a_client_was_killed_is_not_for_it() {
 }
 
 #[test]
+fn word_that_an_earlier_wait_has_ended_does_not_end_the_next() {
+    for seed in 0..300 {
+        let mut net = Net::new(3, seed);
+        let (client, pusher) = (net.connect(0), net.connect(1));
+        let (here, near, far) = (key_in(0, "k"), key_in(3, "k"), key_in(7, "k"));
+        net.send(client, &[&format!("BLPOP {near} {far} 0"), &format!("BLPOP {here} {far} 0")]);
+        net.settle();
+        assert_eq!(net.ask(pusher, &format!("RPUSH {near} v")), "1");
+        net.settle();
+        assert_eq!(net.take(client), [format!("[\"{near}\" \"v\"]")], "seed {seed}: the second waits");
+        assert_eq!(net.ask(pusher, &format!("RPUSH {far} w")), "1");
+        net.settle();
+        assert_eq!(net.take(client), [format!("[\"{far}\" \"w\"]")], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_client_that_waits_for_keys_of_several_partitions_gets_one_element() {
     on_all(|net| {
         let (client, pusher) = (net.connect(0), net.connect(2));
