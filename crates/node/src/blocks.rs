@@ -17,7 +17,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use base::{AckLevel, Args, ConnId, DbIndex, HashMap, Millis, PartitionId};
+use base::{AckLevel, Args, ConnId, DbIndex, HashMap, Millis, PartitionId, WorkerId};
 use command::{DataCommand, NodeCommand, Spec};
 use engine::{Access, Patience};
 use resp::{Reply, Version};
@@ -27,6 +27,7 @@ use crate::borrow::Work;
 use crate::data::Place;
 use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
+use crate::gather::Answer;
 use crate::output::Ticket;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, SessionRef, Stall, gate};
@@ -104,18 +105,33 @@ struct Block {
     ending: Option<Ending>,
 }
 
+/// Clients that were killed at once, of which partitions of other workers have not said yet that they serve them no more.
+struct Killed {
+    asker: WorkerId,
+    gather: u64,
+    clients: u64,
+    missing: usize,
+}
+
 /// The blocked clients of a worker.
 #[derive(Default)]
 pub(crate) struct Blocks {
     open: HashMap<ConnId, Block>,
-    /// The number of the next one.
+    /// The number that was given out last.
     next: u64,
     deadlines: BTreeSet<(Millis, ConnId)>,
+    killed: HashMap<u64, Killed>,
 }
 
 impl Blocks {
     pub(crate) fn has(&self, conn: ConnId) -> bool {
         self.open.contains_key(&conn)
+    }
+
+    /// A number for a wait, or for clients that are killed at once.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 
     /// When the first of them has waited long enough.
@@ -196,9 +212,9 @@ impl Worker {
         let (now, conn) = (self.now.mono_millis(), session.at.conn);
         // Not before all of it has passed, for the clock's milliseconds are rounded down.
         let deadline = patience.timeout.map_or(Millis::NEVER, |t| Millis(now.0.saturating_add(t.0 + 1)));
-        self.blocks.next += 1;
+        let number = self.blocks.next_number();
         let block = Block {
-            number: self.blocks.next,
+            number,
             client: (session.at, session.output.open(), session.version),
             db: session.db,
             access: session.access(),
@@ -388,7 +404,7 @@ impl Worker {
         let Some(block) = self.blocks.open.get_mut(&conn) else {
             // Its client has what it wanted, or has gone: the next in the line may try.
             if answer == READY {
-                self.release(conn, partition);
+                self.release(conn, partition, Dest::Nobody);
             }
             return;
         };
@@ -446,7 +462,7 @@ impl Worker {
         match block.parts.first().filter(|part| block.may_be_served && part.is_registered) {
             Some(part) => {
                 let partition = part.partition;
-                self.release(conn, partition);
+                self.release(conn, partition, Dest::Nobody);
             }
             None => self.end_with(conn, ending),
         }
@@ -480,21 +496,62 @@ impl Worker {
         self.forget_block(conn);
     }
 
+    /// The same for one that is killed, be its turn told this moment. Whether a partition of another worker may serve it
+    /// until it hears of this; what it answers is for `kill`.
+    pub(crate) fn kill_block(&mut self, conn: ConnId, kill: u64) -> bool {
+        let is_lone = !self.fabric.is_spread;
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return false };
+        let elsewhere = match block.parts.as_mut_slice() {
+            [part] if is_lone && self.router.owner(part.partition) != self.id => {
+                (part.is_registered, part.has_turn) = (false, false);
+                Some(part.partition)
+            }
+            // Those of several partitions, and of a fabric, are told that it is their turn, and take nothing out.
+            _ => None,
+        };
+        self.forget_block(conn);
+        if let Some(partition) = elsewhere {
+            self.release(conn, partition, Dest::Kill { worker: self.id, number: kill });
+        }
+        elsewhere.is_some()
+    }
+
+    /// Clients were killed; the asker's answer waits for `missing` partitions.
+    pub(crate) fn await_releases(
+        &mut self,
+        kill: u64,
+        (asker, gather): (WorkerId, u64),
+        (clients, missing): (u64, usize),
+    ) {
+        self.blocks.killed.insert(kill, Killed { asker, gather, clients, missing });
+    }
+
+    /// A partition serves a client no more that was killed.
+    pub(crate) fn killed_released(&mut self, kill: u64) {
+        let Some(killed) = self.blocks.killed.get_mut(&kill) else { return };
+        killed.missing -= 1;
+        if killed.missing > 0 {
+            return;
+        }
+        let Some(Killed { asker, gather, clients, .. }) = self.blocks.killed.remove(&kill) else { return };
+        self.answer_late_to(asker, gather, Answer::Count(clients));
+    }
+
     fn forget_block(&mut self, conn: ConnId) -> Option<Block> {
         let block = self.blocks.open.remove(&conn)?;
         self.blocks.deadlines.remove(&(block.deadline, conn));
         for part in block.parts.iter().filter(|part| part.is_registered || part.has_turn) {
-            self.release(conn, part.partition);
+            self.release(conn, part.partition, Dest::Nobody);
         }
         Some(block)
     }
 
-    /// Tells a partition that a client does not wait there any more.
-    fn release(&mut self, conn: ConnId, partition: PartitionId) {
+    /// Tells a partition that a client does not wait there any more; it answers to `dest`.
+    fn release(&mut self, conn: ConnId, partition: PartitionId, dest: Dest) {
         let own = ErrandHead::own(partition, DbIndex::ZERO, NodeCommand::NarfRelease.spec());
         let (patience, deadline) = self.errand_times();
         let request = WireRequest::encode(&[b"narf.release"]);
-        let head = ErrandHead { who: conn.0, patience, deadline, ..own };
+        let head = ErrandHead { dest, who: conn.0, patience, deadline, ..own };
         self.send_errand(head, request.args(), request.raw());
     }
 }

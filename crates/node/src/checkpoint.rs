@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use base::{DbIndex, Millis, PartitionId, WorkerId};
 
 use crate::gather::Answer;
-use crate::message::Message;
 use crate::outbox::{CheckpointDone, CheckpointWrite};
 use crate::partition::{LEDGER_PIECE, Partition};
 use crate::witness::KeptWalk;
@@ -212,12 +211,7 @@ impl Worker {
     pub fn round_over(&mut self) {
         let answer = Answer::Saved(!self.checkpoints.has_failed);
         for (asker, gather) in std::mem::take(&mut self.checkpoints.waiting) {
-            match asker == self.id {
-                true => self.answered(gather, answer.clone()),
-                false => {
-                    self.outbox.messages.push((asker, Message::Answer { gather, answer: answer.clone() }))
-                }
-            }
+            self.answer_late_to(asker, gather, answer.clone());
         }
         self.resume_sessions();
     }

@@ -1,6 +1,6 @@
 //! The `CLIENT` family: what clients say about themselves, and what one may ask or do about others.
 
-use base::{AckLevel, Args, ConnId, Millis, parse_i64};
+use base::{AckLevel, Args, ConnId, Millis, WorkerId, parse_i64};
 use command::NodeCommand;
 use resp::Reply;
 
@@ -299,10 +299,16 @@ impl Worker {
             .collect()
     }
 
-    /// Closes the clients of this worker that match; how many.
-    pub(crate) fn kill_clients(&mut self, query: &ClientQuery, asker: Option<&mut Session>) -> u64 {
-        let now = self.now.mono_millis();
-        let mut killed = 0;
+    /// Closes the clients of this worker that match; how many, or none if it is to be said later: nothing is taken out
+    /// for a client once anyone has heard that it was killed.
+    pub(crate) fn kill_clients(
+        &mut self,
+        query: &ClientQuery,
+        asker: Option<&mut Session>,
+        question: (WorkerId, u64),
+    ) -> Option<u64> {
+        let (now, number) = (self.now.mono_millis(), self.blocks.next_number());
+        let (mut killed, mut missing) = (0, 0);
         if let Some(session) = asker
             && query.matches(session, now)
         {
@@ -317,12 +323,14 @@ impl Worker {
                 session.closing = true;
                 let conn = session.at.conn;
                 self.outbox.close.push(token);
-                // What it waits for is not for a client that hears of nothing more, be its turn told this moment.
-                self.drop_block(conn);
+                missing += usize::from(self.kill_block(conn, number));
                 killed += 1;
             }
         }
-        killed
+        if missing > 0 {
+            self.await_releases(number, question, (killed, missing));
+        }
+        (missing == 0).then_some(killed)
     }
 
     pub(crate) fn describe(&self, session: &Session) -> String {

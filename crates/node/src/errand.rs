@@ -31,6 +31,8 @@ pub(crate) enum Dest {
     /// To a client that waits for a key to have something: what a try came to, or its registration in a partition.
     /// `number` tells one wait of the client from those before.
     Block { worker: WorkerId, conn: ConnId, number: u64, part: u32 },
+    /// To a question that has killed clients that waited for keys.
+    Kill { worker: WorkerId, number: u64 },
     /// To nobody: the node thought of it, or whoever asked was answered already.
     Nobody,
 }

@@ -646,6 +646,7 @@ impl Worker {
             | Dest::Exec { worker, .. }
             | Dest::Wait { worker, .. }
             | Dest::Block { worker, .. }
+            | Dest::Kill { worker, .. }
                 if worker != self.id =>
             {
                 self.fabric.answers_out[usize::from(worker.0)].push(dest, answer);
@@ -655,6 +656,7 @@ impl Worker {
             Dest::Exec { number, .. } => self.finish_exec(number, answer),
             Dest::Wait { number, part, .. } => self.take_reached(number, part, answer),
             Dest::Block { conn, number, part, .. } => self.block_answered(conn, number, part, answer),
+            Dest::Kill { number, .. } => self.killed_released(number),
             Dest::Node { node, call } => self.fabric.tell(node, &Item::Reply { call, reply: answer }),
             Dest::Nobody => {}
         }

@@ -241,6 +241,14 @@ impl Worker {
         self.sessions.put_back(session);
     }
 
+    /// This worker's answer to a question of before.
+    pub(crate) fn answer_late_to(&mut self, asker: WorkerId, gather: u64, answer: Answer) {
+        match asker == self.id {
+            true => self.answered(gather, answer),
+            false => self.outbox.messages.push((asker, Message::Answer { gather, answer })),
+        }
+    }
+
     /// This worker's answer; none if it comes later. `asker` is the session that is taken out, if it is ours.
     pub(crate) fn answer(
         &mut self,
@@ -254,7 +262,9 @@ impl Worker {
             Question::Save => Answer::Saved(false),
             Question::Barrier => Answer::Done,
             Question::Clients(query) => Answer::Clients(self.list_clients(query, asker)),
-            Question::Kill(query) => Answer::Count(self.kill_clients(query, asker)),
+            Question::Kill(query) => {
+                return self.kill_clients(query, asker, (from, gather)).map(Answer::Count);
+            }
             Question::Unblock { conn, with_error } => {
                 Answer::Count(u64::from(self.unblock(*conn, *with_error)))
             }

@@ -594,7 +594,7 @@ impl Worker {
             Message::Word { from, word, hops } => self.take_word(from, word, hops),
             Message::Ask { from, gather, question } => {
                 if let Some(answer) = self.answer(&question, None, from, gather) {
-                    // A killed client lets go of what it waits for before anyone hears that it was killed.
+                    // A client lets go of what it waits for before anyone hears that it was unblocked.
                     self.ship_errands();
                     self.outbox.messages.push((from, Message::Answer { gather, answer }));
                 }
