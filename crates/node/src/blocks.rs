@@ -329,6 +329,7 @@ impl Worker {
         let Some(mut session) = self.sessions.take(at.token) else { return };
         let mut out = Vec::new();
         let is_its = session.at.conn == at.conn;
+        self.acting = at.conn.0;
         let changed = is_its && self.run_borrowed(&mut session, &request, &mut out);
         self.sessions.put_back(session);
         if is_its {

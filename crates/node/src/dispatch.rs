@@ -86,6 +86,7 @@ impl Worker {
                 return Taken::Done;
             }
         };
+        self.acting = session.at.conn.0;
         if (session.gate & !gate::DURABLE) != 0 || self.is_gated() {
             match self.admit(session, spec, args, raw) {
                 Admitted::Run => {}
@@ -97,7 +98,6 @@ impl Worker {
             }
         }
         session.last_command = spec.name;
-        self.acting = session.at.conn.0;
         let taken = if self.stats.times(spec) {
             self.run_timed(session, spec, args, raw)
         } else {

@@ -413,6 +413,7 @@ impl Worker {
     /// Another worker found too much in use: this one's share of it.
     pub(crate) fn evict_for_others(&mut self, share: u64) {
         if self.eviction.is_on() && self.eviction.evicts {
+            self.acting = 0;
             let (sites, _) = self.sites();
             self.evict(&sites, share);
         }

@@ -278,6 +278,7 @@ impl Worker {
         self.log_room = log_room;
         self.turn_bytes = 0;
         self.fabric.now = now.mono_millis();
+        self.acting = 0;
         self.resumable.append(&mut self.later);
         if self.eviction.is_on() {
             self.begin_memory_turn();

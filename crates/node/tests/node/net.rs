@@ -340,6 +340,22 @@ impl Net {
         self.turn(worker, |worker| worker.receive(token, &bytes));
     }
 
+    /// Clients of one worker send a request each, which it takes up in one turn.
+    pub(crate) fn send_in_one_turn(&mut self, requests: &[(ClientId, &str)]) {
+        let worker = self.clients[requests[0].0.0].worker;
+        let of = |(client, line): &(ClientId, &str)| {
+            let Client { worker: other, token, .. } = self.clients[client.0];
+            assert_eq!(other, worker);
+            let mut bytes = Vec::new();
+            resp::write_request(&mut bytes, words(line).iter());
+            (token, bytes)
+        };
+        let requests: Vec<(u32, Vec<u8>)> = requests.iter().map(of).collect();
+        self.turn(worker, |worker| {
+            requests.iter().for_each(|(token, bytes)| worker.receive(*token, bytes));
+        });
+    }
+
     /// In one turn of one worker: `killer` kills `victim`, which hangs up, and someone else connects.
     pub(crate) fn kill_hang_up_and_accept_in_one_turn(
         &mut self,

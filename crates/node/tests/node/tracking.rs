@@ -1,6 +1,6 @@
 //! Caches in clients: who is told of which change, when, and over which connection, on any number of workers.
 
-use crate::net::{ClientId, Net, Options};
+use crate::net::{ClientId, Net, Options, key_in};
 
 /// Workers, each with a seed of its own.
 fn nets() -> impl Iterator<Item = Net> {
@@ -112,6 +112,57 @@ fn whoever_is_served_at_last_changes_a_key_too() {
         net.ask(writer, "RPUSH list a");
         assert_eq!(net.take(reader), [INVALID_K]);
         assert_eq!(net.take(waiter), ["\"a\""]);
+    }
+}
+
+/// `NOLOOP` is about the client's own changes, not about whatever is changed in the same turn of its worker.
+#[test]
+fn what_goes_for_want_of_memory_is_told_to_who_did_not_ask_for_it() {
+    let settings = vec![("maxmemory", "100000"), ("maxmemory-policy", "allkeys-random")];
+    let mut net = Net::with(Options { workers: 1, seed: 3, logging: true, settings });
+    let (reader, writer) = (resp3(&mut net, 0), net.connect(0));
+    net.ask(reader, "CLIENT TRACKING ON NOLOOP");
+    let value = "v".repeat(1000);
+    for key in 0..60 {
+        net.ask(writer, &format!("SET {key} {value}"));
+        net.ask(reader, &format!("GET {key}"));
+    }
+    let mut told = 0;
+    for key in 60..200 {
+        let set = format!("SET {key} {value}");
+        net.send_in_one_turn(&[(reader, "PING"), (writer, &set)]);
+        net.settle();
+        assert_eq!(net.take(writer), ["OK"]);
+        told += net.take(reader).len() - 1;
+    }
+    let left = (0..60).filter(|key| net.ask(writer, &format!("EXISTS {key}")) == "1").count();
+    assert_eq!(told, 60 - left);
+    assert!(left < 60, "some went");
+}
+
+#[test]
+fn what_was_taken_out_for_another_is_told_to_whoever_did_not_ask_for_it() {
+    for seed in 0..300 {
+        let mut net = Net::new(3, seed);
+        let (list, other, here) = (key_in(3, "l"), key_in(7, "l"), key_in(0, "h"));
+        let (waiting, pusher, reader) = (net.connect(0), net.connect(1), resp3(&mut net, 2));
+        net.ask(reader, "CLIENT TRACKING ON NOLOOP");
+        net.send(waiting, &[&format!("BLPOP {list} {other} 0")]);
+        net.settle();
+        net.send(pusher, &[&format!("RPUSH {list} v")]);
+        let (look, at_home) = (format!("LRANGE {list} 0 -1"), format!("GET {here}"));
+        net.send(reader, &[&look, &at_home, &look, &at_home, &look, &at_home, &look, &at_home]);
+        net.settle();
+        let mut cached = None;
+        for reply in net.take(reader) {
+            match reply.as_str() {
+                _ if reply.starts_with('>') => cached = None,
+                "nil" => {}
+                _ => cached = Some(reply),
+            }
+        }
+        assert!(cached.is_none_or(|cached| cached == "[]"), "seed {seed}");
+        assert_eq!(net.take(waiting).len(), 1);
     }
 }
 
