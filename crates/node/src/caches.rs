@@ -28,7 +28,7 @@ use crate::trackers::{Notice, who_of};
 use crate::tracking::{Mode, Redirect};
 use crate::worker::Worker;
 
-/// Keys forgotten in one go because there are too many; more with the next read.
+/// Keys forgotten in one go because there are too many, if not more have come; more with the next read.
 const DROPPED_AT_ONCE: usize = 100;
 /// Readers that are remembered, as a multiple of the keys that may be, and of no fewer keys than these: who has gone is
 /// forgotten with the key.
@@ -164,15 +164,18 @@ impl Worker {
         let place = places.get_mut(usize::from(id.0)).and_then(|place| place.partition.as_deref_mut());
         let Some(partition) = place else { return };
         partition.settle_changes(by);
-        for _ in 0..DROPPED_AT_ONCE {
-            memory.count_tracked(partition.trackers.count());
+        let counts = partition.trackers.count();
+        memory.count_tracked(counts);
+        // No fewer than have just come: many keys read at once would be a way around the limit.
+        let come = counts.map(|(before, now)| now.saturating_sub(before)).into_iter().max();
+        for _ in 0..DROPPED_AT_ONCE.max(come.unwrap_or(0)) {
             let (keys, items) = memory.tracked();
             let is_too_much = keys > limit || items > READERS_A_KEY * limit.max(KEYS_AT_LEAST);
             if limit == 0 || !is_too_much || !partition.drop_tracked(random.next_u64()) {
                 break;
             }
+            memory.count_tracked(partition.trackers.count());
         }
-        memory.count_tracked(partition.trackers.count());
         let told = partition.trackers.take_told();
         if told.is_empty() {
             return;

@@ -85,6 +85,21 @@ fn reads_of_several_partitions_and_of_transactions_count() {
 }
 
 #[test]
+fn many_keys_read_at_once_are_no_way_around_the_limit_of_those_remembered() {
+    let mut world = World::of(3, 2);
+    let (reader, leader) = (resp3(&mut world, 0, "ON"), leader_of(&world, "{t}0"));
+    let other = world.connect(leader);
+    assert_eq!(world.ask(other, "CONFIG SET tracking-table-max-keys 10"), "OK");
+    for from in (0..20_000).step_by(1000) {
+        let keys: Vec<String> = (from..from + 1000).map(|key| format!("{{t}}{key}")).collect();
+        world.send(reader, &format!("MGET {}", keys.join(" ")));
+    }
+    let info = world.ask(other, "INFO stats");
+    let keys = info.lines().find_map(|line| line.strip_prefix("tracking_total_keys:")).unwrap();
+    assert!(keys.trim().parse::<usize>().unwrap() <= 10, "{keys}");
+}
+
+#[test]
 fn who_wants_no_loop_is_known_on_every_node() {
     let mut world = World::of(3, 3);
     for node in 0..3 {
