@@ -3,7 +3,7 @@
 use base::Random;
 
 use crate::cluster_world::World;
-use crate::net::{ClientId, Net, key_in, on_all, show};
+use crate::net::{ClientId, Net, key_in, on_all, on_all_with, show};
 
 /// Ids that nodes could have given, of the time that tests begin at.
 fn session(number: u64) -> String {
@@ -232,6 +232,35 @@ fn a_repetition_waits_for_stable_storage_like_the_first() {
 }
 
 #[test]
+fn a_number_stands_between_caching_and_what_it_is_about() {
+    on_all(|net| {
+        let (reader, writer) = (net.connect(0), net.connect(1));
+        net.talk(reader, &["HELLO 3", "CLIENT TRACKING ON OPTIN"]);
+        let number = format!("CLIENT SESSION SEQ {} 1", session(1));
+        assert_eq!(net.talk(reader, &["CLIENT CACHING YES", &number, "GET k"]), ["OK", "OK", "nil"]);
+        net.ask(reader, "GET other");
+        net.talk(writer, &["SET k 1", "SET other 1"]);
+        assert_eq!(net.take(reader), [">[\"invalidate\" [\"k\"]]"]);
+    });
+}
+
+#[test]
+fn a_numbered_write_is_an_event_when_it_runs_and_not_when_it_is_answered_again() {
+    on_all_with(&[("notify-keyspace-events", "AE")], |net| {
+        let (listener, client) = (net.connect(0), net.connect(1));
+        net.ask(listener, "PSUBSCRIBE *");
+        for number in [1, 2] {
+            for _ in 0..2 {
+                once(net, client, &session(1), number, "INCR k");
+            }
+        }
+        net.talk(client, &["MULTI", &format!("CLIENT SESSION SEQ {} 3", session(1)), "DEL k", "EXEC"]);
+        let of = |event| format!("[\"pmessage\" \"*\" \"__keyevent@0__:{event}\" \"k\"]");
+        assert_eq!(net.take(listener), [of("incrby"), of("incrby"), of("del")]);
+    });
+}
+
+#[test]
 fn a_session_ends_with_the_time_of_the_log() {
     let mut net = Net::new(1, 1);
     let client = net.connect(0);
@@ -336,6 +365,25 @@ fn a_replica_that_got_its_state_from_another_knows_what_was_answered() {
     let client = world.connect(1);
     assert_eq!(exec(&mut world, client), "[OK 1 2]");
     assert_eq!(until_known(&mut world, client, &id, 3, "INCR key:3").0, "1");
+}
+
+#[test]
+fn a_numbered_write_is_told_to_listeners_of_all_nodes_once() {
+    let mut world = World::of(3, 3);
+    let clients: Vec<usize> = (0..3).map(|node| world.connect(node)).collect();
+    let listeners: Vec<usize> = (0..3).map(|node| world.connect(node)).collect();
+    for (client, listener) in clients.iter().zip(&listeners) {
+        assert_eq!(world.ask(*client, "CONFIG SET notify-keyspace-events AE"), "OK");
+        world.ask(*listener, "PSUBSCRIBE *");
+    }
+    for client in &clients {
+        assert_eq!(until_known(&mut world, *client, &session(1), 1, "INCR k").0, "1");
+    }
+    world.pass(100);
+    for listener in listeners {
+        let told: Vec<String> = world.answers(listener).iter().map(show).collect();
+        assert_eq!(told, ["[\"pmessage\" \"*\" \"__keyevent@0__:incrby\" \"k\"]"]);
+    }
 }
 
 /// A cluster that has always something that is dead, cut off or standing still, and clients that ask until they know.
