@@ -10,8 +10,9 @@
 //! what is refused need not be logged; `bytes` is what sessions and replies cost, and bounded, whatever clients do.
 //! Does not know: what requests do, who sent them, the clock (time is that of entries).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt;
+use std::sync::Arc;
 
 use base::{Cursor, KeyHasher, Millis, Short};
 use resp::Version;
@@ -152,7 +153,8 @@ impl Session {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    sessions: BTreeMap<SessionId, Session>,
+    /// A walk shares them with the ledger until they change.
+    sessions: BTreeMap<SessionId, Arc<Session>>,
     /// The same by when they were used last.
     by_use: BTreeSet<(Millis, SessionId)>,
     /// When the newest session that was forgotten had been opened.
@@ -215,7 +217,7 @@ impl Ledger {
         let reply = (reply.len() + NUMBER_COST <= SESSION_BYTES_MAX).then(|| reply.into());
         let ran = Ran { digest: which.digest, version: which.version, reply };
         self.use_session(which.session, now);
-        if let Some(session) = self.sessions.get_mut(&which.session) {
+        if let Some(session) = self.sessions.get_mut(&which.session).map(Arc::make_mut) {
             let before = session.bytes;
             session.keep(which.number, ran);
             self.bytes = self.bytes + session.bytes - before;
@@ -232,8 +234,9 @@ impl Ledger {
     fn use_session(&mut self, id: SessionId, now: Millis) {
         let session = self.sessions.entry(id).or_insert_with(|| {
             self.bytes += SESSION_COST;
-            Session::default()
+            Arc::default()
         });
+        let session = Arc::make_mut(session);
         self.by_use.remove(&(session.used, id));
         session.used = session.used.max(now);
         self.by_use.insert((session.used, id));
@@ -267,23 +270,25 @@ impl Ledger {
 
     // ---- bytes --------------------------------------------------------------------------------------------
 
-    /// All there is as bytes, in pieces of about so many, each of which is loaded by itself; none for an empty one. To the
-    /// byte in docs/formats/checkpoint.md.
-    pub fn encode(&self, piece_bytes: usize) -> Vec<Vec<u8>> {
+    /// Begins to write all there is at this moment, whatever changes meanwhile; nothing for an empty one.
+    pub fn walk(&self) -> Option<LedgerWalk> {
         if *self == Ledger::default() {
-            return Vec::new();
+            return None;
         }
-        let mut piece = vec![FORMAT];
-        piece.extend_from_slice(&self.forgotten.0.to_le_bytes());
-        let head = piece.clone();
-        let mut pieces = Vec::new();
-        for (id, session) in &self.sessions {
-            if piece.len() >= piece_bytes {
-                pieces.push(std::mem::replace(&mut piece, head.clone()));
+        let sessions = self.sessions.clone().into_iter();
+        Some(LedgerWalk { forgotten: self.forgotten, sessions })
+    }
+
+    /// All there is as bytes, in pieces of about so many; none for an empty one.
+    pub fn encode(&self, piece_bytes: usize) -> Vec<Vec<u8>> {
+        let (mut walk, mut pieces) = (self.walk(), Vec::new());
+        while let Some(going) = &mut walk {
+            let mut piece = Vec::new();
+            if going.next_piece(piece_bytes, &mut piece) {
+                walk = None;
             }
-            session.encode_into(*id, &mut piece);
+            pieces.push(piece);
         }
-        pieces.push(piece);
         pieces
     }
 
@@ -308,7 +313,7 @@ impl Ledger {
                 return Err(RecordError::Wrong { what: "number of sessions", at });
             }
             self.by_use.insert((session.used, id));
-            self.sessions.insert(id, session);
+            self.sessions.insert(id, Arc::new(session));
         }
         Ok(())
     }
@@ -317,11 +322,35 @@ impl Ledger {
     pub fn check_invariants(&self) {
         let by_use: BTreeSet<_> = self.sessions.iter().map(|(id, session)| (session.used, *id)).collect();
         assert_eq!(by_use, self.by_use);
-        let cost = |session: &Session| session.ran.values().map(Ran::cost).sum::<usize>();
+        let cost = |session: &Arc<Session>| session.ran.values().map(Ran::cost).sum::<usize>();
         assert!(self.sessions.values().all(|session| session.bytes == cost(session)));
         let bytes: usize = self.sessions.values().map(|session| SESSION_COST + session.bytes).sum();
         assert_eq!(bytes, self.bytes);
         assert!(self.bytes <= BYTES_MAX && self.sessions.len() <= SESSIONS_MAX);
+    }
+}
+
+/// What is left to be written of a ledger, as of one moment.
+#[derive(Debug)]
+pub struct LedgerWalk {
+    forgotten: Millis,
+    sessions: btree_map::IntoIter<SessionId, Arc<Session>>,
+}
+
+impl LedgerWalk {
+    /// Adds the next piece to `out`, about so many bytes, which is loaded by itself; whether that was all. To the byte in
+    /// docs/formats/checkpoint.md.
+    pub fn next_piece(&mut self, bytes: usize, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
+        out.push(FORMAT);
+        out.extend_from_slice(&self.forgotten.0.to_le_bytes());
+        for (id, session) in self.sessions.by_ref() {
+            session.encode_into(id, out);
+            if out.len() - begin >= bytes {
+                break;
+            }
+        }
+        self.sessions.len() == 0
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use base::{DbIndex, Millis, PartitionId, WorkerId};
+use engine::LedgerWalk;
 
 use crate::gather::Answer;
 use crate::outbox::{CheckpointDone, CheckpointWrite};
@@ -29,12 +30,12 @@ pub(crate) const MEMBERS_CHUNK: u8 = 255;
 /// That of a chunk which holds what is kept of numbered requests.
 pub(crate) const LEDGER_CHUNK: u8 = 254;
 
-/// What is left to be written of a partition's state, as of one moment; the end of each list comes first.
+/// What is left to be written of a partition's state, as of one moment.
 #[derive(Debug)]
 pub(crate) struct StateWalk {
-    /// Whole chunks: what is kept of numbered requests.
-    chunks: Vec<Vec<u8>>,
-    /// Databases still to be walked.
+    /// What is kept of numbered requests.
+    ledger: Option<LedgerWalk>,
+    /// Databases still to be walked, last first.
     dbs: Vec<DbIndex>,
     /// What a witness has instead of all that.
     kept: Option<KeptWalk>,
@@ -51,20 +52,21 @@ impl StateWalk {
             return None;
         }
         let dbs = partition.keyspaces().map(|(db, _)| db).collect();
-        // It is not large, and would change under the walk: all of it now.
-        let pieces = partition.ledger().encode(LEDGER_PIECE).into_iter();
-        let chunks = pieces.map(|piece| [&[LEDGER_CHUNK], piece.as_slice()].concat()).collect();
-        Some(StateWalk { chunks, dbs, kept: None })
+        Some(StateWalk { ledger: partition.ledger().walk(), dbs, kept: None })
     }
 
     /// What a witness is sent.
     pub(crate) fn nothing() -> StateWalk {
-        StateWalk { chunks: Vec::new(), dbs: Vec::new(), kept: None }
+        StateWalk { ledger: None, dbs: Vec::new(), kept: None }
     }
 
     /// The next chunk, about so long, without its first byte if there is nothing in it; none if that was all.
     pub(crate) fn next(&mut self, partition: &mut Partition, bytes: usize) -> Option<Vec<u8>> {
-        if let Some(chunk) = self.chunks.pop() {
+        if let Some(walk) = &mut self.ledger {
+            let mut chunk = vec![LEDGER_CHUNK];
+            if walk.next_piece(LEDGER_PIECE, &mut chunk) {
+                self.ledger = None;
+            }
             return Some(chunk);
         }
         if let Some(kept) = &mut self.kept {

@@ -145,6 +145,35 @@ fn with_too_many_sessions_the_idlest_is_forgotten() {
 }
 
 #[test]
+fn a_walk_writes_what_was_there_when_it_began_in_pieces_of_bounded_size() {
+    let (mut ledger, mut random) = (Ledger::default(), Random::new(4));
+    let mut change = |ledger: &mut Ledger, now: u64| {
+        let which = which(id(10 + random.below(4), random.below(40)), 1 + random.below(400));
+        let _ = run(ledger, &which, now, &vec![b'r'; random.below(600) as usize]);
+    };
+    (0..1000).for_each(|now| change(&mut ledger, 20 + now));
+    let before = ledger.clone();
+    let (mut walk, mut read, mut pieces) = (ledger.walk().unwrap(), Ledger::default(), 0);
+    loop {
+        let mut piece = Vec::new();
+        let is_over = walk.next_piece(2000, &mut piece);
+        assert!(piece.len() < 2000 + SESSION_BYTES_MAX);
+        read.load(&piece).unwrap();
+        pieces += 1;
+        if is_over {
+            break;
+        }
+        // Sessions are used, made, and one that is not written yet is forgotten.
+        (0..50).for_each(|step| change(&mut ledger, 5000 + pieces * 100 + step));
+        assert!(ledger.forget_first());
+        ledger.check_invariants();
+    }
+    assert!(pieces > 10);
+    read.check_invariants();
+    assert!(read == before && ledger != before);
+}
+
+#[test]
 fn pieces_read_back_as_what_was_written_and_damage_is_told() {
     let (mut ledger, mut random) = (Ledger::default(), Random::new(1));
     assert!(ledger.encode(1000).is_empty());
