@@ -14,6 +14,7 @@ mod cluster_tracking;
 mod cluster_waits;
 mod cluster_world;
 mod durability;
+mod earlier;
 mod hot_keys;
 mod keyspace;
 mod limits;

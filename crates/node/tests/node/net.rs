@@ -198,6 +198,31 @@ impl Net {
         net
     }
 
+    /// A node on checkpoints and frames that are given as lines of text.
+    pub(crate) fn on_text(text: &str, workers: u16) -> Net {
+        let bytes = |hex: &str| -> Vec<u8> {
+            let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            (0..hex.len()).step_by(2).map(digit).collect()
+        };
+        let router = Router::new(PARTITIONS, workers);
+        let (mut recovery, mut partition) = (fresh(router), PartitionId(0));
+        for line in text.lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["checkpoint", id, term, index, time] => {
+                    partition = PartitionId(id.parse().unwrap());
+                    let (term, index) = (term.parse().unwrap(), index.parse().unwrap());
+                    recovery.restore(partition, term, index, Millis(time.parse().unwrap())).unwrap();
+                }
+                ["chunk", hex] => recovery.load(partition, &bytes(hex)).unwrap(),
+                ["frame", hex] => recovery.replay(&bytes(hex)).unwrap(),
+                _ => {}
+            }
+        }
+        let mut settings = Settings::default();
+        settings.set_at_start(settings_row("enable-debug-command"), "yes").unwrap();
+        Net::start(router, recovery, Arc::new(settings), 1, true)
+    }
+
     /// A client of worker `worker`, counted around.
     pub(crate) fn connect(&mut self, worker: usize) -> ClientId {
         let port = 1000 + self.clients.len() as u16;

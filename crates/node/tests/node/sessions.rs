@@ -3,7 +3,7 @@
 use base::Random;
 
 use crate::cluster_world::World;
-use crate::net::{ClientId, Net, key_in, on_all, on_all_with, show};
+use crate::net::{ClientId, Net, PARTITIONS, key_in, on_all, on_all_with, show};
 
 /// Ids that nodes could have given, of the time that tests begin at.
 fn session(number: u64) -> String {
@@ -205,6 +205,9 @@ fn what_was_answered_is_known_after_a_restart() {
         };
         check(&mut net.restarted(false));
         net.begin_checkpoints();
+        while net.checkpoints.len() < usize::from(PARTITIONS) {
+            net.tick();
+        }
         // Behind the checkpoint; it is in the log alone.
         assert_eq!(once(net, client, &id, 60, "INCR late"), "1");
         let mut again = net.restarted(true);
