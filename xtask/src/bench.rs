@@ -6,7 +6,10 @@
 
 mod fabric;
 mod measure;
+mod peers;
 mod servers;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -95,7 +98,8 @@ cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,
   quorum   ack quorum against appendfsync everysec
   durable  ack durable against appendfsync always
 
-cargo xtask bench fabric     three nodes against a primary and two replicas";
+cargo xtask bench fabric     three nodes against a primary and two replicas
+cargo xtask bench peers      three nodes against etcd, a message to many against NATS";
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let [first, rest @ ..] = arguments
@@ -103,14 +107,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     {
         return fabric::load(rest);
     }
-    let is_fabric = arguments == ["fabric"];
-    let plan = parse(if is_fabric { &[] } else { arguments })?;
+    if let [first, rest @ ..] = arguments
+        && first == "fan-out-load"
+    {
+        return peers::load(rest);
+    }
+    let of_many = match arguments {
+        [only] if only == "fabric" => Some(fabric::run as fn(&Path, &Path) -> Result<()>),
+        [only] if only == "peers" => Some(peers::run as fn(&Path, &Path) -> Result<()>),
+        _ => None,
+    };
+    let plan = parse(if of_many.is_some() { &[] } else { arguments })?;
     prepare::redis()?;
     shell::run("cargo", &["build", "--quiet", "--release", "--package", "narf"])?;
     let binary = workspace::root().join("target/release/narf");
     let folder = workspace::root().join("target/bench");
-    if is_fabric {
-        return fabric::run(&binary, &folder);
+    if let Some(run) = of_many {
+        return run(&binary, &folder);
     }
     let servers = [
         Server::redis(plan.mode, &folder.join("redis"), &plan.load)?,

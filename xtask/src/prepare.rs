@@ -47,6 +47,16 @@ pub(crate) fn redis() -> Result<()> {
     apt_install(&missing, "the suite compares with the real server and drives the real tools")
 }
 
+/// The servers that only a benchmark compares with.
+pub(crate) fn peers() -> Result<()> {
+    let missing: Vec<&str> = [("etcd", "etcd-server"), ("nats-server", "nats-server")]
+        .into_iter()
+        .filter(|(program, _)| !shell::is_installed(program))
+        .map(|(_, package)| package)
+        .collect();
+    apt_install(&missing, "the benchmark compares with them")
+}
+
 /// Python's and Node's Redis clients.
 pub(crate) fn clients() -> Result<Clients> {
     let target = workspace::root().join("target");

@@ -12,29 +12,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::measure::{Load, cpu_ns, median};
-use super::servers::Server;
+use super::peers;
+use super::servers::{Server, wait_until};
 
 const CLIENTS: usize = 50;
 const ROUNDS: usize = 5;
 const KEYS: u64 = 100_000;
 const SECONDS: f64 = 2.0;
-const CORES: Load = Load { clients: 0, keys: 0, value_bytes: 64, server_core: 0, load_core: 1 };
-/// How long three servers may take until they are one.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const CORES: Load = Load { clients: 0, keys: 0, value_bytes: 64, server_core: 0, load_core: 1 };
 
-struct Trio {
-    servers: [Server; 3],
+pub(super) struct Trio {
+    pub(super) servers: [Server; 3],
 }
 
 /// What one round of load came to.
-struct Round {
-    ops: f64,
-    cpu_us: f64,
-    p99_ms: f64,
+pub(super) struct Round {
+    pub(super) ops: f64,
+    pub(super) cpu_us: f64,
+    pub(super) p99_ms: f64,
 }
 
 pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
-    let trios = [Trio::redis(&folder.join("redis"))?, Trio::narf(binary, &folder.join("narf"), 64)?];
+    let trios =
+        [Trio::redis(&folder.join("redis"))?, Trio::narf(binary, &folder.join("narf"), "quorum", 64)?];
     println!(
         "| | pipeline | redis op/s | narf op/s | times | redis CPU µs | narf CPU µs | times better | redis p99 ms | narf p99 ms |"
     );
@@ -43,7 +43,7 @@ pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
         compare(&trios, pipeline)?;
     }
     drop(trios);
-    let narf = Trio::narf(binary, &folder.join("narf"), 64)?;
+    let narf = Trio::narf(binary, &folder.join("narf"), "quorum", 64)?;
     forwarded(&narf)?;
     drop(narf);
     for groups in [64, 256] {
@@ -106,7 +106,7 @@ fn forwarded(narf: &Trio) -> Result<()> {
 
 /// What three nodes cost that nobody asks.
 fn idle(binary: &Path, folder: &Path, groups: u32) -> Result<()> {
-    let narf = Trio::narf(binary, &folder.join("narf"), groups)?;
+    let narf = Trio::narf(binary, &folder.join("narf"), "quorum", groups)?;
     let (before, begin) = (narf.cpu_ns()?, Instant::now());
     std::thread::sleep(Duration::from_secs(10));
     let share = (narf.cpu_ns()? - before) / begin.elapsed().as_nanos() as f64 / 3.0;
@@ -137,14 +137,12 @@ impl Trio {
         Ok(trio)
     }
 
-    fn narf(binary: &Path, folder: &Path, groups: u32) -> Result<Trio> {
+    pub(super) fn narf(binary: &Path, folder: &Path, ack: &str, groups: u32) -> Result<Trio> {
         let runtime = folder.join("run");
         let start = |name: &str| {
             let folder: PathBuf = folder.join(name);
             Server::start(name, binary, &folder, &CORES, |command, port| {
-                command
-                    .args(["serve", "--port", port, "--workers", "1", "--ack", "quorum", "--dir"])
-                    .arg(&folder);
+                command.args(["serve", "--port", port, "--workers", "1", "--ack", ack, "--dir"]).arg(&folder);
                 command.args(["--partitions", &groups.to_string()]).env("NARF_RUNTIME_DIR", &runtime);
             })
         };
@@ -159,7 +157,7 @@ impl Trio {
         Ok(trio)
     }
 
-    fn ports(&self) -> [u16; 3] {
+    pub(super) fn ports(&self) -> [u16; 3] {
         [0, 1, 2].map(|server: usize| self.servers[server].port)
     }
 
@@ -167,7 +165,7 @@ impl Trio {
         self.servers.iter().map(|server| cpu_ns(server.pid())).sum()
     }
 
-    fn round(&self, kind: &str, ports: &[u16], pipeline: usize) -> Result<Round> {
+    pub(super) fn round(&self, kind: &str, ports: &[u16], pipeline: usize) -> Result<Round> {
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         let before = self.cpu_ns()?;
         let mut load = Command::new("taskset");
@@ -231,6 +229,13 @@ fn drive(kind: &str, port: u16, pipeline: usize, seed: u64, until: Instant) -> R
             bytes.extend(encode(&["WAIT", "1", "1000"]));
             lines += 1;
         }
+        if kind == "etcd" {
+            // Its keys and values travel as base64: a value of 64 bytes, and a key whose text is one already.
+            let begin = Instant::now();
+            peers::put(&mut stream, &mut reader, &format!("{:016}", random >> 20))?;
+            times.push(begin.elapsed());
+            continue;
+        }
         let begin = Instant::now();
         stream.write_all(&bytes)?;
         for _ in 0..lines {
@@ -267,17 +272,6 @@ fn bears_a_loss(port: u16) -> Result<bool> {
         .take_while(|line| line.as_ref().is_ok_and(|l| l != "+PONG"))
         .collect::<Result<_, _>>()?;
     Ok(lines.windows(2).any(|pair| pair == ["may-lose", ":1"]) && lines.iter().any(|line| line == "ready"))
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if holds()? {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    bail!("waited {PATIENCE:?} in vain for {what}")
 }
 
 /// A folder that is this user's alone, as the nodes want it.

@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use super::measure::Load;
 
+/// How long servers may take until they are one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What both sides promise.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -71,21 +74,32 @@ impl Server {
         load: &Load,
         arguments: impl FnOnce(&mut Command, &str),
     ) -> Result<Server> {
+        let mut server = Server::launch(name, binary, folder, load, free_port()?, arguments)?;
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// The same for a server that speaks something else, or is not to be waited for.
+    pub(super) fn launch(
+        name: &str,
+        binary: &Path,
+        folder: &Path,
+        load: &Load,
+        port: u16,
+        arguments: impl FnOnce(&mut Command, &str),
+    ) -> Result<Server> {
         // What an earlier run left would be loaded.
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
         std::fs::create_dir_all(folder)?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut command = Command::new("taskset");
         command.args(["-c", &load.server_core.to_string()]).arg(binary);
         arguments(&mut command, &port.to_string());
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // `taskset` becomes the server, so its number is the server's.
         let process = quiet.spawn().with_context(|| format!("start {name}"))?;
-        let mut server = Server { name: name.to_owned(), port, process };
-        server.wait()?;
-        Ok(server)
+        Ok(Server { name: name.to_owned(), port, process })
     }
 
     fn wait(&mut self) -> Result<()> {
@@ -139,6 +153,22 @@ impl Server {
         }
         Ok(())
     }
+}
+
+pub(super) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Waits until something holds, for as long as servers may take that come together.
+pub(super) fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if holds()? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("waited {PATIENCE:?} in vain for {what}")
 }
 
 impl Drop for Server {
