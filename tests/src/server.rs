@@ -114,9 +114,10 @@ impl Options {
         self
     }
 
-    /// A setting, by the name that `CONFIG SET` knows.
+    /// A setting, by the name that `CONFIG SET` knows, in the place of what was given before.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Options {
+        self.settings.retain(|(other, _)| other != name);
         self.settings.push((name.to_owned(), value.to_string()));
         self
     }

@@ -218,7 +218,7 @@ pub(crate) fn read_kept(chunk: &[u8]) -> Option<(EntryId, Vec<Entry>)> {
     Some((base, entries))
 }
 
-/// Reads bytes as [`read_kept`] does, for the fuzzer, and writes what they say again: how many entries that are.
+/// Reads bytes as `read_kept` does, for the fuzzer, and writes what they say again: how many entries that are.
 pub fn check_kept(chunk: &[u8]) -> Option<usize> {
     let (last, entries) = read_kept(chunk)?;
     let count = entries.len();

@@ -5,7 +5,7 @@
 //! packets grows with them, so it never looks for long, and stops at once when it hears too much. While it announces, it is
 //! asked each second how much it holds, and begins anew when that is too much.
 //!
-//! Invariant: who was found is not trusted for it ([`announcement`]). Does not know: clusters, tokens, who may join.
+//! Invariant: who was found is not trusted for it (see `announcement`). Does not know: clusters, tokens, who may join.
 //!
 //! The library has a thread of its own for each announcement or look; nothing of it is on a worker's.
 

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const TROUBLED_MAX: usize = 2;
 const HEALED_WITHIN: Duration = Duration::from_secs(60);
 const CHECKED_WITHIN: Duration = Duration::from_secs(30);
+/// What a node says of itself that its cluster has struck off.
+const STRUCK_OFF: &str = "removed from its cluster";
 
 /// What one client did to a key: when it asked, when it was told if it was, and what.
 struct Done {
@@ -299,8 +301,13 @@ impl Troubles<'_> {
         let place = match &mut self.guest {
             None => Some(self.guest.insert(Server::begin(options)).address()),
             Some(guest) if has_ended => {
-                guest.kill9();
-                guest.begin_again();
+                // In a folder of its old life it would only be told so once more.
+                if guest.log().contains(STRUCK_OFF) {
+                    *guest = Server::begin(options);
+                } else {
+                    guest.kill9();
+                    guest.begin_again();
+                }
                 Some(guest.address())
             }
             Some(guest) => {
@@ -326,10 +333,7 @@ impl Troubles<'_> {
                 }
                 let has_ended = within(HEALED_WITHIN, || guest.has_ended().then_some(()));
                 assert!(has_ended.is_some(), "a node that is told to leave does not: {}", guest.log());
-                guest.kill9();
-                guest.begin_again();
-                guest.wait_until_up();
-                guest
+                come_back(guest, options)
             }
             None => Server::start(options),
         };
@@ -340,6 +344,27 @@ impl Troubles<'_> {
     /// It may give up joining or leaving while most others are away, and says so.
     fn guest_options(&self) -> Options {
         self.cluster.options_at(self.network, NODES).expect_log("")
+    }
+}
+
+/// Begins where it left off; anew if it was struck off before its folder was emptied, which it is told once it is back.
+fn come_back(mut guest: Server, options: Options) -> Server {
+    guest.kill9();
+    guest.begin_again();
+    let is_ready = |guest: &Server| {
+        let mut client = Client::tcp(guest.address()).ok()?;
+        client.try_run("HELLO 3").ok()?;
+        let status = client.try_run("FABRIC STATUS").ok()?;
+        status.field("state").filter(|state| state.text() == "ready").map(|_| true)
+    };
+    let outcome = within(HEALED_WITHIN, || match guest.has_ended() {
+        true => Some(false),
+        false => is_ready(&guest),
+    });
+    match outcome {
+        Some(true) => guest,
+        Some(false) if guest.log().contains(STRUCK_OFF) => Server::start(options),
+        _ => panic!("a node that comes back is not let in; its log:\n{}", guest.log()),
     }
 }
 

@@ -62,8 +62,8 @@ enum Outcome {
     Untold,
 }
 
-/// What a server holds: keys in order, each with how its content is compared, the content, and whether it has a deadline.
-type State = Vec<(Vec<u8>, Class, Value, bool)>;
+/// What a server holds: keys in order, each with how its content is compared, the content, and when it ends.
+type State = Vec<(Vec<u8>, Class, Value, Value)>;
 
 struct Run {
     reference: Server,
@@ -151,8 +151,8 @@ fn state_of(client: &mut Client) -> Option<State> {
             "zset" => (Class::Scores, ask(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"])?),
             other => panic!("a key of type {other}"),
         };
-        let has_deadline = ask(&[b"PTTL", &key])?.int() >= 0;
-        state.push((key, class, content, has_deadline));
+        let end = ask(&[b"PEXPIRETIME", &key])?;
+        state.push((key, class, content, end));
     }
     Some(state)
 }
@@ -164,13 +164,14 @@ fn differences(reference: &State, found: &State) -> Vec<String> {
     keys.sort_unstable();
     keys.dedup();
     let differs = |key: &&[u8]| match (of(reference, key), of(found, key)) {
-        (Some((_, class, a, a_lives)), Some((_, other, b, b_lives))) => {
-            class != other || a_lives != b_lives || !compare::equal(class, &a, &b)
+        (Some((_, class, a, a_end)), Some((_, other, b, b_end))) => {
+            let is_same_end = compare::equal(compare::class(&[b"PEXPIRETIME".to_vec()]), &a_end, &b_end);
+            class != other || !is_same_end || !compare::equal(class, &a, &b)
         }
         _ => true,
     };
     let shown = |state: &State, key: &[u8]| match of(state, key) {
-        Some((_, _, content, lives)) => format!("{content} (deadline: {lives})"),
+        Some((_, _, content, end)) => format!("{content} (until {end})"),
         None => "nothing".to_owned(),
     };
     let text = |key: &[u8]| {
