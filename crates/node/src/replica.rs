@@ -17,6 +17,7 @@
 
 mod ahead;
 mod late;
+mod reads;
 
 use std::collections::VecDeque;
 
@@ -58,6 +59,8 @@ enum What {
     Write { start: u32, len: u32 },
     /// Runs when the operations before it have, if the lease holds then: it may have come after the proposal.
     Read(WireRequest),
+    /// The same of one that came before: that the entry was decided says that nobody else led until it was proposed.
+    EarlyRead(WireRequest),
     /// The same as part of a transaction: its place is that of the entry, whatever has happened since.
     Inside(WireRequest),
     /// What a transaction's answer begins with: it has so many parts.
@@ -263,6 +266,7 @@ impl Partition {
             Reply::new(answers.buffer(), head.version).null_array();
             return answers.seal(head.dest);
         }
+        self.replica.batch_reads_of(head.who);
         let requests = plan.requests;
         let inner = |db, spec| ErrandHead { dest: Dest::Nobody, db, spec, ..head };
         let steps = &mut self.replica.batch.steps;
@@ -302,6 +306,7 @@ impl Partition {
     pub(crate) fn batch_write(&mut self, head: ErrandHead, raw: &[u8]) {
         debug_assert!(head.spec.is_write() && matches!(head.spec.run, Run::Data(_)), "{}", head.spec.name);
         let replica = &mut self.replica;
+        replica.batch_reads_of(head.who);
         let (db, who) = (head.db, head.who);
         replica.batch.body.push(db.number());
         let start = replica.batch.body.len() as u32;
@@ -322,37 +327,6 @@ impl Partition {
     pub(crate) fn batch_own(&mut self, db: DbIndex, spec: &'static Spec, parts: &[&[u8]]) {
         let request = WireRequest::encode(parts);
         self.batch_write(ErrandHead::own(self.id, db, spec), request.raw());
-    }
-
-    /// Whether a read of this client must wait for its writes; if so, it was put behind them.
-    pub(crate) fn read_behind_writes(&mut self, head: &ErrandHead, args: Args<'_>, raw: &[u8]) -> bool {
-        if !self.replica.is_writing(head.who) {
-            return false;
-        }
-        let request = WireRequest::copy_of(args, raw);
-        match self.replica.line.is_empty() {
-            true => self.read_next(*head, request),
-            false => self.replica.line.push_back(Errand { head: *head, request }),
-        }
-        true
-    }
-
-    /// Puts a read behind all that is under way; if that is nothing, it is confirmed like any other.
-    fn read_next(&mut self, head: ErrandHead, request: WireRequest) {
-        let Replica { batch, pending, unconfirmed, .. } = &mut self.replica;
-        let steps = match batch.steps.is_empty() {
-            true => pending.back_mut().map(|pending| &mut pending.steps),
-            false => Some(&mut batch.steps),
-        };
-        match steps {
-            Some(steps) => steps.push(Step { head, what: What::Read(request), goes_on: false }),
-            None => unconfirmed.push(Errand { head, request }),
-        }
-    }
-
-    /// Lets a read wait for the group to confirm the lead.
-    pub(crate) fn read_confirmed(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
-        self.replica.unconfirmed.push(Errand { head, request: WireRequest::copy_of(args, raw) });
     }
 
     /// Whether this replica leads and may read without asking: nobody else can have been elected.
@@ -410,16 +384,6 @@ impl Partition {
         }
     }
 
-    /// Asks the group to confirm the lead for the reads of this turn.
-    pub(crate) fn confirm_reads(&mut self) {
-        if !self.replica.unconfirmed.is_empty()
-            && let Some(token) = self.group.read_index()
-        {
-            let reads = std::mem::take(&mut self.replica.unconfirmed);
-            self.replica.confirming.push(Confirming { token, index: None, reads });
-        }
-    }
-
     /// A step of time: what the engine refused, or forgot, is tried again.
     pub(crate) fn tick(&mut self) {
         self.group.tick();
@@ -432,38 +396,6 @@ impl Partition {
     /// The same for a replica that must not stand for election.
     pub(crate) fn stand_still(&mut self, now_us: u64) {
         self.group.stand_still(self.replica.heard_leader_us + ELECTION_US < now_us);
-    }
-
-    /// Asks again for what was not confirmed yet: the engine forgets what it is asked before it has committed an entry
-    /// of its term, or when the leader changes.
-    fn confirm_again(&mut self) {
-        for confirming in self.replica.confirming.iter_mut().filter(|confirming| confirming.index.is_none()) {
-            if let Some(token) = self.group.read_index() {
-                confirming.token = token;
-            }
-        }
-    }
-
-    /// The lead was confirmed: the reads of this token may run once `index` is applied.
-    pub(crate) fn reads_confirmed(&mut self, token: ReadToken, index: u64) {
-        if let Some(reads) = self.replica.confirming.iter_mut().find(|reads| reads.token == token) {
-            reads.index = Some(index);
-        }
-    }
-
-    /// Runs reads whose index is applied.
-    pub(crate) fn run_confirmed(&mut self, turn: &mut Turn<'_>, answers: &mut Answers) {
-        let applied = self.replica.applied.index;
-        while let Some(at) =
-            self.replica.confirming.iter().position(|c| c.index.is_some_and(|index| index <= applied))
-        {
-            let confirmed = self.replica.confirming.swap_remove(at);
-            for Errand { head, request } in confirmed.reads {
-                let now = self.time(turn.now);
-                self.read(&head, request.args(), now, turn, answers.buffer());
-                answers.seal(head.dest);
-            }
-        }
     }
 
     /// Applies a committed entry and answers those who wait for it here. False if it holds something that this
@@ -533,10 +465,10 @@ impl Partition {
             match what {
                 What::Write { .. } => return Some(Step { head, what, goes_on }),
                 What::Read(request) if !may_read => {
-                    self.replica.unconfirmed.push(Errand { head, request });
+                    self.replica.put_off(head, request);
                     continue;
                 }
-                What::Read(request) | What::Inside(request) => {
+                What::Read(request) | What::EarlyRead(request) | What::Inside(request) => {
                     self.read(&head, request.args(), time, turn, answers.buffer());
                 }
                 What::Array(len) => Reply::new(answers.buffer(), head.version).array(len),
@@ -703,12 +635,11 @@ impl Partition {
 
     /// What is not proposed yet, and reads, for others to serve.
     fn give_up_collected(&mut self) -> Vec<Errand> {
-        let mut errands = self.give_up_batch();
+        let batch = self.give_up_batch();
         let replica = &mut self.replica;
-        errands.extend(replica.line.drain(..));
-        errands.append(&mut replica.unconfirmed);
-        errands.extend(std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads));
-        errands
+        // A client's reads came before what it has in the batch, and that before what is in the line.
+        let confirming = std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads);
+        confirming.chain(replica.unconfirmed.drain(..)).chain(batch).chain(replica.line.drain(..)).collect()
     }
 
     /// Empties the open batch; what was in it.
@@ -736,7 +667,7 @@ impl Step {
                 "UNKNOWNOUTCOME partition {} did not confirm it, the write may or may not be applied",
                 id.0
             ),
-            What::Read(_) => no_quorum(id),
+            What::Read(_) | What::EarlyRead(_) => no_quorum(id),
         }
     }
 }
@@ -749,7 +680,7 @@ fn errands_of(steps: Vec<Step>, body: &[u8]) -> Vec<Errand> {
     let mut is_exec = false;
     for Step { head, what, goes_on } in steps {
         let request = match what {
-            What::Read(request) | What::Inside(request) => request,
+            What::Read(request) | What::EarlyRead(request) | What::Inside(request) => request,
             What::Write { start, len } => {
                 WireRequest::parse(&body[start as usize..][..len as usize]).unwrap_or_default()
             }

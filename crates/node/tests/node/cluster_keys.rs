@@ -2,6 +2,7 @@
 //! every replica makes the same of them.
 
 use crate::cluster_world::World;
+use crate::net::show;
 
 const CROSS_SLOT: &str = "(CROSSSLOT Keys in request don't hash to the same slot)";
 
@@ -98,4 +99,39 @@ fn an_iteration_that_begins_behind_the_last_key_is_at_its_end() {
         assert_eq!(world.ask(client, "SCAN 9223372036854775807 MATCH k*"), r#"["0" []]"#);
         assert_eq!(world.ask(client, "SCAN 9223372036854775807 COUNT 0"), "(ERR syntax error)");
     }
+}
+
+#[test]
+fn a_read_sees_nothing_of_what_its_client_sent_after_it() {
+    let mut waited = 0;
+    for seed in 0..60 {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|node| world.leads(*node, "key")).unwrap();
+        let client = world.connect((leader + 1) % 3);
+        assert_eq!(world.ask(client, "SET key 0"), "OK");
+        world.kill(leader);
+        // By the time that another leads, which has no lease yet, all of this has come.
+        world.pass(100 + seed * 15);
+        for number in 0..6 {
+            world.send(client, "GET key");
+            world.send(client, &format!("SET key {}", number + 1));
+        }
+        let mut answers = Vec::new();
+        for _ in 0..600 {
+            world.pass(5);
+            answers.extend(world.answers(client).iter().map(show));
+            if answers.len() == 12 {
+                break;
+            }
+        }
+        assert_eq!(answers.len(), 12, "seed {seed}: {answers:?}");
+        if answers.iter().any(|answer| answer.starts_with('(')) {
+            continue;
+        }
+        waited += 1;
+        for (number, pair) in answers.chunks(2).enumerate() {
+            assert_eq!(pair, [format!("\"{number}\""), "OK".to_owned()], "seed {seed}: {answers:?}");
+        }
+    }
+    assert!(waited > 20, "{waited}");
 }
