@@ -4,7 +4,7 @@
 //! A write is put into the open batch; the batch becomes one entry; when the entry is committed its operations
 //! are applied, here as on every replica, and the leader that made it answers. A read runs at once if the lease
 //! holds and its client has no write under way here; else it waits for that write, or for the group to confirm
-//! the lead.
+//! the lead (`reads`).
 //!
 //! ```text
 //!  errand ─▶ batch ─▶ propose ─▶ pending ─▶ committed ─▶ apply ─▶ answers
@@ -39,7 +39,8 @@ use crate::wire::WireRequest;
 use crate::witness::Witnessed;
 
 /// Entries of one leader under way at once; what comes meanwhile is collected for the next, for a round costs the
-/// same whatever it carries.
+/// same whatever it carries. A read that is put off goes to the front of the open batch (`reads`), where nothing that its
+/// client sent later may be in between: that holds for one only.
 const PENDING_MAX: usize = 1;
 /// The buffer of a batch that grew beyond twice this is not kept.
 const BATCH_BYTES: usize = 1 << 20;
