@@ -445,6 +445,16 @@ fn a_cluster_begins_with_the_users_of_the_configuration_and_keeps_its_own() {
     closed.bare_client().check("PING", "-NOAUTH Authentication required.");
     as_user(&closed, "bob", "hush").check("PING", "+PONG");
 
+    // Nor does that of a node which was on its own, when it founds a cluster.
+    let (runtime, data) = (folder.path().join("run3"), folder.path().join("data3"));
+    let alone = || crate::nodes::options(&runtime).data(Data::At(data.clone())).set("join", "none");
+    let mut open = Server::start(alone());
+    open.client().check("ACL SETUSER bob on >hush +@all", "+OK");
+    open.stop();
+    let closed = Server::start(alone().set("join", "auto").set("config", path.display()));
+    closed.bare_client().check("PING", "-NOAUTH Authentication required.");
+    as_user(&closed, "bob", "hush").check("PING", "+PONG");
+
     // What is wrong is said before anything is started.
     write("'ada on >sesame +nope'");
     let (status, log) = Server::start_in_vain(options());

@@ -111,11 +111,12 @@ pub(crate) fn start_users(
     own: &cluster::Users,
     is_in_fabric: bool,
 ) -> anyhow::Result<StartUsers> {
-    let own_list = || own.iter().map(|(name, definition)| (name.to_vec(), definition.to_vec())).collect();
+    let own_list = || own.iter().map(|(name, definition)| (name.to_vec(), definition.to_vec()));
     let all_channels = settings.acl_pubsub_default.is_all();
     let salt = || random().unwrap_or_default();
-    let configured = match &settings.aclfile {
-        _ if is_in_fabric && own.version() > 0 => own_list(),
+    let has_own = is_in_fabric && own.version() > 0;
+    let mut configured = match &settings.aclfile {
+        Some(_) if has_own => Vec::new(),
         None => {
             let text: String = lines.iter().map(|line| format!("user {line}\n")).collect();
             file::load("users", text.as_bytes(), all_channels, salt)
@@ -130,6 +131,11 @@ pub(crate) fn start_users(
                 .map_err(|errors| anyhow!("{}", errors.trim_end()))?
         }
     };
+    if has_own {
+        // What the configuration says of `default` counts where the list says nothing: it may be all that keeps others out.
+        configured.retain(|(name, _)| name == b"default" && own.get(name).is_none());
+        configured.extend(own_list());
+    }
     Ok(StartUsers { own: own.clone(), configured })
 }
 

@@ -118,25 +118,17 @@ fn hide_secret(line: &str) -> String {
     }
 }
 
-/// In rules of users a password is a word behind `>` or `<`, and a hash of one a long word behind `#` or `!`.
+/// In rules of users a password is what stands behind `>` or `<` up to the next space, and a hash of one something long behind
+/// `#` or `!`. Quotes may be part of it.
 fn hide_passwords_of_users(line: &str) -> String {
-    let is_end = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'');
-    let hidden = |word: &str| {
-        let is_secret = match word.chars().next() {
-            Some('>' | '<') => true,
-            Some('#' | '!') => word.len() > 40,
-            _ => false,
-        };
-        let stars = || word.chars().skip(1).map(|_| '*');
-        if is_secret { word.chars().take(1).chain(stars()).collect() } else { word.to_owned() }
+    let hide = |word: &str| {
+        let (word, end) = word.split_at(word.trim_end().len());
+        let hash = || word.find(['#', '!']).filter(|at| word.len() - at > 40);
+        let shown = word.find(['>', '<']).or_else(hash).map_or(word.len(), |at| at + 1);
+        let stars = "*".repeat(word[shown..].chars().count());
+        [&word[..shown], &stars, end].concat()
     };
-    line.split_inclusive(is_end)
-        .map(|word| {
-            let end = word.chars().next_back().filter(|letter| is_end(*letter));
-            let end = end.map_or(word.len(), |letter| word.len() - letter.len_utf8());
-            hidden(&word[..end]) + &word[end..]
-        })
-        .collect()
+    line.split_inclusive(char::is_whitespace).map(hide).collect()
 }
 
 /// The nearest border of a letter at or before `at`.

@@ -33,8 +33,8 @@ pub struct Resolved {
     pub warnings: Vec<String>,
     /// Users of the file, name and rules.
     pub users: Vec<String>,
-    /// They have a `default` as whom not everybody can come in.
-    pub default_is_closed: bool,
+    /// Whether everybody can come in as the `default` that they name, if they do.
+    pub default_is_open: Option<bool>,
 }
 
 impl Resolved {
@@ -66,7 +66,7 @@ impl Resolved {
 
     /// Whether who comes has to say who he is.
     pub fn needs_password(&self) -> bool {
-        !self.settings.requirepass.is_empty() || self.default_is_closed
+        needs_password(&self.settings, self.default_is_open)
     }
 
     /// Whether only this machine can connect.
@@ -104,8 +104,8 @@ pub fn resolve_in(flags: &Flags, env: &Environment) -> Result<Resolved, ConfigEr
     if !merge.problems.is_empty() {
         return Err(ConfigError { problems: merge.problems });
     }
-    let Merge { settings, origins, warnings, users, default_is_closed, .. } = merge;
-    Ok(Resolved { settings, origins, file: file.map(|file| file.path), warnings, users, default_is_closed })
+    let Merge { settings, origins, warnings, users, default_is_open, .. } = merge;
+    Ok(Resolved { settings, origins, file: file.map(|file| file.path), warnings, users, default_is_open })
 }
 
 struct Merge {
@@ -116,7 +116,8 @@ struct Merge {
     problems: Vec<Problem>,
     warnings: Vec<String>,
     users: Vec<String>,
-    default_is_closed: bool,
+    /// As [`Resolved`] has it.
+    default_is_open: Option<bool>,
 }
 
 impl Merge {
@@ -128,7 +129,7 @@ impl Merge {
             problems: Vec::new(),
             warnings: Vec::new(),
             users: Vec::new(),
-            default_is_closed: false,
+            default_is_open: None,
         }
     }
 
@@ -177,7 +178,9 @@ impl Merge {
                     if glance.has_plain_password {
                         self.warn_if_readable(&file.path);
                     }
-                    self.default_is_closed |= glance.name == b"default" && !glance.is_open;
+                    if glance.name == b"default" {
+                        self.default_is_open = Some(glance.is_open);
+                    }
                     names.push(glance.name);
                     self.users.push(line.text);
                 }
@@ -334,8 +337,7 @@ impl Merge {
             self.settings.port == 0 && self.settings.tls.port == 0 && self.settings.unixsocket.is_some();
         if let Some(address) = open
             && !has_socket_only
-            && self.settings.requirepass.is_empty()
-            && !self.default_is_closed
+            && !needs_password(&self.settings, self.default_is_open)
             && !self.settings.insecure
         {
             let problem = Problem::new(format!(
@@ -411,8 +413,7 @@ impl Merge {
             self.problem_at("name", Problem::new(fact));
         }
         if self.settings.insecure
-            && self.settings.requirepass.is_empty()
-            && !self.default_is_closed
+            && !needs_password(&self.settings, self.default_is_open)
             && !self.settings.bind.iter().all(|word| is_loopback(word))
         {
             self.warnings.push("insecure: other machines can connect without a password".to_owned());
@@ -431,10 +432,17 @@ impl Merge {
         let open = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o044 != 0);
         if open {
             let path = path.display();
-            self.warnings
-                .push(format!("{path} holds a password and other users can read it; run: chmod 600 {path}"));
+            let text = format!("{path} holds a password and other users can read it; run: chmod 600 {path}");
+            if !self.warnings.contains(&text) {
+                self.warnings.push(text);
+            }
         }
     }
+}
+
+/// Whether who comes has to say who he is. What `users` says of `default` is instead of `requirepass`.
+fn needs_password(settings: &Settings, default_is_open: Option<bool>) -> bool {
+    default_is_open.map_or(!settings.requirepass.is_empty(), |is_open| !is_open)
 }
 
 /// Host and port of `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST`, `V6` or `PORT`.

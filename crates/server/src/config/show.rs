@@ -66,6 +66,7 @@ pub fn check(flags: &Flags, env: &Environment) -> Result<String, ConfigError> {
 pub fn template() -> String {
     let mut out = String::from(
         "# Configuration of narf. Every setting stands here with its default; take away the `#` to change one.\n\
+         # Beside them `users = [...]` names the first users of a cluster; see docs/users.md.\n\
          # Flags and NARF_* variables win over this file. `narf config check` reads it without starting a node.\n",
     );
     let defaults = node::settings::Settings::new();

@@ -395,14 +395,18 @@ fn users_are_a_list_of_names_and_rules() {
     let resolved = with_file(text, &Flags::default(), &[]).unwrap();
     assert_eq!(resolved.users, ["default off", "reader on >sesame ~app:* +@read"]);
     // Nobody comes in without a name, so other machines may try.
-    assert!(resolved.default_is_closed && resolved.needs_password());
+    assert!(resolved.default_is_open == Some(false) && resolved.needs_password());
     assert_eq!(resolved.settings.port, 7000);
     let open = with_file("users = ['a on nopass +@all ~*']\n", &Flags::default(), &[]).unwrap();
-    assert!(!open.default_is_closed && !open.needs_password());
+    assert!(open.default_is_open.is_none() && !open.needs_password());
     let open = text.replace("default off", "default on nopass ~* +@all");
     assert!(with_file(&open, &Flags::default(), &[]).unwrap_err().contains("without a password"));
+    // It says nothing then.
+    let with_password = format!("{open}requirepass = 'x'\n");
+    let error = with_file(&with_password, &Flags::default(), &[]).unwrap_err();
+    assert!(error.contains("without a password"), "{error}");
     let closed = text.replace("default off", "default on nopass >word ~* +@all");
-    assert!(with_file(&closed, &Flags::default(), &[]).unwrap().default_is_closed);
+    assert!(with_file(&closed, &Flags::default(), &[]).unwrap().needs_password());
     // CONFIG REWRITE leaves them where they are.
     let mut now = resolved.settings.clone();
     now.port = 7001;
@@ -425,6 +429,8 @@ error: a user of `users`: Unknown command or category name in ACL in '+@red'
         let error = with_file(text, &Flags::default(), &[]).unwrap_err();
         assert!(error.contains(expect) && !error.contains("sesame"), "{error}");
     };
+    check("users = [\"a on >x'sesame +@red\"]\n", "+@red");
+    check("users = [\"a on\\t>sesame +@red\"]\n", "+@red");
     check("users = ['a on', 'a off']\n", "the user a is there twice");
     check("users = ['']\n", "it is empty");
     check("users = [\"a on\\nb on\"]\n", "more than one line");
