@@ -4,12 +4,16 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use narf_tests::{
     DEADLINE, Signal, dies_with_its_parent, eventually, narf_binary, signal, skip, skip_unless_narf, within,
 };
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+/// Networks of this process so far: each has names of its own.
+static LANS: AtomicU32 = AtomicU32::new(0);
 
 /// A network: a switch and machines on it, each a namespace. Gone with this.
 struct Lan {
@@ -20,7 +24,7 @@ struct Lan {
 impl Lan {
     /// None, with the reason told, where namespaces cannot be made.
     fn of(machines: usize) -> Option<Lan> {
-        let prefix = format!("narf{}x", std::process::id());
+        let prefix = format!("narf{}x{}x", std::process::id(), LANS.fetch_add(1, Ordering::Relaxed));
         let mut lan = Lan { names: Vec::new(), folder: TempDir::with_prefix("narf-lan-").unwrap() };
         for number in 0..=machines {
             let name = format!("{prefix}{number}");
@@ -197,6 +201,8 @@ fn a_node_is_found_on_its_network_and_lets_in_who_has_a_token() {
     assert!(refused.contains("does not let this node in"), "{refused}");
     // And one that looks at no network finds nobody.
     let blind = lan.serve(2, &[&OPEN[..], &["--join", &stale, "--mdns", "no"]].concat());
+    // Nor does one that those it would find could not reach, though its token leads to its own machine.
+    let lost = lan.serve(2, &["--join", &format!("{pass}.127.0.0.1:1")]);
     // One that only its own machine reaches would be no use to the others.
     let closed = lan.serve(3, &["--join", &stale]).gives_up();
     assert!(closed.contains("--bind 0.0.0.0"), "{closed}");
@@ -204,7 +210,8 @@ fn a_node_is_found_on_its_network_and_lets_in_who_has_a_token() {
     lan.wait_for_nodes(3, 2, &second);
     assert_eq!(lan.output(3, &["get", "k"]).stdout, b"v\n");
     assert!(!blind.log().contains("ready in"), "it cannot know where to ask: {}", blind.log());
-    drop(blind);
+    assert!(!lost.log().contains("ready in"), "nobody could reach it: {}", lost.log());
+    drop((blind, lost));
     let names = |machine| lan.seen_from(machine).into_iter().map(|seen| (seen.0, seen.2)).collect::<Vec<_>>();
     let both = ["first", "second"].map(|name| (name.to_owned(), cluster.clone()));
     assert_eq!(names(2), both);

@@ -281,7 +281,9 @@ impl Post {
         }
         self.next_check = now + CHECK;
         if self.announcer.as_ref().is_some_and(Announcer::is_overfull) {
-            tracing::info!("so much is said on the network that this node is not announced for a minute");
+            tracing::info!(
+                "this node is not announced for a minute: too much is said on the network, or mDNS does not answer"
+            );
             self.announcer = None;
             self.quiet_until = Instant::now() + QUIET;
         }

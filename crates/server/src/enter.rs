@@ -176,6 +176,8 @@ fn join_here(folder: &RuntimeFolder, newcomer: &Newcomer) -> anyhow::Result<Opti
 /// the same cluster: any of them can let a node in.
 fn join_by_token(token: &JoinToken, newcomer: &Newcomer, may_look: bool) -> anyhow::Result<Admitted> {
     refuse_unreachable(token, newcomer)?;
+    // Whom it would find on the network could not reach it.
+    let may_look = may_look && !is_this_machine(&newcomer.peer_address);
     let mut places = token.addresses().to_vec();
     let (deadline, mut has_looked) = (Instant::now() + JOIN_PATIENCE, false);
     loop {
@@ -230,13 +232,16 @@ fn look_for(token: &JoinToken, places: &mut Vec<String>) {
     }
 }
 
+/// Whether a host and port leads nowhere but to this machine.
+fn is_this_machine(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
 /// A node that listens to this machine only would be let in by those on others, and never be reached by them.
 fn refuse_unreachable(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<()> {
-    let is_here = |address: &String| {
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-    };
+    let is_here = |address: &String| is_this_machine(address);
     if is_here(&newcomer.peer_address) && !token.addresses().iter().any(is_here) {
         bail!(
             "the cluster is on another machine ({}), and this node listens to its own machine only ({}): the others \
