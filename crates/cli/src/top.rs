@@ -32,7 +32,8 @@ use view::View;
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  narf top                           all nodes of the cluster, each second\n  \
-    narf top --view clients\n  narf top --view hot                keys that are asked for most\n    narf top --once -o json            for scripts"
+    narf top --view clients\n  narf top --view hot                keys that are asked for most\n  \
+    narf top --once -o json            for scripts"
 )]
 pub struct TopArgs {
     /// Where to connect, and as whom.
@@ -81,9 +82,10 @@ impl TopArgs {
     }
 
     fn print(&self, poller: &mut Poller) -> Result<Exit, Failure> {
-        poller.poll(Wants::ALL);
+        let wants = self.view.map_or(Wants::ALL, Wants::of);
+        poller.poll(wants);
         std::thread::sleep(self.every);
-        let nodes = poller.poll(Wants::ALL);
+        let nodes = poller.poll(wants);
         let views: Vec<View> = self.view.map_or(View::ALL.to_vec(), |view| vec![view]);
         let mut out = std::io::stdout().lock();
         if self.output == Format::Json {

@@ -69,8 +69,7 @@ impl RedisCommand {
 
     /// Whether it is here.
     pub fn standing(&self) -> Standing {
-        match self.spec() {
-            Some(_) if notes::REFUSED.contains(&self.name) => Standing::Missing(notes::instead(self)),
+        match self.spec().filter(|_| !notes::REFUSED.contains(&self.name)) {
             None => Standing::Missing(notes::instead(self)),
             Some(_) => notes::difference(self.name).map_or(Standing::Same, Standing::Differs),
         }

@@ -601,10 +601,10 @@ fn is_placed(meta: &Meta, me: Option<&Member>) -> bool {
     let is_full = meta.targets().iter().all(|target| target.voters.len() >= replicas);
     let is_for_all = meta.targets().len() * replicas >= meta.data_nodes().count();
     let is_left_out = me.is_some_and(|me| me.is_up_with_data() && meta.replicas_on(me.node) == 0);
-    // A newcomer or a witness may be about to get something.
+    // A witness may be about to get something.
     let is_pending =
-        me.is_some_and(|me| me.kind == MemberKind::Witness) && cluster::placement::plan(meta).is_some();
-    is_full && !(is_left_out && is_for_all) && !is_pending
+        || me.is_some_and(|me| me.kind == MemberKind::Witness) && cluster::placement::plan(meta).is_some();
+    is_full && !(is_left_out && is_for_all) && !is_pending()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use client::{ClientError, Connection, Endpoint, Options, Target, Value};
 
 use super::sample::{Replies, Sample};
+use super::view::View;
 use crate::{ConnectArgs, Failure};
 
 /// Longest wait for a node.
@@ -19,7 +20,7 @@ const SLOW_MAX: &str = "50";
 const HOT_MAX: &str = "128";
 
 /// What is asked for beside the counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wants {
     pub(super) clients: bool,
     pub(super) slow: bool,
@@ -28,6 +29,11 @@ pub(super) struct Wants {
 
 impl Wants {
     pub(super) const ALL: Wants = Wants { clients: true, slow: true, hot: true };
+
+    /// What a view needs.
+    pub(super) fn of(view: View) -> Wants {
+        Wants { clients: view == View::Clients, slow: view == View::Slow, hot: view == View::Hot }
+    }
 }
 
 /// A node and what it said.

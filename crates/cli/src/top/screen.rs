@@ -78,12 +78,7 @@ fn ask(
 
 /// What a view needs, by its place among all.
 fn wants_of(view: u8) -> Wants {
-    let view = View::ALL.get(usize::from(view));
-    Wants {
-        clients: view == Some(&View::Clients),
-        slow: view == Some(&View::Slow),
-        hot: view == Some(&View::Hot),
-    }
+    View::ALL.get(usize::from(view)).map_or(Wants::default(), |view| Wants::of(*view))
 }
 
 fn show(
