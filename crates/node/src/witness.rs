@@ -87,20 +87,24 @@ impl Partition {
     }
 
     /// Up to where the replicas with data have the log on stable storage, as this leader knows, and whether it is worth
-    /// asking them.
-    fn stored(&self, fabric: &Fabric, logging: bool) -> (Stored, bool) {
+    /// asking them; and how far it has come itself.
+    fn stored(&self, fabric: &Fabric, logging: bool) -> (Stored, bool, u64) {
         let (me, last, members) = (self.group.node(), self.group.last().index, &self.replica.members);
+        let own = match logging {
+            true => self.replica.acks.reached(me, Reach::Stored),
+            // Nobody has a disk: what is in memory is all there is.
+            false => self.replica.applied.index,
+        };
         let voters = || members.voters.iter().chain(&members.voters_outgoing);
-        let (mut stored, mut has_more) = (Stored { by_all: u64::MAX, by_present: u64::MAX }, false);
-        for &id in voters().chain(&members.learners).filter(|id| !fabric.is_witness(**id)) {
+        let (mut stored, mut has_more) = (Stored { by_all: own, by_present: own }, own < last);
+        let has_data = |id: &&u64| **id != me && !fabric.is_witness(**id);
+        for &id in voters().chain(&members.learners).filter(has_data) {
             let progress = self.group.progress_of(id);
             let is_near = |p: raft::Progress| p.is_active && !p.needs_snapshot && fabric.is_heard(id);
-            let is_present = id == me || voters().any(|voter| *voter == id) && progress.is_some_and(is_near);
-            let index = match (logging, id == me) {
-                (true, _) => self.replica.acks.reached(id, Reach::Stored),
-                // Nobody has a disk: what is in memory is all there is.
-                (false, true) => self.replica.applied.index,
-                (false, false) => progress.map_or(0, |progress| progress.matched),
+            let is_present = voters().any(|voter| *voter == id) && progress.is_some_and(is_near);
+            let index = match logging {
+                true => self.replica.acks.reached(id, Reach::Stored),
+                false => progress.map_or(0, |progress| progress.matched),
             };
             stored.by_all = stored.by_all.min(index);
             if is_present {
@@ -108,7 +112,7 @@ impl Partition {
                 has_more |= index < last;
             }
         }
-        (stored, has_more)
+        (stored, has_more, own)
     }
 }
 
@@ -127,16 +131,12 @@ impl Worker {
             let members = &partition.replica.members;
             let all = members.voters.iter().chain(&members.voters_outgoing).chain(&members.learners);
             let Some(witness) = all.copied().find(|id| fabric.is_witness(*id)) else { continue };
-            let (stored, has_more) = partition.stored(fabric, logging);
+            let (stored, has_more, own) = partition.stored(fabric, logging);
             if has_more && logging {
                 let last = partition.group.last();
                 partition.replica.acks.want(Reach::Stored, last);
                 fabric.stir(partition.id);
             }
-            let own = match logging {
-                true => partition.replica.acks.reached(partition.group.node(), Reach::Stored),
-                false => partition.replica.applied.index,
-            };
             if let Some(Stored { by_all, by_present }) = partition.replica.witnessed.next(stored, own) {
                 let (partition, term) = (partition.id, partition.term());
                 fabric.tell(witness, &Item::Stored { partition, term, by_all, by_present });

@@ -389,13 +389,13 @@ impl World {
         self.machines[index].worker.as_ref().map_or(0, Worker::snapshots_received)
     }
 
-    /// How many partitions a node has a checkpoint of.
     /// Milliseconds until a node wants to be woken; 0 if it does at once.
     pub(crate) fn rest_of(&self, index: usize) -> u64 {
         let worker = self.machines[index].worker.as_ref().expect("it runs");
         worker.next_tick().since(self.now.mono_millis())
     }
 
+    /// How many partitions a node has a checkpoint of.
     pub(crate) fn checkpoints(&self, index: usize) -> usize {
         self.machines[index].disk.checkpoints.len()
     }
