@@ -245,6 +245,11 @@ impl Server {
         client
     }
 
+    /// A client, unless another server is under test, which may have no such commands.
+    pub fn narf_client(&self) -> Option<Client> {
+        (!crate::skip_unless_narf()).then(|| self.client())
+    }
+
     /// A new connection on which nothing was sent.
     #[track_caller]
     pub fn bare_client(&self) -> Client {

@@ -1,7 +1,7 @@
 //! Strings that are compared before they are written or deleted, as Redis 8.4 and Valkey 9 do it; `redis-server` 7.0 knows
 //! none of it.
 
-use narf_tests::{Client, Server, on_one_and_two_workers, skip_unless_narf};
+use narf_tests::{Server, on_one_and_two_workers};
 
 on_one_and_two_workers!(
     set_compares_before_it_sets,
@@ -11,13 +11,8 @@ on_one_and_two_workers!(
     wrong_requests_are_refused,
 );
 
-/// The client, unless another server is under test, which may have no such commands.
-fn client(node: &Server) -> Option<Client> {
-    (!skip_unless_narf()).then(|| node.client())
-}
-
 fn set_compares_before_it_sets(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         SET k v1 IFEQ x => nil
@@ -42,7 +37,7 @@ fn set_compares_before_it_sets(node: &Server) {
 }
 
 fn keys_are_deleted_if_they_hold_a_value(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         SET k v => +OK
@@ -67,7 +62,7 @@ fn keys_are_deleted_if_they_hold_a_value(node: &Server) {
 }
 
 fn a_digest_stands_for_a_value(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         SET k hello => +OK
@@ -89,7 +84,7 @@ fn a_digest_stands_for_a_value(node: &Server) {
 }
 
 fn several_keys_get_a_deadline_at_once(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         MSETEX 2 a 1 b 2 PXAT 33177117420000 => :1
@@ -113,7 +108,7 @@ fn several_keys_get_a_deadline_at_once(node: &Server) {
 }
 
 fn wrong_requests_are_refused(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         RPUSH l a => :1

@@ -1,9 +1,7 @@
 //! Deadlines of fields, as the documentation of Redis 7.4 and 8.0 has them; `redis-server` 7.0 has none. Time is not
 //! slept away: deadlines lie in the past or some milliseconds ahead, and the test asks until they have passed.
 
-use narf_tests::{
-    Client, Data, Options, Server, Value, eventually, on_one_and_two_workers, skip_unless_narf,
-};
+use narf_tests::{Data, Options, Server, Value, eventually, on_one_and_two_workers, skip_unless_narf};
 
 on_one_and_two_workers!(
     deadlines_are_set_told_and_taken,
@@ -21,13 +19,8 @@ on_one_and_two_workers!(
     a_transaction_sees_one_time,
 );
 
-/// The client, unless another server is under test, which may have no such commands.
-fn client(node: &Server) -> Option<Client> {
-    (!skip_unless_narf()).then(|| node.client())
-}
-
 fn deadlines_are_set_told_and_taken(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         HSET h a 1 b 2 => :2
@@ -59,7 +52,7 @@ fn deadlines_are_set_told_and_taken(node: &Server) {
 }
 
 fn conditions_are_obeyed(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         HSET h a 1 b 2 => :2
@@ -82,7 +75,7 @@ fn conditions_are_obeyed(node: &Server) {
 }
 
 fn a_deadline_in_the_past_deletes_at_once(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         HSET h a 1 b 2 c 3 d 4 => :4
@@ -97,7 +90,7 @@ fn a_deadline_in_the_past_deletes_at_once(node: &Server) {
 }
 
 fn fields_are_read_and_removed_or_get_a_deadline(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         HSET h a 1 b 2 c 3 => :3
@@ -127,7 +120,7 @@ fn fields_are_read_and_removed_or_get_a_deadline(node: &Server) {
 }
 
 fn fields_are_set_with_a_deadline(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         HSETEX h FXX EX 100 FIELDS 1 a 1 => :0
@@ -156,7 +149,7 @@ fn fields_are_set_with_a_deadline(node: &Server) {
 }
 
 fn writes_keep_or_clear_the_deadline(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     for (write, kept) in [
         ("HSET h f 2", false),
         ("HMSET h f 2", false),
@@ -175,7 +168,7 @@ fn writes_keep_or_clear_the_deadline(node: &Server) {
 }
 
 fn wrong_requests_are_refused(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check("SET s v", "+OK");
     c.check("HSET h a 1", ":1");
     for command in ["HEXPIRE s 1", "HPEXPIREAT s x", "HTTL s", "HPERSIST s", "HGETDEL s", "HGETEX s EX x"] {
@@ -224,7 +217,7 @@ fn wrong_requests_are_refused(node: &Server) {
 }
 
 fn a_field_is_absent_from_its_deadline_on_and_the_key_with_the_last(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     // Deleted by nobody but commands that look.
     c.check("DEBUG SET-ACTIVE-EXPIRE 0", "+OK");
     c.check("HSET h goes 1 stays 2 last 3", ":3");
@@ -277,7 +270,7 @@ fn a_field_is_absent_from_its_deadline_on_and_the_key_with_the_last(node: &Serve
 }
 
 fn fields_nobody_asks_for_are_deleted(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     let pairs: String = (0..2000).map(|n| format!(" f{n} {n}")).collect();
     c.check(&format!("HSETEX h PX 1000000 FIELDS 2000{pairs}"), ":1");
     c.check("HSET h stays v", ":1");
@@ -292,7 +285,7 @@ fn fields_nobody_asks_for_are_deleted(node: &Server) {
 }
 
 fn a_copy_a_new_name_and_another_database_keep_deadlines(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check("HSETEX h PXAT 33177117420000 FIELDS 2 a 1 b 2", ":1");
     c.check("HPERSIST h FIELDS 1 b", "[:1]");
     let expect = "[:33177117420000, :-1]";
@@ -317,7 +310,7 @@ fn a_copy_a_new_name_and_another_database_keep_deadlines(node: &Server) {
 }
 
 fn a_dumped_hash_keeps_deadlines(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check("HSETEX h PXAT 33177117420000 FIELDS 2 a 1 b 2", ":1");
     c.check("HSETEX h PXAT 33177117420009 FIELDS 1 c 3", ":1");
     c.check("HPERSIST h FIELDS 1 b", "[:1]");
@@ -330,7 +323,7 @@ fn a_dumped_hash_keeps_deadlines(node: &Server) {
 }
 
 fn a_watched_hash_changes_when_a_field_lapses(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     let mut other = node.client();
     c.check("HSET h goes 1 stays 2", ":2");
     // In one write, so that the field cannot lapse before the hash is watched.
@@ -343,7 +336,7 @@ fn a_watched_hash_changes_when_a_field_lapses(node: &Server) {
 }
 
 fn a_transaction_sees_one_time(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check("MULTI", "+OK");
     c.check("HSETEX {h}1 PX 100000 FIELDS 1 f v", "+QUEUED");
     c.check("HSETEX other PX 100000 FIELDS 1 f v", "+QUEUED");

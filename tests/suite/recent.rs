@@ -1,6 +1,6 @@
 //! Commands that came after Redis 7.2, as their own documents and tests have them; `redis-server` 7.0 knows none of them.
 
-use narf_tests::{Client, Server, eventually, on_one_and_two_workers, skip_unless_narf};
+use narf_tests::{Server, eventually, on_one_and_two_workers};
 
 on_one_and_two_workers!(
     numbers_grow_within_bounds_and_get_a_deadline,
@@ -10,13 +10,8 @@ on_one_and_two_workers!(
     cardinalities_of_unions_and_differences_are_counted,
 );
 
-/// The client, unless another server is under test, which may have no such commands.
-fn client(node: &Server) -> Option<Client> {
-    (!skip_unless_narf()).then(|| node.client())
-}
-
 fn numbers_grow_within_bounds_and_get_a_deadline(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         INCREX n => [:1, :1]
@@ -65,7 +60,7 @@ fn numbers_grow_within_bounds_and_get_a_deadline(node: &Server) {
 }
 
 fn wrong_increments_are_refused(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         INCREX => -ERR wrong number of arguments for 'increx' command
@@ -102,7 +97,7 @@ fn wrong_increments_are_refused(node: &Server) {
 }
 
 fn several_elements_move_in_either_order(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         RPUSH a 1 2 3 4 5 6 7 8 => :8
@@ -144,7 +139,7 @@ fn several_elements_move_in_either_order(node: &Server) {
 }
 
 fn a_move_waits_until_there_is_enough(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     let (mut mover, mut popper) = (node.client(), node.client());
     mover.send("BLMOVEM from to LEFT RIGHT 0 EXACTLY 3 BULK");
     let blocked = |count: &str| {
@@ -169,7 +164,7 @@ fn a_move_waits_until_there_is_enough(node: &Server) {
 }
 
 fn cardinalities_of_unions_and_differences_are_counted(node: &Server) {
-    let Some(mut c) = client(node) else { return };
+    let Some(mut c) = node.narf_client() else { return };
     c.check_all(
         r#"
         SADD a 1 2 3 4 5 => :5

@@ -235,7 +235,7 @@ struct Troubles<'a> {
     random: Random,
     /// Node, trouble, and when it ends.
     open: Vec<(usize, Trouble, Instant)>,
-    /// The node that comes and goes, and whether it is told to go.
+    /// The node that comes and goes.
     guest: Option<Server>,
     counts: [u64; 4],
 }
@@ -305,7 +305,7 @@ impl Troubles<'_> {
                 if guest.log().contains(STRUCK_OFF) {
                     *guest = Server::begin(options);
                 } else {
-                    guest.kill9();
+                    guest.wait();
                     guest.begin_again();
                 }
                 Some(guest.address())
@@ -349,7 +349,7 @@ impl Troubles<'_> {
 
 /// Begins where it left off; anew if it was struck off before its folder was emptied, which it is told once it is back.
 fn come_back(mut guest: Server, options: Options) -> Server {
-    guest.kill9();
+    guest.wait();
     guest.begin_again();
     let is_ready = |guest: &Server| {
         let mut client = Client::tcp(guest.address()).ok()?;

@@ -4,7 +4,7 @@
 
 mod deadlines;
 mod lin_mix;
-mod load;
+pub(crate) mod load;
 mod membership_chaos;
 mod one_way_cut;
 mod partition_move;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use base::Random;
 use narf_tests::{
-    Client, DEADLINE, Server, Signal, env_number, eventually, pause, signal, skip, skip_unless_narf, within,
+    Client, DEADLINE, Server, Signal, env_number, eventually, pause, signal, skip_unless_narf, within,
 };
 
 use crate::durability::can_trace;
@@ -63,6 +63,22 @@ fn compare_replicas(cluster: &Cluster) {
         digests.iter().all(|digest| *digest == digests[0]).then_some(())
     });
     assert!(are_equal.is_some(), "replicas differ: {digests:?}");
+}
+
+/// Has a node that is gone for good struck off, once the others take it for down: after ten seconds of silence, and a busy
+/// machine makes that long. In a short run it is told to leave, and nobody waits for that.
+#[track_caller]
+fn strike_off(client: &mut Client, name: &str) {
+    if !is_long() {
+        client.check(&format!("FABRIC DRAIN {name}"), "+OK");
+    }
+    let mut told = String::new();
+    let is_struck = within(3 * DEADLINE, || {
+        told = client.run(&format!("FABRIC REMOVE {name}")).text();
+        // Or it was done the time before, and the answer came too late.
+        (told == "OK" || told.contains("no node is called")).then_some(())
+    });
+    assert!(is_struck.is_some(), "the lost node is not struck off: {told}");
 }
 
 /// One node after the other is killed under load, never two at once.
@@ -266,10 +282,6 @@ fn wiped_rejoin() {
     if skip_unless_narf() {
         return;
     }
-    // The others take a node for down after ten seconds of silence: too long for every run of the suite.
-    if !is_long() {
-        return skip("long, run by: cargo xtask chaos wiped-rejoin");
-    }
     let mut cluster = Cluster::of(3);
     let load = Load::start(&cluster.nodes, 6);
     let id_of = |node: &Server| node.client3().run("FABRIC STATUS").field("cluster").unwrap().text();
@@ -284,14 +296,7 @@ fn wiped_rejoin() {
         std::fs::remove_dir_all(cluster.nodes[victim].data_path()).unwrap();
         load.wait_for(300);
         let mut client = cluster.nodes[other].client();
-        let mut told = String::new();
-        // The others take it for down after ten seconds of silence, and a busy machine makes that long.
-        let is_struck = within(3 * DEADLINE, || {
-            told = client.run(&format!("FABRIC REMOVE {name}")).text();
-            // Or it was done the time before, and the answer came too late.
-            (told == "OK" || told.contains("no node is called")).then_some(())
-        });
-        assert!(is_struck.is_some(), "the lost node is not struck off: {told}");
+        strike_off(&mut client, &name);
         let begin = Instant::now();
         cluster.nodes[victim].restart();
         load.set_place(victim, Some(cluster.nodes[victim].address()));

@@ -188,8 +188,7 @@ fn differences(reference: &State, found: &State) -> Vec<String> {
 impl Run {
     fn new(seed: u64) -> Run {
         let reference = Server::start(Options::new().kind(Kind::Redis));
-        // A node tells the digest of what one worker has.
-        let cluster = Cluster::with(3, |_, options| options.workers(1));
+        let cluster = Cluster::of(3);
         let pair = pair_of(&reference, &cluster);
         let (generator, random) = (Generator::new(Random::new(seed)), Random::new(seed ^ 0x6b69_6c6c));
         let history = Vec::new();

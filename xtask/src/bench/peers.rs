@@ -194,11 +194,14 @@ pub(super) fn load(arguments: &[String]) -> Result<()> {
             Ok(std::thread::spawn(move || {
                 let mut bytes = vec![0; batch];
                 for _ in 0..BATCHES {
-                    let read = reader.read_exact(&mut bytes);
+                    if let Err(error) = reader.read_exact(&mut bytes) {
+                        // The others would wait for it for ever.
+                        eprintln!("a subscriber: {error}");
+                        std::process::exit(1);
+                    }
                     barrier.wait();
-                    read?;
                 }
-                Ok::<Vec<u8>, std::io::Error>(bytes)
+                bytes
             }))
         })
         .collect::<Result<_>>()?;
@@ -218,7 +221,7 @@ pub(super) fn load(arguments: &[String]) -> Result<()> {
     publisher.shutdown(std::net::Shutdown::Both)?;
     let _ = reader.join();
     for subscriber in subscribers {
-        let last = subscriber.join().map_err(|_| anyhow::anyhow!("a subscriber panicked"))??;
+        let last = subscriber.join().map_err(|_| anyhow::anyhow!("a subscriber panicked"))?;
         ensure!(last == delivered.repeat(BATCH).as_bytes(), "a subscriber was sent something else");
     }
     Ok(())
