@@ -52,7 +52,7 @@ pub(crate) enum Asker {
     Nobody,
 }
 
-/// What became of the command of an entry: why it was refused, if it was.
+/// What became of the command of an entry, if it holds one: why it was refused, if it was.
 type Outcome = (EntryId, Result<(), String>);
 
 struct Asked {
@@ -63,6 +63,13 @@ struct Asked {
     stage: Stage,
     /// A leader was asked that is gone: it may have decided.
     may_be_done: bool,
+}
+
+impl Asked {
+    /// What comes twice is done once, for commands say so. But users are thought out by what was; whoever asked does it again.
+    fn may_be_repeated(&self) -> bool {
+        !matches!(self.asker, Asker::Users(_))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,17 +138,29 @@ impl MetaReplica {
         write_state(frame, META_GROUP, hard.term, hard.vote, hard.commit);
     }
 
-    /// Applies a committed entry; what became of its command, if it holds one.
-    fn apply(&mut self, entry: &Entry) -> Result<Option<Outcome>, DecodeError> {
+    /// A leader's snapshot took the place of all up to `id`: what became of commands of ours among that, nobody here knows.
+    /// They are asked again.
+    fn passed_over(&mut self, id: EntryId) {
+        for asked in self.asked.values_mut() {
+            if asked.may_be_repeated()
+                && matches!(asked.stage, Stage::Proposed(mine) if mine.is_decided_by(id))
+            {
+                (asked.stage, asked.may_be_done) = (Stage::Waits, true);
+            }
+        }
+    }
+
+    /// Applies a committed entry.
+    fn apply(&mut self, entry: &Entry) -> Result<Outcome, DecodeError> {
         self.applied = entry.id;
-        let Payload::Data(data) = &entry.payload else { return Ok(None) };
+        let Payload::Data(data) = &entry.payload else { return Ok((entry.id, Ok(()))) };
         let (stamp, body) = Stamp::decode(data).ok_or(DecodeError::Short)?;
         if stamp.operations == 0 {
-            return Ok(None);
+            return Ok((entry.id, Ok(())));
         }
         let applied = self.state.apply(&Command::decode(&body)?, stamp.time);
         self.has_changed |= applied.is_ok();
-        Ok(Some((entry.id, applied.map(drop).map_err(|refused| refused.to_string()))))
+        Ok((entry.id, applied.map(drop).map_err(|refused| refused.to_string())))
     }
 }
 
@@ -236,14 +255,12 @@ impl Worker {
         let now = self.now.mono_millis();
         let Some(meta) = &mut self.fabric.meta_replica else { return };
         meta.group.tick();
-        // A leader that is gone answers nothing; who leads next is asked. What comes twice is done once: commands say so.
+        // A leader that is gone answers nothing; who leads next is asked.
         let leader = meta.group.leader();
         let peers = &self.fabric.peers;
         let is_lost = |to: u64| leader != Some(to) || !peers.get(&to).is_some_and(|peer| peer.is_heard(now));
         for asked in meta.asked.values_mut() {
-            // Users are thought out by what was; whoever asked does it again.
-            let may_repeat = !matches!(asked.asker, Asker::Users(_));
-            if may_repeat && matches!(asked.stage, Stage::Sent(to) if is_lost(to)) {
+            if asked.may_be_repeated() && matches!(asked.stage, Stage::Sent(to) if is_lost(to)) {
                 (asked.stage, asked.may_be_done) = (Stage::Waits, true);
             }
         }
@@ -314,6 +331,11 @@ impl Worker {
             let members = &meta.members;
             members.voters != [me] && (members.voters.contains(&me) || members.voters_outgoing.contains(&me))
         })
+    }
+
+    /// Whether this node's replica leads the meta group.
+    pub fn leads_meta(&self) -> bool {
+        self.fabric.meta_replica.as_ref().is_some_and(|meta| meta.group.is_leader())
     }
 
     /// Whether this node's replica knows that the meta group has the members that the fabric wants it to have.
@@ -403,6 +425,7 @@ impl Worker {
             }
             meta.applied = snapshot.id;
             meta.members = snapshot.members;
+            meta.passed_over(snapshot.id);
             write_meta(&mut frame, meta.applied, &meta.members, &meta.state.encode());
         }
         write_entries(&mut frame, META_GROUP, &ready.entries);
@@ -420,7 +443,7 @@ impl Worker {
             }
             for entry in &committed {
                 match meta.apply(entry) {
-                    Ok(outcome) => done.extend(outcome),
+                    Ok(outcome) => done.push(outcome),
                     Err(error) => unknown = Some(error),
                 }
             }
@@ -485,7 +508,7 @@ impl Worker {
         for (&call, asked) in &mut meta.asked {
             match asked.stage {
                 Stage::Proposed(mine) if mine == id => answered = Some(call),
-                Stage::Proposed(mine) if mine.index <= id.index => asked.stage = Stage::Waits,
+                Stage::Proposed(mine) if mine.is_decided_by(id) => asked.stage = Stage::Waits,
                 _ => {}
             }
         }

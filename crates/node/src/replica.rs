@@ -496,9 +496,11 @@ impl Partition {
         }
     }
 
-    /// The steps of the entry being applied. Those whose place it has taken are told that they were not applied.
+    /// The steps of the entry being applied. Those whose place it has taken are told that they were not applied; so are
+    /// those that had a place behind it and are of an earlier term: a leader that lost the end of its log and leads again
+    /// would wait for ever for what is no longer in it.
     fn resolve_up_to(&mut self, id: EntryId, answers: &mut Answers) -> Vec<Step> {
-        while let Some(pending) = self.replica.pending.pop_front_if(|p| p.id.index <= id.index) {
+        while let Some(pending) = self.replica.pending.pop_front_if(|p| p.id.is_decided_by(id)) {
             self.replica.resolve();
             if pending.id == id {
                 return pending.steps;

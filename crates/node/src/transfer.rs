@@ -47,6 +47,8 @@ struct Sending {
     is_offered: bool,
     /// Steady clock.
     moved: Millis,
+    /// The way to the receiver was lost meanwhile: it has given up what it had of it.
+    is_cut: bool,
 }
 
 /// A state being received.
@@ -83,8 +85,8 @@ impl Transfers {
         // The rest of it will not come, and a later one is a transfer of its own.
         self.receiving.retain(|_, receiving| receiving.from != node);
         if let Some(sending) = self.sending.as_mut().filter(|sending| sending.to == node) {
-            // Found stalled at the next look.
-            sending.moved = Millis::default();
+            // Ended at the next look.
+            sending.is_cut = true;
         }
     }
 
@@ -220,6 +222,7 @@ impl Worker {
             is_walked: to_witness,
             is_offered: false,
             moved: now,
+            is_cut: false,
         });
         self.outbox.sync |= to_witness && self.logging;
         self.stats.snapshots_sent += 1;
@@ -262,8 +265,8 @@ impl Worker {
         };
         let progress = partition.group.progress_of(to);
         let has_taken_over = progress.is_some_and(|progress| progress.matched >= sending.id.index);
-        let is_stalled = now.since(sending.moved) > STALLED_MS;
-        if has_taken_over || is_stalled || !partition.group.is_leader() {
+        let is_lost = sending.is_cut || now.since(sending.moved) > STALLED_MS;
+        if has_taken_over || is_lost || !partition.group.is_leader() {
             if sending.is_offered {
                 // Taken over or not, it is offered no more.
                 partition.group.report_snapshot(to, has_taken_over);
@@ -376,7 +379,10 @@ impl Worker {
         bytes: &[u8],
     ) {
         let keeps_data = !self.fabric.is_witness(self.fabric.me);
-        let Some(receiving) = self.receiving(from, id, transfer) else { return };
+        // One that was given up here, as when a link was lost of which the sender knows nothing: it begins anew.
+        let Some(receiving) = self.receiving(from, id, transfer) else {
+            return self.refuse_transfer(from, id, transfer);
+        };
         let loaded = bytes.split_first().filter(|_| number == receiving.chunks && keeps_data);
         let loaded = loaded.is_some_and(|(&first, rest)| match first {
             LEDGER_CHUNK => receiving.recovering.load_ledger(rest).is_ok(),
@@ -395,14 +401,23 @@ impl Worker {
     }
 
     fn refuse_transfer(&mut self, from: u64, id: PartitionId, transfer: u64) {
-        self.fabric.transfers.receiving.remove(&id);
+        let receiving = &mut self.fabric.transfers.receiving;
+        // Not another that came in its place.
+        if receiving
+            .get(&id)
+            .is_some_and(|receiving| (receiving.from, receiving.transfer) == (from, transfer))
+        {
+            receiving.remove(&id);
+        }
         let state = TransferState::Failed;
         self.fabric.tell(from, &Item::SnapshotState { partition: id, transfer, chunks: 0, state });
     }
 
     pub(crate) fn snapshot_ends(&mut self, from: u64, id: PartitionId, transfer: u64, chunks: u32) {
         let logging = self.logging;
-        let Some(receiving) = self.receiving(from, id, transfer) else { return };
+        let Some(receiving) = self.receiving(from, id, transfer) else {
+            return self.refuse_transfer(from, id, transfer);
+        };
         if receiving.chunks != chunks {
             return self.refuse_transfer(from, id, transfer);
         }

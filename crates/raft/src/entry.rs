@@ -26,6 +26,13 @@ impl EntryId {
     /// The place of a new group's founding, before its first entry. Membership at the founding is in no entry,
     /// so a joiner must get it by snapshot; an index of 1 leaves no way to replay from nothing around that.
     pub const FOUNDED: EntryId = EntryId { term: 1, index: 1 };
+
+    /// Whether it is decided what became of this entry once `committed` is: it is that one, or before it, or it will never
+    /// be committed. For what comes behind an entry in a log has no earlier term, so one of an earlier term cannot, though
+    /// its place may stay empty for long.
+    pub fn is_decided_by(self, committed: EntryId) -> bool {
+        self.index <= committed.index || self.term < committed.term
+    }
 }
 
 /// One record of a group's log.
@@ -121,4 +128,20 @@ fn put_header(kind: u8, id: EntryId, out: &mut Vec<u8>) {
     out.push(kind);
     put_u64(id.term, out);
     put_u64(id.index, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_decided_by_its_place_and_by_a_later_term_before_it() {
+        let id = |term, index| EntryId { term, index };
+        assert!(id(3, 7).is_decided_by(id(3, 7)), "it is that one");
+        assert!(id(3, 7).is_decided_by(id(4, 7)), "its place is taken");
+        assert!(id(3, 7).is_decided_by(id(3, 9)));
+        assert!(!id(3, 7).is_decided_by(id(3, 6)), "it may follow");
+        assert!(id(3, 7).is_decided_by(id(4, 5)), "none of term 3 follows one of term 4");
+        assert!(!id(3, 7).is_decided_by(id(2, 6)), "a leader may bring it yet");
+    }
 }

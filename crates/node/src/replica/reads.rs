@@ -6,10 +6,14 @@
 use base::Args;
 use raft::ReadToken;
 
-use super::{Confirming, Replica, Step, What};
+use super::{Confirming, PENDING_MAX, Replica, Step, What};
 use crate::errand::{Answers, Errand, ErrandHead};
 use crate::partition::{Partition, Turn};
 use crate::wire::WireRequest;
+
+/// A read that is put off goes to the front of the open batch: behind another entry under way, it would come after what its
+/// client sent later.
+const _: () = assert!(PENDING_MAX == 1, "a read that is put off must come before the next entry");
 
 impl Replica {
     /// Puts the reads of a client that wait for the lead to be confirmed into the open batch: what comes next is not to be

@@ -375,6 +375,12 @@ impl World {
         });
     }
 
+    /// Nothing that one node has sent, or sends from now on, reaches another.
+    pub(crate) fn cut_way(&mut self, from: usize, to: usize) {
+        self.cut.push((from, to));
+        self.wires.remove(&(from, to));
+    }
+
     /// The process stands still for so long; its links stay up.
     pub(crate) fn pause(&mut self, index: usize, millis: u64) {
         self.machines[index].paused_until = Millis(self.now.mono_us / 1000 + millis);
@@ -430,6 +436,11 @@ impl World {
         let slot = base::slot_of(key.as_bytes());
         let partition = Router::new(self.partitions, 1).partition_of_slot(slot);
         self.machines[index].worker.as_ref().is_some_and(|worker| worker.leads(partition))
+    }
+
+    /// Whether a node leads the group that decides on members.
+    pub(crate) fn leads_meta(&self, index: usize) -> bool {
+        self.machines[index].worker.as_ref().is_some_and(Worker::leads_meta)
     }
 
     pub(crate) fn is_running(&self, index: usize) -> bool {
@@ -571,6 +582,11 @@ impl World {
 
     /// Lets so much time pass, with all that happens in it.
     pub(crate) fn pass(&mut self, millis: u64) {
+        self.pass_until(millis, |_| false);
+    }
+
+    /// The same, but ends at once after the event that brings something about; whether it came about.
+    pub(crate) fn pass_until(&mut self, millis: u64, is_so: impl Fn(&World) -> bool) -> bool {
         let end = self.now.mono_us + millis * 1000;
         while self.now.mono_us < end {
             self.now.mono_us += 1000;
@@ -585,14 +601,21 @@ impl World {
                         break;
                     }
                     self.turn(index, Worker::tick);
+                    if is_so(self) {
+                        return true;
+                    }
                 }
             }
             for _ in 0..40 {
                 if !self.deliver() {
                     break;
                 }
+                if is_so(self) {
+                    return true;
+                }
             }
         }
+        false
     }
 
     /// Lets time pass until placement has come to rest.

@@ -17,6 +17,7 @@ mod durability;
 mod earlier;
 mod hot_keys;
 mod keyspace;
+mod lead_changes;
 mod limits;
 mod membership;
 mod memory;

@@ -225,3 +225,75 @@ fn clients_of_a_replica_that_is_dropped_are_answered() {
         assert_eq!(world.groups_that_need(2), 0, "seed {seed}");
     }
 }
+
+/// A fabric whose clock is young, as of processes that were just started, and a newcomer that has begun to take over data.
+fn world_with_a_state_on_its_way(seed: u64) -> (World, usize) {
+    let mut world = World::new(seed, true);
+    let client = world.connect(0);
+    // In the partition that comes first, more than is sent before the receiver has answered.
+    let tag = (0..100).find(|n| base::slot_of(format!("{n}").as_bytes()).number() < 4096).unwrap();
+    for n in 0..60 {
+        assert_eq!(world.ask(client, &format!("SET {{{tag}}}:{n} {}", "x".repeat(100_000))), "OK");
+    }
+    let newcomer = world.begin_join();
+    let has_begun = world.pass_until(2000, |world| world.received_snapshots(newcomer) > 0);
+    assert!(has_begun, "seed {seed}");
+    (world, newcomer)
+}
+
+fn is_whole(world: &mut World, node: usize) -> bool {
+    let client = world.connect(node);
+    world.ask(client, "FABRIC STATUS").contains("\"ready\"")
+}
+
+fn is_whole_within(world: &mut World, node: usize, millis: u64) -> bool {
+    (0..millis / 50).any(|_| {
+        world.pass(50);
+        is_whole(world, node)
+    })
+}
+
+#[test]
+fn a_state_is_sent_anew_at_once_to_who_died_on_the_way() {
+    for seed in 0..4 {
+        let (mut world, newcomer) = world_with_a_state_on_its_way(seed);
+        world.kill(newcomer);
+        world.restart(newcomer);
+        assert!(is_whole_within(&mut world, newcomer, 2000), "seed {seed}");
+        world.pass(500);
+        assert_eq!(world.digest(0), world.digest(newcomer), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_state_is_sent_anew_at_once_to_who_has_lost_sight_of_its_sender() {
+    for seed in 0..4 {
+        let (mut world, newcomer) = world_with_a_state_on_its_way(seed);
+        // Its link is a new one, and the sender's was never lost.
+        world.set_way(newcomer, 0, false);
+        world.set_way(newcomer, 0, true);
+        assert!(is_whole_within(&mut world, newcomer, 2000), "seed {seed}");
+        world.pass(500);
+        assert_eq!(world.digest(0), world.digest(newcomer), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_leader_put_into_the_log_and_lost_with_the_lead_is_asked_again_at_once() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|node| world.leads_meta(*node)).unwrap();
+        world.cut = (0..3).flat_map(|node| [(leader, node), (node, leader)]).collect();
+        for number in 0..3 {
+            let command = Command::SetWeight { node: world.id(number), weight: 50 };
+            world.begin_to_ask_fabric(leader, command);
+        }
+        // The others decide nothing but who leads, so the places of all but the first are never taken.
+        let is_deposed = |world: &World| (0..3).any(|node| node != leader && world.leads_meta(node));
+        assert!(world.pass_until(3000, is_deposed), "seed {seed}");
+        world.pass(200);
+        world.cut.clear();
+        world.pass(2000);
+        assert_eq!(world.agreed, [Ok(()), Ok(()), Ok(())], "seed {seed}");
+    }
+}

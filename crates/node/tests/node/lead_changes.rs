@@ -1,0 +1,68 @@
+//! Leads that are lost and won again, and what is under way meanwhile.
+
+use crate::cluster_world::World;
+
+const KEY: &str = "key";
+
+fn leader(world: &World) -> Option<usize> {
+    (0..world.count()).find(|node| world.leads(*node, KEY))
+}
+
+/// Lets a node be elected, and nobody hear of it: what it has put into the log since is there and nowhere else.
+fn elect_unheard(world: &mut World, node: usize, voter: usize) {
+    // Who stands still cannot be elected itself; it gives its vote when it wakes and finds that it was asked.
+    world.pause(voter, 5000);
+    assert!(world.pass_until(3000, |world| !world.leads(node, KEY)));
+    world.cut.clear();
+    world.pause(voter, 1500);
+    let is_elected = world.pass_until(4000, |world| world.leads(node, KEY));
+    assert!(is_elected, "node {node} is not elected");
+    world.cut_way(node, voter);
+}
+
+/// A leader may end with more in its log than the others ever had, its last write beyond that. When it leads again with
+/// what they decided meanwhile, that write is not in its log, and nothing may wait for it.
+#[test]
+fn a_leader_that_has_lost_the_end_of_its_log_goes_on_when_it_leads_again() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let client = world.connect(0);
+        assert_eq!(world.ask(client, &format!("SET {KEY} before")), "OK");
+        let third = leader(&world).unwrap();
+        world.pass(1000);
+        world.kill(third);
+        assert!(world.pass_until(3000, |world| leader(world).is_some()));
+        let old = leader(&world).unwrap();
+        let voter = 3 - third - old;
+        world.cut_way(old, voter);
+        for _ in 0..6 {
+            elect_unheard(&mut world, old, voter);
+        }
+        let client = world.connect(old);
+        world.send(client, &format!("SET {KEY} lost"));
+        world.cut_way(voter, old);
+        world.cut.extend([(old, third), (third, old)]);
+        world.restart(third);
+        world.pass(3000);
+        let told = world.answers(client);
+        assert_eq!(told.len(), 1, "seed {seed}: {told:?}");
+        assert!(leader(&world).is_some_and(|leader| leader != old), "seed {seed}");
+        // It hears what they have decided, and is the only one that can be elected next.
+        world.cut.clear();
+        world.pass(1000);
+        let leads = leader(&world).unwrap();
+        let other = 3 - old - leads;
+        world.kill(leads);
+        // Until nobody remembers who led.
+        world.cut_way(old, other);
+        world.cut_way(other, old);
+        world.pass(1000);
+        world.cut.clear();
+        world.pause(other, 1500);
+        assert!(world.pass_until(4000, |world| world.leads(old, KEY)), "seed {seed}");
+        let client = world.connect(old);
+        assert_eq!(world.ask(client, &format!("GET {KEY}")), "\"before\"", "seed {seed}");
+        assert_eq!(world.ask(client, &format!("SET {KEY} after")), "OK", "seed {seed}");
+        assert_eq!(world.ask(client, &format!("GET {KEY}")), "\"after\"", "seed {seed}");
+    }
+}
