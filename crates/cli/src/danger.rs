@@ -43,6 +43,10 @@ fn fabric(parts: &[Vec<u8>]) -> Option<String> {
     match parts.get(1)?.to_ascii_lowercase().as_slice() {
         b"leave" => Some("This node hands its data over, leaves the cluster and stops.".into()),
         b"drain" => Some(format!("{} hands its data over, leaves the cluster and stops.", node())),
+        b"trust" if parts.len() > 2 => Some(
+            "This witness forgets what it keeps: writes that only nodes had which were struck off are lost."
+                .to_owned(),
+        ),
         b"trust" => Some(
             "This node votes with what it has: writes that only nodes have which are away are lost."
                 .to_owned(),

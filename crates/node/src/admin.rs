@@ -327,6 +327,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             Answer::Slow(entries) => entries,
             Answer::Done
             | Answer::Count(_)
+            | Answer::Trusted(..)
             | Answer::Clients(_)
             | Answer::Found(..)
             | Answer::Stats(_)

@@ -391,6 +391,7 @@ impl Answer {
             Answer::Saved(_)
             | Answer::Done
             | Answer::Count(_)
+            | Answer::Trusted(..)
             | Answer::Found(..)
             | Answer::Stats(_)
             | Answer::Slow(_)

@@ -2,10 +2,13 @@
 //!
 //! Invariant: nothing is said of a cluster that is well. Does not know: how it is shown.
 
+use std::collections::BTreeMap;
+
 use base::PartitionId;
 use cluster::{Member, MemberState, Meta};
 
 use crate::cluster_view::{PartitionStanding, Status};
+use crate::witness::Stranded;
 use crate::worker::Worker;
 
 /// Most partitions that are named one by one.
@@ -15,6 +18,7 @@ const NAMED_MAX: usize = 8;
 pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Vec<String> {
     let status = Status::of(worker, meta, standings);
     let mut found = Vec::new();
+    found.extend(stranded(worker, standings));
     found.extend(unserved(worker, meta, standings));
     found.extend(silent(worker, meta));
     found.extend(leaving(meta));
@@ -58,8 +62,8 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
 }
 
 fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Option<String> {
-    let ids: Vec<PartitionId> =
-        standings.iter().filter(|standing| !standing.is_served).map(|standing| standing.id).collect();
+    let is_unserved = |standing: &&PartitionStanding| !standing.is_served && standing.stranded.is_none();
+    let ids: Vec<PartitionId> = standings.iter().filter(is_unserved).map(|standing| standing.id).collect();
     if ids.is_empty() {
         return None;
     }
@@ -78,6 +82,46 @@ fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Op
             "{what} cannot be written to without more of the nodes that hold copies; start these, which are not \
              heard of: {}",
             away.join(", ")
+        ),
+    })
+}
+
+/// Groups that have a majority and wait all the same, by who they wait for.
+fn stranded(worker: &Worker, standings: &[PartitionStanding]) -> Vec<String> {
+    let mut groups: BTreeMap<Stranded, Vec<PartitionId>> = BTreeMap::new();
+    for standing in standings {
+        if let Some(stranded) = standing.stranded {
+            groups.entry(stranded).or_default().push(standing.id);
+        }
+    }
+    let tell = |(stranded, ids): (Stranded, Vec<PartitionId>)| {
+        let way_out = way_out(worker, &[stranded]).unwrap_or_default();
+        format!("{} cannot be served: {way_out}", partitions(&ids))
+    };
+    groups.into_iter().map(tell).collect()
+}
+
+/// What stranded groups wait for, and how they go on without: told of one, which waits for a member if any does.
+pub(crate) fn way_out(worker: &Worker, stranded: &[Stranded]) -> Option<String> {
+    let meta = &worker.fabric.meta;
+    let is_member = |stranded: &&Stranded| meta.member_of_replica(stranded.awaited).is_some();
+    let Stranded { witness, awaited } = *stranded.iter().find(is_member).or(stranded.first())?;
+    let named = |replica| meta.members().find(|member| member.replica_id() == replica);
+    let witness = named(witness).map_or_else(String::new, |member| {
+        format!(" at the witness {} ({})", member.name, member.client_address)
+    });
+    let trust = format!("`narf cluster trust --accept-loss`{witness}");
+    Some(match (meta.member_of_replica(awaited), named(awaited)) {
+        (Some(Member { name, .. }), _) => format!(
+            "node {name} alone has all of what was written; start it, or, if it is gone for good, \
+             `narf cluster remove {name}` and then {trust}: what it had last is lost"
+        ),
+        (None, Some(Member { name, .. })) => format!(
+            "node {name}, which was struck off, alone had all of what was written; {trust} goes on without, and \
+             what it had last is lost"
+        ),
+        (None, None) => format!(
+            "nobody has all of what was written any more; {trust} goes on with what is there, and the rest is lost"
         ),
     })
 }

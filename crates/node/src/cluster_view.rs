@@ -14,6 +14,7 @@ use resp::Reply;
 use crate::gather::{Answer, Question};
 use crate::partition::Partition;
 use crate::session::{Peer, Session};
+use crate::witness::Stranded;
 use crate::worker::Worker;
 
 /// How a partition stands, as the worker sees it that owns it here.
@@ -33,6 +34,8 @@ pub struct PartitionStanding {
     pub is_served: bool,
     /// Its replica here may have forgotten something, and does not vote.
     pub is_in_doubt: bool,
+    /// It waits for a replica that is away, though a majority is there.
+    pub stranded: Option<Stranded>,
     /// So many of its replicas may be lost before it refuses writes.
     pub may_lose: u8,
     /// If it is led here: entries that the last of its voters is not known to have.
@@ -84,6 +87,7 @@ impl Worker {
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
             is_served,
             is_in_doubt: self.is_in_doubt(id),
+            stranded: if is_served { None } else { self.stranded(id) },
             may_lose: match partition.filter(|_| led_here) {
                 _ if !is_served => 0,
                 Some(partition) => self.fabric.may_lose_of(partition),
@@ -237,6 +241,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             Answer::Saved(_)
             | Answer::Done
             | Answer::Count(_)
+            | Answer::Trusted(..)
             | Answer::Clients(_)
             | Answer::Found(..)
             | Answer::Stats(_)

@@ -604,6 +604,7 @@ impl Worker {
             return;
         }
         let before = std::mem::replace(&mut partition.replica.seen, now);
+        partition.replica.seen_since_us = now_us;
         let mut lost = Vec::new();
         if before.0 != now.0 || before.1 != now.1 {
             lost = partition.role_changed(now_us, &mut fabric.answers);

@@ -53,15 +53,30 @@ impl Worker {
     }
 
     /// `FABRIC TRUST`.
-    pub(crate) fn trust(&mut self, session: &mut Session) {
-        if !self.fabric.is_on {
-            return Reply::new(session.output.end(), session.version).error(ALONE);
-        }
-        let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
-            let count = |answer: &Answer| if let Answer::Count(count) = answer { *count } else { 0 };
-            reply.int(answers.iter().map(count).sum::<u64>().cast_signed());
+    pub(crate) fn trust(&mut self, session: &mut Session, args: Args<'_>) {
+        let accepts_loss = args.len() == 3 && args.at(2).eq_ignore_ascii_case(b"loss");
+        let refusal = match (self.fabric.is_on, args.len()) {
+            (false, _) => Some(ALONE),
+            (true, 2) => None,
+            (true, _) => (!accepts_loss).then_some("ERR syntax error"),
         };
-        self.ask(session, Question::Trust, Box::new(finish));
+        if let Some(text) = refusal {
+            return Reply::new(session.output.end(), session.version).error(text);
+        }
+        let finish = |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let (mut trusted, mut stranded) = (0, Vec::new());
+            for answer in answers {
+                if let Answer::Trusted(count, left) = answer {
+                    trusted += count;
+                    stranded.extend(left);
+                }
+            }
+            match crate::cluster_check::way_out(worker, &stranded).filter(|_| trusted == 0) {
+                Some(way_out) => reply.error(format!("ERR {way_out}")),
+                None => reply.len_int(trusted),
+            }
+        };
+        self.ask(session, Question::Trust { accepts_loss }, Box::new(finish));
     }
 
     /// What the fabric is asked for; `reply` is written as it is to be if the fabric agrees.

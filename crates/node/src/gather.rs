@@ -22,6 +22,7 @@ use crate::session::{Session, SessionRef, Stall, gate};
 use crate::slowlog::SlowEntry;
 use crate::stats::Snapshot;
 use crate::tracking::{Redirect, Wish};
+use crate::witness::Stranded;
 use crate::worker::Worker;
 
 /// A question to every worker.
@@ -78,8 +79,8 @@ pub enum Question {
     Report,
     /// Which keys are asked for most; go on counting for some time.
     HotKeys,
-    /// Take what replicas here have for all that they ever had; the answer counts those that were in doubt.
-    Trust,
+    /// Take what replicas here have for all that they ever had, and give up what others had that are gone, if this says so.
+    Trust { accepts_loss: bool },
 }
 
 /// One worker's answer.
@@ -89,6 +90,8 @@ pub enum Answer {
     Done,
     /// A number.
     Count(u64),
+    /// How many replicas do not wait for others any more, and what is still waited for.
+    Trusted(usize, Vec<Stranded>),
     /// Clients.
     Clients(Vec<ClientLine>),
     /// It is a client of this worker.
@@ -273,7 +276,10 @@ impl Worker {
                 None => Answer::Done,
             },
             Question::Stats => Answer::Stats(Box::new(self.snapshot(asker.as_deref()))),
-            Question::Trust => Answer::Count(self.trust_own_log() as u64),
+            Question::Trust { accepts_loss } => {
+                let (given_up, left) = self.give_up_lost(*accepts_loss);
+                Answer::Trusted(self.trust_own_log() + given_up, left)
+            }
             Question::ResetStats => {
                 self.stats.reset();
                 self.eviction.over_ms = 0;
@@ -347,6 +353,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
     let count = |answer: &Answer| match answer {
         Answer::Count(count) => *count,
         Answer::Done
+        | Answer::Trusted(..)
         | Answer::Clients(_)
         | Answer::Found(..)
         | Answer::Stats(_)

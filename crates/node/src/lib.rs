@@ -111,5 +111,5 @@ pub use report::Report;
 pub use router::Router;
 pub use session::{Peer, SessionRef};
 pub use users::StartUsers;
-pub use witness::check_kept;
+pub use witness::{Stranded, check_kept};
 pub use worker::{AfterSend, FabricSetup, Worker, WorkerSetup, is_whole};

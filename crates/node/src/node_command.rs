@@ -161,7 +161,7 @@ impl Worker {
             N::FabricCheck | N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
                 self.show_fabric(session, command, args);
             }
-            N::FabricTrust => self.trust(session),
+            N::FabricTrust => self.trust(session, args),
             N::FabricHotKeys => self.show_hot_keys(session, args),
             N::FabricRebalance => self.rebalance(session, args),
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base::{AckLevel, NodeId, PartitionId, WorkerId};
 use command::{DataCommand, Lookup, NodeCommand, Run, Spec};
 use engine::numbered_commands;
-use raft::{Group, GroupConfig, Message, MessageKind};
+use raft::{Group, GroupConfig, HardState, Message, MessageKind, Recovered};
 
 use crate::errand::{Dest, ErrandHead};
 use crate::fabric::{Forward, group_config};
@@ -434,16 +434,21 @@ impl Worker {
         if !wanted || self.router.owner(id) != self.id || !self.is_target(id) {
             return false;
         }
+        let replica = self.new_replica(id, HardState::default());
+        self.places[usize::from(id.0)].partition = replica;
+        self.places[usize::from(id.0)].partition.is_some()
+    }
+
+    /// A replica that was sent nothing yet; of its group it remembers only how it voted.
+    pub(crate) fn new_replica(&mut self, id: PartitionId, hard: HardState) -> Option<Box<Partition>> {
         let is_witness = self.fabric.is_witness(self.fabric.me);
         let seed = self.random.next_u64();
         let config = GroupConfig { is_witness, ..group_config(self.fabric.me, id, seed) };
-        let group = Group::recover(config, raft::Recovered::joiner());
-        let (Ok(group), Some(hasher)) = (group, self.fabric.hasher) else { return false };
-        let mut partition = Partition::joining(id, group, hasher);
+        let group = Group::recover(config, Recovered { hard, ..Recovered::joiner() }).ok()?;
+        let mut partition = Partition::joining(id, group, self.fabric.hasher?);
         partition.tune(&self.settings);
         partition.set_broadcast(self.caches.is_broadcast);
-        self.places[usize::from(id.0)].partition = Some(Box::new(partition));
-        true
+        Some(Box::new(partition))
     }
 
     /// Whether the fabric wants a replica of this partition here.

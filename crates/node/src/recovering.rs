@@ -44,8 +44,9 @@ pub struct RecoveringPartition {
     was_received: bool,
     /// The log knows it from the middle on only: it was here once, and its record of having gone follows.
     gap: Option<ReplayError>,
-    /// The last entry that its checkpoint includes.
+    /// The last entry that its checkpoint includes, and the members as it has them.
     restored: EntryId,
+    restored_members: Members,
     /// The log knows it from some entries behind its checkpoint on only: those before were logged again when the
     /// checkpoint was made, and follow.
     hole: Option<ReplayError>,
@@ -93,6 +94,7 @@ impl RecoveringPartition {
             was_received: false,
             gap: None,
             restored: EntryId::default(),
+            restored_members: Members::default(),
             hole: None,
         }
     }
@@ -172,7 +174,8 @@ impl RecoveringPartition {
 
     /// The members as its checkpoint has them, and whether it came from a leader.
     pub(crate) fn load_members(&mut self, members: Members, is_received: bool) {
-        self.members = members;
+        self.members = members.clone();
+        self.restored_members = members;
         self.is_alone = false;
         (self.is_received, self.was_received) = (is_received, is_received);
     }
@@ -310,7 +313,15 @@ impl RecoveringPartition {
 
     /// The node stopped being a member when `index` was the last entry it had applied.
     pub(crate) fn replay_gone(&mut self, index: u64) {
-        if index >= self.last.index {
+        // Of a later term than all that was read: a witness that has forgotten its log may begin again at a lower place.
+        let begins_lower = self.hard.term > 0 && self.restored.term > self.hard.term;
+        if begins_lower && let Some(kept) = &mut self.kept {
+            kept.entries.retain(|entry| entry.id.index <= self.restored.index);
+            (self.last, self.members) = (self.restored, self.restored_members.clone());
+            self.hard.commit = 0;
+            self.tail.clear();
+            (self.gap, self.hole) = (None, None);
+        } else if index >= self.last.index {
             *self = match self.kept {
                 None => RecoveringPartition::new(self.partition_id, self.hasher),
                 Some(_) => RecoveringPartition::of_witness(self.partition_id, self.hasher),
@@ -589,6 +600,43 @@ mod tests {
         }
         partition.replay_gone(9);
         assert_eq!(reach(&partition), (10, 10));
+    }
+
+    #[test]
+    fn a_witness_that_has_forgotten_its_log_begins_again_at_a_lower_place() {
+        let members = |voters: &[u64]| Members { voters: voters.to_vec(), ..Members::default() };
+        let forgets = |partition: &mut RecoveringPartition| {
+            for index in 40..=60 {
+                replay(partition, 3, index).unwrap();
+            }
+            partition.replay_members(50, members(&[1, 2, 3])).unwrap();
+            state(partition, 4, 60);
+            partition.replay_gone(60);
+            partition.replay_state(HardState { term: 4, vote: 3, commit: 0 }).unwrap();
+        };
+        // It was sent nothing since, and its checkpoint is of before.
+        let mut partition = RecoveringPartition::of_witness(ID, KeyHasher::new(1));
+        partition.restore(3, 39, Millis(9));
+        partition.load_members(members(&[1, 2, 3]), false);
+        forgets(&mut partition);
+        let partition = partition.start(3, 1, &mut Vec::new()).unwrap();
+        assert_eq!(partition.group.last(), EntryId::default());
+        assert_eq!(partition.group.hard_state(), HardState { term: 4, vote: 3, commit: 0 });
+        // It was sent where to begin; some of what its log had before is not known to the checkpoint.
+        for first in [5, 45] {
+            let mut partition = RecoveringPartition::of_witness(ID, KeyHasher::new(1));
+            partition.restore(5, first, Millis(9));
+            partition.load_members(members(&[2, 3]), true);
+            forgets(&mut partition);
+            partition.replay_restored(EntryId { term: 5, index: first }).unwrap();
+            state(&mut partition, 5, first);
+            replay(&mut partition, 5, first + 1).unwrap();
+            assert_eq!(partition.check(), Ok(()));
+            let partition = partition.start(3, 1, &mut Vec::new()).unwrap();
+            assert_eq!(partition.group.last(), EntryId { term: 5, index: first + 1 });
+            assert_eq!(partition.group.members(), members(&[2, 3]));
+            assert_eq!(partition.group.hard_state().commit, first);
+        }
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub(crate) struct Replica {
     echo: (u64, u64),
     /// Role, term and leader when the node last looked.
     pub(crate) seen: (Option<Role>, u64, Option<u64>),
+    /// Steady clock, microseconds: since when it is so.
+    pub(crate) seen_since_us: u64,
     /// How many replicas it may lose, as all nodes were told.
     pub(crate) told_may_lose: u8,
     /// Of a leader: what the group's witness was told, if it has one.
@@ -151,6 +153,7 @@ impl Replica {
             heard_leader_us: 0,
             echo: (0, 0),
             seen: (None, 0, None),
+            seen_since_us: 0,
             told_may_lose: 0,
             witnessed: Witnessed::default(),
             is_expiring: false,

@@ -180,6 +180,9 @@ impl Worker {
         let to_witness = fabric.is_witness(to);
         let is_walking = partition.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
         // A witness that leads has nothing to send.
+        if partition.group.is_leader() && partition.group.is_witness() {
+            partition.replica.witnessed.cannot_bring_up(to);
+        }
         if !partition.leads() || is_walking && !to_witness || !fabric.is_heard(to) {
             return;
         }

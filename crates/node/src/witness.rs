@@ -11,14 +11,17 @@
 //! It has no state to send, so it keeps each entry until the leader says that others have it on stable storage: all of
 //! them, or, if it keeps too much, those that are there. If it can drop nothing, it takes nothing, and does not count.
 //!
+//! If then the only one that has all is lost, the group waits for it: *stranded*, it has a majority and nobody that may lead.
+//! An operator who knows that it is gone for good has the witness forget what it keeps, so that the other may.
+//!
 //! Invariant: of what a witness does not have any more, some replica with data has all on stable storage.
 //! Does not know: what is in entries; who is to be a witness, which the fabric decides.
 
 use base::PartitionId;
-use raft::{Entry, EntryId, Payload, Stored};
+use raft::{Entry, EntryId, HardState, Payload, Stored};
 
 use crate::acks::Reach;
-use crate::entry::{EntryError, META_GROUP, Record, records, write_entries};
+use crate::entry::{EntryError, META_GROUP, Record, records, write_entries, write_state};
 use crate::fabric::{Fabric, split};
 use crate::operations::Stamp;
 use crate::partition::Partition;
@@ -29,6 +32,8 @@ use crate::worker::Worker;
 pub(crate) const KEPT_CHUNK: u8 = 253;
 /// Who has not come further for so many seconds is not waited for.
 const STILL_MAX: u8 = 5;
+/// A witness that has led for so long, and has not handed over, cannot. Handing over takes a round or two.
+const HANDED_OVER_US: u64 = 1_000_000;
 /// The version of what is in it.
 const KEPT_FORMAT: u8 = 1;
 
@@ -38,6 +43,15 @@ impl Fabric {
     pub(crate) fn is_witness(&self, node: u64) -> bool {
         self.witnesses.contains(&node)
     }
+}
+
+/// Who a group waits for, though a majority of it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stranded {
+    /// The witness that leads it, and cannot bring up who is there.
+    pub witness: u64,
+    /// A replica with data that is not heard of, a member of the fabric if there is one; zero if all are there.
+    pub awaited: u64,
 }
 
 /// What the leader of a group with a witness remembers of it.
@@ -50,6 +64,8 @@ pub(crate) struct Witnessed {
     /// Up to where those that are there had stored the log when it was looked at last, and how often it was the same.
     seen: u64,
     still: u8,
+    /// Of a witness that leads: who needs a state to begin with.
+    lacking: Vec<u64>,
 }
 
 impl Witnessed {
@@ -60,6 +76,13 @@ impl Witnessed {
 
     pub(crate) fn may_drop_to(&mut self, index: u64) {
         self.base = self.base.max(index);
+    }
+
+    /// This witness leads, and has no state for who needs one.
+    pub(crate) fn cannot_bring_up(&mut self, node: u64) {
+        if !self.lacking.contains(&node) {
+            self.lacking.push(node);
+        }
     }
 
     /// What it is to be told, if that is new. `own` is how far the leader's own disk is.
@@ -162,6 +185,72 @@ impl Worker {
         let matched = |id: u64| partition.group.progress_of(id).map_or(0, |progress| progress.matched);
         let rank = |id: u64| target.iter().position(|other| *other == id).unwrap_or(target.len());
         voters.filter(is_fit).min_by_key(|id| (std::cmp::Reverse(matched(*id)), rank(*id)))
+    }
+
+    /// Whether a group waits for a replica that is away, though a majority of it is there; as far as this node can tell,
+    /// which has a part in it.
+    pub(crate) fn stranded(&self, id: PartitionId) -> Option<Stranded> {
+        let Worker { fabric, places, .. } = self;
+        let partition = places.get(usize::from(id.0))?.partition.as_deref()?;
+        let members = &partition.replica.members;
+        let witness = partition.group.leader().filter(|leader| fabric.is_witness(*leader))?;
+        let voters = members.voters.iter().chain(&members.voters_outgoing).copied();
+        let with_data: Vec<u64> = voters.filter(|voter| !fabric.is_witness(*voter)).collect();
+        let (here, away): (Vec<u64>, Vec<u64>) =
+            with_data.into_iter().partition(|voter| *voter == fabric.me || fabric.is_heard(*voter));
+        // Who has taken something from it can be brought up.
+        let lacks = |voter: &u64| {
+            let matched = partition.group.progress_of(*voter).map_or(0, |progress| progress.matched);
+            matched == 0 && partition.replica.witnessed.lacking.contains(voter)
+        };
+        let is_stranded = match witness == fabric.me {
+            true => !here.is_empty() && here.iter().all(lacks),
+            false => {
+                let led_us = self.now.mono_us.saturating_sub(partition.replica.seen_since_us);
+                here.contains(&fabric.me) && led_us >= HANDED_OVER_US
+            }
+        };
+        let is_member = |voter: &&u64| fabric.meta.member_of_replica(**voter).is_some();
+        let awaited = away.iter().find(is_member).or(away.first()).copied().unwrap_or(0);
+        is_stranded.then_some(Stranded { witness, awaited })
+    }
+
+    /// Has this witness forget, at an operator's word, what it keeps of stranded groups whose other replicas are here or
+    /// struck off for good: of how many, and what other groups wait for.
+    pub(crate) fn give_up_lost(&mut self, accepts_loss: bool) -> (usize, Vec<Stranded>) {
+        let (mut given_up, mut left) = (0, Vec::new());
+        let ids: Vec<PartitionId> = self.router.all().collect();
+        for id in ids {
+            let Some(stranded) = self.stranded(id) else { continue };
+            let is_lost = self.fabric.meta.member_of_replica(stranded.awaited).is_none();
+            match accepts_loss && is_lost && stranded.witness == self.fabric.me && self.forget_log(id) {
+                true => given_up += 1,
+                false => left.push(stranded),
+            }
+        }
+        (given_up, left)
+    }
+
+    /// Begins anew as a witness that was sent nothing yet, but remembers how it voted: the next leader is elected in a later
+    /// term, and sends it where to begin. On stable storage before anything follows from it.
+    fn forget_log(&mut self, id: PartitionId) -> bool {
+        let place = &self.places[usize::from(id.0)];
+        let Some(partition) = place.partition.as_deref() else { return false };
+        let (hard, applied) = (partition.group.hard_state(), partition.replica.applied.index);
+        let Some(fresh) = self.new_replica(id, HardState { commit: 0, ..hard }) else { return false };
+        if self.logging {
+            // By its term a later start knows which life its checkpoint is of.
+            write_state(&mut self.outbox.frame, id, hard.term, hard.vote, applied);
+        }
+        self.let_go(id);
+        self.places[usize::from(id.0)].partition = Some(fresh);
+        if self.logging {
+            write_state(&mut self.outbox.frame, id, hard.term, hard.vote, 0);
+            self.outbox.sync = true;
+            self.fabric.hold(id);
+        }
+        self.fabric.stir(id);
+        true
     }
 }
 

@@ -163,10 +163,11 @@ pub(super) const ROWS: &[Row] = &[
             .summary(
                 "Tells whether this node has its data, how the cluster is, and what it could bear to lose.",
             ),
-        node(FabricTrust, "fabric|trust", 2, ADMIN | STALE)
+        node(FabricTrust, "fabric|trust", -2, ADMIN | STALE)
             .since("narf 0.1.0")
+            .syntax("[LOSS]")
             .cost("O(N), N the number of partitions")
-            .summary("Has this node vote with what it has after a power loss, without waiting for others."),
+            .summary("Has this node not wait for nodes that are gone; LOSS has a witness give up what only they had."),
     ]),
     node(ReadOnly, "readonly", 1, LOADING | STALE | FAST)
         .since("3.0.0")

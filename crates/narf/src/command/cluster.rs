@@ -43,10 +43,14 @@ pub(super) fn command() -> Command {
                 ),
         )
         .subcommand(sub("remove", "Strike a node off for good that is down or holds nothing").arg(node()))
-        .subcommand(sub(
-            "trust",
-            "After a power loss of all, when nodes are gone for good: go on with what this one has",
-        ))
+        .subcommand(
+            sub("trust", "When nodes are gone for good: go on with what this one has, after a power loss of all").arg(
+                Arg::new("accept-loss")
+                    .long("accept-loss")
+                    .action(clap::ArgAction::SetTrue)
+                    .help("At a witness: give up what only nodes had that were struck off"),
+            ),
+        )
         .subcommand(
             sub("replicas", "Say how many copies of each partition there are to be")
                 .arg(word("COUNT", "1 to 7")),
@@ -65,9 +69,10 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
     let word = matches.try_get_one::<String>("word").ok().flatten();
-    let is_dry = matches.try_get_one::<bool>("dry-run").ok().flatten() == Some(&true);
-    let dry = is_dry.then(|| "DRYRUN".to_owned());
-    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(dry).collect()
+    let flags = [("dry-run", "DRYRUN"), ("accept-loss", "LOSS")].into_iter();
+    let is_set = |flag: &str| matches.try_get_one::<bool>(flag).ok().flatten() == Some(&true);
+    let flags = flags.filter(|(flag, _)| is_set(flag)).map(|(_, word)| word.to_owned());
+    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(flags).collect()
 }
 
 #[cfg(test)]
@@ -90,6 +95,7 @@ mod tests {
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
         check("rebalance", "FABRIC REBALANCE");
         check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
+        check("trust --accept-loss", "FABRIC TRUST LOSS");
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }

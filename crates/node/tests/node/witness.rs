@@ -1,7 +1,7 @@
 //! Two nodes with data, and one that votes and keeps the log: what the loss of any one of them must not take.
 
 use base::{NodeId, PartitionId};
-use cluster::MemberKind;
+use cluster::{Command, MemberKind};
 
 use crate::cluster_world::{PARTITIONS, World};
 
@@ -271,4 +271,170 @@ fn cluster_clients_are_not_sent_to_a_witness_for_data() {
     let nodes = world.ask(client, "CLUSTER NODES");
     let line = nodes.lines().find(|line| line.contains("10.0.0.2:")).unwrap();
     assert!(line.ends_with("connected"), "it has no slots: {line}");
+}
+
+/// What a witness keeps of one group at most, and one message's share beyond it.
+const KEPT_MAX: usize = (8 << 20) + (1 << 20);
+
+/// Writes of 100 kB until node 0 has written so much to a key's partition; how many were answered otherwise than with OK.
+fn write_much(world: &mut World, key: &str, bytes: usize) -> usize {
+    let client = world.connect(0);
+    let value = "x".repeat(100_000);
+    let write =
+        |world: &mut World, n: usize| world.ask(client, &format!("SET {{{key}}}:{n} {value}")) != "OK";
+    (0..bytes / 100_000).filter(|n| write(world, *n)).count()
+}
+
+#[test]
+fn a_witness_keeps_no_more_than_its_bound_while_a_node_is_down_for_long() {
+    let mut world = World::witnessed(11);
+    let key = key_led_by(&world, 0);
+    world.kill(1);
+    world.pass(1000);
+    let mut most = 0;
+    for _ in 0..12 {
+        assert_eq!(write_much(&mut world, &key, 2 << 20), 0, "the one that is there has all of it on disk");
+        most = most.max(world.kept_bytes(WITNESS));
+        // Once a second it is told what it need not keep.
+        world.pass(2000);
+        assert!(world.kept_bytes(WITNESS) <= KEPT_MAX, "{}", world.kept_bytes(WITNESS));
+    }
+    assert!(most > (8 << 20) - 200_000, "the bound was met: {most}");
+    world.restart(1);
+    world.pass(6000);
+    assert_eq!(world.digest(0), world.digest(1));
+    assert!(world.kept_bytes(WITNESS) < 4000, "{}", world.kept_bytes(WITNESS));
+    world.kill(0);
+    world.pass(2000);
+    let client = world.connect(1);
+    assert_eq!(world.ask(client, &format!("STRLEN {{{key}}}:0")), "100000");
+}
+
+#[test]
+fn a_witness_that_may_drop_nothing_takes_nothing_more_and_writes_are_refused() {
+    let mut world = World::witnessed(12);
+    let key = key_led_by(&world, 0);
+    world.kill(1);
+    world.pass(1000);
+    // What the node that is left writes gets to no disk.
+    world.stalled.push(0);
+    assert_ne!(write_much(&mut world, &key, 12 << 20), 0, "a witness that is full does not count");
+    assert!(world.entries_without_room(WITNESS) > 0);
+    let kept = world.kept_bytes(WITNESS);
+    assert!((8 << 20..KEPT_MAX).contains(&kept), "{kept}");
+    let client = world.connect(0);
+    for _ in 0..5 {
+        let answer = world.ask(client, &format!("SET {key} more"));
+        assert!(answer.contains("CLUSTERDOWN") || answer.contains("UNKNOWNOUTCOME"), "{answer}");
+    }
+    assert_eq!(world.kept_bytes(WITNESS), kept);
+    world.stalled.clear();
+    world.pass(5000);
+    assert_eq!(world.ask(client, &format!("SET {key} after")), "OK");
+    world.restart(1);
+    world.pass(6000);
+    assert_eq!(world.digest(0), world.digest(1));
+}
+
+/// A group whose only whole replica is on node 0, which is gone: node 1 was away too long, and the witness has let go of
+/// what it lacks. The key, and one of a group that has lost nothing.
+fn stranded(seed: u64) -> (World, String, String) {
+    let mut world = World::witnessed(seed);
+    let key = key_led_by(&world, 0);
+    let client = world.connect(0);
+    assert_eq!(world.ask(client, &format!("SET {key} old")), "OK");
+    world.settle();
+    world.kill(1);
+    world.pass(1000);
+    for _ in 0..6 {
+        write_much(&mut world, &key, 2 << 20);
+        world.pass(2000);
+    }
+    assert_eq!(world.ask(client, &format!("SET {key} new")), "OK");
+    world.pass(2000);
+    let slot = |key: &str| base::slot_of(key.as_bytes()).number() / (16384 / PARTITIONS);
+    let other = (0..100).map(|n| format!("key:{n}")).find(|other| slot(other) != slot(&key)).unwrap();
+    assert_eq!(world.ask(client, &format!("SET {other} kept")), "OK");
+    world.kill(0);
+    world.restart(1);
+    world.pass(4000);
+    (world, key, other)
+}
+
+#[test]
+fn what_only_a_lost_node_had_is_given_up_at_a_word_and_not_before() {
+    for seed in 0..3 {
+        let (mut world, key, other) = stranded(seed);
+        let client = world.connect(1);
+        assert_eq!(
+            world.ask(client, &format!("GET {other}")),
+            "\"kept\"",
+            "the witness has what this one lacked"
+        );
+        assert!(world.ask(client, &format!("GET {key}")).contains("CLUSTERDOWN"), "seed {seed}");
+        let lost = world.id(0);
+        for node in [1, WITNESS] {
+            let client = world.connect(node);
+            let found = world.ask(client, "FABRIC CHECK");
+            assert!(found.contains("node node-0 alone has all"), "seed {seed}, node {node}: {found}");
+            assert!(found.contains("narf cluster remove node-0"), "{found}");
+            assert!(
+                found.contains("narf cluster trust --accept-loss` at the witness node-2 (10.0.0.2:6379)")
+            );
+        }
+        let witness = world.connect(WITNESS);
+        let refused = world.ask(witness, "FABRIC TRUST LOSS");
+        assert!(refused.contains("start it, or"), "it is a member still: {refused}");
+        world.pass(10_000);
+        assert_eq!(world.ask_fabric(1, Command::Remove { node: lost }), Ok(()));
+        world.pass(3000);
+        assert!(world.ask(client, "FABRIC CHECK").contains("node-0, which was struck off"));
+        let refused = world.ask(witness, "FABRIC TRUST");
+        assert!(refused.contains("what it had last is lost"), "{refused}");
+        let refused = world.ask(client, "FABRIC TRUST LOSS");
+        assert!(refused.contains("at the witness node-2"), "{refused}");
+        assert!(world.ask(client, &format!("GET {key}")).contains("CLUSTERDOWN"), "seed {seed}");
+        assert_eq!(world.ask(witness, "FABRIC TRUST LOSS"), "1");
+        if seed == 1 {
+            // What it has forgotten stays forgotten.
+            world.kill(WITNESS);
+            world.restart(WITNESS);
+        }
+        world.pass(4000);
+        assert_eq!(world.ask(client, &format!("GET {key}")), "\"old\"", "seed {seed}");
+        assert_eq!(world.ask(client, &format!("GET {other}")), "\"kept\"");
+        assert_eq!(world.ask(client, &format!("SET {key} again")), "OK");
+        assert_eq!(world.ask(client, "FABRIC TRUST LOSS"), "0");
+        if seed == 2 {
+            world.begin_checkpoint(WITNESS);
+        }
+        let third = world.join();
+        world.settle();
+        assert_eq!(world.digest(third), world.digest(1), "seed {seed}");
+        // It begins at a lower place than it was at.
+        world.kill(WITNESS);
+        world.restart(WITNESS);
+        world.pass(2000);
+        world.kill(1);
+        world.pass(2000);
+        let client = world.connect(third);
+        assert_eq!(
+            world.ask(client, &format!("GET {key}")),
+            "\"again\"",
+            "seed {seed}: one may be lost again"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_given_up_while_who_has_all_may_come_back() {
+    let (mut world, key, _) = stranded(5);
+    let witness = world.connect(WITNESS);
+    assert!(world.ask(witness, "FABRIC TRUST LOSS").contains("start it, or"));
+    world.restart(0);
+    world.pass(6000);
+    assert_eq!(world.ask(witness, "FABRIC TRUST LOSS"), "0");
+    let client = world.connect(1);
+    assert_eq!(world.ask(client, &format!("GET {key}")), "\"new\"");
+    assert_eq!(world.digest(0), world.digest(1));
 }
