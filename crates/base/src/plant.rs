@@ -44,6 +44,14 @@ pub enum Plant {
     WitnessServes = 16,
     /// A witness drops entries before others have them on stable storage.
     WitnessCuts = 17,
+    /// Keys without a deadline are evicted where only those with one may be.
+    EvictsLasting = 18,
+    /// A leader evicts from what it has itself, and tells nobody.
+    EvictsUnlogged = 19,
+    /// Every replica tells what happened to a key.
+    ToldTwice = 20,
+    /// A leader tells of a write when it takes it, before it is committed.
+    ToldEarly = 21,
 }
 
 impl Plant {
@@ -60,7 +68,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 11] = [
+    pub const CLUSTER: [(&'static str, Plant); 15] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -72,6 +80,10 @@ impl Plant {
         ("votes_in_doubt", Plant::VotesInDoubt),
         ("leaves_early", Plant::LeavesEarly),
         ("forgotten_ledger", Plant::ForgottenLedger),
+        ("evicts_lasting", Plant::EvictsLasting),
+        ("evicts_unlogged", Plant::EvictsUnlogged),
+        ("told_twice", Plant::ToldTwice),
+        ("told_early", Plant::ToldEarly),
     ];
 }
 

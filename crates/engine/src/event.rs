@@ -257,6 +257,12 @@ impl Events {
         }
     }
 
+    /// Notes what did not happen, or not yet.
+    #[cfg(narf_plant)]
+    pub fn tell_planted(&mut self, event: Event, db: DbIndex, key: &[u8]) {
+        self.tell(event, db, key);
+    }
+
     /// Whether nothing happened.
     #[inline]
     pub fn is_empty(&self) -> bool {

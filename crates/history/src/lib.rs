@@ -4,7 +4,8 @@
 //! by what each of their answers says by itself. A request that was refused did not take place; one whose fate is unknown
 //! took place once or never, at any time after it was asked. When several machines lose their power at once, the end of
 //! what was answered may be gone, back to what all their disks had; what was answered at `durable` never is, nor is
-//! anything that came before it. Does not know: nodes.
+//! anything that came before it. Where any key may be taken away to have room, a register may become empty at any time and
+//! stays so until it is written; of the other kinds that leaves who may be there, and in which order. Does not know: nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,8 @@ pub enum Act {
     Write(u64),
     /// It was written, and what it was before was told.
     Swap(Option<u64>, u64),
+    /// There was nothing, in a cluster that may take any key away to have room: that was so, or came to be so then.
+    Gone,
     /// Several machines lost their power: it is what it was, or what it was at some time before.
     Loss(Loss),
 }
@@ -92,7 +95,7 @@ impl Register {
             .iter()
             .filter_map(|(_, act)| match act {
                 Act::Read(value) | Act::Swap(value, _) => *value,
-                Act::Write(_) | Act::Loss(_) => None,
+                Act::Write(_) | Act::Gone | Act::Loss(_) => None,
             })
             .collect();
         // A write that nobody saw and nobody was told of explains nothing.
@@ -149,6 +152,7 @@ impl State {
             Act::Read(seen) => (seen == self.value).then_some(seen),
             Act::Write(written) => Some(Some(written)),
             Act::Swap(seen, written) => (seen == self.value).then_some(Some(written)),
+            Act::Gone => Some(None),
             Act::Loss(_) => None,
         };
         let value = value.filter(|_| outcome == 0)?;
@@ -188,7 +192,7 @@ fn has_order(acts: &[(Span, Act)]) -> Option<bool> {
         .iter()
         .filter_map(|(_, act)| match act {
             Act::Loss(loss) => Some(*loss),
-            Act::Read(_) | Act::Write(_) | Act::Swap(..) => None,
+            Act::Read(_) | Act::Write(_) | Act::Swap(..) | Act::Gone => None,
         })
         .collect();
     let mut tried: HashSet<(Vec<u64>, State)> = HashSet::default();
@@ -257,9 +261,16 @@ pub struct Journal {
     longest: Vec<u64>,
     /// When several machines lost their power last.
     lost: Option<u64>,
+    /// It may be taken away at any time, and begins anew then.
+    may_vanish: bool,
 }
 
 impl Journal {
+    /// From now on it may be taken away at any time.
+    pub fn may_vanish(&mut self) {
+        self.may_vanish = true;
+    }
+
     /// Somebody asks to append a word.
     pub fn asked(&mut self, word: u64) {
         self.open.insert(word);
@@ -304,11 +315,14 @@ impl Journal {
                 return Err(format!("word {word} is there twice"));
             }
         }
+        self.check_order(words)?;
+        if self.may_vanish {
+            return Ok(());
+        }
         let lost = self.kept.iter().find(|(word, told)| told.told < asked && !places.contains_key(word));
         if let Some((word, _)) = lost {
             return Err(format!("word {word} was acknowledged, and is not there"));
         }
-        self.check_order(words)?;
         // An answer that was on its way when power was lost tells of what may be gone.
         if self.lost.is_some_and(|lost| asked < lost) {
             return Ok(());
@@ -346,9 +360,16 @@ pub struct Counter {
     open: u64,
     /// When several machines lost their power last.
     lost: Option<u64>,
+    /// It may be taken away at any time, and begins anew then.
+    may_vanish: bool,
 }
 
 impl Counter {
+    /// From now on it may be taken away at any time.
+    pub fn may_vanish(&mut self) {
+        self.may_vanish = true;
+    }
+
     /// Somebody asks to count up.
     pub fn asked(&mut self) {
         self.open += 1;
@@ -357,9 +378,9 @@ impl Counter {
     /// It was counted up to this number, as they were told.
     pub fn counted(&mut self, told: Told, number: u64) -> Result<(), String> {
         self.open -= 1;
-        if told.is_overtaken(self.lost) {
+        if told.is_overtaken(self.lost) || self.may_vanish {
             self.unknown += 1;
-            return Ok(());
+            return self.check_most(number);
         }
         self.saw(told.asked, number)?;
         match self.told.insert(number, told) {
@@ -393,6 +414,11 @@ impl Counter {
         if before.is_some_and(|before| number < before) {
             return Err(format!("it is {number}, and was {before:?} before that was asked"));
         }
+        self.check_most(number)
+    }
+
+    /// No more than was asked for.
+    fn check_most(&self, number: u64) -> Result<(), String> {
         let most = self.told.len() as u64 + self.unknown + self.open + 1;
         match number > most {
             true => Err(format!("it is {number}, of {most} increments at most")),
@@ -456,6 +482,42 @@ mod tests {
         assert_eq!(register.check(), Ok(()));
         register.done(told(15, 16), Act::Read(Some(3)));
         assert!(register.check().is_err());
+    }
+
+    #[test]
+    fn a_register_that_was_taken_away_stays_empty_until_it_is_written() {
+        let mut register = Register::default();
+        register.done(told(1, 2), Act::Write(1));
+        register.done(told(3, 4), Act::Gone);
+        register.done(told(5, 6), Act::Write(2));
+        register.done(told(7, 8), Act::Read(Some(2)));
+        register.done(told(9, 10), Act::Gone);
+        assert_eq!(register.check(), Ok(()));
+        register.done(told(11, 12), Act::Read(Some(2)));
+        assert!(register.check().is_err());
+    }
+
+    #[test]
+    fn a_journal_and_a_counter_that_may_be_taken_away_hold_only_what_may_be_there() {
+        let mut journal = Journal::default();
+        journal.may_vanish();
+        (1..=4).for_each(|word| journal.asked(word));
+        journal.kept(1, told(1, 2));
+        journal.kept(2, told(3, 4));
+        journal.refused(3);
+        for (words, may_be) in [(&[1, 2][..], true), (&[], true), (&[2, 4], true), (&[2, 1], false)] {
+            assert_eq!(journal.read(5, words).is_ok(), may_be, "{words:?}");
+        }
+        assert!(journal.read(5, &[3]).is_err(), "refused");
+        assert!(journal.read(5, &[2, 2]).is_err(), "twice");
+
+        let mut counter = Counter::default();
+        counter.may_vanish();
+        (0..3).for_each(|_| counter.asked());
+        assert_eq!(counter.counted(told(1, 2), 1), Ok(()));
+        assert_eq!(counter.counted(told(3, 4), 1), Ok(()), "it was taken away in between");
+        assert_eq!(counter.saw(5, 0), Ok(()));
+        assert!(counter.counted(told(5, 6), 5).is_err(), "more than was asked for");
     }
 
     #[test]

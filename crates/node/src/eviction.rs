@@ -118,6 +118,17 @@ pub(crate) enum Room {
     None,
 }
 
+/// How a node stands to its limit of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pressure {
+    /// It uses no more than it may.
+    None,
+    /// It uses more, and has keys that may go.
+    Evicts,
+    /// It uses more, and has none.
+    Refuses,
+}
+
 /// One worker's part in keeping the limit.
 #[derive(Default)]
 pub(crate) struct Eviction {
@@ -180,6 +191,10 @@ impl Eviction {
         self.ranking = settings.ranking();
         self.evicts = policy.evicts();
         self.only_lapsing = policy.only_lapsing();
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::EvictsLasting) {
+            self.only_lapsing = false;
+        }
         self.samples = settings.maxmemory_samples.min(SAMPLES_MAX) as usize;
         self.keys_a_turn = (usize::from(settings.maxmemory_eviction_tenacity) * KEYS_PER_TENACITY)
             .clamp(*KEYS_A_TURN.start(), *KEYS_A_TURN.end());
@@ -310,6 +325,20 @@ impl Worker {
     fn used_memory(&self) -> u64 {
         let here = self.memory.here().unwrap_or_else(|| self.key_bytes().cast_signed());
         self.eviction.elsewhere.saturating_add(here).max(0).cast_unsigned()
+    }
+
+    /// How the node stands to its limit, as far as this worker knows of the others. What was proposed to go and has not gone
+    /// is still there.
+    pub fn memory_pressure(&self) -> Pressure {
+        let uncounted = Uncounted { leaving: 0, ..self.uncounted() };
+        let may_use = self.eviction.limit.saturating_add(uncounted.sum(self.memory.is_counted()));
+        let is_over = self.eviction.is_on() && self.used_memory() > may_use;
+        let may_evict = || self.has_evictable() || self.memory.others_have_evictable(self.id);
+        match is_over {
+            false => Pressure::None,
+            true if self.eviction.evicts && may_evict() => Pressure::Evicts,
+            true => Pressure::Refuses,
+        }
     }
 
     /// Heap bytes of this worker's keys.
@@ -527,6 +556,11 @@ impl Worker {
             std::iter::once(b"narf.evict".as_slice()).chain(keys.iter().map(|key| &**key)).collect();
         let Site { partition: id, db } = site;
         let Some(partition) = self.partition_mut(id) else { return 0 };
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::EvictsUnlogged) {
+            keys.iter().for_each(|key| _ = partition.keyspace(db).remove(key, Millis::default()));
+            return bytes as u64;
+        }
         if !partition.group.is_lone() {
             partition.batch_evict(db, &parts, bytes);
             self.fabric.stir(id);

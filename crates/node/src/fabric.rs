@@ -335,6 +335,8 @@ impl Worker {
                 Reply::new(fabric.answers.buffer(), head.version).null_array();
                 return fabric.answers.seal(head.dest);
             }
+            #[cfg(narf_plant)]
+            crate::planted::taken(turn.events, &head, args);
             partition.take_write(head, args, raw, time, &mut fabric.answers);
             fabric.stir(id);
             self.turn_bytes += raw.len() + 64;

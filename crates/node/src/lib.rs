@@ -98,6 +98,7 @@ mod wire;
 mod witness;
 mod worker;
 
+pub use eviction::Pressure;
 pub use host::{Facts, Host, Invitation, TlsFigures};
 pub use memory::{Allocator, MemoryUse};
 pub use message::Message;

@@ -16,6 +16,21 @@ pub(crate) fn spoil(ready: &mut Ready, is_leader: bool) {
     }
 }
 
+/// Whether a replica tells what an entry does to keys.
+pub(crate) fn tells(should: bool) -> bool {
+    (should || is(Plant::ToldTwice)) && !is(Plant::ToldEarly)
+}
+
+/// A leader has taken a write.
+pub(crate) fn taken(events: &mut engine::Events, head: &crate::errand::ErrandHead, args: base::Args<'_>) {
+    if is(Plant::ToldEarly)
+        && head.spec.name == "set"
+        && let Some(key) = args.get(1)
+    {
+        events.tell_planted(engine::Event::Set, head.db, key);
+    }
+}
+
 /// What a leader sends of a chunk of a partition's state: its first byte says of what.
 pub(crate) fn spoil_chunk(mut chunk: Vec<u8>) -> Vec<u8> {
     let is_ledger = chunk.first() == Some(&crate::checkpoint::LEDGER_CHUNK);

@@ -416,6 +416,8 @@ impl Partition {
         }
         // Who proposed it tells what it did; who leads after that does not say it again.
         let tells = self.group.is_leader() && entry.id.term == self.term();
+        #[cfg(narf_plant)]
+        let tells = crate::planted::tells(tells);
         // An answer of the group may be old by now: what is read must be covered by the lease all the same.
         let may_read = self.group.is_leader() && self.may_read(turn.mono_us);
         let Payload::Data(data) = &entry.payload else { return true };

@@ -9,8 +9,10 @@
 mod cache;
 mod client;
 mod crew;
+mod events;
 mod judge;
 mod machine;
+mod memory;
 mod mix;
 mod plan;
 mod queue;
@@ -21,8 +23,8 @@ use std::collections::BTreeMap;
 
 use base::{PartitionId, Random};
 use cluster::MemberKind;
-use node::Control;
-use node::settings::{DebugCommand, Settings};
+use node::settings::{DebugCommand, Notify, Settings};
+use node::{Control, Pressure};
 
 use crate::life::{Around, Item};
 use crate::net::Network;
@@ -32,6 +34,7 @@ use crate::world::{Options, Report, message_of};
 use cache::Cache;
 use client::Client;
 use crew::{Aim, Crew};
+use events::Listener;
 use judge::{Judge, Op};
 use machine::{Machine, Stand};
 use plan::{Kind, Plan};
@@ -42,6 +45,14 @@ const REST_STEPS: u64 = 60_000;
 /// How much time passes in a step at most, at least, while nothing goes wrong: who is silent for long is given up, which
 /// must come to pass within those steps.
 const REST_STEP_US: u64 = 2_000;
+
+/// How many listen to events, where somebody does.
+const LISTENERS: usize = 2;
+
+/// Keys of their own that are written through each node in an audit, so that listeners must hear of them; and when they lapse.
+const AUDIT_MARKS: u64 = 20;
+/// See above.
+const AUDIT_MARK_MS: u64 = 60_000;
 
 /// A run of a cluster under way.
 pub struct ClusterWorld {
@@ -62,6 +73,8 @@ pub struct ClusterWorld {
     nodes: usize,
     crew: Crew,
     key_hash_seed: u64,
+    /// The next mark of an audit: beyond those of clients.
+    marks: u64,
     /// Steps with trouble so far.
     steps: u64,
     /// A machine is to be lost for good, as soon as the others have what it has.
@@ -73,7 +86,7 @@ pub struct ClusterWorld {
 impl ClusterWorld {
     fn new(seed: u64, (nodes, witnesses): (usize, usize), options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed);
+        let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed);
         let key_hash_seed = random.next_u64();
         let count = nodes + witnesses;
         let mut machines: Vec<Machine> =
@@ -84,14 +97,25 @@ impl ClusterWorld {
         if plan.caches {
             clients.iter_mut().for_each(|client| client.cache = Some(Cache::of(client.id)));
         }
+        if plan.events {
+            clients.iter_mut().for_each(|client| client.is_heard = true);
+            for id in plan.clients..plan.clients + LISTENERS {
+                let mut client = Client::new(id, random.fork());
+                client.listener = Some(Listener::default());
+                clients.push(client);
+            }
+        }
         let mut settings = Settings::new();
+        if plan.events {
+            settings.notify_keyspace_events = Notify::parse("EA").expect("letters that there are");
+        }
         settings.workers = plan.workers;
         settings.partitions = plan.partitions;
         settings.enable_debug_command = DebugCommand::Yes;
         if let Some((bytes, policy)) = plan.memory {
             (settings.maxmemory, settings.maxmemory_policy) = (bytes, policy);
         }
-        let mut judge = Judge::default();
+        let mut judge = Judge::new(plan.may_take_all(), plan.events);
         judge.may_be_short = plan.memory.is_some();
         let mut world = ClusterWorld {
             network: Network::new(random.fork(), plan.delay_us),
@@ -106,6 +130,7 @@ impl ClusterWorld {
             nodes: count,
             crew: Crew::default(),
             key_hash_seed,
+            marks: 1_000_000_000,
             steps: 0,
             loss_wanted: None,
             is_short: false,
@@ -185,6 +210,10 @@ impl ClusterWorld {
         self.present().into_iter().for_each(|number| self.crash(number));
         self.settle()?;
         self.audit()?;
+        self.clients
+            .iter()
+            .filter_map(|client| client.listener.as_ref())
+            .try_for_each(|listener| self.judge.check_heard(listener))?;
         self.judge.check()
     }
 
@@ -432,41 +461,76 @@ impl ClusterWorld {
         })
     }
 
-    /// Everything is read through every node, every node takes writes, and replicas are the same.
+    /// Every node takes writes, everything is read through every node, and replicas are the same.
     fn audit(&mut self) -> Result<(), String> {
         self.note(format_args!("audit"));
-        self.judge.is_strict = true;
-        let mut truth = BTreeMap::new();
+        self.judge.begin_audit();
         for node in self.present() {
-            let id = self.clients.len();
-            self.clients.push(Client::new(id, self.random.fork()));
-            self.attach(id, node);
             // Keys enough that each partition has some.
             let writes = (0..40).map(|number| Op::Fill(number, number));
-            for op in writes.chain(Op::all_reads()).collect::<Vec<_>>() {
-                let mut around = Around {
-                    now: self.machines[0].now(),
-                    random: &mut self.random,
-                    network: &mut self.network,
-                    trace: &mut self.trace,
-                    node: None,
-                };
-                self.clients[id].ask(op, &mut self.judge, &mut around);
-                self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
-                if let (Some(key), Some(value)) = (op.key_read(), &self.clients[id].last) {
-                    truth.insert(key, value.clone());
-                }
-            }
-            let mut auditor = self.clients.pop().expect("the auditor is the last client");
-            if let Some(link) = auditor.link.take() {
-                self.network.leave(link, crate::net::End::Client, false);
-            }
+            let first = self.marks;
+            self.marks += if self.plan.events { AUDIT_MARKS } else { 0 };
+            let marks = (first..self.marks).map(|token| Op::Mark(token, AUDIT_MARK_MS, None));
+            self.audit_through(node, writes.chain(marks).collect(), &mut BTreeMap::new())?;
+        }
+        self.until("a node uses more memory than it may, and has keys that may go", |world| {
+            !world.pressures().contains(&Pressure::Evicts)
+        })?;
+        let mut truth = BTreeMap::new();
+        for node in self.present() {
+            self.audit_through(node, Op::all_reads(), &mut truth)?;
         }
         self.judge.is_strict = false;
         self.until("a cache keeps what is no more", |world| world.stale(&truth).is_none())
             .map_err(|error| format!("caches: {error}\n    {}", self.stale(&truth).unwrap_or_default()))?;
+        self.until("a listener has not heard what was", |world| world.unheard().is_none())
+            .map_err(|error| format!("events: {error}\n    {}", self.unheard().unwrap_or_default()))?;
         self.until("replicas of a partition are not the same", |world| world.differing().is_none())
             .map_err(|error| format!("{error}\n    {}", self.differing().unwrap_or_default()))
+    }
+
+    /// Asks a node for these one after the other; what was read goes to `truth`.
+    fn audit_through(
+        &mut self,
+        node: usize,
+        ops: Vec<Op>,
+        truth: &mut BTreeMap<String, resp::Value>,
+    ) -> Result<(), String> {
+        let id = self.clients.len();
+        self.clients.push(Client::new(id, self.random.fork()));
+        self.attach(id, node);
+        for op in ops {
+            let before = self.pressures();
+            let mut around = Around {
+                now: self.machines[0].now(),
+                random: &mut self.random,
+                network: &mut self.network,
+                trace: &mut self.trace,
+                node: None,
+            };
+            self.clients[id].ask(op, &mut self.judge, &mut around);
+            self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
+            let Some(told) = &self.clients[id].last else { continue };
+            if let Op::Fill(..) = op {
+                memory::check(told, &before, &self.pressures())?;
+            }
+            if let Some(key) = op.key_read() {
+                truth.insert(key, told.clone());
+            }
+        }
+        let mut auditor = self.clients.pop().expect("the auditor is the last client");
+        if let Some(link) = auditor.link.take() {
+            self.network.leave(link, crate::net::End::Client, false);
+        }
+        Ok(())
+    }
+
+    /// What a listener has not heard.
+    fn unheard(&self) -> Option<String> {
+        self.clients.iter().find_map(|client| {
+            let missed = self.judge.missed(client.listener.as_ref()?)?;
+            Some(format!("client {} on node {}: {missed}", client.id, client.node))
+        })
     }
 
     /// What a client keeps that is not what there is.

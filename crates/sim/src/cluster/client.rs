@@ -9,6 +9,7 @@ use base::Random;
 use resp::{Value, ValueDecoder, write_request};
 
 use crate::cluster::cache::Cache;
+use crate::cluster::events::{self, Listener};
 use crate::cluster::judge::{Asked, Judge, Once, Op};
 use crate::life::Around;
 use crate::net::{End, LinkId};
@@ -52,6 +53,10 @@ pub(crate) struct Client {
     next_token: u64,
     /// What it has read, if it keeps it.
     pub(crate) cache: Option<Cache>,
+    /// What it has heard, if it does nothing but listen to events.
+    pub(crate) listener: Option<Listener>,
+    /// Others listen: it writes what they know once, and does not choose what they hear.
+    pub(crate) is_heard: bool,
     /// The session of its numbered requests, and the last number.
     once: Once,
     /// A numbered request that is to be sent again, maybe to another node.
@@ -77,6 +82,8 @@ impl Client {
             asked_us: 0,
             next_token: 0,
             cache: None,
+            listener: None,
+            is_heard: false,
             once: Once { opened: SESSIONS_OPENED, client: id as u64, number: 0 },
             again: None,
             last: None,
@@ -101,7 +108,8 @@ impl Client {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.output.is_empty() && self.again.is_none()
+        let listens = self.listener.as_ref().is_none_or(Listener::is_subscribed);
+        self.pending.is_empty() && self.output.is_empty() && self.again.is_none() && listens
     }
 
     pub(crate) fn connected(&mut self, link: LinkId, node: usize, around: &mut Around<'_>) {
@@ -118,6 +126,13 @@ impl Client {
             let request = cache.request();
             self.write(&["HELLO", "3"], Want::Fine, around);
             self.write(request, Want::Fine, around);
+        }
+        if let Some(listener) = &mut self.listener {
+            listener.clear();
+            self.write(&["HELLO", "3"], Want::Fine, around);
+            // It is answered by a push.
+            self.write(events::REQUEST, Want::Fine, around);
+            self.pending.pop_back();
         }
     }
 
@@ -196,6 +211,7 @@ impl Client {
             && self.random.chance(1, 3)
             && let Some(asked) = self.again.take()
         {
+            judge.asked_again(&asked);
             self.send(asked, around);
             return Ok(());
         }
@@ -205,8 +221,10 @@ impl Client {
                 self.disconnected(judge, around);
                 return Ok(());
             }
-            let op = Op::draw(self);
-            self.ask(op, judge, around);
+            if self.listener.is_none() {
+                let op = Op::draw(self);
+                self.ask(op, judge, around);
+            }
         }
         Ok(())
     }
@@ -222,6 +240,10 @@ impl Client {
                 if !cache.obey(parts) {
                     return Err(format!("caches: client {} was told {}", self.id, tell(&value)));
                 }
+                continue;
+            }
+            if let (Some(listener), Value::Push(parts)) = (&mut self.listener, &value) {
+                judge.hear(listener, parts).map_err(|error| format!("{error} (client {})", self.id))?;
                 continue;
             }
             let Some(want) = self.pending.pop_front() else {

@@ -7,6 +7,7 @@ use history::{Act, Counter, Journal, Loss, Register, Told};
 use resp::Value;
 
 use crate::cluster::client::Client;
+use crate::cluster::events::{Changes, Listener};
 use crate::cluster::mix;
 use crate::cluster::queue::Queue;
 use crate::trace::tell;
@@ -38,6 +39,8 @@ pub(crate) enum Op {
     WriteTwins(u64, u64),
     ReadTwins(u64),
     Fill(u64, u64),
+    /// A key of its own is written, to lapse after so many milliseconds; numbered or not.
+    Mark(u64, u64, Option<Once>),
     Push(u64, u64),
     /// Waits for something in one of the queues, or in any of them; so many milliseconds.
     Take(Option<u64>, u64),
@@ -49,7 +52,7 @@ pub(crate) enum Op {
 impl Asked {
     /// Whether it may be asked for as often as one likes.
     pub(crate) fn is_numbered(&self) -> bool {
-        matches!(self.op, Op::CountOnce(..))
+        matches!(self.op, Op::CountOnce(..) | Op::Mark(.., Some(_)))
     }
 
     /// The same, to be asked for again; what it was told, if it was told anything.
@@ -70,6 +73,11 @@ pub(crate) struct Once {
 }
 
 impl Once {
+    /// Says it of the request that follows.
+    fn request(self) -> String {
+        format!("CLIENT SESSION SEQ {} {}", self.session(), self.number)
+    }
+
     /// As nodes write it.
     fn session(self) -> String {
         format!("{:08x}-{:04x}-7000-8000-{:012x}", self.opened >> 16, self.opened & 0xFFFF, self.client)
@@ -89,6 +97,18 @@ pub(crate) struct Asked {
 impl Op {
     /// What a client does next.
     pub(crate) fn draw(client: &mut Client) -> Op {
+        let op = Op::draw_unheard(client);
+        match op {
+            Op::Fill(..) if client.is_heard => {}
+            Op::Mix(draw) if client.is_heard && (draw % 4 == 0 || mix::chooses_events(draw)) => {}
+            _ => return op,
+        }
+        let (token, millis) = (client.token(), 1 + client.random().below(3000));
+        let is_numbered = client.random().chance(1, 2);
+        Op::Mark(token, millis, is_numbered.then(|| client.number()))
+    }
+
+    fn draw_unheard(client: &mut Client) -> Op {
         if client.is_reader {
             let reads = Op::all_reads();
             return reads[client.random().below(reads.len() as u64) as usize];
@@ -143,6 +163,7 @@ impl Op {
             | O::CountOnce(..)
             | O::WriteTwins(..)
             | O::Fill(..)
+            | O::Mark(..)
             | O::Push(..)
             | O::Take(..)
             | O::Mix(_) => None,
@@ -161,9 +182,10 @@ impl Op {
             Op::ReadJournal(key) => one(format!("GET j{key}")),
             Op::Count(key) => one(format!("INCR c{key}")),
             Op::ReadCount(key) => one(format!("GET c{key}")),
-            Op::CountOnce(key, once) => {
-                let number = format!("CLIENT SESSION SEQ {} {}", once.session(), once.number);
-                vec![words(number), words(format!("INCR o{key}"))]
+            Op::CountOnce(key, once) => vec![words(once.request()), words(format!("INCR o{key}"))],
+            Op::Mark(token, millis, once) => {
+                let write = words(format!("SET n{token} {token} PX {millis}"));
+                once.map(|once| words(once.request())).into_iter().chain([write]).collect()
             }
             Op::ReadExactCount(key) => one(format!("GET o{key}")),
             Op::WriteTwins(key, value) => ["MULTI".to_owned(), format!("SET {{t{key}}}a {value}")]
@@ -212,6 +234,11 @@ pub(crate) struct Judge {
     pub(crate) may_be_short: bool,
     /// Whether some disk was ever short of room, so that writes may be refused for it.
     pub(crate) may_be_full: bool,
+    /// Whether nodes may take any key away to have room.
+    may_vanish: bool,
+    /// What may be heard of keys, if anybody listens.
+    changes: Option<Changes>,
+    has_lost: bool,
     /// From now on every act must take place.
     pub(crate) is_strict: bool,
     pub(crate) answers: u64,
@@ -219,9 +246,52 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
+    /// That of a run in which nodes may take any key away, or not, and in which somebody listens, or nobody.
+    pub(crate) fn new(may_vanish: bool, is_heard: bool) -> Judge {
+        let changes = is_heard.then(|| Changes::new(may_vanish));
+        let mut judge = Judge { may_vanish, changes, ..Judge::default() };
+        if may_vanish {
+            judge.journals.iter_mut().for_each(Journal::may_vanish);
+            judge.counters.iter_mut().chain(&mut judge.exact).for_each(Counter::may_vanish);
+            judge.queues.iter_mut().for_each(|queue| queue.may_vanish = true);
+        }
+        judge
+    }
+
+    /// Somebody was told what happened to a key.
+    pub(crate) fn hear(&self, listener: &mut Listener, parts: &[Value]) -> Result<(), String> {
+        let changes = self.changes.as_ref().ok_or("events: nobody listens")?;
+        listener.hear(parts, changes).map_err(|error| format!("events: {error}"))
+    }
+
+    /// From now on every act must take place, and be heard.
+    pub(crate) fn begin_audit(&mut self) {
+        self.is_strict = true;
+        self.changes.iter_mut().for_each(Changes::begin_audit);
+    }
+
+    /// Something of the audit that a listener has not heard.
+    pub(crate) fn missed(&self, listener: &Listener) -> Option<String> {
+        listener.missed(self.changes.as_ref()?)
+    }
+
+    /// Whether all that was heard has been.
+    pub(crate) fn check_heard(&self, listener: &Listener) -> Result<(), String> {
+        let Some(changes) = &self.changes else { return Ok(()) };
+        listener.check(changes).map_err(|error| format!("events: {error}"))
+    }
+
+    /// A numbered act is sent again. Where power was lost, what it was before may have been forgotten.
+    pub(crate) fn asked_again(&mut self, asked: &Asked) {
+        if let Some(changes) = self.changes.as_mut().filter(|_| self.has_lost) {
+            changes.asked(asked.op);
+        }
+    }
+
     /// Several machines lose their power at once. All that was written before `since_us` is on all their disks.
     pub(crate) fn lose_power(&mut self, since_us: u64) {
         self.events += 1;
+        self.has_lost = true;
         let loss = Loss { at: self.events, since_us };
         self.registers.iter_mut().for_each(|register| register.lose(loss));
         self.journals.iter_mut().for_each(|journal| journal.lose(loss));
@@ -238,6 +308,7 @@ impl Judge {
             Op::Push(key, value) => self.queues[key as usize].asked(value),
             _ => {}
         }
+        self.changes.iter_mut().for_each(|changes| changes.asked(op));
         Asked { op, at: self.events, is_durable: is_durable && op.is_write(), may_have_run: false }
     }
 
@@ -269,6 +340,7 @@ impl Judge {
     }
 
     fn refused(&mut self, asked: &Asked) {
+        self.changes.iter_mut().for_each(|changes| changes.refused(asked.op));
         match asked.op {
             Op::Append(key, word) => self.journals[key as usize].refused(word),
             Op::Count(key) => self.counters[key as usize].refused(),
@@ -288,14 +360,29 @@ impl Judge {
         let at = asked.at;
         let told = Told { asked: at, told: self.events, told_us: self.now_us, is_durable: asked.is_durable };
         let unfit = || format!("replies: {:?} was answered {}", asked.op, tell(value));
+        if let Some(changes) = self.changes.as_mut().filter(|_| self.is_strict) {
+            changes.done(asked.op);
+        }
         let number = |value: &Value| match value {
             Value::Null => Ok(None),
             value => value.as_int().and_then(|n| u64::try_from(n).ok()).map(Some).ok_or_else(unfit),
         };
         match asked.op {
-            Op::Read(key) => self.registers[key as usize].done(told, Act::Read(number(value)?)),
+            Op::Read(key) => {
+                let act = match number(value)? {
+                    None if self.may_vanish => Act::Gone,
+                    seen => Act::Read(seen),
+                };
+                self.registers[key as usize].done(told, act);
+            }
             Op::Write(key, new) => self.registers[key as usize].done(told, Act::Write(new)),
-            Op::Swap(key, new) => self.registers[key as usize].done(told, Act::Swap(number(value)?, new)),
+            Op::Swap(key, new) => {
+                let act = match number(value)? {
+                    None if self.may_vanish => Act::Write(new),
+                    seen => Act::Swap(seen, new),
+                };
+                self.registers[key as usize].done(told, act);
+            }
             Op::Append(key, word) => self.journals[key as usize].kept(word, told),
             Op::ReadJournal(key) => {
                 let text = if *value == Value::Null { "" } else { value.as_text().ok_or_else(unfit)? };
@@ -332,6 +419,8 @@ impl Judge {
             }
             Op::ReadTwins(key) => match value {
                 Value::Array(both) if both.len() == 2 && both[0] == both[1] => {}
+                // One of them may have been taken away.
+                Value::Array(both) if self.may_vanish && both.contains(&Value::Null) => {}
                 _ => return Err(format!("twins {{t{key}}}: {}", tell(value))),
             },
             Op::Push(key, value) => self.queues[key as usize].kept(value),
@@ -343,7 +432,7 @@ impl Judge {
                     held.map_err(|error| format!("queue q{key}: {error}"))?;
                 }
             }
-            Op::WriteTwins(..) | Op::Fill(..) | Op::Mix(_) => {}
+            Op::WriteTwins(..) | Op::Fill(..) | Op::Mark(..) | Op::Mix(_) => {}
         }
         Ok(())
     }

@@ -85,6 +85,11 @@ pub(super) fn changes_users(draw: u64) -> bool {
     line(draw).starts_with("ACL ")
 }
 
+/// Whether it says which events are told.
+pub(super) fn chooses_events(draw: u64) -> bool {
+    line(draw).starts_with("CONFIG ")
+}
+
 /// Many fields and values in a row.
 fn pairs(from: u64, count: u64) -> String {
     (from..from + count).map(|field| format!("f{field} {field}")).collect::<Vec<_>>().join(" ")

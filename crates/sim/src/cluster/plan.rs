@@ -17,8 +17,10 @@ pub(crate) struct Plan {
     pub(crate) sync_interval_us: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint_log_bytes: u64,
-    /// The limit of memory of each node, and what is done at it: of keys only those may go that lapse, which are not judged.
+    /// The limit of memory of each node, and what is done at it.
     pub(crate) memory: Option<(u64, MemoryPolicy)>,
+    /// Some clients listen to what happens to keys.
+    pub(crate) events: bool,
     /// Clients keep what they read.
     pub(crate) caches: bool,
     /// How many times seldomer than they might troubles come: where they come often, little is done between them.
@@ -126,6 +128,7 @@ impl Plan {
             troubles,
             memory: None,
             caches: false,
+            events: false,
         }
     }
 
@@ -138,8 +141,27 @@ impl Plan {
     pub(crate) fn with_memory(self, seed: u64) -> Plan {
         use MemoryPolicy as P;
         let mut random = Random::new(seed ^ 0x006d_656d_6f72_7900);
-        let policies = [P::VolatileLru, P::VolatileLfu, P::VolatileRandom, P::VolatileTtl];
-        let limit = (4_000 << random.below(5), policies[random.below(4) as usize]);
-        Plan { memory: random.chance(1, 3).then_some(limit), ..self }
+        // Where only keys that lapse may go, those that are judged must stay; they do not lapse.
+        let lapsing = [P::VolatileLru, P::VolatileLfu, P::VolatileRandom, P::VolatileTtl];
+        let limit = (1_500 << random.below(5), lapsing[random.below(4) as usize]);
+        let is_limited = random.chance(1, 3);
+        let all = [P::AllkeysLru, P::AllkeysLfu, P::AllkeysRandom, P::NoEviction];
+        let limit = match random.chance(1, 2) {
+            true => (limit.0, all[random.below(4) as usize]),
+            false => limit,
+        };
+        Plan { memory: is_limited.then_some(limit), ..self }
+    }
+
+    /// The same with listeners in some runs.
+    pub(crate) fn with_events(self, seed: u64) -> Plan {
+        Plan { events: Random::new(seed ^ 0x0065_7665_6e74_7300).chance(1, 2), ..self }
+    }
+
+    /// Whether keys may be taken away that do not lapse.
+    pub(crate) fn may_take_all(&self) -> bool {
+        use MemoryPolicy as P;
+        let is_such = |policy| matches!(policy, P::AllkeysLru | P::AllkeysLfu | P::AllkeysRandom);
+        self.memory.is_some_and(|(_, policy)| is_such(policy))
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Queue {
     lost_takes: usize,
     /// A majority has lost its power, and with it what was done last, whichever that was.
     has_lost: bool,
+    /// It may be taken away at any time, with all that is in it.
+    pub(crate) may_vanish: bool,
 }
 
 impl Queue {
@@ -75,7 +77,7 @@ impl Queue {
             **push == Push::Kept && !self.taken.contains(value) && !values.contains(value)
         };
         let missing: Vec<u64> = self.pushes.iter().filter(is_missing).map(|(value, _)| *value).collect();
-        if missing.len() > self.lost_takes {
+        if missing.len() > self.lost_takes && !self.may_vanish {
             return Err(format!(
                 "{missing:?} were pushed and are gone, but only {} takes have no answer",
                 self.lost_takes
@@ -107,6 +109,10 @@ mod tests {
         assert!(queue.holds(&[2]).is_ok());
         queue.lost_take();
         assert!(queue.holds(&[]).is_ok());
+        queue.kept(4);
+        assert!(queue.holds(&[]).is_err(), "one of two is gone");
+        queue.may_vanish = true;
+        assert!(queue.holds(&[]).is_ok() && queue.holds(&[1]).is_err(), "taken and there");
         queue.lose();
         assert!(queue.took(1).is_ok() && queue.took(3).is_err());
     }

@@ -1,0 +1,48 @@
+//! How nodes stand to their limits of memory, and whether what they say of a write fits that.
+//!
+//! A node with more in use than it may goes on evicting as long as it has keys that may go; one that has none refuses what
+//! adds. Does not know: which node leads the key of a write.
+
+use node::Pressure;
+use resp::Value;
+
+use crate::cluster::ClusterWorld;
+
+impl ClusterWorld {
+    /// Those of all workers of all nodes that are in the cluster.
+    pub(super) fn pressures(&self) -> Vec<Pressure> {
+        let lives = self.present().into_iter().filter_map(|number| self.machines[number].life.as_ref());
+        lives.flat_map(|life| (0..life.workers()).map(|seat| life.worker(seat).memory_pressure())).collect()
+    }
+}
+
+/// Whether a write that adds may be answered so, if nodes stood so before and after and nobody else wrote.
+pub(super) fn check(told: &Value, before: &[Pressure], after: &[Pressure]) -> Result<(), String> {
+    let always =
+        |is_such: fn(Pressure) -> bool| before.iter().chain(after).all(|pressure| is_such(*pressure));
+    match told {
+        Value::Error(text) if always(|pressure| pressure != Pressure::Refuses) => {
+            Err(format!("memory: -{text}, and every node has room or keys that may go"))
+        }
+        Value::Error(_) => Ok(()),
+        _ if always(|pressure| pressure == Pressure::Refuses) => {
+            Err("memory: a write is taken where no node has room".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_refused_where_there_is_no_room_and_nowhere_else() {
+        use Pressure::{Evicts, None, Refuses};
+        let fits = |told: &Value, pressures: &[Pressure]| check(told, pressures, pressures).is_ok();
+        let (fine, refused) = (Value::Simple("OK".to_owned()), Value::Error("OOM ..".to_owned()));
+        assert!(fits(&fine, &[None, Evicts, Refuses]) && fits(&refused, &[None, Evicts, Refuses]));
+        assert!(!fits(&fine, &[Refuses, Refuses]) && fits(&refused, &[Refuses, Refuses]));
+        assert!(fits(&fine, &[None, Evicts]) && !fits(&refused, &[None, Evicts]));
+    }
+}
