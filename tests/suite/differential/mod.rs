@@ -162,6 +162,35 @@ fn explain(reference: &Server, subject: &Server, mismatch: Mismatch, steps: &[St
 }
 
 #[test]
+fn every_data_command_is_generated_or_newer_than_the_reference_and_held_to_tests() {
+    let mut generator = Generator::new(Random::new(7));
+    let to_clients = command::DataCommand::ALL.iter().filter(|command| !command.spec().is_internal());
+    for command in to_clients {
+        let name = command.spec().name;
+        let tests = generate::NEWER.iter().find(|(_, names)| names.contains(&name)).map(|(file, _)| file);
+        if !generate::is_known(*command) {
+            let file =
+                tests.unwrap_or_else(|| panic!("`{name}` needs a generator, or tests that NEWER names"));
+            let path = format!("{}/suite/{file}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                text.contains(&format!("{} ", name.to_ascii_uppercase())),
+                "{path} does not try `{name}`"
+            );
+            continue;
+        }
+        assert!(tests.is_none(), "the reference has `{name}`");
+        // Some are asked for with another command ahead of them, or instead, now and then.
+        let makes_it = (0..50).any(|_| {
+            let args = generate::data(*command, &mut generator);
+            let spec = command::lookup_name(&args[0]);
+            spec.is_some_and(|spec| spec.name.split('|').next() == name.split('|').next())
+        });
+        assert!(makes_it, "`{name}` is not what its generator makes");
+    }
+}
+
+#[test]
 fn every_node_command_is_generated_or_excluded_for_a_reason() {
     let names: Vec<_> = command::all()
         // Internal ones are refused from clients, as unknown.

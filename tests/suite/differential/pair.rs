@@ -189,16 +189,37 @@ impl Pair {
             clients[steps[0].connection].send_raw(bytes);
         }
         for step in steps {
-            let reference = reply(&mut self.reference[step.connection], self.patience);
-            let subject = reply(&mut self.subject[step.connection], self.patience);
+            let (reference, subject) = self.replies(step.connection);
             self.compare(step, &reference, &subject)?;
         }
-        if let [.., last] = steps
-            && let Class::Scan { cursor, pairs } = compare::class(&last.args)
-        {
-            self.run_scan(last, cursor, pairs)?;
+        steps.last().map_or(Ok(()), |last| self.run_rest_of_scan(last))
+    }
+
+    /// Sends a step, which is no subscription, to both; their replies.
+    pub(crate) fn exchange(&mut self, step: &Step) -> (Value, Value) {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &step.args);
+        self.reference[step.connection].send_raw(&bytes);
+        self.subject[step.connection].send_raw(&bytes);
+        self.replies(step.connection)
+    }
+
+    fn replies(&mut self, connection: usize) -> (Value, Value) {
+        let reference = reply(&mut self.reference[connection], self.patience);
+        (reference, reply(&mut self.subject[connection], self.patience))
+    }
+
+    /// Compares the replies to a step that was exchanged.
+    pub(crate) fn compare_exchanged(&mut self, step: &Step, reference: &Value, subject: &Value) -> Outcome {
+        self.compare(step, reference, subject)?;
+        self.run_rest_of_scan(step)
+    }
+
+    fn run_rest_of_scan(&mut self, step: &Step) -> Outcome {
+        match compare::class(&step.args) {
+            Class::Scan { cursor, pairs } => self.run_scan(step, cursor, pairs),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn compare(&mut self, step: &Step, reference: &Value, subject: &Value) -> Outcome {
