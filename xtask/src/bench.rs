@@ -6,6 +6,7 @@
 
 mod fabric;
 mod measure;
+mod memory;
 mod peers;
 mod servers;
 
@@ -24,58 +25,68 @@ struct Workload {
     needs_keys: bool,
     /// Sent a thousand times before, so that there is something to work on.
     fill: &'static [&'static str],
+    /// It uses up what it works on: the fill is sent before each round, as often as the request is in it.
+    uses_up: bool,
 }
 
+impl Workload {
+    const fn new(name: &'static str, request: &'static [&'static str]) -> Workload {
+        Workload { name, request, needs_keys: false, fill: &[], uses_up: false }
+    }
+
+    const fn on_keys(self) -> Workload {
+        Workload { needs_keys: true, ..self }
+    }
+
+    const fn after(self, fill: &'static [&'static str]) -> Workload {
+        Workload { fill, ..self }
+    }
+
+    const fn using_up(self) -> Workload {
+        Workload { uses_up: true, ..self }
+    }
+}
+
+const MGET: [&str; 11] = {
+    let mut words = ["key:__rand_int__"; 11];
+    words[0] = "MGET";
+    words
+};
+
+const MSET: [&str; 21] = {
+    let mut words = ["key:__rand_int__"; 21];
+    words[0] = "MSET";
+    let mut value = 2;
+    while value < words.len() {
+        words[value] = "{d}";
+        value += 2;
+    }
+    words
+};
+
 const WORKLOADS: &[Workload] = &[
-    Workload { name: "get", request: &["GET", "key:__rand_int__"], needs_keys: true, fill: &[] },
-    Workload { name: "set", request: &["SET", "key:__rand_int__", "{d}"], needs_keys: false, fill: &[] },
-    Workload { name: "incr", request: &["INCR", "counter:__rand_int__"], needs_keys: false, fill: &[] },
-    Workload {
-        name: "hset",
-        request: &["HSET", "hash:__rand_int__", "field", "{d}"],
-        needs_keys: false,
-        fill: &[],
-    },
-    Workload { name: "publish", request: &["PUBLISH", "channel", "{d}"], needs_keys: false, fill: &[] },
-    Workload { name: "lpush", request: &["LPUSH", "list", "{d}"], needs_keys: false, fill: &[] },
-    Workload {
-        name: "lmove",
-        request: &["LMOVE", "list", "list", "LEFT", "RIGHT"],
-        needs_keys: false,
-        fill: &["RPUSH", "list", "{d}"],
-    },
-    Workload {
-        name: "lrange",
-        request: &["LRANGE", "list", "0", "99"],
-        needs_keys: false,
-        fill: &["RPUSH", "list", "{d}"],
-    },
-    Workload { name: "sadd", request: &["SADD", "set", "member:__rand_int__"], needs_keys: false, fill: &[] },
-    Workload {
-        name: "zadd",
-        request: &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"],
-        needs_keys: false,
-        fill: &[],
-    },
-    Workload {
-        name: "zrange",
-        request: &["ZRANGE", "ranking", "0", "99"],
-        needs_keys: false,
-        fill: &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"],
-    },
+    Workload::new("get", &["GET", "key:__rand_int__"]).on_keys(),
+    Workload::new("set", &["SET", "key:__rand_int__", "{d}"]),
+    Workload::new("incr", &["INCR", "counter:__rand_int__"]),
+    Workload::new("hset", &["HSET", "hash:__rand_int__", "field", "{d}"]),
+    Workload::new("publish", &["PUBLISH", "channel", "{d}"]),
+    Workload::new("mget", &MGET).on_keys(),
+    Workload::new("mset", &MSET),
+    Workload::new("lpush", &["LPUSH", "list", "{d}"]),
+    Workload::new("lmove", &["LMOVE", "list", "list", "LEFT", "RIGHT"]).after(&["RPUSH", "list", "{d}"]),
+    Workload::new("lrange", &["LRANGE", "list", "0", "99"]).after(&["RPUSH", "list", "{d}"]),
+    Workload::new("rpop", &["RPOP", "list"]).after(&["LPUSH", "list", "{d}"]).using_up(),
+    Workload::new("sadd", &["SADD", "set", "member:__rand_int__"]),
+    Workload::new("zadd", &["ZADD", "ranking", "__rand_int__", "member:__rand_int__"]),
+    Workload::new("zrange", &["ZRANGE", "ranking", "0", "99"]).after(&[
+        "ZADD",
+        "ranking",
+        "__rand_int__",
+        "member:__rand_int__",
+    ]),
     // The offset stays: the tool's random numbers begin with zeros, and no offset does.
-    Workload {
-        name: "setbit",
-        request: &["SETBIT", "seen:__rand_int__", "7", "1"],
-        needs_keys: false,
-        fill: &[],
-    },
-    Workload {
-        name: "bitcount",
-        request: &["BITCOUNT", "bits"],
-        needs_keys: false,
-        fill: &["SET", "bits", "{d}"],
-    },
+    Workload::new("setbit", &["SETBIT", "seen:__rand_int__", "7", "1"]),
+    Workload::new("bitcount", &["BITCOUNT", "bits"]).after(&["SET", "bits", "{d}"]),
 ];
 
 /// So many of them, from the first, are measured if none is named.
@@ -92,12 +103,13 @@ struct Plan {
 
 const HELP: &str = "\
 cargo xtask bench [--mode memory|quorum|durable] [--workloads get,set,incr,hset,publish] [--pipelines 1,16,128]
-                  (more: lpush lmove lrange sadd zadd zrange setbit bitcount) [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
+                  (more: mget mset, of ten keys; lpush rpop lmove lrange sadd zadd zrange setbit bitcount) [--rounds 5] [--seconds 1.5] [--clients 50] [--keys 1000000] [--size 64] [--pin SERVER:LOAD]
 
   memory   nothing on disk, on either side
   quorum   ack quorum against appendfsync everysec
   durable  ack durable against appendfsync always
 
+cargo xtask bench memory     resident bytes of collections
 cargo xtask bench fabric     three nodes against a primary and two replicas
 cargo xtask bench peers      three nodes against etcd, a message to many against NATS";
 
@@ -114,6 +126,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let of_many = match arguments {
         [only] if only == "fabric" => Some(fabric::run as fn(&Path, &Path) -> Result<()>),
+        [only] if only == "memory" => Some(memory::run as fn(&Path, &Path) -> Result<()>),
         [only] if only == "peers" => Some(peers::run as fn(&Path, &Path) -> Result<()>),
         _ => None,
     };
@@ -207,6 +220,9 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
 /// Rounds of one cell of the table, and its line.
 fn compare(plan: &Plan, servers: &[Server; 2], workload: &Workload, pipeline: u32) -> Result<()> {
     let run = |server: &Server, requests: u64| {
+        if workload.uses_up {
+            measure::round(server, workload.fill, 128, requests, &plan.load)?;
+        }
         measure::round(server, workload.request, pipeline, requests, &plan.load)
     };
     // As many requests as cost the first server about so many seconds of CPU; the same for both.

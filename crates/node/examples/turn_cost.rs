@@ -44,19 +44,41 @@ impl Host for NoHost {
     }
 }
 
-/// A request, as text with `#` for a random number of a key.
-fn request(name: &str) -> Option<&'static str> {
+const VALUE: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+const KNOWN: &str =
+    "get, set, mget, mset, incr, hset, hset-one, lpush, rpop, lrange, sadd, zadd, zrange, publish or ping";
+
+/// A request, as text with `#` for a random number of a key and `@` for a value.
+fn request(name: &str) -> Option<String> {
+    let ten = |word: &str| [word; 10].join(" ");
     Some(match name {
-        "get" => "GET key:#",
-        "set" => "SET key:# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-        "incr" => "INCR counter:#",
-        "hset" => "HSET hash:# field xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-        "hset-one" => "HSET hash field:# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-        "sadd" => "SADD set member:#",
-        "zadd" => "ZADD zset # member:#",
-        "ping" => "PING",
+        "get" => "GET key:#".to_owned(),
+        "set" => "SET key:# @".to_owned(),
+        "mget" => format!("MGET {}", ten("key:#")),
+        "mset" => format!("MSET {}", ten("key:# @")),
+        "incr" => "INCR counter:#".to_owned(),
+        "hset" => "HSET hash:# field @".to_owned(),
+        "hset-one" => "HSET hash field:# @".to_owned(),
+        "lpush" => "LPUSH list @".to_owned(),
+        "rpop" => "RPOP list".to_owned(),
+        "lrange" => "LRANGE list 0 99".to_owned(),
+        "sadd" => "SADD set member:#".to_owned(),
+        "zadd" => "ZADD zset # member:#".to_owned(),
+        "zrange" => "ZRANGE zset 0 99".to_owned(),
+        "publish" => "PUBLISH channel @".to_owned(),
+        "ping" => "PING".to_owned(),
         _ => return None,
     })
+}
+
+/// What a request works on is there before: what puts it there, and how often that is sent.
+fn before(name: &str, keys: usize, requests: usize) -> (String, usize) {
+    match name {
+        "rpop" => ("LPUSH list @".to_owned(), 2 * requests + 1000),
+        "lrange" => ("RPUSH list @".to_owned(), 1000),
+        "zrange" => ("ZADD zset # member:#".to_owned(), 1000),
+        _ => (request(name).unwrap_or_default(), keys),
+    }
 }
 
 fn main() {
@@ -66,27 +88,27 @@ fn main() {
     let name = word(0).unwrap_or("get");
     let (depth, keys, requests) = (number(1, 128), number(2, 1_000_000), number(3, 10_000_000));
     let Some(text) = request(name) else {
-        return println!("get, set, incr, hset, hset-one, sadd, zadd or ping");
+        return println!("{KNOWN}");
     };
     let (mut worker, token) = worker();
     let mut random = Random::new(7);
     for key in 0..keys {
         let mut bytes = Vec::new();
-        write(&mut bytes, request("set").unwrap_or_default(), key);
+        write(&mut bytes, "SET key:# @", || key);
         turn(&mut worker, token, &bytes);
     }
-    if name != "get" && name != "set" {
-        // What it works on is there, too.
-        let mut bytes = Vec::new();
-        (0..keys).for_each(|key| write(&mut bytes, text, key));
-        bytes.chunks(60_000).for_each(|chunk| {
-            turn(&mut worker, token, chunk);
-        });
+    if !["get", "set", "mget", "mset"].contains(&name) {
+        let (text, count) = before(name, keys, requests);
+        for key in 0..count {
+            let mut bytes = Vec::new();
+            write(&mut bytes, &text, || key % keys);
+            turn(&mut worker, token, &bytes);
+        }
     }
     let pipelines: Vec<Vec<u8>> = (0..PIPELINES.min(requests.div_ceil(depth)))
         .map(|_| {
             let mut bytes = Vec::new();
-            (0..depth).for_each(|_| write(&mut bytes, text, random.below(keys as u64) as usize));
+            (0..depth).for_each(|_| write(&mut bytes, &text, || random.below(keys as u64) as usize));
             bytes
         })
         .collect();
@@ -122,8 +144,15 @@ fn turn(worker: &mut Worker, token: u32, bytes: &[u8]) -> usize {
     sent
 }
 
-fn write(bytes: &mut Vec<u8>, text: &str, key: usize) {
-    let words: Vec<String> = text.split(' ').map(|word| word.replace('#', &format!("{key:012}"))).collect();
+fn write(bytes: &mut Vec<u8>, text: &str, mut key: impl FnMut() -> usize) {
+    let mut number = || format!("{:012}", key());
+    let words: Vec<String> = text
+        .split(' ')
+        .map(|word| match word.split_once('#') {
+            Some((before, _)) => before.to_owned() + &number(),
+            None => word.replace('@', VALUE),
+        })
+        .collect();
     resp::write_request(bytes, words.iter());
 }
 

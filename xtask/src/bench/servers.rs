@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// Sends requests and reads that many one-line replies.
-    fn ask(&self, requests: &[&[u8]], replies: usize) -> Result<()> {
+    pub(super) fn ask(&self, requests: &[&[u8]], replies: usize) -> Result<()> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.write_all(&requests.concat())?;
@@ -147,7 +147,7 @@ impl Server {
         for _ in 0..replies {
             line.clear();
             reader.by_ref().read_until(b'\n', &mut line)?;
-            if line.first() != Some(&b'+') {
+            if !matches!(line.first(), Some(b'+' | b':')) {
                 bail!("{} answered {:?}", self.name, String::from_utf8_lossy(&line));
             }
         }
