@@ -106,8 +106,9 @@ impl Spec {
     /// Whether a request of `len` arguments, the name included, has a right number of them.
     #[inline]
     pub fn arity_ok(&self, len: usize) -> bool {
-        let bound = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 { len >= bound } else { len == bound }
+        // A request has far fewer arguments than would wrap round.
+        let (len, arity) = (len as isize, isize::from(self.arity));
+        len == arity || arity < 0 && len >= -arity
     }
 
     /// Whether it may change data.

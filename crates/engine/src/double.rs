@@ -7,8 +7,25 @@ use std::io::Write;
 
 use base::{I64_TEXT_MAX, format_i64};
 
+/// Below 10^15, and so below 2^53, every whole number is a double.
+const FEW_DIGITS: usize = 15;
+
+/// The number of a text of digits that are few, as most scores are.
+fn few_digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > FEW_DIGITS {
+        return None;
+    }
+    text.iter().try_fold(0, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(value * 10 + u64::from(digit))
+    })
+}
+
 /// A score as `ZADD` takes it: all of the text is one number, which is not out of range.
 pub(crate) fn parse(text: &[u8]) -> Option<f64> {
+    if let Some(whole) = few_digits(text) {
+        return Some(whole as f64);
+    }
     let read = strtod(text)?;
     (read.len == text.len() && !read.is_out_of_range && !text[0].is_ascii_whitespace()).then_some(read.value)
 }

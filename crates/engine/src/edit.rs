@@ -216,18 +216,24 @@ impl<'a> EntryMut<'a> {
     #[inline]
     pub(crate) fn begin(&mut self) {
         if !self.begun {
+            self.prepare();
             self.begun = true;
-            if !self.is_formed {
-                self.book.before_change(self.entry);
-            }
             self.book.changed(self.entry.key());
+        }
+    }
+
+    /// Must come before what may turn out to change nothing; if it changes something, [`EntryMut::begin`] follows.
+    #[inline]
+    pub(crate) fn prepare(&mut self) {
+        if !self.begun && !self.is_formed {
+            self.book.before_change(self.entry);
         }
     }
 
     /// Must come after each change, with the memory before it.
     #[inline]
     pub(crate) fn finish(&mut self, before: usize) {
-        self.book.memory = (self.book.memory + self.entry.memory()).saturating_sub(before);
+        self.book.resized(before, self.entry.memory());
     }
 
     #[inline]

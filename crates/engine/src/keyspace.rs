@@ -130,6 +130,12 @@ impl Book {
         }
     }
 
+    /// An entry, or what one holds, takes so many bytes instead of so many.
+    #[inline]
+    pub(crate) fn resized(&mut self, before: usize, after: usize) {
+        self.memory = (self.memory + after).saturating_sub(before);
+    }
+
     /// An entry left the table for good.
     #[inline]
     pub(crate) fn retire(&mut self, entry: Entry) {

@@ -52,6 +52,12 @@ impl Hashed {
         Hashed { start: key.as_ptr().addr(), len: key.len(), hash }
     }
 
+    /// Whether it is of a key at all.
+    #[inline]
+    pub fn is_known(self) -> bool {
+        self.start != 0
+    }
+
     /// Whether it is of these very bytes.
     #[inline]
     pub fn is_of(self, key: &[u8]) -> bool {

@@ -49,11 +49,18 @@ impl SortKey for u32 {
 }
 
 /// Members in order of key and bytes, each with a value.
-#[derive(Clone)]
 pub(crate) struct Tree<K, V> {
     root: Node<K, V>,
     len: usize,
     memory: usize,
+}
+
+/// A copy has no room to spare, and so takes less.
+impl<K: SortKey, V: Copy> Clone for Tree<K, V> {
+    fn clone(&self) -> Tree<K, V> {
+        let root = self.root.clone();
+        Tree { memory: root.memory_below(), root, len: self.len }
+    }
 }
 
 #[derive(Clone)]
@@ -380,6 +387,15 @@ impl<K: SortKey, V: Copy> Node<K, V> {
                 Some(value)
             }
         }
+    }
+
+    /// Heap bytes of this node and of all below it.
+    fn memory_below(&self) -> usize {
+        let below = match self {
+            Node::Leaf(_) => 0,
+            Node::Inner(inner) => inner.children.iter().map(|child| child.node.memory_below()).sum(),
+        };
+        self.own_memory() + below
     }
 
     /// Heap bytes of this node without those below it.

@@ -192,12 +192,13 @@ impl Decoder {
     /// it is any other, whole or not, right or wrong; then nothing is known of it yet.
     #[inline]
     fn decode_short(&mut self, bytes: &[u8]) -> Option<usize> {
-        let &[_, count, b'\r', b'\n'] = bytes.first_chunk::<4>()? else { return None };
-        let count = digit(count).filter(|&count| count > 0 && self.takes_short)?;
+        let (count, mut pos) = tiny_header(bytes, 0, b'*')?;
+        if count == 0 || !self.takes_short {
+            return None;
+        }
         self.forget_last();
-        let mut pos = 4;
         for _ in 0..count {
-            let (len, start) = tiny_header(bytes, pos)?;
+            let (len, start) = tiny_header(bytes, pos, b'$')?;
             let end = start + len;
             if bytes.get(end..)?.first_chunk() != Some(b"\r\n") {
                 return None;
@@ -277,7 +278,7 @@ impl Decoder {
     /// Length and start of the argument whose header stands at `pos`, `None` if the header is not whole.
     #[inline]
     fn bulk_header(&mut self, bytes: &[u8], pos: usize) -> Result<Option<(usize, usize)>, ProtocolError> {
-        if let Some((len, next)) = tiny_header(bytes, pos)
+        if let Some((len, next)) = tiny_header(bytes, pos, b'$')
             && len <= self.limits.bulk_max
             && next + len + 2 <= self.limits.request_max
         {
@@ -419,20 +420,26 @@ impl Announced {
     }
 }
 
-/// Nine arguments of 99 bytes each are as much as is short.
+/// Most arguments of a short request, and most bytes of each: two digits.
+const SHORT_MAX: usize = 99;
+
 fn takes_short(limits: Limits) -> bool {
-    limits.args_max >= 9 && limits.bulk_max >= 99 && limits.request_max >= 4 + 9 * (5 + 99 + 2)
+    let request_max = 5 + SHORT_MAX * (5 + SHORT_MAX + 2);
+    limits.args_max >= SHORT_MAX && limits.bulk_max >= SHORT_MAX && limits.request_max >= request_max
 }
 
 fn bounded(limits: Limits) -> Limits {
     Limits { request_max: limits.request_max.min(u32::MAX as usize), ..limits }
 }
 
-/// The header of an argument of one digit or two, as most are, and where the argument starts: looked at in one go.
-/// Anything else is left to the next best way.
+/// The number of one digit or two, as most are, that stands behind a byte of this `kind`, and where the next line starts:
+/// looked at in one go. Anything else is left to the next best way.
 #[inline(always)]
-fn tiny_header(bytes: &[u8], pos: usize) -> Option<(usize, usize)> {
-    let &[b'$', first, second, third, fourth] = bytes.get(pos..)?.first_chunk::<5>()? else { return None };
+fn tiny_header(bytes: &[u8], pos: usize, kind: u8) -> Option<(usize, usize)> {
+    let &[found, first, second, third, fourth] = bytes.get(pos..)?.first_chunk::<5>()?;
+    if found != kind {
+        return None;
+    }
     let first = digit(first)?;
     if (second, third) == (b'\r', b'\n') {
         return Some((first, pos + 4));
@@ -510,6 +517,15 @@ mod tests {
         check("*2\r\n$3\r\nGET\r\n$0\r\n\r\n", "GET|;");
         check("*1\r\n$12\r\nabcdefghijkl\r\nPING\r\n", "abcdefghijkl;PING;");
         check("*2\r\n$4\r\n\r\n\r\n\r\n$1\r\n\0\r\n", "\\r\\n\\r\\n|\\x00;");
+    }
+
+    #[test]
+    fn requests_of_any_number_of_arguments_are_found() {
+        for count in [9, 10, 11, 99, 100, 101, 1000] {
+            let request = format!("*{count}\r\n{}", "$1\r\nx\r\n".repeat(count));
+            check(request, &(["x"].repeat(count).join("|") + ";"));
+        }
+        refuse(Limits::CLIENT, "*05\r\n$1\r\nx\r\n", "Protocol error: invalid multibulk length");
     }
 
     #[test]

@@ -198,15 +198,10 @@ impl<'a> Reply<'a> {
 
     #[inline(never)]
     fn long_header(&mut self, kind: u8, value: i64) {
-        let mut line = [0u8; I64_TEXT_MAX + 3];
-        let mut buffer = [0; I64_TEXT_MAX];
-        let text = format_i64(value, &mut buffer);
-        let end = 1 + text.len();
-        line[0] = kind;
-        line[1..end].copy_from_slice(text);
-        line[end] = b'\r';
-        line[end + 1] = b'\n';
-        self.out.extend_from_slice(&line[..end + 2]);
+        self.out.reserve(I64_TEXT_MAX + 3);
+        self.out.push(kind);
+        self.out.extend_from_slice(format_i64(value, &mut [0; I64_TEXT_MAX]));
+        self.crlf();
     }
 
     #[inline]

@@ -16,6 +16,11 @@ use crate::{Entry, Event, NewDeadline, NewValue, RequestError, Store, ValueRef};
 /// Writes a string; refuses any other type.
 #[inline]
 fn write_text<'e>(entry: &Entry, reply: &mut Reply<'_>) -> Applied<'e> {
+    // What nearly all are, before the general question.
+    if let Some(text) = entry.inline_text() {
+        reply.bulk(text);
+        return Ok(());
+    }
     match entry.value() {
         ValueRef::Text(text) => reply.bulk(text),
         ValueRef::Int(number) => reply.bulk_int(number),

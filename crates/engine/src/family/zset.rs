@@ -68,7 +68,8 @@ impl<'a> ZAdd<'a> {
     pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, ZAdd<'a>> {
         let mut seen = [false; 6];
         let mut at = 2;
-        while let Some(word) = args.get(at) {
+        // What begins like a number is none of the words.
+        while let Some(word) = args.get(at).filter(|word| word.first().is_some_and(u8::is_ascii_alphabetic)) {
             let words = ["NX", "XX", "GT", "LT", "CH", "INCR"];
             let Some(option) = words.into_iter().position(|option| is_word(word, option)) else { break };
             seen[option] = true;

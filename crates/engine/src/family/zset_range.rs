@@ -157,8 +157,13 @@ impl<'a> Operation<'a> for ZRange<'a> {
 
 impl ZRange<'_> {
     fn write(&self, members: ZSetIter<'_>, reply: &mut Reply<'_>) {
-        let mut write = |scored| write_scored(scored, self.with_scores, reply);
-        if self.from_highest { members.rev().for_each(write) } else { members.for_each(&mut write) }
+        // Asked once and not for each of them.
+        match (self.with_scores, self.from_highest) {
+            (false, false) => members.for_each(|(member, _)| reply.bulk(member)),
+            (false, true) => members.rev().for_each(|(member, _)| reply.bulk(member)),
+            (true, false) => members.for_each(|scored| write_scored(scored, true, reply)),
+            (true, true) => members.rev().for_each(|scored| write_scored(scored, true, reply)),
+        }
     }
 }
 

@@ -224,6 +224,12 @@ impl Entry {
         }
     }
 
+    /// A string of bytes that is no longer than most are.
+    #[inline]
+    pub(crate) fn inline_text(&self) -> Option<&[u8]> {
+        (self.form() == Form::Text).then(|| self.inline())
+    }
+
     /// Heap bytes of this entry, its share of the table excluded.
     #[inline]
     pub fn memory(&self) -> usize {

@@ -7,30 +7,68 @@ use base::allocated;
 
 /// Some neighbouring members. Invariants: as many keys as values and starts; starts ascend from 0 and lie within the
 /// bytes; the last member ends where the bytes do, so that only a lone one may be longer than two bytes can say.
-#[derive(Clone)]
 pub(crate) struct Leaf<K, V> {
     keys: Vec<K>,
     values: Vec<V>,
     starts: Vec<u16>,
     bytes: Vec<u8>,
+    /// Heap bytes, the leaf itself included. Every change asks, and few change it.
+    memory: usize,
 }
 
 impl<K, V> Default for Leaf<K, V> {
     fn default() -> Leaf<K, V> {
-        Leaf { keys: Vec::new(), values: Vec::new(), starts: Vec::new(), bytes: Vec::new() }
+        Leaf::of(Vec::new(), Vec::new(), Vec::new(), Vec::new())
     }
 }
 
-/// Makes room for `more` items without doubling: leaves are many, and what they do not use is lost.
-fn make_room<T>(items: &mut Vec<T>, more: usize) {
-    if items.capacity() - items.len() < more {
+impl<K: Clone, V: Clone> Clone for Leaf<K, V> {
+    fn clone(&self) -> Leaf<K, V> {
+        Leaf::of(self.keys.clone(), self.values.clone(), self.starts.clone(), self.bytes.clone())
+    }
+}
+
+/// Makes room for `more` items without doubling: leaves are many, and what they do not use is lost. Whether there was
+/// none.
+#[inline]
+fn make_room<T>(items: &mut Vec<T>, more: usize) -> bool {
+    let is_full = items.capacity() - items.len() < more;
+    if is_full {
         items.reserve_exact(more.max(items.len() / 8).max(4));
     }
+    is_full
 }
 
-fn give_back<T>(items: &mut Vec<T>) {
-    if items.capacity() > items.len() + items.len() / 4 + 16 {
+/// Gives room back that is not needed; whether there was such.
+#[inline]
+fn give_back<T>(items: &mut Vec<T>) -> bool {
+    let is_wide = items.capacity() > items.len() + items.len() / 4 + 16;
+    if is_wide {
         items.shrink_to(items.len() + items.len() / 8);
+    }
+    is_wide
+}
+
+impl<K, V> Leaf<K, V> {
+    fn of(keys: Vec<K>, values: Vec<V>, starts: Vec<u16>, bytes: Vec<u8>) -> Leaf<K, V> {
+        let mut leaf = Leaf { keys, values, starts, bytes, memory: 0 };
+        leaf.measure();
+        leaf
+    }
+
+    /// Must come after the room of an array has changed.
+    fn measure(&mut self) {
+        self.memory = self.measured();
+    }
+
+    fn measured(&self) -> usize {
+        // An array of empty values has no memory and an endless capacity.
+        let values = if size_of::<V>() == 0 { 0 } else { self.values.capacity() * size_of::<V>() };
+        allocated(size_of::<Leaf<K, V>>())
+            + allocated(self.keys.capacity() * size_of::<K>())
+            + allocated(values)
+            + allocated(self.starts.capacity() * 2)
+            + allocated(self.bytes.capacity())
     }
 }
 
@@ -83,14 +121,9 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     }
 
     /// Heap bytes, the leaf itself included.
+    #[inline]
     pub(super) fn memory(&self) -> usize {
-        // An array of empty values has no memory and an endless capacity.
-        let values = if size_of::<V>() == 0 { 0 } else { self.values.capacity() * size_of::<V>() };
-        allocated(size_of::<Leaf<K, V>>())
-            + allocated(self.keys.capacity() * size_of::<K>())
-            + allocated(values)
-            + allocated(self.starts.capacity() * 2)
-            + allocated(self.bytes.capacity())
+        self.memory
     }
 
     /// Where a member is, or where it would be.
@@ -100,7 +133,10 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
             return Err(low);
         }
         // Keys are hashes, which hardly ever are equal, or scores, which may all be: so two steps.
-        let mut high = low + self.keys[low..].partition_point(|held| held.order(key).is_eq());
+        let mut high = low + 1;
+        if self.keys.get(high).is_some_and(|held| held.order(key).is_eq()) {
+            high += self.keys[high..].partition_point(|held| held.order(key).is_eq());
+        }
         while low < high {
             let middle = low.midpoint(high);
             match self.member(middle).cmp(member) {
@@ -175,16 +211,21 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     }
 
     fn put(&mut self, at: usize, (key, value, member): (K, V, &[u8])) {
-        make_room(&mut self.keys, 1);
-        make_room(&mut self.values, 1);
-        make_room(&mut self.starts, 1);
-        make_room(&mut self.bytes, member.len());
+        let grown = make_room(&mut self.keys, 1)
+            | make_room(&mut self.values, 1)
+            | make_room(&mut self.starts, 1)
+            | make_room(&mut self.bytes, member.len());
+        if grown {
+            self.measure();
+        }
         let start = self.starts.get(at).map_or(self.bytes.len(), |&start| usize::from(start));
         self.keys.insert(at, key);
         self.values.insert(at, value);
         self.starts.insert(at, start as u16);
-        // Members behind exist only where all are short; see the invariant of trees.
-        self.starts[at + 1..].iter_mut().for_each(|start| *start += member.len() as u16);
+        // Members behind exist only where all are short, see the invariant of trees, so that no start wraps round. To look
+        // whether one does would cost more than to move them all.
+        let len = member.len() as u16;
+        self.starts[at + 1..].iter_mut().for_each(|start| *start = start.wrapping_add(len));
         let end = self.bytes.len();
         self.bytes.extend_from_slice(member);
         if start < end {
@@ -199,7 +240,7 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
         self.bytes.drain(start..start + len);
         self.starts.remove(at);
         // As in `put`; and a long last member has none behind it.
-        self.starts[at..].iter_mut().for_each(|start| *start -= len as u16);
+        self.starts[at..].iter_mut().for_each(|start| *start = start.wrapping_sub(len as u16));
         self.keys.remove(at);
         let value = self.values.remove(at);
         self.give_back();
@@ -207,23 +248,24 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     }
 
     fn give_back(&mut self) {
-        give_back(&mut self.keys);
-        if size_of::<V>() > 0 {
-            give_back(&mut self.values);
+        let shrunk = give_back(&mut self.keys)
+            | (size_of::<V>() > 0 && give_back(&mut self.values))
+            | give_back(&mut self.starts)
+            | give_back(&mut self.bytes);
+        if shrunk {
+            self.measure();
         }
-        give_back(&mut self.starts);
-        give_back(&mut self.bytes);
     }
 
     /// Cuts off the members from a place on.
     fn split_off(&mut self, at: usize) -> Leaf<K, V> {
         let cut = usize::from(self.starts[at]);
-        let mut behind = Leaf {
-            keys: self.keys.split_off(at),
-            values: self.values.split_off(at),
-            starts: self.starts.split_off(at),
-            bytes: self.bytes.split_off(cut),
-        };
+        let mut behind = Leaf::of(
+            self.keys.split_off(at),
+            self.values.split_off(at),
+            self.starts.split_off(at),
+            self.bytes.split_off(cut),
+        );
         behind.starts.iter_mut().for_each(|start| *start -= cut as u16);
         self.give_back();
         behind.give_back();
@@ -249,6 +291,7 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
         self.starts.extend(next.starts.drain(..).map(|start| start + shift));
         self.bytes.append(&mut next.bytes);
         self.give_back();
+        self.measure();
     }
 
     #[cfg(test)]
@@ -257,5 +300,6 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
         assert!(self.bytes.len() <= LEAF_BYTES || self.len() == 1);
         assert_eq!((self.values.len(), self.starts.len()), (self.len(), self.len()));
         assert!(self.starts.is_sorted() && self.starts.first().is_none_or(|&start| start == 0));
+        assert_eq!(self.memory, self.measured());
     }
 }

@@ -108,3 +108,18 @@ fn a_set_value_is_the_one_that_is_got() {
     assert_eq!(tree.get(3, &3u32.to_be_bytes()), Some(7));
     assert_eq!(tree.iter().map(|(_, value, _)| value).sum::<u64>(), 7);
 }
+
+#[test]
+fn a_copy_counts_what_it_takes_itself() {
+    let mut random = Random::new(5);
+    let mut tree = Tree::<u32, u64>::default();
+    for _ in 0..3000 {
+        tree.insert(random.next_u64() as u32, 1, &member(&mut random, 30));
+    }
+    let mut copy = tree.clone();
+    copy.check_invariants();
+    assert!(copy.memory() < tree.memory(), "a copy has no room to spare");
+    copy.insert(7, 1, b"another");
+    copy.check_invariants();
+    tree.check_invariants();
+}

@@ -109,9 +109,10 @@ impl<'a> ListRef<'a> {
     /// The element at an end.
     #[inline]
     pub fn end(&self, end: End) -> Option<&'a [u8]> {
-        match end {
-            End::Front => self.iter().next(),
-            End::Back => self.iter().next_back(),
+        match (self.0, end) {
+            (Inner::Small(blob), End::Front) => Elements::new(run(blob)).next(),
+            (Inner::Small(blob), End::Back) => Elements::new(run(blob)).next_back(),
+            (Inner::Big(list), end) => list.at_end(end),
         }
     }
 
@@ -170,10 +171,15 @@ impl ListMut<'_, '_> {
 
     /// Drops `count` elements from an end on.
     pub fn drop(&mut self, end: End, count: usize) {
-        let len = self.len();
-        let kept = len.saturating_sub(count);
-        let start = if end == End::Front { len - kept } else { 0 };
-        self.trim(start, kept);
+        self.change(None, |list| match list {
+            Held::Small(entry) => {
+                let len = small_hash::len(entry.inline());
+                let count = count.min(len);
+                let start = if end == End::Front { 0 } else { len - count };
+                splice_small(entry, start, count, None);
+            }
+            Held::Big(list) => list.drop_run(end, count),
+        });
     }
 
     /// Replaces the element at a place; whether there is one.
@@ -227,23 +233,33 @@ impl ListMut<'_, '_> {
     }
 
     /// Changes the list in the form that it has, or takes on if an element comes, and looks after its form afterwards.
+    #[inline]
     fn change(&mut self, comes: Option<&[u8]>, change: impl FnOnce(Held<'_>)) {
         self.entry.begin();
-        let before = self.entry.entry.memory();
-        let EntryMut { entry, book, .. } = &mut *self.entry;
-        let limits = book.limits;
-        if entry.form() == Form::SmallList
-            && comes.is_some_and(|element| !small_may_hold(entry.inline(), element, limits))
+        let limits = self.entry.book.limits;
+        if self.entry.form() == Form::SmallList
+            && comes.is_some_and(|element| !small_may_hold(self.entry.inline(), element, limits))
         {
-            to_big(entry);
+            self.reform(to_big);
         }
-        match entry.boxed_mut::<List>() {
-            Some(list) => change(Held::Big(list)),
-            None => change(Held::Small(entry)),
+        let EntryMut { entry, book, .. } = &mut *self.entry;
+        let Some(list) = entry.boxed_mut::<List>() else {
+            return self.reform(|entry| change(Held::Small(entry)));
+        };
+        // The entry itself stays as it is, so that only the list need be measured.
+        let before = list.memory();
+        change(Held::Big(list));
+        let (after, may_shrink) = (list.memory(), fits(list.len(), list.bytes(), limits, 2));
+        book.resized(before, after);
+        if comes.is_none() && may_shrink {
+            self.reform(to_small);
         }
-        if comes.is_none() {
-            shrink(entry, limits);
-        }
+    }
+
+    /// Changes the entry as a whole.
+    fn reform(&mut self, change: impl FnOnce(&mut Entry)) {
+        let before = self.entry.entry.memory();
+        change(self.entry.entry);
         self.entry.finish(before);
     }
 }
@@ -320,13 +336,11 @@ fn to_big(entry: &mut Entry) {
     entry.set_body(Body::List(Box::new(list)));
 }
 
-/// Gives the big form up if half of the limits would do.
-fn shrink(entry: &mut Entry, limits: Limits) {
+/// Gives the big form up, as half of the limits would do.
+fn to_small(entry: &mut Entry) {
     let Some(list) = entry.boxed::<List>() else { return };
-    if fits(list.len(), list.bytes(), limits, 2) {
-        let blob = small_blob(list.iter_from(0));
-        entry.set_body(Body::SmallList(&blob));
-    }
+    let blob = small_blob(list.iter_from(0));
+    entry.set_body(Body::SmallList(&blob));
 }
 
 /// An entry of these elements, in the least form that may hold them.

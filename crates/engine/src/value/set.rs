@@ -284,43 +284,50 @@ impl SetMut<'_, '_> {
 
     /// Adds a member; whether it is new.
     pub fn add(&mut self, member: &[u8]) -> bool {
+        if self.is_big() {
+            return self.add_to_tree(member);
+        }
         if self.view().contains(member) {
             return false;
         }
         self.entry.begin();
         let before = self.entry.entry.memory();
-        self.add_in(member);
+        let is_in = self.add_to_small(member);
         self.entry.finish(before);
-        true
+        is_in || self.add_to_tree(member)
     }
 
-    fn add_in(&mut self, member: &[u8]) {
+    /// Adds a member to a tree, which is searched once for it.
+    fn add_to_tree(&mut self, member: &[u8]) -> bool {
+        self.entry.prepare();
+        let EntryMut { entry, book, .. } = &mut *self.entry;
+        book.before_member(entry, member);
+        let Some(set) = entry.boxed_mut::<Set>() else { return false };
+        let before = set.memory();
+        let is_new = set.insert(member);
+        if is_new {
+            book.resized(before, set.memory());
+            self.entry.begin();
+        }
+        is_new
+    }
+
+    /// Adds a member that is not there to a form other than the tree; false if that is a tree now, and the member is not
+    /// in it.
+    fn add_to_small(&mut self, member: &[u8]) -> bool {
         let EntryMut { entry, book, .. } = &mut *self.entry;
         let limits = book.limits;
-        match entry.form() {
-            Form::IntSet => {
-                if let Some(number) = parse_i64(member) {
-                    if add_int(entry, number, limits) {
-                        return;
-                    }
-                } else if small_may_hold(entry, member, limits) {
-                    to_small(entry);
-                    return push_small(entry, member);
-                }
+        match (entry.form(), parse_i64(member)) {
+            (Form::IntSet, Some(number)) if add_int(entry, number, limits) => return true,
+            (Form::IntSet, None) if small_may_hold(entry, member, limits) => to_small(entry),
+            (Form::SmallSet, _) if small_may_hold(entry, member, limits) => {}
+            _ => {
                 to_tree(entry, book.hasher);
+                return false;
             }
-            Form::SmallSet => {
-                if small_may_hold(entry, member, limits) {
-                    return push_small(entry, member);
-                }
-                to_tree(entry, book.hasher);
-            }
-            _ => {}
         }
-        book.before_member(entry, member);
-        if let Some(set) = entry.boxed_mut::<Set>() {
-            set.insert(member);
-        }
+        push_small(entry, member);
+        true
     }
 
     /// Removes a member; whether there was one.

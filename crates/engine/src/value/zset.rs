@@ -200,6 +200,9 @@ impl ZSetMut<'_, '_> {
         member: &[u8],
         next: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
     ) -> Result<(), E> {
+        if self.entry.form() == Form::ZSet {
+            return self.update_big(member, next);
+        }
         let old = self.view().score(member);
         let Some(score) = next(old)? else { return Ok(()) };
         if old == Some(score) {
@@ -214,6 +217,30 @@ impl ZSetMut<'_, '_> {
         }
         put(entry, member, old, score);
         self.entry.finish(before);
+        Ok(())
+    }
+
+    /// The same in the big form, where the member is hashed once and only the trees are measured.
+    fn update_big<E>(
+        &mut self,
+        member: &[u8],
+        next: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
+    ) -> Result<(), E> {
+        let Some(zset) = self.entry.boxed::<ZSet>() else { return Ok(()) };
+        let key = zset.key(member);
+        let old = zset.score_at(key, member);
+        let Some(score) = next(old)? else { return Ok(()) };
+        if old == Some(score) {
+            return Ok(());
+        }
+        self.entry.begin();
+        let EntryMut { entry, book, .. } = &mut *self.entry;
+        book.before_member(entry, member);
+        if let Some(zset) = entry.boxed_mut::<ZSet>() {
+            let before = zset.memory();
+            zset.set_at(key, member, old, without_sign(score));
+            book.resized(before, zset.memory());
+        }
         Ok(())
     }
 
@@ -293,9 +320,7 @@ fn make_room(entry: &mut Entry, member: &[u8], old: Option<f64>, limits: Limits,
 
 /// Gives a member a score instead of the one it has, in a form that may hold it.
 fn put(entry: &mut Entry, member: &[u8], old: Option<f64>, score: f64) {
-    debug_assert!(!score.is_nan(), "commands refuse what is no number");
-    // Takes the sign off a zero.
-    let score = score + 0.0;
+    let score = without_sign(score);
     if let Some(zset) = entry.boxed_mut::<ZSet>() {
         return zset.set(member, old, score);
     }
@@ -303,6 +328,12 @@ fn put(entry: &mut Entry, member: &[u8], old: Option<f64>, score: f64) {
         small::remove(entry, place, place + 1);
     }
     small::insert(entry, member, score);
+}
+
+/// A score whose zero has no sign.
+fn without_sign(score: f64) -> f64 {
+    debug_assert!(!score.is_nan(), "commands refuse what is no number");
+    score + 0.0
 }
 
 /// Gives the small form up.

@@ -50,7 +50,19 @@ impl Chunk {
 
     /// Heap bytes: its own, behind two counters, and its elements'.
     pub(super) fn memory(&self) -> usize {
-        allocated(size_of::<Chunk>() + 2 * size_of::<usize>()) + allocated(self.bytes.capacity())
+        Chunk::memory_of(self.bytes.capacity())
+    }
+
+    /// The same of a chunk that has room for so many bytes.
+    #[inline]
+    pub(super) fn memory_of(capacity: usize) -> usize {
+        allocated(size_of::<Chunk>() + 2 * size_of::<usize>()) + allocated(capacity)
+    }
+
+    /// Bytes that there is room for.
+    #[inline]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The packed elements.

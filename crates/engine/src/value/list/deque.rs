@@ -79,12 +79,18 @@ impl List {
     }
 
     /// Changes the chunk at `at`, in which something is left.
+    #[inline]
     fn change(&mut self, at: usize, change: impl FnOnce(&mut Chunk)) {
-        self.leave(at);
-        if let Some(chunk) = self.chunks.get_mut(at) {
-            change(Arc::make_mut(chunk));
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        let (room, bytes, len) = (chunk.capacity(), chunk.run().len(), chunk.len());
+        let chunk = Arc::make_mut(chunk);
+        change(chunk);
+        self.bytes = self.bytes - bytes + chunk.run().len();
+        self.len = self.len - len + chunk.len();
+        // Seldom: chunks get room for many elements at once.
+        if chunk.capacity() != room {
+            self.memory = self.memory - Chunk::memory_of(room) + chunk.memory();
         }
-        self.enter(at);
     }
 
     fn put(&mut self, at: usize, chunk: Chunk) {
@@ -135,6 +141,15 @@ impl List {
             }
         }
         None
+    }
+
+    /// The element at an end.
+    #[inline]
+    pub(super) fn at_end(&self, end: End) -> Option<&[u8]> {
+        match end {
+            End::Front => self.chunks.front()?.iter().next(),
+            End::Back => self.chunks.back()?.iter().next_back(),
+        }
     }
 
     pub(super) fn get(&self, place: usize) -> Option<&[u8]> {
@@ -249,7 +264,7 @@ impl List {
     }
 
     /// Drops this many elements from an end on, whole chunks at once.
-    fn drop_run(&mut self, end: End, mut count: usize) {
+    pub(super) fn drop_run(&mut self, end: End, mut count: usize) {
         while count > 0
             && let Some(at) = self.end(end)
         {

@@ -57,9 +57,18 @@ impl ZSet {
         Some((self.by_score.rank(Score(score), member)?, score))
     }
 
+    /// The score of a member whose key in the tree by hash is known.
+    pub(super) fn score_at(&self, key: u32, member: &[u8]) -> Option<f64> {
+        self.by_member.get(key, member)
+    }
+
     /// Gives a member a score instead of the one it has, if it has one.
     pub(super) fn set(&mut self, member: &[u8], old: Option<f64>, score: f64) {
-        let key = self.key(member);
+        self.set_at(self.key(member), member, old, score);
+    }
+
+    /// The same where the member's key in the tree by hash is known.
+    pub(super) fn set_at(&mut self, key: u32, member: &[u8], old: Option<f64>, score: f64) {
         match old {
             Some(old) => {
                 self.by_score.remove(Score(old), member);
