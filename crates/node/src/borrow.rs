@@ -22,6 +22,7 @@ use crate::partition::{Partition, Turn};
 use crate::router::Router;
 use crate::session::{Session, SessionRef, Stall, Watched};
 use crate::txn::Transaction;
+use crate::window::KeysAhead;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -85,17 +86,25 @@ pub(crate) struct Tasks {
 pub(crate) struct AtHand<'a> {
     pub(crate) places: &'a mut [Place],
     pub(crate) router: Router,
+    pub(crate) keys_ahead: &'a KeysAhead,
+}
+
+impl AtHand<'_> {
+    #[inline]
+    fn place(&self, db: DbIndex, key: &[u8]) -> usize {
+        let id = self.keys_ahead.partition(db, key).unwrap_or_else(|| self.router.partition(db, key));
+        usize::from(id.0)
+    }
 }
 
 impl KeyspaceSet for AtHand<'_> {
     fn keyspace_of(&mut self, db: DbIndex, key: &[u8]) -> Option<&mut Keyspace> {
-        let place = usize::from(self.router.partition(db, key).0);
+        let place = self.place(db, key);
         Some(self.places.get_mut(place)?.partition.as_mut()?.keyspace(db))
     }
 
     fn existing(&self, db: DbIndex, key: &[u8]) -> Option<&Keyspace> {
-        let place = usize::from(self.router.partition(db, key).0);
-        self.places.get(place)?.partition.as_ref()?.existing(db)
+        self.places.get(self.place(db, key))?.partition.as_ref()?.existing(db)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
 use crate::message::CallHead;
 use crate::output::Ticket;
-use crate::partition::Operation;
+use crate::partition::{Operation, Partition};
 use crate::session::{Session, Stall, gate};
 use crate::trackers::Reader;
 use crate::wire::WireRequest;
@@ -53,6 +53,21 @@ impl Worker {
             self.run_at(session, id, command, spec, args, raw);
             return Taken::Done;
         }
+        self.look_ahead(session.db, spec, args);
+        let taken = self.run_in_place(session, command, spec, args, raw);
+        self.keys_ahead.forget();
+        taken
+    }
+
+    /// Runs a request of which it is not known where all of its keys are.
+    fn run_in_place(
+        &mut self,
+        session: &mut Session,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
         match self.place(session.db, command, spec, args) {
             Place::One(id) => self.run_at(session, id, command, spec, args, raw),
             Place::Several(_) if session.output.is_waiting() => {
@@ -247,8 +262,11 @@ impl Worker {
         spec: &Spec,
         args: Args<'_>,
     ) -> Vec<PartitionId> {
-        let mut ids: Vec<PartitionId> =
-            spec.keys_of(args).map(|index| self.router.partition(db, args.at(index))).collect();
+        let partition_of = |index| {
+            let key = args.at(index);
+            self.keys_ahead.partition(db, key).unwrap_or_else(|| self.router.partition(db, key))
+        };
+        let mut ids: Vec<PartitionId> = spec.keys_of(args).map(partition_of).collect();
         if let Some((other, key)) = other_database(command, args) {
             ids.push(self.router.partition(other, key));
         }
@@ -282,7 +300,7 @@ impl Worker {
         if spec.is_write() {
             self.collect_touched(ids, true);
         }
-        let mut set = AtHand { places: &mut self.places, router: self.router };
+        let mut set = AtHand { places: &mut self.places, router: self.router, keys_ahead: &self.keys_ahead };
         let set: &mut dyn KeyspaceSet = &mut set;
         let mut store = Store::over(set, db, now, seed);
         store.access = access;
@@ -290,7 +308,10 @@ impl Worker {
         engine::execute(command, args, &mut store, &mut Reply::new(out, version));
         let mut changed = false;
         for id in ids {
-            changed |= self.log_effects(*id, spec.is_write());
+            // Of a read nothing is left but keys that it found lapsed.
+            if spec.is_write() || self.place_of(*id).is_some_and(Partition::has_lapsed) {
+                changed |= self.log_effects(*id, spec.is_write());
+            }
         }
         if spec.is_write() {
             self.collect_touched(ids, false);
@@ -335,14 +356,15 @@ impl Worker {
         }
     }
 
-    pub(crate) fn place_of(&self, id: PartitionId) -> Option<&crate::partition::Partition> {
+    pub(crate) fn place_of(&self, id: PartitionId) -> Option<&Partition> {
         self.places.get(usize::from(id.0))?.partition.as_deref()
     }
 
     fn collect_touched(&mut self, ids: &[PartitionId], on: bool) {
+        let logging = self.logging;
         for id in ids {
             if let Some(partition) = self.partition_mut(*id) {
-                partition.collect_touched(on);
+                partition.collect_touched(on, logging);
             }
         }
     }
@@ -351,7 +373,7 @@ impl Worker {
         let (mut turn, places) = self.turn_and_places();
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
-        let changed = is_write && partition.log_touched(&mut turn) > 0;
+        let changed = is_write && partition.log_touched(&mut turn);
         turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
         partition.sweep_all(&mut turn);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);

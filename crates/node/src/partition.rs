@@ -12,7 +12,7 @@ use base::{Args, DbIndex, KeyHasher, Millis, PartitionId, Random};
 use command::{DataCommand, Spec};
 use engine::{Access, Clocks, Events, Hashed, Keyspace, Ledger, Store};
 use raft::{EntryId, Group, Members};
-use resp::{Reply, Version};
+use resp::{Reply, Version, write_request};
 
 use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entries, write_entry, write_state};
 use crate::operations::seed_of;
@@ -130,6 +130,8 @@ pub struct Partition {
     clocks: Clocks,
     /// Keyspaces note the keys they touch, also those made meanwhile.
     collecting: bool,
+    /// What [`Partition::changes`] was when an operation over several partitions began.
+    changes_before: u64,
     entry: OpenEntry,
     /// Clients that wait for keys, while it is served here.
     pub(crate) waiters: Waiters,
@@ -161,6 +163,7 @@ impl Partition {
             limits: engine::Limits::REDIS,
             clocks: Clocks::Time,
             collecting: false,
+            changes_before: 0,
             entry: OpenEntry::default(),
             waiters: Waiters::default(),
             trackers: Trackers::default(),
@@ -287,10 +290,21 @@ impl Partition {
         std::iter::once((DbIndex::ZERO, &mut self.main)).chain(self.others.iter_mut().map(|(db, k)| (*db, k)))
     }
 
-    /// Notes which keys are touched, for [`Partition::log_touched`], or no longer.
-    pub(crate) fn collect_touched(&mut self, on: bool) {
-        self.collecting = on;
-        self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
+    /// Notes which keys are touched, for [`Partition::log_touched`], or no longer. Where there is no log it is enough to
+    /// know whether any is.
+    pub(crate) fn collect_touched(&mut self, on: bool, logging: bool) {
+        if on {
+            self.changes_before = self.changes();
+        }
+        if logging {
+            self.collecting = on;
+            self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.collect_touched(on));
+        }
+    }
+
+    /// All changes ever.
+    fn changes(&self) -> u64 {
+        self.keyspaces().map(|(_, keyspace)| keyspace.changes()).sum()
     }
 
     /// Thresholds of small forms, and what access clocks note, from the settings.
@@ -397,15 +411,21 @@ impl Partition {
     /// Puts an operation that was applied into the open entry.
     #[inline]
     pub(crate) fn log(&mut self, turn: &mut Turn<'_>, db: DbIndex, raw: &[u8]) {
-        if !self.entry.open {
-            self.operation_seed(turn);
-        }
-        self.entry.operations += 1;
+        self.count_operation(turn);
         if turn.logging {
             self.entry.body.reserve(raw.len() + 1);
             self.entry.body.push(db.number());
             self.entry.body.extend_from_slice(raw);
         }
+    }
+
+    /// Counts an operation of the open entry, which is opened if need be.
+    #[inline]
+    fn count_operation(&mut self, turn: &mut Turn<'_>) {
+        if !self.entry.open {
+            self.operation_seed(turn);
+        }
+        self.entry.operations += 1;
     }
 
     /// Bytes the open entry will take in the log.
@@ -444,30 +464,44 @@ impl Partition {
         before - self.keyspace(db).len()
     }
 
-    /// Logs what each touched key became; how many there were. For operations over several partitions.
-    pub(crate) fn log_touched(&mut self, turn: &mut Turn<'_>) -> usize {
+    /// Logs what each touched key became; whether there were any. For operations over several partitions.
+    pub(crate) fn log_touched(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.changes() == self.changes_before {
+            return false;
+        }
+        if !turn.logging {
+            self.count_operation(turn);
+            return true;
+        }
         let dbs: Vec<DbIndex> = self.keyspaces().map(|(db, _)| db).collect();
-        let mut operations = 0;
+        let (mut record, mut any) = (Vec::new(), false);
         for db in dbs {
             let mut keys = self.keyspace(db).take_touched();
             keys.sort_unstable();
             keys.dedup();
-            operations += keys.len();
+            any |= !keys.is_empty();
             for key in keys {
-                let effect = self.effect_on(db, &key);
-                self.log(turn, db, effect.raw());
+                self.count_operation(turn);
+                self.log_effect(db, &key, &mut record);
             }
         }
-        operations
+        any
     }
 
-    /// The request that makes a key what it is now.
-    fn effect_on(&mut self, db: DbIndex, key: &[u8]) -> WireRequest {
-        let Some(entry) = self.keyspace(db).peek(key) else { return WireRequest::encode(&[b"del", key]) };
-        let deadline = entry.deadline().map_or(0, |deadline| deadline.0).to_string();
-        let mut record = Vec::new();
-        engine::encode_entry(entry, &mut record);
-        WireRequest::encode(&[b"narf.put", key, deadline.as_bytes(), &record])
+    /// Puts the request that makes a key what it is now into the open entry. `record` is a buffer.
+    fn log_effect(&mut self, db: DbIndex, key: &[u8], record: &mut Vec<u8>) {
+        let mut body = std::mem::take(&mut self.entry.body);
+        body.push(db.number());
+        match self.keyspace(db).peek(key) {
+            None => write_request(&mut body, [b"del", key]),
+            Some(entry) => {
+                record.clear();
+                engine::encode_entry(entry, record);
+                let deadline = entry.deadline().map_or(0, |deadline| deadline.0).to_string();
+                write_request(&mut body, [b"narf.put", key, deadline.as_bytes(), record]);
+            }
+        }
+        self.entry.body = body;
     }
 
     /// Deletes, through the log, what was found lapsed in any database.

@@ -145,6 +145,16 @@ impl Default for Stats {
 /// reading a clock costs more than running a fast one.
 const TIME_ALL_BELOW_US: i64 = 1000;
 
+/// A request of so many bytes at most that costs what its words are long is a fast one.
+const SHORT_BYTES: usize = 4096;
+
+/// Whether a command that Redis does not call fast costs no more than its words are long, whatever the keys hold.
+#[inline]
+fn costs_its_words(spec: &Spec) -> bool {
+    use DataCommand as D;
+    matches!(spec.run, Run::Data(D::MSet | D::MSetEx | D::MSetNx | D::PSetEx | D::Set | D::SetEx))
+}
+
 /// A turn that takes longer is a long one.
 const LONG_TURN_US: u64 = 2000;
 
@@ -162,10 +172,11 @@ impl Stats {
         self.time_slow = all || settings.slowlog_log_slower_than >= 0;
     }
 
-    /// Whether a request of this command is to be timed.
+    /// Whether a request of this command, which has so many bytes, is to be timed.
     #[inline]
-    pub(crate) fn times(&self, spec: &Spec) -> bool {
-        if spec.flags.contains(Flags::FAST) { self.time_fast } else { self.time_slow }
+    pub(crate) fn times(&self, spec: &Spec, bytes: usize) -> bool {
+        let is_fast = spec.flags.contains(Flags::FAST) || bytes <= SHORT_BYTES && costs_its_words(spec);
+        if is_fast { self.time_fast } else { self.time_slow }
     }
 
     fn of(&mut self, spec: &Spec) -> Option<&mut Calls> {
@@ -325,4 +336,22 @@ pub struct Snapshot {
     pub checkpointing: bool,
     /// Sum of the indexes of all its groups.
     pub entries: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_read_for_what_may_take_long_and_for_nothing_else() {
+        let stats = Stats::default();
+        let times = |name: &str, bytes| command::lookup_name(name).map(|spec| stats.times(spec, bytes));
+        for fast in ["get", "set", "mset", "lpush"] {
+            assert_eq!(times(fast, 100), Some(false), "{fast}");
+        }
+        for slow in ["lrange", "keys", "sort"] {
+            assert_eq!(times(slow, 100), Some(true), "{slow}");
+        }
+        assert_eq!(times("set", SHORT_BYTES + 1), Some(true), "a long value takes long");
+    }
 }

@@ -7,8 +7,10 @@
 //! Does not know what requests mean: the first argument is taken for a key, and where it is not, nothing is lost but a few
 //! nanoseconds.
 
+use std::cell::Cell;
+
 use base::{Args, DbIndex, PartitionId, Span};
-use command::{Lookup, lookup};
+use command::{Lookup, Spec, lookup};
 use engine::{Hashed, Keyspace, MemberAhead};
 use resp::{Decoded, Decoder, ProtocolError};
 
@@ -21,6 +23,9 @@ const REQUESTS: usize = 32;
 /// After a window whose members are in no large collection, so many are taken without looking for theirs.
 const MEMBER_REST: u8 = 15;
 
+/// So many keys of one request are looked up ahead: more would push each other out of the caches.
+const KEYS_AHEAD_MAX: usize = 128;
+
 /// Longer keys are not hashed ahead: it would cost more than it saves.
 const KEY_MAX: usize = 128;
 
@@ -30,6 +35,8 @@ pub(crate) struct Framed {
     pub(crate) start: usize,
     pub(crate) len: usize,
     pub(crate) lookup: Lookup<'static>,
+    /// What is known of its key.
+    pub(crate) ahead: Ahead,
     spans_start: u32,
     spans_len: u32,
 }
@@ -46,10 +53,43 @@ impl Ahead {
     /// Nothing is known.
     pub(crate) const NONE: Ahead = Ahead { db: DbIndex::ZERO, id: PartitionId(0), hashed: Hashed::NONE };
 
+    #[inline]
+    fn is_known(self) -> bool {
+        self.hashed.is_known()
+    }
+
     /// The partition of a key of a database, if this is that key.
     #[inline]
     pub(crate) fn partition(self, db: DbIndex, key: &[u8]) -> Option<PartitionId> {
         (self.db == db && self.hashed.is_of(key)).then_some(self.id)
+    }
+}
+
+/// What is known of the keys of a request that has several, in its order.
+#[derive(Default)]
+pub(crate) struct KeysAhead {
+    keys: Vec<Ahead>,
+    /// The place of the key that was asked for last.
+    last: Cell<usize>,
+}
+
+impl KeysAhead {
+    /// The partition of a key of a database, if it is the one that was asked for last, the one behind that, or the first:
+    /// who goes through the keys goes in their order.
+    #[inline]
+    pub(crate) fn partition(&self, db: DbIndex, key: &[u8]) -> Option<PartitionId> {
+        let last = self.last.get();
+        [last, last + 1, 0].into_iter().find_map(|at| {
+            let id = self.keys.get(at)?.partition(db, key)?;
+            self.last.set(at);
+            Some(id)
+        })
+    }
+
+    /// What lies where the keys lay is something else soon.
+    pub(crate) fn forget(&mut self) {
+        self.keys.clear();
+        self.last.set(0);
     }
 }
 
@@ -68,8 +108,6 @@ pub(crate) enum End {
 pub(crate) struct Window {
     spans: Vec<Span>,
     requests: Vec<Framed>,
-    /// Of each request.
-    ahead: Vec<Ahead>,
     /// Whether a request has a member to be looked up.
     has_members: bool,
 }
@@ -87,7 +125,6 @@ impl Window {
     ) -> End {
         self.spans.clear();
         self.requests.clear();
-        self.ahead.clear();
         self.has_members = false;
         let mut at = at;
         while self.requests.len() < REQUESTS {
@@ -100,13 +137,18 @@ impl Window {
                 Ok(Decoded::Request { len }) => {
                     let args = decoder.args(&bytes[at..at + len]);
                     let lookup = lookup(args);
-                    self.has_members |= member_at(lookup) > 0;
-                    self.ahead.push(look_up(first_key(args)));
+                    let ahead = match lookup {
+                        Lookup::Found(spec) if spec.keys.first > 0 => {
+                            self.has_members |= spec.member > 0;
+                            look_up(first_key(args))
+                        }
+                        Lookup::Found(_) | Lookup::UnknownSubcommand(_) | Lookup::Unknown => Ahead::NONE,
+                    };
                     let spans = args.spans();
                     let (spans_start, spans_len) = (self.spans.len() as u32, spans.len() as u32);
                     // There are few; a call that copies them costs more than they do.
                     spans.iter().for_each(|span| self.spans.push(*span));
-                    self.requests.push(Framed { start: at, len, lookup, spans_start, spans_len });
+                    self.requests.push(Framed { start: at, len, lookup, ahead, spans_start, spans_len });
                     at += len;
                 }
                 Ok(Decoded::Incomplete) => return End::Incomplete,
@@ -128,12 +170,6 @@ impl Window {
         let spans = &self.spans[framed.spans_start as usize..][..framed.spans_len as usize];
         (framed, Args::new(raw, spans), raw)
     }
-
-    /// What is known of the key of request `index`.
-    #[inline]
-    pub(crate) fn ahead(&self, index: usize) -> Ahead {
-        self.ahead[index]
-    }
 }
 
 impl Worker {
@@ -149,11 +185,12 @@ impl Worker {
         let look_up = |key: &[u8]| self.prefetch_slots(db, self.router.partition(db, key), key);
         let end = window.fill(decoder, bytes, at, look_up);
         if window.len() > 1 {
-            window.ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
+            let ahead = window.requests.iter().map(|framed| framed.ahead);
+            ahead.filter(|ahead| ahead.is_known()).for_each(|ahead| self.prefetch_entry(ahead));
             if window.has_members {
                 self.prefetch_members((0..window.len()).map(|index| {
                     let (framed, args, _) = window.get(index, bytes);
-                    (window.ahead[index], member_at(framed.lookup), args)
+                    (framed.ahead, member_at(framed.lookup), args)
                 }));
             }
         }
@@ -203,7 +240,8 @@ impl Worker {
     }
 
     /// The first step, for each key; then comes the second for each.
-    #[inline]
+    // A call of its own for each key would cost a fifth of it.
+    #[inline(always)]
     fn prefetch_slots(&self, db: DbIndex, id: PartitionId, key: &[u8]) -> Ahead {
         let Some(keyspace) = self.keyspace_at(db, id) else { return Ahead::NONE };
         let hash = keyspace.hash(key);
@@ -228,6 +266,22 @@ impl Worker {
     pub(crate) fn partition_of(&self, db: DbIndex, key: &[u8]) -> PartitionId {
         self.ahead.partition(db, key).unwrap_or_else(|| self.router.partition(db, key))
     }
+
+    /// Asks for what the keys of a request need of memory, if it has several: as a window does for the first of each of
+    /// its requests. What is found out is to be forgotten when the request has run.
+    pub(crate) fn look_ahead(&mut self, db: DbIndex, spec: &Spec, args: Args<'_>) {
+        let keys = spec.keys_of(args);
+        if keys.len() < 2 {
+            return;
+        }
+        let mut ahead = std::mem::take(&mut self.keys_ahead.keys);
+        ahead.extend(keys.take(KEYS_AHEAD_MAX).map(|at| {
+            let key = args.at(at);
+            self.prefetch_slots(db, self.router.partition(db, key), key)
+        }));
+        ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
+        self.keys_ahead.keys = ahead;
+    }
 }
 
 /// Where a request has its first member; 0 if it has none.
@@ -242,4 +296,30 @@ fn member_at(lookup: Lookup<'static>) -> u8 {
 #[inline]
 fn first_key(args: Args<'_>) -> &[u8] {
     args.get(1).filter(|key| key.len() <= KEY_MAX).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_again_in_their_order_and_from_the_front() {
+        let request = b"abcd";
+        let keys: Vec<&[u8]> = request.chunks(1).collect();
+        let ahead = |(number, key): (usize, &&[u8])| Ahead {
+            db: DbIndex::ZERO,
+            id: PartitionId(number as u16),
+            hashed: Hashed::new(key, 7),
+        };
+        let mut known =
+            KeysAhead { keys: keys.iter().enumerate().map(ahead).collect(), last: Cell::default() };
+        let find = |known: &KeysAhead, at: usize| known.partition(DbIndex::ZERO, keys[at]).map(|id| id.0);
+        let found: Vec<_> = [0, 0, 1, 2, 3, 0, 1].map(|at| find(&known, at)).into();
+        assert_eq!(found, [0, 0, 1, 2, 3, 0, 1].map(Some));
+        assert_eq!(find(&known, 3), None, "who leaps is told nothing, and looks for itself");
+        assert_eq!(known.partition(DbIndex::ZERO, b"a"), None, "other bytes are another key");
+        assert!(DbIndex::new(1).is_some_and(|one| known.partition(one, keys[1]).is_none()));
+        known.forget();
+        assert_eq!(find(&known, 0), None);
+    }
 }

@@ -41,7 +41,7 @@ use crate::stats::Stats;
 use crate::timeouts::{MEMORY_BEFORE_AUTH, OUTPUT_BEFORE_AUTH};
 use crate::users::{StartUsers, Users, set_user};
 use crate::waits::Waits;
-use crate::window::{Ahead, End, Window};
+use crate::window::{Ahead, End, KeysAhead, Window};
 use crate::wire::WireRequest;
 
 /// Entries of a cleared keyspace that one tick frees: some 0.2 ms.
@@ -162,6 +162,8 @@ pub struct Worker {
     pub(crate) member_rest: Cell<u8>,
     /// What is known of the key of the request that runs, while its bytes are borrowed.
     pub(crate) ahead: Ahead,
+    /// The same of the keys of a request that has several.
+    pub(crate) keys_ahead: KeysAhead,
     next_housekeeping: Millis,
     /// Soon while there is memory to give back in slices, else never: housekeeping looks again.
     next_reclaim: Millis,
@@ -239,6 +241,7 @@ impl Worker {
             window: Window::default(),
             member_rest: Cell::new(0),
             ahead: Ahead::NONE,
+            keys_ahead: KeysAhead::default(),
             next_housekeeping: Millis::default(),
             next_reclaim: Millis::NEVER,
         };
@@ -442,7 +445,7 @@ impl Worker {
     ) -> bool {
         for index in 0..window.len() {
             let (framed, args, raw) = window.get(index, bytes);
-            self.ahead = window.ahead(index);
+            self.ahead = framed.ahead;
             if !args.is_empty() && self.dispatch(session, framed.lookup, args, raw) == Taken::Later {
                 decoder.restart();
                 return false;
