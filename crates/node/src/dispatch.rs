@@ -14,7 +14,7 @@ use crate::eviction::OUT_OF_MEMORY;
 use crate::numbered::parse_number;
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
-use crate::session::{ReplyMode, Session, Stall, gate};
+use crate::session::{NO_COMMAND, ReplyMode, Session, Stall, gate};
 use crate::txn::Transaction;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
@@ -91,6 +91,7 @@ impl Worker {
             match self.admit(session, spec, args, raw) {
                 Admitted::Run => {}
                 Admitted::Answered => {
+                    session.last_command = spec.name;
                     session.end_number(spec);
                     return Taken::Done;
                 }
@@ -174,6 +175,12 @@ impl Worker {
 
     #[cold]
     fn refuse_words(&mut self, session: &mut Session, lookup: Lookup<'static>, args: Args<'_>) {
+        self.forget_caching(session);
+        // As Redis has it: what is refused is a request too, and the last one.
+        session.last_command = match lookup {
+            Lookup::Found(spec) if !spec.is_internal() => spec.name,
+            Lookup::Found(_) | Lookup::UnknownSubcommand(_) | Lookup::Unknown => NO_COMMAND,
+        };
         let text = match lookup {
             Lookup::Found(spec) if !spec.is_internal() => {
                 self.stats.count_rejected(spec);
@@ -220,7 +227,6 @@ impl Worker {
         if session.has_gate(gate::RESTRICTED) && !is_barred {
             let context = if session.transaction.is_some() { Context::Queued } else { Context::TopLevel };
             if let Some(text) = self.denied(session, spec, args, context) {
-                session.last_command = spec.name;
                 if spec.run == Run::Node(NodeCommand::Exec) {
                     let text = self.abort_transaction(session, text.as_bytes());
                     return self.refuse(session, &String::from_utf8_lossy(&text));

@@ -65,6 +65,9 @@ pub(crate) mod gate {
     pub(crate) const NUMBERED: u16 = 256;
 }
 
+/// What `CLIENT LIST` shows of a client that has sent no command that there is.
+pub(crate) const NO_COMMAND: &str = "NULL";
+
 /// Why no further request of a session is taken up at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stall {
@@ -211,7 +214,7 @@ impl Session {
             created: now,
             active: now,
             over_soft_limit: None,
-            last_command: "NULL",
+            last_command: NO_COMMAND,
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,

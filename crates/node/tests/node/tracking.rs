@@ -224,6 +224,13 @@ fn opting_in_and_out_is_for_one_request_or_transaction() {
         net.talk(reader, &["CLIENT CACHING NO", "GET k", "GET l"]);
         net.ask(writer, "MSET k 1 l 1");
         assert_eq!(net.take(reader), [">[\"invalidate\" [\"l\"]]"]);
+        // A request that is refused is one, too.
+        net.talk(reader, &["CLIENT TRACKING OFF", "CLIENT TRACKING ON OPTIN"]);
+        for refused in ["GET", "NOSUCH k"] {
+            net.talk(reader, &["CLIENT CACHING YES", refused, "GET k"]);
+        }
+        net.ask(writer, "MSET k 1 l 1");
+        assert!(net.take(reader).is_empty());
     }
 }
 
