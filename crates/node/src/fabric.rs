@@ -22,6 +22,7 @@ use crate::entry::{write_entries, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
 use crate::hints::{Hint, Standing};
+use crate::holds::Holds;
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
 use crate::outbox::Control;
@@ -114,8 +115,7 @@ pub(crate) struct Fabric {
     /// For other workers of this node.
     answers_out: Vec<Answers>,
     pub(crate) errands_out: Vec<Calls<ErrandHead>>,
-    /// Groups whose word is held back until the log is on stable storage up to here.
-    holds: BTreeMap<PartitionId, u64>,
+    holds: Holds,
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
@@ -190,9 +190,9 @@ impl Fabric {
         let mut bytes = Vec::new();
         message.encode_into(&mut bytes);
         let item = Item::Raft { group, stamp_us, message: &bytes };
-        match self.holds.get(&group) {
+        match self.holds.position_for(group, message.kind()) {
             None => self.tell(message.to(), &item),
-            Some(&position) => {
+            Some(position) => {
                 let mut held = Vec::new();
                 item.encode(&mut held);
                 self.held.push((position, message.to(), held));
@@ -202,18 +202,23 @@ impl Fabric {
 
     /// Nothing of this group leaves before what it says now is on stable storage.
     pub(crate) fn hold(&mut self, group: PartitionId) {
-        self.holds.insert(group, u64::MAX);
+        self.holds.hold(group, false);
+    }
+
+    /// The same but for signs of life: it waits for entries alone.
+    pub(crate) fn hold_entries(&mut self, group: PartitionId) {
+        self.holds.hold(group, true);
     }
 
     /// Whether something that this group has come to is not on stable storage yet.
     pub(crate) fn is_held(&self, group: PartitionId) -> bool {
-        self.holds.contains_key(&group)
+        self.holds.is_held(group)
     }
 
     /// The turn's frame was appended and ends at `position`.
     pub(crate) fn appended(&mut self, position: u64) {
         let unknown = |at: &&mut u64| **at == u64::MAX;
-        self.holds.values_mut().filter(unknown).for_each(|at| *at = position);
+        self.holds.appended(position);
         self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_syncs.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_answers.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
@@ -224,7 +229,7 @@ impl Fabric {
     /// The log is on stable storage up to `position`; which entries of ours are with that.
     pub(crate) fn synced(&mut self, position: u64) -> Vec<(PartitionId, u64)> {
         self.log_synced = self.log_synced.max(position);
-        self.holds.retain(|_, at| *at > position);
+        self.holds.synced(position);
         for (_, node, bytes) in self.held.extract_if(.., |(at, _, _)| *at <= position) {
             if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
                 peer.frame.extend_from_slice(&bytes);
@@ -713,8 +718,11 @@ impl Worker {
             if partition.group.is_lone() {
                 continue;
             }
+            let is_mute = fabric.is_held(partition.id) && !partition.group.is_leader();
             match stands_still {
                 true => partition.stand_still(mono_us),
+                // Its time to be elected begins when the others can hear of it: its own disk must not use that up.
+                false if is_mute => {}
                 false => partition.tick(),
             }
             let again = partition.give_up_waiting(now, &mut fabric.answers);

@@ -37,6 +37,7 @@ mod fabric_command;
 mod fabric_txn;
 mod gather;
 mod hints;
+mod holds;
 mod host;
 mod hot_keys;
 mod info;

@@ -253,8 +253,12 @@ impl Worker {
     /// A step of time of the meta group.
     pub(crate) fn tick_meta(&mut self) {
         let now = self.now.mono_millis();
+        let is_held = self.fabric.is_held(META_GROUP);
         let Some(meta) = &mut self.fabric.meta_replica else { return };
-        meta.group.tick();
+        // As of other groups, see `tick_fabric`.
+        if !is_held || meta.group.is_leader() {
+            meta.group.tick();
+        }
         // A leader that is gone answers nothing; who leads next is asked.
         let leader = meta.group.leader();
         let peers = &self.fabric.peers;
@@ -408,8 +412,12 @@ impl Worker {
         // Rare, and of all nodes: it is never in doubt, so all of it is synced before it is told.
         let is_news = !ready.entries.is_empty() || ready.snapshot.is_some() || ready.members.is_some();
         let mut must_sync = logging && (ready.must_sync || is_news);
-        if must_sync {
-            fabric.hold(META_GROUP);
+        match must_sync {
+            true if ready.must_sync || ready.members.is_some() || ready.snapshot.is_some() => {
+                fabric.hold(META_GROUP)
+            }
+            true => fabric.hold_entries(META_GROUP),
+            false => {}
         }
         // Others are sent an entry only once it is on this disk, so that what they confirm is there.
         let is_alone = meta.members.voters == [meta.group.node()];

@@ -29,6 +29,8 @@ struct Disk {
     cut: usize,
     /// How many of them are on stable storage.
     synced: usize,
+    /// When the sync under way ends, of how many, and whether another is wanted after it.
+    syncing: Option<(Millis, usize, bool)>,
     checkpoints: BTreeMap<u16, Checkpoint>,
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct World {
     pub(crate) cut: Vec<(usize, usize)>,
     /// Nodes whose disks sync nothing at the moment.
     pub(crate) stalled: Vec<usize>,
+    /// Milliseconds that a sync takes, of what was written when it began; none is done at once.
+    pub(crate) sync_ms: u64,
     clients: Vec<Client>,
     pub(crate) random: Random,
     pub(crate) now: Now,
@@ -86,6 +90,7 @@ impl World {
             wires: BTreeMap::new(),
             cut: Vec::new(),
             stalled: Vec::new(),
+            sync_ms: 0,
             clients: Vec::new(),
             random: Random::new(seed),
             now: Now { wall_us: 1_700_000_000_000_000, mono_us: 1_000_000 },
@@ -505,16 +510,42 @@ impl World {
                 Box::new(|worker| worker.passwords_solved(job.solve()));
             self.turn(index, solved);
         }
-        if (sync || self.random.chance(1, 4)) && !self.stalled.contains(&index) {
-            self.machines[index].disk.synced = position;
-            let machine_room = self.machines[index].log_room;
-            let worker = self.machines[index].worker.as_mut().unwrap();
-            worker.begin_turn(self.now, machine_room);
-            worker.synced(position as u64);
-            let outbox = std::mem::take(worker.end_turn());
-            if !is_empty(&outbox) {
-                self.finish_turn(index, outbox);
+        let wants_sync = (sync || self.random.chance(1, 4)) && !self.stalled.contains(&index);
+        match (wants_sync, self.sync_ms) {
+            (false, _) => {}
+            (true, 0) => self.sync(index, position),
+            (true, millis) => {
+                let end = Millis(self.now.mono_us / 1000 + millis);
+                let disk = &mut self.machines[index].disk;
+                disk.syncing.get_or_insert((end, position, false)).2 |= disk.synced < position;
             }
+        }
+    }
+
+    /// What a node had written up to `position` is on stable storage, and it is told.
+    fn sync(&mut self, index: usize, position: usize) {
+        self.machines[index].disk.synced = position;
+        let machine_room = self.machines[index].log_room;
+        let worker = self.machines[index].worker.as_mut().unwrap();
+        worker.begin_turn(self.now, machine_room);
+        worker.synced(position as u64);
+        let outbox = std::mem::take(worker.end_turn());
+        if !is_empty(&outbox) {
+            self.finish_turn(index, outbox);
+        }
+    }
+
+    /// Ends the sync that is due; what was written meanwhile takes another.
+    fn end_sync(&mut self, index: usize) {
+        let now = self.now.mono_millis();
+        let disk = &mut self.machines[index].disk;
+        let Some((_, position, is_wanted)) = disk.syncing.take_if(|(end, ..)| *end <= now) else { return };
+        let written = disk.frames.len();
+        if is_wanted && written > position {
+            disk.syncing = Some((Millis(now.0 + self.sync_ms), written, false));
+        }
+        if self.machines[index].worker.is_some() {
+            self.sync(index, position);
         }
     }
 
@@ -592,6 +623,7 @@ impl World {
             self.now.mono_us += 1000;
             self.now.wall_us += 1000;
             for index in 0..self.machines.len() {
+                self.end_sync(index);
                 if self.is_paused(index) {
                     continue;
                 }

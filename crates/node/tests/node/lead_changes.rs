@@ -1,5 +1,7 @@
 //! Leads that are lost and won again, and what is under way meanwhile.
 
+use cluster::Command;
+
 use crate::cluster_world::World;
 
 const KEY: &str = "key";
@@ -64,5 +66,36 @@ fn a_leader_that_has_lost_the_end_of_its_log_goes_on_when_it_leads_again() {
         assert_eq!(world.ask(client, &format!("GET {KEY}")), "\"before\"", "seed {seed}");
         assert_eq!(world.ask(client, &format!("SET {KEY} after")), "OK", "seed {seed}");
         assert_eq!(world.ask(client, &format!("GET {KEY}")), "\"after\"", "seed {seed}");
+    }
+}
+
+/// The leader of the meta group, if there is one.
+fn meta_leader(world: &World) -> Option<usize> {
+    (0..world.count()).find(|node| world.leads_meta(*node))
+}
+
+#[test]
+fn a_disk_that_is_slower_than_an_election_takes_the_lead_from_nobody() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let leader = meta_leader(&world).unwrap();
+        world.sync_ms = 1500;
+        for weight in [50, 60, 70] {
+            let command = Command::SetWeight { node: world.id(0), weight };
+            assert_eq!(world.ask_fabric((leader + 1) % 3, command), Ok(()), "seed {seed}");
+            assert_eq!(meta_leader(&world), Some(leader), "seed {seed}");
+        }
+    }
+}
+
+/// A vote takes two syncs, one of who wants to be elected and one of who helps, and each may have to wait for another.
+#[test]
+fn somebody_is_elected_though_a_sync_takes_most_of_an_election() {
+    for seed in 0..8 {
+        let mut world = World::of(3, seed);
+        world.sync_ms = 300;
+        world.kill(meta_leader(&world).unwrap());
+        let is_led = |world: &World| meta_leader(world).is_some() && leader(world).is_some();
+        assert!(world.pass_until(5000, is_led), "seed {seed}");
     }
 }
