@@ -16,6 +16,7 @@ use command::{Flags, NodeCommand, Run};
 use raft::{Entry, Message, Payload, Role};
 use resp::Reply;
 
+use crate::beats::Beats;
 use crate::borrow::Place;
 use crate::doubt::Doubts;
 use crate::entry::{write_entries, write_members, write_restored, write_state};
@@ -711,6 +712,7 @@ impl Worker {
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
         self.settle_doubts();
+        let mut beats = Beats::new(self.fabric.ticks.is_multiple_of(u64::from(HEARTBEAT_TICKS)));
         for place in 0..self.places.len() {
             let stands_still = self.must_not_stand(PartitionId(place as u16));
             let (_, places, fabric) = split(self);
@@ -723,7 +725,7 @@ impl Worker {
                 true => partition.stand_still(mono_us),
                 // Its time to be elected begins when the others can hear of it: its own disk must not use that up.
                 false if is_mute => {}
-                false => partition.tick(),
+                false => partition.tick(!beats.take(partition, mono_us)),
             }
             let again = partition.give_up_waiting(now, &mut fabric.answers);
             let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();
@@ -735,6 +737,7 @@ impl Worker {
             }
             self.tell_what_it_bears(PartitionId(place as u16));
         }
+        beats.tell(mono_us, &mut self.fabric);
         self.tick_meta();
         self.confirm_overdue();
         self.give_up_waiting(now);

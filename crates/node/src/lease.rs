@@ -30,7 +30,8 @@ impl Lease {
         }
     }
 
-    fn stamp_of(&self, peer: u64) -> u64 {
+    /// When something was sent that the peer has answered.
+    pub(crate) fn stamp_of(&self, peer: u64) -> u64 {
         self.heard.iter().find(|(other, _)| *other == peer).map_or(0, |(_, stamp)| *stamp)
     }
 

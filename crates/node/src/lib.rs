@@ -17,6 +17,7 @@ pub mod acl;
 mod acl_command;
 mod acl_log;
 mod admin;
+mod beats;
 mod blocks;
 mod borrow;
 mod caches;

@@ -42,6 +42,8 @@ const AHEAD: u8 = 26;
 const INVALID: u8 = 27;
 const CHANGED: u8 = 28;
 const STORED: u8 = 29;
+const BEAT: u8 = 30;
+const BEATEN: u8 = 31;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +123,10 @@ pub(crate) enum Item<'a> {
     /// The leader of this term tells a witness up to where all replicas with data, and those that are there at the moment,
     /// have the log on stable storage.
     Stored { partition: PartitionId, term: u64, by_all: u64, by_present: u64 },
+    /// The sender leads these groups (`beats`), and nothing has happened in them. The stamp is its clock.
+    Beat { stamp_us: u64, groups: &'a [u8] },
+    /// The sender follows the receiver in these groups and heard its `Beat` with that stamp.
+    Beaten { stamp_us: u64, groups: &'a [u8] },
 }
 
 /// See [`Item::SnapshotState`].
@@ -277,6 +283,14 @@ impl Item<'_> {
                 put(out, &by_all.to_le_bytes());
                 put(out, &by_present.to_le_bytes());
             }
+            Item::Beat { stamp_us, groups } => {
+                numbers(out, BEAT, &[stamp_us]);
+                block(out, groups);
+            }
+            Item::Beaten { stamp_us, groups } => {
+                numbers(out, BEATEN, &[stamp_us]);
+                block(out, groups);
+            }
         }
     }
 }
@@ -428,6 +442,8 @@ impl<'a> Reader<'a> {
                 by_all: self.0.u64()?,
                 by_present: self.0.u64()?,
             },
+            BEAT => Item::Beat { stamp_us: self.0.u64()?, groups: self.0.block()? },
+            BEATEN => Item::Beaten { stamp_us: self.0.u64()?, groups: self.0.block()? },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -571,6 +587,8 @@ mod tests {
             Item::Doubt { partition, life: 8, term: 4, index: 5 },
             Item::Told { partition, life: 8, term: 4, index: 5, is_leader: true },
             Item::Stored { partition, term: 4, by_all: 5, by_present: 6 },
+            Item::Beat { stamp_us: 7, groups: b"groups" },
+            Item::Beaten { stamp_us: 7, groups: b"" },
         ]
     }
 

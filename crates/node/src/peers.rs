@@ -186,9 +186,13 @@ impl Worker {
             Item::Meta { .. } | Item::AskFabric { .. } | Item::FabricState { .. } => 0,
             Item::Noted { call } => (call >> 48) as u16,
             Item::Invalid { worker, .. } => *worker,
-            Item::Publish { .. } | Item::Changed { .. } | Item::Alive | Item::Anew | Item::Word(_) => {
-                return None;
-            }
+            Item::Publish { .. }
+            | Item::Changed { .. }
+            | Item::Alive
+            | Item::Anew
+            | Item::Word(_)
+            | Item::Beat { .. }
+            | Item::Beaten { .. } => return None,
         })
     }
 
@@ -280,6 +284,8 @@ impl Worker {
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Invalid { at, is_own, key, .. } => self.told_by_node(at, is_own, key),
             Item::Changed { by, key } => self.changed_by_node(by, key),
+            Item::Beat { stamp_us, groups } => self.take_beat(from, stamp_us, groups),
+            Item::Beaten { stamp_us, groups } => self.take_beaten(from, stamp_us, groups),
             Item::Alive => self.tell_workers_alive(from),
             Item::Anew => {
                 self.tell_other_workers(|| Note::Recall(from));

@@ -7,7 +7,7 @@
 //! anything. A witness that leads changes nothing but who leads.
 
 use base::PartitionId;
-use raft::{Change, Members};
+use raft::{Change, Members, Progress};
 
 use crate::entry::{write_gone, write_term};
 use crate::errand::Errand;
@@ -131,7 +131,9 @@ impl Worker {
             return None;
         }
         let last = group.last().index;
-        let standing = |peer: u64| match group.progress_of(peer).filter(|progress| progress.is_active) {
+        // The engine notices that a peer is gone when it counts next; that there is no way to it is known at once.
+        let is_there = |peer: u64, progress: &Progress| progress.is_active && self.fabric.is_heard(peer);
+        let standing = |peer: u64| match group.progress_of(peer).filter(|p| is_there(peer, p)) {
             None => Standing::Away,
             // Offered the lead, one that may have forgotten something would not take it.
             Some(p) if p.matched + LAG_MAX >= last && p.matched > 0 && !self.is_doubted(id, peer) => {
@@ -187,7 +189,11 @@ impl Worker {
         }
         let members = &partition.replica.members;
         if !members.voters.is_empty() && !members.contains(fabric.me) {
-            self.let_go(id);
+            // Who decided it itself, as the leader, may be the only one to know, and the others could need its vote to
+            // find out. It stays until one who leads them says that it is out.
+            if partition.group.leader().is_some() {
+                self.let_go(id);
+            }
             return;
         } else if members.is_lone(fabric.me) && partition.replica.is_idle() && partition.group.rest() {
             write_term(&mut frame, id, partition.group.hard_state().term);

@@ -112,7 +112,7 @@ pub(crate) struct Replica {
     unconfirmed: Vec<Errand>,
     confirming: Vec<Confirming>,
     /// Steady clock, microseconds: when a leader was last heard of.
-    heard_leader_us: u64,
+    pub(crate) heard_leader_us: u64,
     /// The leader's clock when it sent what was last heard of it, to be sent back to it.
     echo: (u64, u64),
     /// Role, term and leader when the node last looked.
@@ -388,9 +388,11 @@ impl Partition {
         }
     }
 
-    /// A step of time: what the engine refused, or forgot, is tried again.
-    pub(crate) fn tick(&mut self) {
-        self.group.tick();
+    /// A step of time, for its group as well unless that is quiet: what the engine refused, or forgot, is tried again.
+    pub(crate) fn tick(&mut self, group_too: bool) {
+        if group_too {
+            self.group.tick();
+        }
         self.replica.is_refused = false;
         let last = self.group.last();
         self.replica.acks.want_again(last);

@@ -152,6 +152,22 @@ impl Engine {
             && log.applied == log.committed
     }
 
+    pub(crate) fn is_quiet(&self) -> bool {
+        let raft = &self.raw.raft;
+        let last = raft.raft_log.last_index();
+        let has_all = |id: &u64| {
+            *id == self.node
+                || raft.prs().get(*id).is_some_and(|progress| {
+                    progress.matched == last && progress.state == tikv_raft::ProgressState::Replicate
+                })
+        };
+        self.is_settled()
+            && raft.lead_transferee.is_none()
+            && !self.members.is_joint()
+            && self.members.learners.is_empty()
+            && self.members.voters.iter().all(has_all)
+    }
+
     // ---- events -------------------------------------------------------------------------------------------
 
     pub(crate) fn tick(&mut self) {
@@ -162,6 +178,24 @@ impl Engine {
         if self.role() == Role::Follower && self.leader().is_some() {
             let term = self.raw.raft.term;
             self.event(|raw| raw.raft.become_follower(term, tikv_raft::INVALID_ID));
+        }
+    }
+
+    pub(crate) fn hear_leader(&mut self, leader: u64, term: u64, commit: u64) -> bool {
+        let raft = &mut self.raw.raft;
+        let follows = raft.state == StateRole::Follower && raft.term == term && raft.leader_id == leader;
+        #[cfg(narf_plant)]
+        let follows = follows || base::plant::is(base::plant::Plant::AnyBeat);
+        let is_heard = follows && raft.raft_log.committed >= commit;
+        if is_heard {
+            raft.election_elapsed = 0;
+        }
+        is_heard
+    }
+
+    pub(crate) fn hear_follower(&mut self, peer: u64) {
+        if let Some(progress) = self.raw.raft.mut_prs().get_mut(peer) {
+            progress.recent_active = true;
         }
     }
 

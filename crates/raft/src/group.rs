@@ -255,6 +255,28 @@ impl Group {
         }
     }
 
+    /// Whether this replica leads, and all voters have the whole log and know it as committed, or will with the next sign of
+    /// life: nothing is to be said to them but that it is there. Then time need not pass here either, as long as they answer.
+    pub fn is_quiet(&self) -> bool {
+        self.engine().is_some_and(Engine::is_quiet)
+    }
+
+    /// A sign of life of the group's leader that came beside its messages, with the index up to which it has committed. What a
+    /// heartbeat does, if this replica follows it in that term and has committed as much; else nothing, and false.
+    pub fn hear_leader(&mut self, leader: u64, term: u64, commit: u64) -> bool {
+        match &mut self.state {
+            State::Alone(_) => false,
+            State::Engine(engine) => engine.hear_leader(leader, term, commit),
+        }
+    }
+
+    /// A follower answered such a sign of this leader.
+    pub fn hear_follower(&mut self, peer: u64) {
+        if let State::Engine(engine) = &mut self.state {
+            engine.hear_follower(peer);
+        }
+    }
+
     /// Whether the next entry follows at once and tells the peers what is committed, so that this need not be said before.
     /// They hear it with the next heartbeat at the latest.
     pub fn say_commits_later(&mut self, is_later: bool) {

@@ -74,6 +74,10 @@ pub(crate) struct World {
     pub(crate) now: Now,
     conns: u64,
     pub(crate) agreed: Vec<Result<(), String>>,
+    /// Frames that arrive in a millisecond, at most.
+    pub(crate) pace: usize,
+    /// Items that nodes have said to each other.
+    pub(crate) items: usize,
     logging: bool,
     partitions: u16,
 }
@@ -96,6 +100,8 @@ impl World {
             now: Now { wall_us: 1_700_000_000_000_000, mono_us: 1_000_000 },
             conns: 0,
             agreed: Vec::new(),
+            pace: 40,
+            items: 0,
             logging,
             partitions,
         };
@@ -482,6 +488,7 @@ impl World {
             self.take_checkpoint(index, write, before);
         }
         for (to, frame) in peers {
+            self.items += node::check_peer_frame(&frame).expect("nodes say what can be read");
             let to = self.machines.iter().position(|m| cluster::replica_id(m.id) == Some(to)).unwrap();
             if self.machines[to].worker.is_some() && !self.cut.contains(&(index, to)) {
                 self.wires.entry((index, to)).or_default().push_back(frame);
@@ -638,7 +645,7 @@ impl World {
                     }
                 }
             }
-            for _ in 0..40 {
+            for _ in 0..self.pace {
                 if !self.deliver() {
                     break;
                 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
 
 mod any_requests;
+mod beats;
 mod blocking;
 mod borrowing;
 mod cache;

@@ -1,5 +1,6 @@
 //! Nodes that leave, are let go or hear of the fabric late: what must not be lost with them, and who must still be heard.
 
+use base::PartitionId;
 use cluster::{Command, MemberState};
 
 use crate::cluster_world::World;
@@ -295,5 +296,45 @@ fn what_a_leader_put_into_the_log_and_lost_with_the_lead_is_asked_again_at_once(
         world.cut.clear();
         world.pass(2000);
         assert_eq!(world.agreed, [Ok(()), Ok(()), Ok(())], "seed {seed}");
+    }
+}
+
+/// It has decided that with those who stay, who do not know it yet: without its vote they could not go on.
+#[test]
+fn who_led_when_its_own_removal_was_decided_stays_until_the_others_know() {
+    for seed in 0..60 {
+        let mut world = World::of(2, seed);
+        all_can_be_written(&mut world, 0, "before");
+        world.begin_to_ask_fabric(0, Command::Leave { node: world.id(1) });
+        // It is proposed by the other, which does not hear that it was taken, and gives up.
+        world.pace = 1;
+        let leaver = world.id(1);
+        let is_decided = (0..500).any(|_| {
+            world.pass(1);
+            (0..4).all(|id| !world.meta(0).voters_of(PartitionId(id)).contains(&leaver))
+        });
+        assert!(is_decided, "seed {seed}");
+        world.stalled.push(1);
+        world.pass(60);
+        world.cut.push((1, 0));
+        world.stalled.clear();
+        world.pass(1200);
+        world.cut.clear();
+        // What it says when it goes is lost.
+        let mut left = world.replicas(1);
+        for _ in 0..3000 {
+            world.pass(1);
+            let here = world.replicas(1);
+            if here < left {
+                world.cut.push((1, 0));
+                world.pass(20);
+                world.cut.clear();
+            }
+            left = here;
+        }
+        world.pace = 40;
+        world.pass(3000);
+        all_can_be_written(&mut world, 0, "after");
+        assert_eq!(world.replicas(1), 0, "seed {seed}");
     }
 }

@@ -1,0 +1,91 @@
+//! Groups in which nothing happens: what they say, that their leaders may read, and that they are missed.
+
+use crate::cluster_world::World;
+
+fn quiet(partitions: u16) -> World {
+    let mut world = World::with_partitions(3, true, partitions);
+    world.join();
+    world.join();
+    world.settle();
+    let client = world.connect(0);
+    for key in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET key:{key} value")), "OK");
+    }
+    world.pass(2000);
+    world
+}
+
+#[test]
+fn more_groups_have_no_more_to_say() {
+    let said = |partitions| {
+        let mut world = quiet(partitions);
+        let before = world.items;
+        world.pass(10_000);
+        world.items - before
+    };
+    let (few, many) = (said(4), said(32));
+    // Each of the others is told every 80 ms and answers; the meta group, signs of life and who leads what come on top.
+    assert!(few > 3 * 2 * 2 * 125, "{few}");
+    // Who leads what is said once a second for each group, to both others.
+    let leads = (32 - 4) * 2 * 11;
+    assert!(many < few + leads + few / 4, "{few} items of 4 groups, {many} of 32");
+}
+
+#[test]
+fn a_leader_of_quiet_groups_reads_alone() {
+    let mut world = quiet(8);
+    for step in 0..200 {
+        world.pass(7);
+        let node = step % 3;
+        let key = (0..40).map(|key| format!("key:{key}")).find(|key| world.leads(node, key));
+        let Some(key) = key else { continue };
+        let client = world.connect(node);
+        world.send(client, &format!("GET {key}"));
+        // Nothing was delivered, so nobody was asked.
+        assert_eq!(world.answers(client).len(), 1, "step {step}, node {node}, {key}");
+    }
+}
+
+#[test]
+fn a_leader_of_quiet_groups_is_missed_as_soon_as_any() {
+    for seed in 0..5 {
+        let mut world = quiet(8);
+        world.pass(seed * 13);
+        let victim = (seed % 3) as usize;
+        let led: Vec<String> =
+            (0..40).map(|key| format!("key:{key}")).filter(|key| world.leads(victim, key)).collect();
+        assert!(!led.is_empty(), "leads are spread");
+        // Cut off, not killed: nobody is told.
+        for other in (0..3).filter(|node| *node != victim) {
+            world.cut.extend([(victim, other), (other, victim)]);
+        }
+        world.pass(1500);
+        let client = world.connect((victim + 1) % 3);
+        for key in &led {
+            assert_eq!(world.ask(client, &format!("SET {key} other")), "OK", "seed {seed}");
+        }
+        let cut_off = world.connect(victim);
+        world.send(cut_off, &format!("GET {}", led[0]));
+        assert_eq!(
+            world.answers(cut_off).len(),
+            0,
+            "seed {seed}: a lease that outlived its group's next leader"
+        );
+    }
+}
+
+#[test]
+fn a_follower_that_comes_back_is_told_of_quiet_groups() {
+    let mut world = quiet(8);
+    world.kill(1);
+    let client = world.connect(0);
+    for key in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET key:{key} later")), "OK");
+    }
+    world.pass(1000);
+    world.restart(1);
+    world.pass(3000);
+    let digest = world.digest(0);
+    assert_eq!(world.digest(1), digest);
+    assert_eq!(world.digest(2), digest);
+}
