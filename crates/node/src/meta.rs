@@ -366,14 +366,22 @@ impl Worker {
     /// Asks everybody how the fabric is, if no leader of the meta group was heard of for long.
     fn ask_how_it_is(&mut self, now: Millis) {
         let version = self.fabric.meta.version();
+        let follows = self.follows_in_meta();
         let Some(meta) = &mut self.fabric.meta_replica else { return };
-        if meta.group.leader().is_some() || meta.followed == Millis::default() {
+        if follows || meta.followed == Millis::default() {
             meta.followed = now;
         }
         if now.since(meta.followed) >= LOST_MS {
             meta.followed = now;
             self.fabric.tell_all(&Item::AskFabric { version });
         }
+    }
+
+    /// Whether a leader of the meta group is heard of. Who does not vote follows one for ever that it cannot hear, perhaps
+    /// because it does not know yet that it is a member.
+    fn follows_in_meta(&self) -> bool {
+        let leader = self.fabric.meta_replica.as_ref().and_then(|meta| meta.group.leader());
+        leader.is_some_and(|leader| leader == self.fabric.me || self.fabric.is_heard(leader))
     }
 
     /// A node asks how the fabric is, of which it knows this version.
@@ -387,14 +395,17 @@ impl Worker {
 
     /// A node says how the fabric is. It is used to find the others by; what was decided comes from the meta group.
     pub(crate) fn told_how_it_is(&mut self, state: &[u8]) {
-        let Some(meta) = &self.fabric.meta_replica else { return };
+        let follows = self.follows_in_meta();
+        if self.fabric.meta_replica.is_none() {
+            return;
+        }
         let Ok(state) = Meta::decode(state) else {
             self.stats.malformed_peer_frames += 1;
             return;
         };
         let known = &self.fabric.meta;
         let is_ours = (state.cluster(), state.partitions()) == (known.cluster(), known.partitions());
-        if is_ours && state.version() > known.version() && meta.group.leader().is_none() {
+        if is_ours && state.version() > known.version() && !follows {
             self.tell_fabric(Arc::new(state));
         }
     }

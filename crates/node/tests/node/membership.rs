@@ -338,3 +338,27 @@ fn who_led_when_its_own_removal_was_decided_stays_until_the_others_know() {
         assert_eq!(world.replicas(1), 0, "seed {seed}");
     }
 }
+
+/// It may not let in the leader, which joined when it was away, and it does not vote, so it never looks for another.
+#[test]
+fn who_cannot_hear_the_leader_of_the_meta_group_learns_from_others() {
+    for seed in 0..4 {
+        let mut world = World::of(4, seed);
+        world.settle();
+        let leader = (0..4).find(|node| world.leads_meta(*node)).unwrap();
+        for other in (0..4).filter(|node| *node != leader) {
+            world.cut = vec![(leader, other), (other, leader)];
+            let via = (0..4).find(|node| *node != leader && *node != other).unwrap();
+            let command = Command::SetWeight { node: world.id(via), weight: 40 + other as u32 };
+            assert_eq!(world.ask_fabric(via, command), Ok(()), "seed {seed}");
+            world.pass(5000);
+            assert_eq!(
+                world.meta(other).version(),
+                world.meta(leader).version(),
+                "seed {seed}, node {other}"
+            );
+            world.cut.clear();
+            world.pass(1000);
+        }
+    }
+}
