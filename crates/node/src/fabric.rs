@@ -10,25 +10,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{Args, KeyHasher, Millis, PartitionId};
+use base::{Args, HashMap, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
 use command::{Flags, NodeCommand, Run};
-use raft::{Entry, Message, Payload, Role};
-use resp::Reply;
+use raft::{Message, Role};
+use resp::{Decoder, Reply};
 
 use crate::beats::Beats;
 use crate::borrow::Place;
 use crate::doubt::Doubts;
-use crate::entry::{write_entries, write_members, write_restored, write_state};
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
 use crate::hints::{Hint, Standing};
 use crate::holds::Holds;
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
-use crate::outbox::Control;
-use crate::partition::{Partition, Turn};
-use crate::peer_frame::Item;
+use crate::partition::Turn;
+use crate::peer_frame::{Item, put_message};
 use crate::scatter::Scatters;
 use crate::transfer::Transfers;
 use crate::wire::WireRequest;
@@ -50,8 +48,10 @@ const ALIVE_TICKS: u64 = 4;
 const LEADS_TICKS: u64 = 25;
 /// Steps of time between two questions about replicas that are not to be here.
 const LEFTOVER_TICKS: u64 = 12;
+/// The buffer of a frame to a peer that grew beyond this is not kept.
+const FRAME_KEPT: usize = 1 << 18;
 /// Rounds of work in one turn; what is left goes on in the next.
-const ROUNDS_MAX: usize = 16;
+pub(crate) const ROUNDS_MAX: usize = 16;
 
 /// What one peer is to be sent, and whether there is a way to it.
 #[derive(Default)]
@@ -108,8 +108,10 @@ pub(crate) struct Fabric {
     /// Partitions that have got another leader, or their first.
     pub(crate) new_leads: Vec<PartitionId>,
     pub(crate) parked: BTreeMap<PartitionId, Vec<Errand>>,
-    pub(crate) forwards: BTreeMap<u64, Forward>,
+    pub(crate) forwards: HashMap<u64, Forward>,
     next_call: u64,
+    /// For requests of peers.
+    pub(crate) decoder: Option<Decoder>,
     pub(crate) scatters: Scatters,
     pub(crate) execs: Execs,
     pub(crate) answers: Answers,
@@ -188,14 +190,15 @@ impl Fabric {
 
     /// Sends a group's message, or keeps it until its promise is on stable storage.
     pub(crate) fn post(&mut self, group: PartitionId, stamp_us: u64, message: &Message) {
-        let mut bytes = Vec::new();
-        message.encode_into(&mut bytes);
-        let item = Item::Raft { group, stamp_us, message: &bytes };
         match self.holds.position_for(group, message.kind()) {
-            None => self.tell(message.to(), &item),
+            None => {
+                if let Some(peer) = self.peers.get_mut(&message.to()).filter(|peer| peer.is_up) {
+                    put_message(group, stamp_us, message, &mut peer.frame);
+                }
+            }
             Some(position) => {
                 let mut held = Vec::new();
-                item.encode(&mut held);
+                put_message(group, stamp_us, message, &mut held);
                 self.held.push((position, message.to(), held));
             }
         }
@@ -453,157 +456,8 @@ impl Worker {
         self.ship();
     }
 
-    fn settle_group(&mut self, id: PartitionId) {
-        for _ in 0..ROUNDS_MAX {
-            self.refuse_batch_without_room(id);
-            let (mut turn, places, fabric) = split(self);
-            let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
-            let lost = match partition.replica.wants_to_propose() {
-                true => partition.propose_batch(&mut turn),
-                false => Vec::new(),
-            };
-            partition.confirm_reads();
-            let time = partition.time(turn.now);
-            partition.serve_line(time, &mut fabric.answers);
-            for Errand { head, request } in lost {
-                self.errand(head, request.args(), request.raw());
-            }
-            let has_worked = self.drive(id);
-            let wants = |p: &Partition| p.replica.wants_to_propose();
-            if !has_worked && !self.places[usize::from(id.0)].partition.as_deref().is_some_and(wants) {
-                return;
-            }
-        }
-        self.fabric.stir(id);
-    }
-
-    /// A batch may have been collected in turns that had more room than this one.
-    fn refuse_batch_without_room(&mut self, id: PartitionId) {
-        let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() else { return };
-        let Some(len) = partition.replica.proposal_bytes().filter(|_| self.logging) else { return };
-        if self.has_room(len) {
-            return;
-        }
-        let refusal = self.refusal_text();
-        let Some(partition) = self.places[usize::from(id.0)].partition.as_deref_mut() else { return };
-        for Errand { head, request } in partition.give_up_batch() {
-            match head.spec.is_write() {
-                true => self.fabric.answers.error(&head, &refusal),
-                false => self.errand(head, request.args(), request.raw()),
-            }
-        }
-    }
-
-    /// Does the work of a group; whether there may be more.
-    pub(crate) fn drive(&mut self, id: PartitionId) -> bool {
-        let mut has_worked = false;
-        while self.drive_once(id) {
-            has_worked = true;
-        }
-        let (mut turn, places, fabric) = split(self);
-        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        partition.run_confirmed(&mut turn, &mut fabric.answers);
-        let evicted = std::mem::take(&mut partition.replica.evicted);
-        if partition.has_lapsed() {
-            partition.sweep_replica();
-        }
-        let has_stirred = partition.has_stirred_waiters();
-        fabric.transfers.drop_overtaken(id, partition.group.hard_state().commit);
-        if let Some(wish) = partition.group.take_snapshot_wish() {
-            fabric.transfers.wish(id, wish.to);
-        }
-        if has_stirred {
-            self.stirred_waiters.push(id);
-        }
-        self.stats.evicted_keys += evicted;
-        self.note_role(id);
-        let has_news = |partition: &Partition| partition.trackers.has_news();
-        if self.places[usize::from(id.0)].partition.as_deref().is_some_and(has_news) {
-            self.settle_trackers(id);
-        }
-        self.settle_acks(id);
-        has_worked
-    }
-
-    fn drive_once(&mut self, id: PartitionId) -> bool {
-        let logging = self.logging;
-        let (mut turn, places, fabric) = split(self);
-        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let Some(mut ready) = partition.group.ready() else { return false };
-        // Who is let go goes once it hears of it, and cannot be asked then whether it was so.
-        let mut must_sync = (ready.must_sync || ready.members.is_some()) && logging;
-        if must_sync {
-            fabric.hold(id);
-        }
-        for message in std::mem::take(&mut ready.messages) {
-            fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
-        }
-        let mut frame = Vec::new();
-        let applied_before = partition.replica.applied;
-        if let Some(snapshot) = ready.snapshot.take() {
-            // Its coming was allowed only once the state was here.
-            let Some((content, time)) = fabric.transfers.install(id, &snapshot) else {
-                let text = format!("partition {}: the state that its group switched to is not here", id.0);
-                self.outbox.control.push(Control::Fail(text));
-                return false;
-            };
-            partition.replace(content, time);
-            partition.passed_over(snapshot.id.index, &mut fabric.answers);
-            partition.replica.applied = snapshot.id;
-            write_restored(&mut frame, id, snapshot.id);
-            write_members(&mut frame, id, snapshot.id.index, &snapshot.members);
-        }
-        #[cfg(narf_plant)]
-        crate::planted::spoil(&mut ready, partition.group.is_leader());
-        write_entries(&mut frame, id, &ready.entries);
-        if let Some(hard) = ready.hard_state {
-            write_state(&mut frame, id, hard.term, hard.vote, hard.commit);
-        }
-        for message in std::mem::take(&mut ready.messages_after) {
-            fabric.post(id, partition.stamp_for(&message, turn.mono_us), &message);
-        }
-        for (token, index) in std::mem::take(&mut ready.reads) {
-            partition.reads_confirmed(token, index);
-        }
-        let (committed, members) = (std::mem::take(&mut ready.committed), ready.members.take());
-        let mut has_new_members = members.is_some();
-        let mut known = apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
-        let advanced = partition.group.advance(ready);
-        if advanced.members.is_some() && logging {
-            must_sync = true;
-            fabric.hold(id);
-        }
-        for message in &advanced.messages {
-            fabric.post(id, partition.stamp_for(message, turn.mono_us), message);
-        }
-        let (committed, members) = (advanced.committed, advanced.members);
-        has_new_members |= members.is_some();
-        known &= apply(partition, committed, members, &mut frame, &mut turn, &mut fabric.answers);
-        if partition.replica.applied != applied_before {
-            // What came may lapse sooner than all that was here.
-            self.expiry.wake(self.now.mono_millis());
-        }
-        if logging {
-            self.turn_bytes += frame.len();
-            self.outbox.frame.extend_from_slice(&frame);
-            self.outbox.sync |= must_sync;
-        }
-        if !known {
-            let text = format!(
-                "partition {} holds an entry that this version does not know; use the version that wrote it",
-                id.0
-            );
-            self.outbox.control.push(Control::Fail(text));
-            return false;
-        }
-        if has_new_members {
-            self.membership_changed(id);
-        }
-        true
-    }
-
     /// Notes who leads a group now, and does what follows from a change.
-    fn note_role(&mut self, id: PartitionId) {
+    pub(crate) fn note_role(&mut self, id: PartitionId) {
         let now_us = self.now.mono_us;
         let Worker { places, fabric, .. } = self;
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
@@ -687,6 +541,17 @@ impl Worker {
             if !peer.frame.is_empty() {
                 self.outbox.peers.push((node, std::mem::take(&mut peer.frame)));
             }
+        }
+    }
+
+    /// A frame to a peer was sent: what it takes need not be found again for the next.
+    pub fn reuse_frame(&mut self, to: u64, mut frame: Vec<u8>) {
+        if let Some(peer) = self.fabric.peers.get_mut(&to)
+            && peer.frame.capacity() == 0
+            && frame.capacity() <= FRAME_KEPT
+        {
+            frame.clear();
+            peer.frame = frame;
         }
     }
 
@@ -776,23 +641,4 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
         hashed: worker.ahead.hashed,
     };
     (turn, &mut worker.places, &mut worker.fabric)
-}
-
-/// Applies committed entries; false if one of them is unknown to this version.
-fn apply(
-    partition: &mut Partition,
-    committed: Vec<Entry>,
-    members: Option<raft::Members>,
-    frame: &mut Vec<u8>,
-    turn: &mut Turn<'_>,
-    answers: &mut Answers,
-) -> bool {
-    let changed_at = committed.iter().rev().find(|entry| matches!(entry.payload, Payload::Change(_)));
-    if let Some(members) = members {
-        if let Some(entry) = changed_at {
-            write_members(frame, partition.id, entry.id.index, &members);
-        }
-        partition.replica.members = members;
-    }
-    committed.iter().all(|entry| partition.apply(entry, turn, answers))
 }

@@ -29,6 +29,7 @@ mod connection;
 mod data;
 mod dispatch;
 mod doubt;
+mod drive;
 pub mod entry;
 mod errand;
 mod eviction;

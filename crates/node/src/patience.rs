@@ -3,6 +3,7 @@
 use base::{Millis, PartitionId};
 
 use crate::errand::Errand;
+use crate::fabric::Forward;
 use crate::worker::Worker;
 
 /// How long a request may wait for a leader or a quorum before its client is told that there is none.
@@ -54,7 +55,11 @@ impl Worker {
             }
         }
         fabric.parked.retain(|_, line| !line.is_empty());
-        for (_, forward) in fabric.forwards.extract_if(.., |_, forward| forward.errand.head.deadline <= now) {
+        let is_late = |_: &u64, forward: &mut Forward| forward.errand.head.deadline <= now;
+        let mut late: Vec<(u64, Forward)> = fabric.forwards.extract_if(is_late).collect();
+        // In the order in which they were asked.
+        late.sort_unstable_by_key(|(call, _)| *call);
+        for (_, forward) in late {
             let head = &forward.errand.head;
             let text = match head.spec.is_write() {
                 true => "UNKNOWNOUTCOME no answer in time, the write may or may not be applied",

@@ -6,6 +6,7 @@
 
 use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short};
 use engine::Access;
+use raft::Message;
 use resp::Version;
 
 use crate::acks::Reach;
@@ -153,9 +154,7 @@ impl Item<'_> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Item::Raft { group, stamp_us, message } => {
-                out.push(RAFT);
-                put(out, &group.0.to_le_bytes());
-                put(out, &stamp_us.to_le_bytes());
+                head(out, RAFT, group, stamp_us);
                 block(out, message);
             }
             Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
@@ -293,6 +292,16 @@ impl Item<'_> {
             }
         }
     }
+}
+
+/// Appends an [`Item::Raft`] of a message that was not encoded before.
+pub(crate) fn put_message(group: PartitionId, stamp_us: u64, message: &Message, out: &mut Vec<u8>) {
+    head(out, RAFT, group, stamp_us);
+    let len_at = out.len();
+    put(out, &[0; 4]);
+    message.encode_into(out);
+    let len = (out.len() - len_at - 4) as u32;
+    out[len_at..len_at + 4].copy_from_slice(&len.to_le_bytes());
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {

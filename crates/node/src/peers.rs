@@ -5,19 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use base::{AckLevel, NodeId, PartitionId, WorkerId};
+use base::{AckLevel, Args, NodeId, PartitionId, WorkerId};
 use command::{DataCommand, Lookup, NodeCommand, Run, Spec};
 use engine::numbered_commands;
 use raft::{Group, GroupConfig, HardState, Message, MessageKind, Recovered};
+use resp::{Decoded, Decoder};
 
 use crate::errand::{Dest, ErrandHead};
 use crate::fabric::{Forward, group_config};
 use crate::hints::Standing;
 use crate::message::Message as Note;
+use crate::operations::ACCEPTED;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items};
 use crate::trackers::{Reader, who_of};
-use crate::wire::WireRequest;
 use crate::worker::Worker;
 
 /// An append is no longer than this if it has no entries; see docs/formats/peer-message.md.
@@ -102,8 +103,10 @@ impl Worker {
     }
 
     fn recall(&mut self, is_lost: impl Fn(u64) -> bool) {
-        let calls: Vec<u64> =
+        let mut calls: Vec<u64> =
             self.fabric.forwards.iter().filter(|(_, f)| is_lost(f.to)).map(|(&call, _)| call).collect();
+        // In the order in which they were asked.
+        calls.sort_unstable();
         for call in calls {
             let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { continue };
             #[cfg(narf_plant)]
@@ -201,7 +204,8 @@ impl Worker {
             Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
             Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
                 let dest = Dest::Node { node: from, call };
-                let Some((spec, request)) = servable(request) else {
+                let mut decoder = self.fabric.decoder.take().unwrap_or_else(|| Decoder::new(ACCEPTED));
+                let Some((spec, args)) = servable(&mut decoder, request) else {
                     let reply = b"-ERR a node asked for something unknown; are all nodes of one version?\r\n";
                     return self.fabric.tell(from, &Item::Reply { call, reply });
                 };
@@ -226,7 +230,8 @@ impl Worker {
                     patience,
                     deadline,
                 };
-                self.errand(head, request.args(), request.raw());
+                self.errand(head, args, request);
+                self.fabric.decoder = Some(decoder);
             }
             Item::Reply { call, reply } => {
                 if let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) {
@@ -466,12 +471,16 @@ impl Worker {
 
 /// A request that a peer may ask a partition for: of one partition's data, well formed, and known here. What gets into
 /// an entry is applied by every replica, so nothing else must.
-fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
+fn servable<'a>(decoder: &'a mut Decoder, raw: &'a [u8]) -> Option<(&'static Spec, Args<'a>)> {
     use NodeCommand as N;
-    let request = WireRequest::parse(raw)?;
-    let Lookup::Found(spec) = command::lookup(request.args()) else { return None };
+    match decoder.decode(raw) {
+        Ok(Decoded::Request { len }) if len == raw.len() => {}
+        Ok(_) | Err(_) => return None,
+    }
+    let args = decoder.args(raw);
+    let Lookup::Found(spec) = command::lookup(args) else { return None };
     let is_for_a_partition = match spec.run {
-        Run::Data(DataCommand::NarfOnce) => numbered_commands(request.args()).is_some(),
+        Run::Data(DataCommand::NarfOnce) => numbered_commands(args).is_some(),
         Run::Data(_) => true,
         Run::Node(
             N::ClusterCountKeysInSlot
@@ -488,16 +497,18 @@ fn servable(raw: &[u8]) -> Option<(&'static Spec, WireRequest)> {
         ) => true,
         Run::Node(_) | Run::Container => false,
     };
-    (is_for_a_partition && spec.arity_ok(request.args().len())).then_some((spec, request))
+    (is_for_a_partition && spec.arity_ok(args.len())).then_some((spec, args))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::WireRequest;
 
     #[track_caller]
     fn check(words: &[&[u8]], expect: bool) {
-        assert_eq!(servable(WireRequest::encode(words).raw()).is_some(), expect, "{words:?}");
+        let request = WireRequest::encode(words);
+        assert_eq!(servable(&mut Decoder::new(ACCEPTED), request.raw()).is_some(), expect, "{words:?}");
     }
 
     #[test]
@@ -509,6 +520,6 @@ mod tests {
         check(&[b"flushall"], false);
         check(&[b"client", b"list"], false);
         check(&[b"nonsense"], false);
-        assert!(servable(b"*1\r\n$4\r\nPI").is_none());
+        assert!(servable(&mut Decoder::new(ACCEPTED), b"*1\r\n$4\r\nPI").is_none());
     }
 }

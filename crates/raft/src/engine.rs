@@ -220,7 +220,8 @@ impl Engine {
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> Result<EntryId, ProposeError> {
         self.check_leads()?;
         self.event(|raw| raw.propose(Vec::new(), data)).map_err(|_| ProposeError::Busy)?;
-        Ok(self.last())
+        let raft = &self.raw.raft;
+        Ok(EntryId { term: raft.term, index: raft.raft_log.last_index() })
     }
 
     pub(crate) fn propose_change(&mut self, changes: &[Change]) -> Result<EntryId, ProposeError> {
@@ -468,16 +469,16 @@ impl Engine {
         if (m.term == 0) != (message.kind() == MessageKind::ReadIndex) {
             return Err(StepError::malformed(message, "all but a question have a term"));
         }
-        let last = self.last();
+        let last_index = self.raw.raft.raft_log.last_index();
         match message.kind() {
             MessageKind::Append => check_entries(message),
-            MessageKind::Heartbeat if m.commit > last.index && m.term >= self.raw.raft.term => {
-                Err(StepError::LostLog { from, commit: m.commit, last })
+            MessageKind::Heartbeat if m.commit > last_index && m.term >= self.raw.raft.term => {
+                Err(StepError::LostLog { from, commit: m.commit, last: self.last() })
             }
             MessageKind::AppendResponse
-                if !m.reject && m.index > last.index && m.term == self.raw.raft.term =>
+                if !m.reject && m.index > last_index && m.term == self.raw.raft.term =>
             {
-                Err(StepError::Ahead { from, index: m.index, last })
+                Err(StepError::Ahead { from, index: m.index, last: self.last() })
             }
             MessageKind::Snapshot => {
                 let snapshot = Snapshot::from_engine(m.get_snapshot());

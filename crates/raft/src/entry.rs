@@ -77,6 +77,19 @@ impl Entry {
         put_block(data, out);
     }
 
+    /// Appends the bytes of an entry of the engine.
+    pub(crate) fn encode_engine_into(entry: &eraftpb::Entry, out: &mut Vec<u8>) {
+        match entry.entry_type {
+            eraftpb::EntryType::EntryNormal => {
+                let id = EntryId { term: entry.term, index: entry.index };
+                Entry::encode_data_into(id, &entry.data, out);
+            }
+            eraftpb::EntryType::EntryConfChange | eraftpb::EntryType::EntryConfChangeV2 => {
+                Entry::from_engine(entry).encode_into(out);
+            }
+        }
+    }
+
     /// Reads one entry that fills all of `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Entry, DecodeError> {
         let mut reader = Reader::new(bytes);

@@ -176,7 +176,7 @@ impl Message {
             let count = u32::try_from(m.entries.len()).expect("a message is bounded in bytes");
             out.extend_from_slice(&count.to_le_bytes());
             for entry in &m.entries {
-                Entry::from_engine(entry).encode_into(out);
+                Entry::encode_engine_into(entry, out);
             }
         }
         if self.kind() == MessageKind::Snapshot {

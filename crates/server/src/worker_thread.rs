@@ -452,6 +452,7 @@ impl WorkerThread {
         if let Some(links) = &mut self.links {
             for (to, frame) in peers {
                 links.send(to, &frame, &mut self.worker, self.poll.registry());
+                self.worker.reuse_frame(to, frame);
             }
         }
         if let Some(duration) = sleep {
