@@ -12,14 +12,18 @@ use std::collections::BTreeMap;
 
 use base::{Cursor, PartitionId, Short, WorkerId};
 
-use crate::fabric::{Fabric, HEARTBEAT_TICKS, TICK_MS};
+use crate::fabric::{Fabric, TICK_MS};
+use crate::lease::LEASE_US;
 use crate::message::Message as Note;
 use crate::partition::Partition;
 use crate::peer_frame::Item;
 use crate::worker::Worker;
 
-/// Who has not answered something sent since then was lost or is late. One step more than the time between two beats.
-const ANSWERED_US: u64 = (HEARTBEAT_TICKS as u64 + 1) * TICK_MS * 1000;
+/// Steps of time between two beats. A leader's lease covers them, the way there and back, and a late step.
+pub(crate) const BEAT_TICKS: u64 = 3;
+/// Who has not answered something sent since then was lost or is late.
+const ANSWERED_US: u64 = (BEAT_TICKS + 1) * TICK_MS * 1000;
+const _: () = assert!(ANSWERED_US < LEASE_US, "a leader of quiet groups reads alone");
 
 /// What peers are told in one step of time.
 pub(crate) struct Beats {

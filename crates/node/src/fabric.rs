@@ -16,7 +16,7 @@ use command::{Flags, NodeCommand, Run};
 use raft::{Message, Role};
 use resp::{Decoder, Reply};
 
-use crate::beats::Beats;
+use crate::beats::{BEAT_TICKS, Beats};
 use crate::borrow::Place;
 use crate::doubt::Doubts;
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
@@ -42,8 +42,6 @@ pub(crate) const ELECTION_TICKS: u16 = 10;
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
-/// Steps of time between two words to each peer.
-const ALIVE_TICKS: u64 = 4;
 /// Steps of time between two words of a leader on what it leads, for whoever took them for wrong meanwhile.
 const LEADS_TICKS: u64 = 25;
 /// Steps of time between two questions about replicas that are not to be here.
@@ -565,7 +563,7 @@ impl Worker {
         }
         self.fabric.started.get_or_insert(now);
         self.fabric.ticks += 1;
-        if self.fabric.ticks.is_multiple_of(ALIVE_TICKS) {
+        if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
             self.fabric.tell_all(&Item::Alive);
             self.tell_doubts();
         }
@@ -577,7 +575,7 @@ impl Worker {
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
         self.settle_doubts();
-        let mut beats = Beats::new(self.fabric.ticks.is_multiple_of(u64::from(HEARTBEAT_TICKS)));
+        let mut beats = Beats::new(self.fabric.ticks.is_multiple_of(BEAT_TICKS));
         for place in 0..self.places.len() {
             let stands_still = self.must_not_stand(PartitionId(place as u16));
             let (_, places, fabric) = split(self);

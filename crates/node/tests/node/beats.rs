@@ -24,8 +24,8 @@ fn more_groups_have_no_more_to_say() {
         world.items - before
     };
     let (few, many) = (said(4), said(32));
-    // Each of the others is told every 80 ms and answers; the meta group, signs of life and who leads what come on top.
-    assert!(few > 3 * 2 * 2 * 125, "{few}");
+    // Each of the others is told every 120 ms and answers; the meta group, signs of life and who leads what come on top.
+    assert!(few > 3 * 2 * 2 * 83, "{few}");
     // Who leads what is said once a second for each group, to both others.
     let leads = (32 - 4) * 2 * 11;
     assert!(many < few + leads + few / 4, "{few} items of 4 groups, {many} of 32");
