@@ -52,8 +52,6 @@ pub enum Plant {
     ToldTwice = 20,
     /// A leader tells of a write when it takes it, before it is committed.
     ToldEarly = 21,
-    /// A follower answers for quiet groups whoever it follows in them.
-    AnyBeat = 22,
 }
 
 impl Plant {
@@ -70,7 +68,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 16] = [
+    pub const CLUSTER: [(&'static str, Plant); 15] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -86,7 +84,6 @@ impl Plant {
         ("evicts_unlogged", Plant::EvictsUnlogged),
         ("told_twice", Plant::ToldTwice),
         ("told_early", Plant::ToldEarly),
-        ("any_beat", Plant::AnyBeat),
     ];
 }
 

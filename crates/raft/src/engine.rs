@@ -184,8 +184,6 @@ impl Engine {
     pub(crate) fn hear_leader(&mut self, leader: u64, term: u64, commit: u64) -> bool {
         let raft = &mut self.raw.raft;
         let follows = raft.state == StateRole::Follower && raft.term == term && raft.leader_id == leader;
-        #[cfg(narf_plant)]
-        let follows = follows || base::plant::is(base::plant::Plant::AnyBeat);
         let is_heard = follows && raft.raft_log.committed >= commit;
         if is_heard {
             raft.election_elapsed = 0;
