@@ -92,7 +92,7 @@ pub(crate) enum Item<'a> {
     Meta { call: u64, command: &'a [u8] },
     /// What became of it: empty if it was applied, else why not.
     MetaReply { call: u64, refusal: &'a [u8] },
-    /// The sender follows no leader of the meta group, and knows the fabric as of this version.
+    /// The sender hears of no leader of the meta group, and knows the fabric as of this version.
     AskFabric { version: u64 },
     /// The fabric as the sender knows it.
     FabricState { state: &'a [u8] },

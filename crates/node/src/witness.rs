@@ -196,8 +196,11 @@ impl Worker {
         let witness = partition.group.leader().filter(|leader| fabric.is_witness(*leader))?;
         let voters = members.voters.iter().chain(&members.voters_outgoing).copied();
         let with_data: Vec<u64> = voters.filter(|voter| !fabric.is_witness(*voter)).collect();
-        let (here, away): (Vec<u64>, Vec<u64>) =
-            with_data.into_iter().partition(|voter| *voter == fabric.me || fabric.is_heard(*voter));
+        let is_here = |node: &u64| *node == fabric.me || fabric.is_heard(*node);
+        let (here, mut away): (Vec<u64>, Vec<u64>) = with_data.into_iter().partition(is_here);
+        // A newcomer may have what was to become of it; come back after that was given up, it would contradict the others.
+        let learners = members.learners.iter().copied();
+        away.extend(learners.filter(|node| !is_here(node) && !fabric.is_witness(*node)));
         // Who has taken something from it can be brought up.
         let lacks = |voter: &u64| {
             let matched = partition.group.progress_of(*voter).map_or(0, |progress| progress.matched);

@@ -255,8 +255,8 @@ impl Group {
         }
     }
 
-    /// Whether this replica leads, and all voters have the whole log and know it as committed, or will with the next sign of
-    /// life: nothing is to be said to them but that it is there. Then time need not pass here either, as long as they answer.
+    /// Whether this replica leads, and all voters have the whole log: nothing is to be said to them but that it is there. Then
+    /// time need not pass here either, as long as they answer; who does not know yet that all is committed does not.
     pub fn is_quiet(&self) -> bool {
         self.engine().is_some_and(Engine::is_quiet)
     }

@@ -281,6 +281,30 @@ fn all_three_voters_are_replaced_by_three_others_in_one_joint_change() {
     }
 }
 
+/// A sign of life beside its messages puts the election off as a heartbeat does.
+#[test]
+fn a_follower_hears_its_leader_in_its_term_and_nobody_else() {
+    let mut world = World::three(11);
+    world.propose(b"a").unwrap();
+    world.settle(10);
+    let leader = world.leader().unwrap();
+    let (follower, stranger) = (1 + leader % 3, 1 + (leader + 1) % 3);
+    let hard = world.replica(leader).group.hard_state();
+    let group = &mut world.replica(follower).group;
+    assert!(!group.hear_leader(leader, hard.term + 1, hard.commit), "a later term");
+    assert!(!group.hear_leader(leader, hard.term - 1, hard.commit), "an earlier term");
+    assert!(!group.hear_leader(stranger, hard.term, hard.commit), "one who does not lead");
+    assert!(!group.hear_leader(leader, hard.term, hard.commit + 1), "more than is committed here");
+    for _ in 0..200 {
+        group.tick();
+        assert!(group.hear_leader(leader, hard.term, hard.commit));
+    }
+    for _ in 0..40 {
+        group.tick();
+    }
+    assert!(!group.hear_leader(leader, hard.term, hard.commit), "it stands for election");
+}
+
 /// It was elected by those who did not know yet that its removal was decided.
 #[test]
 fn who_leads_when_its_own_removal_is_decided_leads_no_more() {
