@@ -188,7 +188,7 @@ impl Fabric {
 
     /// Sends a group's message, or keeps it until its promise is on stable storage.
     pub(crate) fn post(&mut self, group: PartitionId, stamp_us: u64, message: &Message) {
-        match self.holds.position_for(group, message.kind()) {
+        match self.holds.position_for(group, message.kind(), self.now) {
             None => {
                 if let Some(peer) = self.peers.get_mut(&message.to()).filter(|peer| peer.is_up) {
                     put_message(group, stamp_us, message, &mut peer.frame);
@@ -204,12 +204,12 @@ impl Fabric {
 
     /// Nothing of this group leaves before what it says now is on stable storage.
     pub(crate) fn hold(&mut self, group: PartitionId) {
-        self.holds.hold(group, false);
+        self.holds.hold(group, false, self.now);
     }
 
     /// The same but for signs of life: it waits for entries alone.
     pub(crate) fn hold_entries(&mut self, group: PartitionId) {
-        self.holds.hold(group, true);
+        self.holds.hold(group, true, self.now);
     }
 
     /// Whether something that this group has come to is not on stable storage yet.
@@ -231,7 +231,7 @@ impl Fabric {
     /// The log is on stable storage up to `position`; which entries of ours are with that.
     pub(crate) fn synced(&mut self, position: u64) -> Vec<(PartitionId, u64)> {
         self.log_synced = self.log_synced.max(position);
-        self.holds.synced(position);
+        self.holds.synced(position, self.now);
         for (_, node, bytes) in self.held.extract_if(.., |(at, _, _)| *at <= position) {
             if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
                 peer.frame.extend_from_slice(&bytes);

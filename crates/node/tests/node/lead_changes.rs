@@ -99,3 +99,23 @@ fn somebody_is_elected_though_a_sync_takes_most_of_an_election() {
         assert!(world.pass_until(5000, is_led), "seed {seed}");
     }
 }
+
+/// It cannot decide anything, and nobody else would if it went on saying that it is there.
+#[test]
+fn a_disk_that_stores_nothing_any_more_loses_the_lead() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let leader = meta_leader(&world).unwrap();
+        world.stalled.push(leader);
+        let via = (leader + 1) % 3;
+        let command = Command::SetWeight { node: world.id(0), weight: 50 };
+        world.begin_to_ask_fabric(via, command);
+        let is_another = |world: &World| meta_leader(world).is_some_and(|other| other != leader);
+        assert!(world.pass_until(9000, is_another), "seed {seed}");
+        let command = Command::SetWeight { node: world.id(0), weight: 60 };
+        assert_eq!(world.ask_fabric(via, command), Ok(()), "seed {seed}");
+        world.stalled.clear();
+        world.pass(3000);
+        assert_eq!(world.meta(leader).version(), world.meta(via).version(), "seed {seed}");
+    }
+}
