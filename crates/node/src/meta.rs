@@ -80,6 +80,8 @@ enum Stage {
     Proposed(EntryId),
     /// The leader there was asked.
     Sent(u64),
+    /// It was an entry of ours, and nobody here knows what became of it.
+    Lost,
 }
 
 /// See the module.
@@ -95,7 +97,7 @@ pub(crate) struct MetaReplica {
     silent_since: BTreeMap<u64, Millis>,
     /// When it was looked at last.
     looked: Millis,
-    /// Steady clock: when this replica followed a leader last, or asked others instead.
+    /// Steady clock: when this replica heard last of a leader that it follows, or asked others instead.
     followed: Millis,
     has_changed: bool,
 }
@@ -139,13 +141,12 @@ impl MetaReplica {
     }
 
     /// A leader's snapshot took the place of all up to `id`: what became of commands of ours among that, nobody here knows.
-    /// They are asked again.
+    /// They are asked again, if they may be.
     fn passed_over(&mut self, id: EntryId) {
         for asked in self.asked.values_mut() {
-            if asked.may_be_repeated()
-                && matches!(asked.stage, Stage::Proposed(mine) if mine.is_decided_by(id))
-            {
-                (asked.stage, asked.may_be_done) = (Stage::Waits, true);
+            if matches!(asked.stage, Stage::Proposed(mine) if mine.is_decided_by(id)) {
+                asked.stage = if asked.may_be_repeated() { Stage::Waits } else { Stage::Lost };
+                asked.may_be_done = true;
             }
         }
     }
@@ -279,7 +280,7 @@ impl Worker {
                 Stage::Waits if !asked.may_be_done => {
                     "the fabric has no quorum to decide on it, nothing was changed; try again"
                 }
-                Stage::Waits | Stage::Proposed(_) | Stage::Sent(_) => {
+                Stage::Waits | Stage::Proposed(_) | Stage::Sent(_) | Stage::Lost => {
                     "the fabric did not confirm it in time; look at `narf cluster members` before trying again"
                 }
             };
@@ -694,5 +695,37 @@ fn offer_wished(meta: &mut MetaReplica) {
         let (id, members) = (meta.applied, meta.members.clone());
         let snapshot = Snapshot { id, members, data: Bytes::from(meta.state.encode()) };
         meta.group.offer_snapshot(wish.to, &snapshot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use raft::{GroupConfig, Recovered};
+
+    use super::*;
+
+    /// They are thought out by what was before them, so asking again could undo what somebody did meanwhile.
+    #[test]
+    fn users_that_a_snapshot_has_passed_over_are_not_asked_for_again() {
+        let group = Group::recover(GroupConfig::new(1, META_GROUP.0, 1), Recovered::joiner()).unwrap();
+        let mut meta = MetaReplica::new(group, Meta::default(), EntryId::default(), Members::default());
+        let mine = EntryId { term: 2, index: 5 };
+        let stage = Stage::Proposed(mine);
+        for (call, asker) in
+            [Asker::Users(Box::new(Pending::of_nobody())), Asker::Nobody].into_iter().enumerate()
+        {
+            let command = Command::SetWeight { node: base::NodeId(1), weight: 50 };
+            let asked = Asked { asker, command, deadline: Millis::NEVER, stage, may_be_done: false };
+            meta.asked.insert(call as u64, asked);
+        }
+        let stages = |meta: &MetaReplica| meta.asked.values().map(|asked| asked.stage).collect::<Vec<_>>();
+        meta.passed_over(EntryId { term: 2, index: 4 });
+        assert!(stages(&meta) == [stage, stage], "not decided yet");
+        meta.passed_over(mine);
+        assert!(stages(&meta) == [Stage::Lost, Stage::Waits]);
+        assert!(
+            meta.asked.values().all(|asked| asked.may_be_done),
+            "nobody is told that nothing was changed"
+        );
     }
 }

@@ -167,6 +167,15 @@ pub(crate) struct Pending {
     deadline: Millis,
 }
 
+#[cfg(test)]
+impl Pending {
+    /// One that nobody waits for.
+    pub(crate) fn of_nobody() -> Pending {
+        let wish = Wish { dest: None, what: WishedUsers::Configured };
+        Pending { wish, reply: Vec::new(), based_on: 0, deadline: Millis::NEVER }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     /// The reply may go once the list is newer than what the change was made for.
