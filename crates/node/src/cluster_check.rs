@@ -101,17 +101,23 @@ fn stranded(worker: &Worker, standings: &[PartitionStanding]) -> Vec<String> {
     groups.into_iter().map(tell).collect()
 }
 
-/// What stranded groups wait for, and how they go on without: told of one, which waits for a member if any does.
+/// What stranded groups wait for, and how they go on without: told of one, which waits for a member if any does. Only the
+/// witness knows that it cannot bring the others up, so nobody else advises what cannot be taken back.
 pub(crate) fn way_out(worker: &Worker, stranded: &[Stranded]) -> Option<String> {
     let meta = &worker.fabric.meta;
     let is_member = |stranded: &&Stranded| meta.member_of_replica(stranded.awaited).is_some();
     let Stranded { witness, awaited } = *stranded.iter().find(is_member).or(stranded.first())?;
+    let is_sure = witness == worker.fabric.me;
     let named = |replica| meta.members().find(|member| member.replica_id() == replica);
     let witness = named(witness).map_or_else(String::new, |member| {
         format!(" at the witness {} ({})", member.name, member.client_address)
     });
     let trust = format!("`narf cluster trust --accept-loss`{witness}");
     Some(match (meta.member_of_replica(awaited), named(awaited)) {
+        (Some(Member { name, .. }), _) if !is_sure => format!(
+            "it waits for node {name}, or for the witness to bring this node up; `narf cluster check`{witness} says which, \
+             and the way out"
+        ),
         (Some(Member { name, .. }), _) => format!(
             "node {name} alone has all of what was written; start it, or, if it is gone for good, \
              `narf cluster remove {name}` and then {trust}: what it had last is lost"
