@@ -94,11 +94,11 @@ impl Worker {
         let now_us = self.now.mono_us;
         let mut others = BTreeMap::new();
         for named in self.named(groups) {
-            let (id, term, _) = named;
+            let (id, term, commit) = named;
             if self.router.owner(id) != self.id {
                 put(named, others.entry(self.router.owner(id)).or_default());
             } else if let Some(partition) = self.partition_mut(id) {
-                partition.beat_heard(from, term, stamp_us, now_us);
+                partition.beat_heard(from, (term, commit), stamp_us, now_us);
             }
         }
         self.pass_on(from, others, |groups| Item::Beaten { stamp_us, groups });
@@ -141,10 +141,10 @@ impl Partition {
     }
 
     /// A beat of ours was heard; its stamp is of our clock, or of the one of an earlier life if it is not past.
-    fn beat_heard(&mut self, peer: u64, term: u64, stamp_us: u64, now_us: u64) {
+    fn beat_heard(&mut self, peer: u64, (term, commit): (u64, u64), stamp_us: u64, now_us: u64) {
         if self.group.is_leader() && self.term() == term && stamp_us <= now_us {
             self.replica.lease.hear(peer, stamp_us);
-            self.group.hear_follower(peer);
+            self.group.hear_follower(peer, commit);
         }
     }
 }

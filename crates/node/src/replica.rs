@@ -616,8 +616,11 @@ impl Partition {
 
     /// Hands the lead to a peer. From now on, in this term, reads are confirmed one by one.
     pub(crate) fn transfer(&mut self, peer: u64) -> bool {
-        self.replica.lease.off_in_term = self.group.hard_state().term;
-        self.group.transfer_to(peer).is_ok()
+        let is_offered = self.group.transfer_to(peer).is_ok();
+        if is_offered {
+            self.replica.lease.off_in_term = self.group.hard_state().term;
+        }
+        is_offered
     }
 
     /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.

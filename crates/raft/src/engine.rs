@@ -19,6 +19,8 @@ pub(crate) struct Engine {
     raw: RawNode<Tail>,
     node: u64,
     members: Members,
+    /// Where they became so: a member that has not come so far may not know yet that it is one.
+    members_at: u64,
     random: Random,
     election_ticks: u64,
     is_witness: bool,
@@ -66,6 +68,7 @@ impl Engine {
             raw,
             node: config.node,
             members,
+            members_at: applied,
             random,
             election_ticks: u64::from(election_ticks),
             is_witness: config.is_witness,
@@ -191,9 +194,10 @@ impl Engine {
         is_heard
     }
 
-    pub(crate) fn hear_follower(&mut self, peer: u64) {
+    pub(crate) fn hear_follower(&mut self, peer: u64, commit: u64) {
         if let Some(progress) = self.raw.raft.mut_prs().get_mut(peer) {
             progress.recent_active = true;
+            progress.update_committed(commit);
         }
     }
 
@@ -239,6 +243,11 @@ impl Engine {
         self.check_leads()?;
         if !self.members.voters.contains(&peer) {
             return Err(ProposeError::BadChange("only a voter can lead"));
+        }
+        // It would not stand for election, and until that had failed the group would decide nothing.
+        let progress = self.raw.raft.prs().get(peer);
+        if progress.is_some_and(|progress| progress.committed_index < self.members_at) {
+            return Err(ProposeError::Busy);
         }
         self.event(|raw| raw.transfer_leader(peer));
         Ok(())
@@ -306,7 +315,7 @@ impl Engine {
         let snapshot = (!raw.snapshot().is_empty()).then(|| Snapshot::from_engine(raw.snapshot()));
         let mut members = None;
         if let Some(snapshot) = &snapshot {
-            self.members = snapshot.members.clone();
+            (self.members, self.members_at) = (snapshot.members.clone(), snapshot.id.index);
             members = Some(self.members.clone());
         }
         let committed = self.hand_out(raw.take_committed_entries(), &mut members);
@@ -396,7 +405,7 @@ impl Engine {
                 debug_assert_eq!(entry.entry_type, EntryType::EntryConfChangeV2);
                 // A change that does not fit is refused alike on every replica: the members stay.
                 if let Ok(state) = self.raw.apply_conf_change(&changes_to_engine(changes)) {
-                    self.members = Members::from_engine(&state);
+                    (self.members, self.members_at) = (Members::from_engine(&state), entry.index);
                     *members = Some(self.members.clone());
                     self.resign_if_removed();
                 }

@@ -270,10 +270,10 @@ impl Group {
         }
     }
 
-    /// A follower answered such a sign of this leader.
-    pub fn hear_follower(&mut self, peer: u64) {
+    /// A follower answered such a sign of this leader, with that index.
+    pub fn hear_follower(&mut self, peer: u64, commit: u64) {
         if let State::Engine(engine) = &mut self.state {
-            engine.hear_follower(peer);
+            engine.hear_follower(peer, commit);
         }
     }
 
@@ -311,7 +311,8 @@ impl Group {
         }
     }
 
-    /// Hands the lead to a voter; until it has it or an election timeout is over, proposals are refused.
+    /// Hands the lead to a voter; until it has it or an election timeout is over, proposals are refused. Busy while the voter
+    /// may not know yet that it is one.
     pub fn transfer_to(&mut self, peer: u64) -> Result<(), ProposeError> {
         match &mut self.state {
             State::Alone(_) => Err(ProposeError::NotLeader { leader: None }),

@@ -305,6 +305,27 @@ fn a_follower_hears_its_leader_in_its_term_and_nobody_else() {
     assert!(!group.hear_leader(leader, hard.term, hard.commit), "it stands for election");
 }
 
+/// It would not stand for election, and all would wait until that was clear.
+#[test]
+fn the_lead_is_not_offered_to_who_does_not_know_yet_that_it_is_a_voter() {
+    let mut world = World::three(12);
+    let leader = world.leader().unwrap();
+    world.add(4);
+    world.change(&[Change::AddLearner(4)]);
+    world.settle(30);
+    world.cut.insert((leader, 4));
+    world.change(&[Change::AddVoter(4)]);
+    world.settle(5);
+    assert!(world.replica(leader).group.members().voters.contains(&4));
+    assert_eq!(world.replica(leader).group.transfer_to(4), Err(ProposeError::Busy));
+    assert!(world.propose(b"meanwhile").is_some(), "nothing is held up");
+    world.cut.clear();
+    world.settle(10);
+    assert_eq!(world.replica(leader).group.transfer_to(4), Ok(()));
+    world.settle(5);
+    assert_eq!(world.leader(), Some(4));
+}
+
 /// It was elected by those who did not know yet that its removal was decided.
 #[test]
 fn who_leads_when_its_own_removal_is_decided_leads_no_more() {
