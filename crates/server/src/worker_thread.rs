@@ -446,6 +446,8 @@ impl WorkerThread {
         for job in passwords {
             self.shared.passwords.look_at(self.id, job);
         }
+        // Before anybody is told that they are in force.
+        control.iter().for_each(|control| self.adopt_settings(control));
         for (to, message) in messages {
             self.shared.send(to, Item::Message(self.id, message));
         }
@@ -536,20 +538,22 @@ impl WorkerThread {
         self.worker.closed(token as u32);
     }
 
+    fn adopt_settings(&self, control: &Control) {
+        let Control::SettingsChanged(settings) = control else { return };
+        if let Some(logging) = &self.shared.logging {
+            logging.set_level(settings.loglevel);
+        }
+        if let Some(tls) = &self.shared.client_tls {
+            tls.adopt(&settings.tls);
+        }
+        *lock(&self.shared.settings) = Arc::clone(settings);
+    }
+
     fn control(&mut self, control: Control) {
         match control {
             Control::Shutdown { save: _ } => self.shared.stop.stop(),
-            Control::SettingsChanged(settings) => {
-                if let Some(logging) = &self.shared.logging {
-                    logging.set_level(settings.loglevel);
-                }
-                if let Some(tls) = &self.shared.client_tls {
-                    tls.adopt(&settings.tls);
-                }
-                *lock(&self.shared.settings) = settings;
-            }
-            // Seen before the append.
-            Control::Fail(_) => {}
+            // Seen before anything was sent, or before the append.
+            Control::SettingsChanged(_) | Control::Fail(_) => {}
             Control::FabricChanged(meta) => {
                 if let Some(fabric) = &self.shared.fabric {
                     fabric.set_meta(Arc::clone(&meta));
