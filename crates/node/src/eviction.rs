@@ -12,23 +12,25 @@
 //! its share of what is too much; who finds it, when a turn begins or a request would add, asks the others for theirs.
 //!
 //! A leader chooses by its own access clocks and proposes `narf.evict`; replicas delete what the log says, and nothing
-//! else. Invariant: no turn evicts more keys, nor looks at more, than [`Eviction`] has for it. Does not know: sizes of
-//! values (`engine`), who asked.
+//! else. Of what takes memory here and is led elsewhere, the leaders are asked to evict a share (`shrink`). Invariant: no turn
+//! evicts more keys, nor looks at more, than [`Eviction`] has for it. Does not know: sizes of values (`engine`), who asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{DbIndex, Millis, PartitionId, Random, WorkerId};
 use command::{DataCommand, Flags, NodeCommand, Run, Spec};
-use engine::{Pool, Ranking};
+use engine::{Keyspace, Pool, Ranking};
 
 use crate::dispatch::Admitted;
 use crate::entry::HEADER_LEN;
 use crate::fabric_txn::ExecPlan;
+use crate::memory::Evictable;
 use crate::message::{Calls, Message, Replies};
 use crate::numbered::asked_spec;
 use crate::partition::{Partition, ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::session::{Session, SessionRef, Stall};
 use crate::settings::Settings;
+use crate::shrink::{Asked, PART_ASKED};
 use crate::worker::Worker;
 
 /// What a refused request is told.
@@ -51,17 +53,30 @@ const MARGIN: std::ops::RangeInclusive<u64> = 4 << 10..=64 << 10;
 
 /// A database of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Site {
-    partition: PartitionId,
+pub(crate) struct Site {
+    pub(crate) partition: PartitionId,
     db: DbIndex,
 }
 
 /// Databases whose keys may go, each with how many those before it and it have.
 #[derive(Default)]
-struct Sites(Vec<(Site, u64)>);
+pub(crate) struct Sites(Vec<(Site, u64)>);
 
 impl Sites {
-    fn keys(&self) -> u64 {
+    /// Those of which keys may be taken now.
+    pub(crate) fn of(evictable: impl Iterator<Item = (Site, u64, bool)>) -> Sites {
+        let mut sites = Sites::default();
+        for (site, keys, _) in evictable.filter(|(_, keys, now)| *keys > 0 && *now) {
+            sites.0.push((site, sites.keys() + keys));
+        }
+        sites
+    }
+
+    fn has(&self, site: Site) -> bool {
+        self.0.iter().any(|(other, _)| *other == site)
+    }
+
+    pub(crate) fn keys(&self) -> u64 {
         self.0.last().map_or(0, |&(_, keys)| keys)
     }
 
@@ -125,6 +140,8 @@ pub enum Pressure {
     None,
     /// It uses more, and has keys that may go.
     Evicts,
+    /// It uses more, and has only keys that may go where others lead.
+    Asks,
     /// It uses more, and has none.
     Refuses,
 }
@@ -150,6 +167,8 @@ pub(crate) struct Eviction {
     keys_left: usize,
     looks_left: usize,
     extra_left: usize,
+    /// What leaders on other nodes were asked to evict.
+    pub(crate) asked: Asked,
     /// What each of the others is to evict, in bytes; they are asked at the end of the turn.
     asks: u64,
     /// The next turn goes on at once.
@@ -169,6 +188,20 @@ impl Eviction {
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.limit > 0
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Whether there is a limit, and keys may go for it.
+    pub(crate) fn may_evict(&self) -> bool {
+        self.is_on() && self.evicts
+    }
+
+    /// How many keys of a database may go.
+    pub(crate) fn keys_that_may_go(&self, keyspace: &Keyspace) -> u64 {
+        (if self.only_lapsing { keyspace.deadlines() } else { keyspace.len() }) as u64
     }
 
     /// Whether the next turn should begin at once.
@@ -333,10 +366,13 @@ impl Worker {
         let uncounted = Uncounted { leaving: 0, ..self.uncounted() };
         let may_use = self.eviction.limit.saturating_add(uncounted.sum(self.memory.is_counted()));
         let is_over = self.eviction.is_on() && self.used_memory() > may_use;
-        let may_evict = || self.has_evictable() || self.memory.others_have_evictable(self.id);
+        let others = |what| self.memory.others_have_evictable(self.id, what);
+        let leads = || self.leads_evictable() || others(Evictable::Led);
+        let follows = || self.followed_keys() > 0 || others(Evictable::Followed);
         match is_over {
             false => Pressure::None,
-            true if self.eviction.evicts && may_evict() => Pressure::Evicts,
+            true if self.eviction.evicts && leads() => Pressure::Evicts,
+            true if self.eviction.evicts && follows() => Pressure::Asks,
             true => Pressure::Refuses,
         }
     }
@@ -387,6 +423,14 @@ impl Worker {
             uncounted += self.answered_bytes() + answered as u64;
         }
         self.eviction.allowance = self.eviction.limit.saturating_add(uncounted);
+        let is_far_over = used.saturating_sub(self.eviction.allowance) > self.eviction.limit / PART_ASKED;
+        // Only leaders elsewhere can help, and they do not: they are slow, or have no limit.
+        let is_in_vain = is_far_over
+            && !self.leads_evictable()
+            && !self.memory.others_have_evictable(self.id, Evictable::Led);
+        if !is_in_vain {
+            self.eviction.allowance += self.eviction.asked.bytes(self.now.mono_millis());
+        }
         let over = used.saturating_sub(self.eviction.allowance);
         if over == 0 {
             return Room::Enough;
@@ -394,8 +438,9 @@ impl Worker {
         if !self.eviction.evicts {
             return Room::None;
         }
-        let (sites, has_any) = self.sites();
-        let others = match self.memory.others_have_evictable(self.id) {
+        let (sites, led) = self.sites();
+        let has_any = led > 0 || self.has_evictable();
+        let others = match self.memory.others_have_evictable(self.id, Evictable::Followed) {
             true => u64::from(self.router.workers()) - 1,
             false => 0,
         };
@@ -409,11 +454,17 @@ impl Worker {
             self.eviction.asks = self.eviction.asks.max(share);
             self.eviction.allowance += share * others;
         }
+        let asked = self.ask_leaders(share, led);
+        if is_in_vain {
+            return Room::None;
+        }
+        self.eviction.allowance += asked;
         if sites.keys() == 0 {
             // Others evict, or what was proposed is on its way.
             return Room::Enough;
         }
-        if !self.eviction.is_spent() && self.evict(&sites, share) >= share.min(over) {
+        let own = share - asked;
+        if !self.eviction.is_spent() && self.evict(&sites, own) >= own.min(over) {
             return Room::Enough;
         }
         match self.eviction.is_spent() {
@@ -431,7 +482,12 @@ impl Worker {
         if self.router.workers() == 1 {
             return;
         }
-        self.memory.note_evictable(self.id, self.has_evictable());
+        let what = match self.leads_evictable() {
+            true => Evictable::Led,
+            false if self.followed_keys() > 0 => Evictable::Followed,
+            false => Evictable::None,
+        };
+        self.memory.note_evictable(self.id, what);
         let share = std::mem::take(&mut self.eviction.asks);
         if share > 0 {
             let others = (0..self.router.workers()).map(WorkerId).filter(|worker| *worker != self.id);
@@ -443,8 +499,9 @@ impl Worker {
     pub(crate) fn evict_for_others(&mut self, share: u64) {
         if self.eviction.is_on() && self.eviction.evicts {
             self.acting = 0;
-            let (sites, _) = self.sites();
-            self.evict(&sites, share);
+            let (sites, led) = self.sites();
+            let asked = self.ask_leaders(share, led);
+            self.evict(&sites, share - asked);
         }
     }
 
@@ -452,21 +509,24 @@ impl Worker {
 
     /// The databases that this worker decides about, with how many of their keys may go, and whether they may be taken now:
     /// a group's deletions are proposed one after the other.
-    fn evictable(&self) -> impl Iterator<Item = (Site, u64, bool)> {
+    pub(crate) fn evictable(&self) -> impl Iterator<Item = (Site, u64, bool)> {
         let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
         let led = partitions.filter(|partition| partition.group.is_lone() || partition.group.is_leader());
-        let only_lapsing = self.eviction.only_lapsing;
         led.flat_map(move |partition| {
             partition.keyspaces().map(move |(db, keyspace)| {
-                let keys = if only_lapsing { keyspace.deadlines() } else { keyspace.len() };
                 let site = Site { partition: partition.id(), db };
-                (site, keys as u64, partition.replica.evicting == 0)
+                (site, self.eviction.keys_that_may_go(keyspace), partition.replica.evicting == 0)
             })
         })
     }
 
-    /// Whether this worker has a key that may go. What is on loan may have some.
+    /// Whether this worker has a key that may go, here or where another node leads.
     fn has_evictable(&self) -> bool {
+        self.leads_evictable() || self.followed_keys() > 0
+    }
+
+    /// Whether it leads one. What is on loan may have some.
+    fn leads_evictable(&self) -> bool {
         let is_lent = |id: PartitionId| {
             self.router.owner(id) == self.id && self.places[usize::from(id.0)].partition.is_none()
         };
@@ -474,22 +534,17 @@ impl Worker {
             || (!self.fabric.is_spread && self.router.all().any(is_lent))
     }
 
-    /// Where keys may be taken from now, and whether there is any key that may go.
-    fn sites(&self) -> (Sites, bool) {
-        let mut sites = Sites::default();
-        for (site, keys, _) in self.evictable().filter(|(_, keys, now)| *keys > 0 && *now) {
-            sites.0.push((site, sites.keys() + keys));
-        }
-        let has_any = sites.keys() > 0 || self.has_evictable();
-        (sites, has_any)
+    /// Where keys may be taken from now, and how many there are that may go, if not now.
+    fn sites(&self) -> (Sites, u64) {
+        (Sites::of(self.evictable()), self.evictable().map(|(_, keys, _)| keys).sum())
     }
 
     /// Evicts about `wanted` bytes within the turn's share; how many bytes it was.
-    fn evict(&mut self, sites: &Sites, wanted: u64) -> u64 {
+    pub(crate) fn evict(&mut self, sites: &Sites, wanted: u64) -> u64 {
         let mut chosen: BTreeMap<Site, Chosen> = BTreeMap::new();
         let (mut bytes, mut count) = (0, 0);
         while bytes < wanted && count < sites.keys() && !self.eviction.is_spent() {
-            let Some((site, key, takes)) = self.choose(sites) else { continue };
+            let Some((site, key, takes)) = self.choose(sites, &chosen) else { continue };
             let of_site = chosen.entry(site).or_default();
             if of_site.keys.insert(key) {
                 self.eviction.keys_left -= 1;
@@ -501,8 +556,9 @@ impl Worker {
         chosen.into_iter().map(|(site, of_site)| self.evict_keys(site, &of_site)).sum()
     }
 
-    /// The key to go next, and the bytes it takes; none if this sample had none.
-    fn choose(&mut self, sites: &Sites) -> Option<(Site, Box<[u8]>, usize)> {
+    /// The key to go next, and the bytes it takes; none if this sample had none. What is chosen is still there until that is
+    /// committed, and no better a choice for it: with all as old as another, the same few would be drawn again and again.
+    fn choose(&mut self, sites: &Sites, chosen: &BTreeMap<Site, Chosen>) -> Option<(Site, Box<[u8]>, usize)> {
         let site = sites.draw(&mut self.random)?;
         let (point, wall) = (self.random.next_u64(), self.now.millis());
         let Worker { places, eviction, .. } = self;
@@ -525,7 +581,9 @@ impl Worker {
         let pool = &mut eviction.pool;
         let looked =
             keyspace.sample(eviction.only_lapsing, eviction.samples, eviction.looks_left, &mut |entry| {
-                pool.offer(site, entry.key(), ranking.of(entry, now));
+                if chosen.get(&site).is_none_or(|of_site| !of_site.keys.contains(entry.key())) {
+                    pool.offer(site, entry.key(), ranking.of(entry, now));
+                }
             });
         eviction.looks_left = eviction.looks_left.saturating_sub(looked.max(1));
         while let Some(best) = eviction.pool.pop() {
@@ -538,7 +596,7 @@ impl Worker {
             // One that was used since is as good as any other.
             let entry = entry.filter(|entry| ranking.of(entry, now) >= best.rank);
             let entry = entry.filter(|entry| !eviction.only_lapsing || entry.deadline().is_some());
-            if let Some(entry) = entry.filter(|_| may_go) {
+            if let Some(entry) = entry.filter(|_| may_go && sites.has(best.place)) {
                 return Some((best.place, best.key, entry.memory()));
             }
         }

@@ -82,6 +82,7 @@ mod router;
 mod scatter;
 mod session;
 pub mod settings;
+mod shrink;
 mod slot_keys;
 mod slowlog;
 mod sparse_max;

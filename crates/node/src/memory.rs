@@ -4,7 +4,7 @@
 //! that they allocate. Where it does not (a node inside another program, simulations), workers add up what their keys
 //! take. Everything here is a number in an atomic: a worker writes its own row and reads the others'.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use base::WorkerId;
 
@@ -37,14 +37,26 @@ pub struct MemoryUse {
 struct Row {
     /// Bytes of its keys; kept only without an allocator that counts.
     bytes: AtomicU64,
-    /// Whether it may have keys that could go. True until it was looked at.
-    has_evictable: AtomicBool,
+    /// What keys it may have that could go; the best until it was looked at.
+    evictable: AtomicU8,
+}
+
+/// Keys of a worker that could go if memory is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Evictable {
+    /// It has none.
+    None = 0,
+    /// Where other nodes lead, who have to be asked.
+    Followed = 1,
+    /// Where it decides itself.
+    Led = 2,
 }
 
 impl MemoryUse {
     /// For so many workers. Without an allocator that counts, what keys take is added up.
     pub fn new(allocator: Option<Allocator>, workers: u16) -> MemoryUse {
-        let row = || Row { bytes: AtomicU64::new(0), has_evictable: AtomicBool::new(true) };
+        let row = || Row { bytes: AtomicU64::new(0), evictable: AtomicU8::new(Evictable::Led as u8) };
         MemoryUse {
             allocator,
             rows: (0..workers).map(|_| row()).collect(),
@@ -131,15 +143,15 @@ impl MemoryUse {
     }
 
     /// A worker says whether it has keys that could go.
-    pub(crate) fn note_evictable(&self, me: WorkerId, any: bool) {
+    pub(crate) fn note_evictable(&self, me: WorkerId, what: Evictable) {
         if let Some(row) = self.rows.get(usize::from(me.0)) {
-            row.has_evictable.store(any, Ordering::Relaxed);
+            row.evictable.store(what as u8, Ordering::Relaxed);
         }
     }
 
-    /// Whether another worker may have keys that could go.
-    pub(crate) fn others_have_evictable(&self, me: WorkerId) -> bool {
+    /// Whether another worker may have keys that could go, of this kind or a better one.
+    pub(crate) fn others_have_evictable(&self, me: WorkerId, what: Evictable) -> bool {
         let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
-        others.into_iter().any(|(_, row)| row.has_evictable.load(Ordering::Relaxed))
+        others.into_iter().any(|(_, row)| row.evictable.load(Ordering::Relaxed) >= what as u8)
     }
 }

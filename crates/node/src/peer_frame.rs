@@ -45,6 +45,7 @@ const CHANGED: u8 = 28;
 const STORED: u8 = 29;
 const BEAT: u8 = 30;
 const BEATEN: u8 = 31;
+const SHRINK: u8 = 32;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +129,9 @@ pub(crate) enum Item<'a> {
     Beat { stamp_us: u64, groups: &'a [u8] },
     /// The sender follows the receiver in these groups and heard its `Beat` with that stamp.
     Beaten { stamp_us: u64, groups: &'a [u8] },
+    /// The sender uses more memory than it may: of a partition that the receiver leads, so many keys may stay of those that
+    /// may go.
+    Shrink { partition: PartitionId, keys: u64 },
 }
 
 /// See [`Item::SnapshotState`].
@@ -290,6 +294,7 @@ impl Item<'_> {
                 numbers(out, BEATEN, &[stamp_us]);
                 block(out, groups);
             }
+            Item::Shrink { partition, keys } => head(out, SHRINK, partition, keys),
         }
     }
 }
@@ -453,6 +458,7 @@ impl<'a> Reader<'a> {
             },
             BEAT => Item::Beat { stamp_us: self.0.u64()?, groups: self.0.block()? },
             BEATEN => Item::Beaten { stamp_us: self.0.u64()?, groups: self.0.block()? },
+            SHRINK => Item::Shrink { partition: self.partition()?, keys: self.0.u64()? },
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -598,6 +604,7 @@ mod tests {
             Item::Stored { partition, term: 4, by_all: 5, by_present: 6 },
             Item::Beat { stamp_us: 7, groups: b"groups" },
             Item::Beaten { stamp_us: 7, groups: b"" },
+            Item::Shrink { partition, keys: 9 },
         ]
     }
 

@@ -182,6 +182,7 @@ impl Worker {
             | Item::Told { partition, .. }
             | Item::Ahead { partition, .. }
             | Item::Stored { partition, .. }
+            | Item::Shrink { partition, .. }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -285,6 +286,7 @@ impl Worker {
             Item::Stored { partition, term, by_all, by_present } => {
                 self.take_stored(from, partition, term, raft::Stored { by_all, by_present });
             }
+            Item::Shrink { partition, keys } => self.shrink(partition, keys),
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Invalid { at, is_own, key, .. } => self.told_by_node(at, is_own, key),

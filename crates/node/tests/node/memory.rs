@@ -338,6 +338,34 @@ fn a_follower_evicts_nothing_whatever_its_limit() {
 }
 
 #[test]
+fn a_node_that_comes_to_its_limit_first_has_others_evict_their_share() {
+    for (seed, policy) in [(70, "allkeys-random"), (71, "allkeys-lru")] {
+        let mut world = World::of(3, seed);
+        limit_nodes(&mut world, 60_000, policy, &[0, 1, 2]);
+        // As if its clients took the rest.
+        limit_nodes(&mut world, 50_000, policy, &[1]);
+        let clients = [0, 1, 2].map(|node| world.connect(node));
+        let keys: Vec<String> = (0..1500).map(|n| format!("key:{n}")).collect();
+        for (n, key) in keys.iter().enumerate() {
+            let line = format!("SET {key} {} EX 100000", "x".repeat(100));
+            assert_eq!(world.ask(clients[n % 3], &line), "OK", "{policy}: {key}");
+        }
+        world.pass(1000);
+        check_equal(&mut world);
+        let mut of_nodes = [(0_u64, 0_u64); 3];
+        for key in &keys {
+            let leader = (0..3).find(|&node| world.leads(node, key)).unwrap();
+            of_nodes[leader].0 += 1;
+            of_nodes[leader].1 += u64::from(world.ask(clients[0], &format!("EXISTS {key}")) == "1");
+        }
+        let shares = of_nodes.iter().filter(|(led, _)| *led > 0).map(|(led, left)| left * 1000 / led);
+        let shares: Vec<u64> = shares.collect();
+        let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
+        assert!(least * 2 > *most && *least > 50, "{policy}: of 1000 keys each leader has left {shares:?}");
+    }
+}
+
+#[test]
 fn a_leader_refuses_transactions_that_add() {
     let mut world = World::of(3, 61);
     let client = world.connect(0);
