@@ -20,9 +20,9 @@
 //! # Ok::<(), log::LogError>(())
 //! ```
 //!
-//! Main types: [`Log`] and [`SyncHandle`] (writing), [`Recovered`] (what opening found), [`CheckpointWriter`]
-//! and [`CheckpointReader`], [`NodeMeta`] (who this node is), [`Disk`] (what all of it stands on),
-//! [`MemoryDisk`] (a disk that crashes on demand).
+//! Main types: [`Log`] and [`SyncHandle`] (writing), [`Recovered`] (what opening found), [`ReadLog`] (the same, where
+//! nothing may be changed), [`CheckpointWriter`] and [`CheckpointReader`], [`NodeMeta`] (who this node is), [`Disk`] (what
+//! all of it stands on), [`MemoryDisk`] (a disk that crashes on demand).
 //!
 //! Invariants: what a sync covered is there after a power loss, and what an append returned is there after
 //! the process dies, or opening says which file lost it. Positions only grow and never mean two things.
@@ -46,7 +46,7 @@ pub use disk::{Disk, DiskFile, Space};
 pub use error::LogError;
 pub use memory::{Crash, Fault, MemoryDisk, Operation};
 pub use meta::NodeMeta;
-pub use recovery::{Cut, Recovered};
+pub use recovery::{Cut, ReadLog, Recovered};
 pub use rounds::Rounds;
 pub use snapshot_file::{CheckpointHeader, CheckpointInfo, CheckpointReader, CheckpointWriter, Checkpoints};
 pub use watermark::retained_from;

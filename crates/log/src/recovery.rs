@@ -56,6 +56,19 @@ pub struct Recovered {
     pub set_aside: Vec<String>,
 }
 
+/// What reading found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLog {
+    /// Where the log ends.
+    pub end: Position,
+    /// How many frames were read.
+    pub frames: u64,
+    /// Whether bytes that were written may be missing at the end, see [`Recovered::is_in_doubt`].
+    pub is_in_doubt: bool,
+    /// Whether the log was closed in order.
+    pub is_closed: bool,
+}
+
 /// A tail that was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
@@ -86,24 +99,28 @@ impl Log {
     ) -> Result<(Log, Recovered), LogError> {
         let watermark = WatermarkFile::open(&*disk)?;
         let mark = watermark.as_ref().and_then(WatermarkFile::last);
-        let (found, leftovers) = find_segments(&*disk, &options)?;
-        let mut recovery = Recovery {
-            salt: Salt::new(options.salt),
-            same_boot: mark
-                .is_some_and(|m| m.boot_id == CLOSED || m.boot_id == options.boot_id && m.boot_id != [0; 16]),
-            durable: options.durable.max(options.needed_from).max(mark.map_or(Position(0), |m| m.position)),
-            watermark_is_gone: mark.is_none(),
-            frames: 0,
-            set_aside: Vec::new(),
-            disk,
-            options,
-            found,
-        };
-        recovery.check_start()?;
-        let stop = recovery.read_frames(visit, progress)?;
-        let rest = recovery.examine(&stop)?;
-        recovery.judge(&stop, &rest)?;
+        let (mut recovery, leftovers) = Recovery::begin(disk, options, mark)?;
+        let (stop, rest) = recovery.read(visit, progress)?;
         recovery.finish(stop, rest, leftovers, watermark)
+    }
+
+    /// Reads the log in `disk` as [`Log::open`] would, refuses what that would refuse, and changes nothing. The disk may
+    /// be one that takes no writes.
+    pub fn read(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        visit: Visit<'_>,
+        progress: Progress<'_>,
+    ) -> Result<ReadLog, LogError> {
+        let mark = WatermarkFile::open(&*disk)?.as_ref().and_then(WatermarkFile::last);
+        let (mut recovery, _) = Recovery::begin(disk, options, mark)?;
+        let (stop, _) = recovery.read(visit, progress)?;
+        Ok(ReadLog {
+            end: stop.position,
+            frames: recovery.frames,
+            is_in_doubt: !recovery.is_certain(),
+            is_closed: mark.is_some_and(|mark| mark.boot_id == CLOSED),
+        })
     }
 }
 
@@ -190,6 +207,42 @@ fn find_segments(disk: &dyn Disk, options: &LogOptions) -> Result<(Vec<Found>, V
 }
 
 impl Recovery {
+    /// Finds the segments; with them those that retention left behind.
+    fn begin(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        mark: Option<Mark>,
+    ) -> Result<(Recovery, Vec<String>), LogError> {
+        let (found, leftovers) = find_segments(&*disk, &options)?;
+        let recovery = Recovery {
+            salt: Salt::new(options.salt),
+            same_boot: mark
+                .is_some_and(|m| m.boot_id == CLOSED || m.boot_id == options.boot_id && m.boot_id != [0; 16]),
+            durable: options.durable.max(options.needed_from).max(mark.map_or(Position(0), |m| m.position)),
+            watermark_is_gone: mark.is_none(),
+            frames: 0,
+            set_aside: Vec::new(),
+            disk,
+            options,
+            found,
+        };
+        Ok((recovery, leftovers))
+    }
+
+    /// Reads all there is, and judges where it ends.
+    fn read(&mut self, visit: Visit<'_>, progress: Progress<'_>) -> Result<(Stop, Behind), LogError> {
+        self.check_start()?;
+        let stop = self.read_frames(visit, progress)?;
+        let rest = self.examine(&stop)?;
+        self.judge(&stop, &rest)?;
+        Ok((stop, rest))
+    }
+
+    /// Whether nothing that was written can be missing; of a new log nothing can be.
+    fn is_certain(&self) -> bool {
+        self.same_boot || self.watermark_is_gone && self.frames == 0
+    }
+
     /// Refuses a log whose beginning is gone.
     fn check_start(&self) -> Result<(), LogError> {
         let refuse = self.options.on_damage == OnDamage::Refuse;
@@ -347,8 +400,7 @@ impl Recovery {
             bytes: behind.bytes,
         });
         let last = watermark.as_ref().and_then(WatermarkFile::last);
-        // Of a new log nothing can be missing.
-        let certain = self.same_boot || last.is_none() && self.frames == 0;
+        let certain = self.is_certain();
         let boot_id = if certain { self.options.boot_id } else { [0; 16] };
         let watermark_said = last.map(|mark| mark.position);
         let marked = watermark_said.unwrap_or(Position(0));

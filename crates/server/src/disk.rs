@@ -1,8 +1,8 @@
 //! The real disk: a data folder that belongs to this process alone.
 //!
 //! Invariants: while a [`FolderDisk`] or a file of it is in use, the lock file of the folder is held, so no
-//! other process writes there; the kernel drops the lock with the process, however it ends. Names are plain
-//! file names, never paths.
+//! other process writes there; the kernel drops the lock with the process, however it ends. One that was opened to be read
+//! changes nothing in it, not even its lock file. Names are plain file names, never paths.
 //! Does not know: what the files are.
 
 use std::fs::{self, File, OpenOptions};
@@ -29,8 +29,9 @@ struct Folder {
     path: PathBuf,
     /// The folder itself, to sync names and ask for space.
     handle: File,
-    /// Kept open: closing it gives the folder away.
-    _lock: File,
+    /// Kept open: closing it gives the folder away. A copy of a folder may have come without.
+    _lock: Option<File>,
+    may_write: bool,
 }
 
 /// Why a data folder cannot be used.
@@ -74,24 +75,48 @@ impl FolderDisk {
             .map_err(failed("lock"))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let mut owner = String::new();
-                // What the file says is for people only; an unreadable one still means that it is held.
-                let _ = lock.read_to_string(&mut owner);
-                let owner = owner.trim().to_owned();
-                let owner = if owner.is_empty() { "unknown".to_owned() } else { owner };
-                return Err(FolderError::InUse { path: path.to_owned(), owner });
-            }
+            Err(Errno::WOULDBLOCK) => return Err(in_use(path, lock)),
             Err(errno) => return Err(failed("lock")(errno.into())),
         }
         lock.set_len(0).map_err(failed("lock"))?;
         writeln!(lock, "{}", std::process::id()).map_err(failed("lock"))?;
-        Ok(FolderDisk(Arc::new(Folder { path: path.to_owned(), handle, _lock: lock })))
+        let path = path.to_owned();
+        Ok(FolderDisk(Arc::new(Folder { path, handle, _lock: Some(lock), may_write: true })))
+    }
+
+    /// Opens the folder of a node that does not run, to be read and nothing else. Others may do the same at once.
+    pub fn open_to_read(path: &Path) -> Result<FolderDisk, FolderError> {
+        let failed = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
+        let handle = File::open(path).map_err(failed("open"))?;
+        let lock = match File::open(path.join(LOCK)) {
+            Ok(lock) => Some(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("lock")(error)),
+        };
+        if let Some(lock) = &lock {
+            match rustix::fs::flock(lock, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    let lock = lock.try_clone().map_err(failed("lock"))?;
+                    return Err(in_use(path, lock));
+                }
+                Err(errno) => return Err(failed("lock")(errno.into())),
+            }
+        }
+        let path = path.to_owned();
+        Ok(FolderDisk(Arc::new(Folder { path, handle, _lock: lock, may_write: false })))
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    fn file_to_change(&self, name: &str) -> io::Result<PathBuf> {
+        match self.0.may_write {
+            true => self.file(name),
+            false => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
     }
 
     fn file(&self, name: &str) -> io::Result<PathBuf> {
@@ -100,6 +125,16 @@ impl FolderDisk {
         }
         Ok(self.0.path.join(name))
     }
+}
+
+/// Whose lock file this is, which somebody holds.
+fn in_use(path: &Path, mut lock: File) -> FolderError {
+    let mut owner = String::new();
+    // What the file says is for people only; an unreadable one still means that it is held.
+    let _ = lock.read_to_string(&mut owner);
+    let owner = owner.trim().to_owned();
+    let owner = if owner.is_empty() { "unknown".to_owned() } else { owner };
+    FolderError::InUse { path: path.to_owned(), owner }
 }
 
 impl Disk for FolderDisk {
@@ -115,22 +150,22 @@ impl Disk for FolderDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.file(name)?)?;
+        let file = OpenOptions::new().read(true).write(self.0.may_write).open(self.file(name)?)?;
         Ok(Arc::new(FolderFile(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
-        Ok(Arc::new(FolderFile(options.open(self.file(name)?)?)))
+        Ok(Arc::new(FolderFile(options.open(self.file_to_change(name)?)?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.file(from)?, self.file(to)?)
+        fs::rename(self.file_to_change(from)?, self.file_to_change(to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.file(name)?)
+        fs::remove_file(self.file_to_change(name)?)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -241,6 +276,36 @@ mod tests {
         let refused = FolderDisk::open(&path).map(|_| ()).unwrap_err().to_string();
         assert!(refused.contains(&format!("in use by process {}", std::process::id())), "{refused}");
         drop(disk);
+        FolderDisk::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_read_stays_as_it_is_and_is_nobody_elses_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        assert!(FolderDisk::open_to_read(&path).is_err());
+        assert!(!path.exists());
+        let owner = FolderDisk::open(&path).unwrap();
+        owner.create("a").unwrap().write_at(0, &[IoSlice::new(b"abc")]).unwrap();
+        let refused = FolderDisk::open_to_read(&path).map(drop).unwrap_err().to_string();
+        assert!(refused.contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        drop(owner);
+        let lock = fs::read(path.join(LOCK)).unwrap();
+        let (disk, other) =
+            (FolderDisk::open_to_read(&path).unwrap(), FolderDisk::open_to_read(&path).unwrap());
+        assert!(FolderDisk::open(&path).is_err(), "no node starts on what is being read");
+        drop(other);
+        let file = disk.open("a").unwrap();
+        assert_eq!(file.read_at(0, &mut [0; 8]).unwrap(), 3);
+        assert!(file.write_at(0, &[IoSlice::new(b"x")]).is_err());
+        assert!(file.truncate(0).is_err() && file.allocate(10).is_err());
+        assert!(disk.create("b").is_err() && disk.rename("a", "b").is_err() && disk.remove("a").is_err());
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"abc");
+        assert_eq!(fs::read(path.join(LOCK)).unwrap(), lock);
+        drop((file, disk));
+        fs::remove_file(path.join(LOCK)).unwrap();
+        drop(FolderDisk::open_to_read(&path).unwrap());
+        assert!(!path.join(LOCK).exists());
         FolderDisk::open(&path).unwrap();
     }
 

@@ -1,7 +1,9 @@
 //! The log as its callers see it, on a disk that behaves.
 
+use std::sync::Arc;
+
 use crate::common::{SALT, open, options, payload};
-use log::{Disk, Fault, LogError, LogOptions, MemoryDisk, Operation, Position};
+use log::{Crash, Disk, Fault, Log, LogError, LogOptions, MemoryDisk, Operation, Position};
 
 #[test]
 fn frames_come_back_in_order_with_the_positions_they_were_given() {
@@ -294,4 +296,69 @@ fn a_sync_that_fails_leaves_the_next_start_in_doubt() {
     drop(log);
     let (_, recovered, _) = open(&disk, options(1)).unwrap();
     assert!(recovered.is_in_doubt, "the kernel may have dropped what it could not write");
+}
+
+/// All files, as they are.
+fn contents(disk: &MemoryDisk) -> Vec<(String, Option<Vec<u8>>)> {
+    let mut names = disk.list().unwrap();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), disk.content(&name))).collect()
+}
+
+#[test]
+fn reading_finds_what_opening_would_and_changes_nothing() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    for n in 0..100 {
+        log.append(&payload(n)).unwrap();
+        if n == 60 {
+            log.sync_handle().sync().unwrap();
+            log.sync_handle().mark_durable().unwrap();
+        }
+    }
+    drop(log);
+    for (crash, boot) in [(Crash::Process, 1), (Crash::Power { seed: 7 }, 2), (Crash::Power { seed: 8 }, 3)] {
+        let disk = disk.fork();
+        disk.crash(crash);
+        let (before, calls) = (contents(&disk), disk.calls());
+        // A disk that takes no change at all.
+        disk.fail_after(0, None, Fault::Dead);
+        let mut read = Vec::new();
+        let mut visit = |end: Position, payload: &[u8]| {
+            read.push((end, payload.to_vec()));
+            Ok(())
+        };
+        let found = Log::read(Arc::new(disk.clone()), options(boot), &mut visit, &mut |_, _| {}).unwrap();
+        assert_eq!(disk.calls(), calls, "nothing was even tried");
+        disk.heal();
+        assert_eq!(contents(&disk), before);
+        let (_, recovered, frames) = open(&disk, options(boot)).unwrap();
+        assert_eq!(read, frames);
+        assert!(frames.len() > 60);
+        assert_eq!((found.end, found.frames), (recovered.end, recovered.frames));
+        assert_eq!((found.is_in_doubt, found.is_closed), (recovered.is_in_doubt, false));
+        assert_eq!(found.is_in_doubt, boot != 1);
+    }
+}
+
+#[test]
+fn reading_refuses_what_opening_refuses() {
+    let disk = MemoryDisk::new();
+    let (mut log, ..) = open(&disk, options(1)).unwrap();
+    for n in 0..50 {
+        log.append(&payload(n)).unwrap();
+    }
+    log.sync_handle().sync().unwrap();
+    log.sync_handle().mark_closed().unwrap();
+    drop(log);
+    let read = || Log::read(Arc::new(disk.clone()), options(9), &mut |_, _| Ok(()), &mut |_, _| {});
+    let found = read().unwrap();
+    assert!(found.is_closed && !found.is_in_doubt, "of one that was closed nothing can be missing");
+    let name = "log-000000000002.seg";
+    let mut bytes = disk.content(name).unwrap();
+    bytes[200..400].iter_mut().for_each(|byte| *byte ^= 1);
+    disk.put(name, bytes);
+    let opened = open(&disk.fork(), options(9)).map(drop).unwrap_err();
+    assert!(matches!(opened, LogError::Damaged { .. }), "{opened}");
+    assert_eq!(read().unwrap_err().to_string(), opened.to_string());
 }
