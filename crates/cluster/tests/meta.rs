@@ -86,6 +86,30 @@ fn a_cluster_is_founded_once_and_its_founder_holds_all() {
 }
 
 #[test]
+fn a_cluster_made_out_of_another_has_its_users_and_settings_and_none_of_its_nodes() {
+    let mut old = cluster(3);
+    let set = |name: &str, definition: Option<&str>| UserChange {
+        name: name.as_bytes().into(),
+        definition: definition.map(|text| Definition(text.as_bytes().into())),
+    };
+    let users = |changes, based_on| Command::SetUsers { changes, based_on };
+    apply(&mut old, users(vec![set("ada", Some("on"))], 0)).unwrap();
+    apply(&mut old, users(vec![set("ada", None)], 1)).unwrap();
+    apply(&mut old, Command::Set { key: "k".to_owned(), value: Some("v".to_owned()) }).unwrap();
+    apply(&mut old, Command::AddToken { hash: token(), expires: Millis(5000) }).unwrap();
+    let Command::Found(founding) = found() else { unreachable!() };
+    let founding = Founding { cluster: 8, member: newcomer(9), ..founding };
+    let new = old.refounded(&founding, Millis(2000)).unwrap();
+    assert_eq!((new.cluster(), new.meta_voters(), new.members().count()), (8, vec![node(9)], 1));
+    assert_eq!((new.setting("k"), new.tokens().count()), (Some("v"), 0));
+    // That there are none was decided: those of a configuration do not count.
+    assert_eq!(new.users(), old.users());
+    assert_eq!(new.users().version(), 2);
+    assert_eq!(new.voters_of(PartitionId(3)), [node(9)]);
+    assert_eq!(Meta::decode(&new.encode()), Ok(new));
+}
+
+#[test]
 fn a_token_admits_one_node_until_it_expires() {
     let mut meta = cluster(1);
     let with = |number| join(number, Admission::Token(token()));

@@ -13,6 +13,8 @@ use resp::Reply;
 
 use crate::gather::{Answer, Question};
 use crate::partition::Partition;
+use crate::rescue::RESCUED;
+use crate::router::Router;
 use crate::session::{Peer, Session};
 use crate::witness::Stranded;
 use crate::worker::Worker;
@@ -259,9 +261,7 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
 
 /// The first and the last slot of a partition.
 fn slots(id: PartitionId, partitions: u16) -> (u16, u16) {
-    let (count, partitions) = (u32::from(Slot::COUNT), u32::from(partitions).max(1));
-    let first = |number: u32| (number * count).div_ceil(partitions);
-    (first(u32::from(id.0)) as u16, (first(u32::from(id.0) + 1) - 1) as u16)
+    Router::new(partitions, 1).slots_of(id)
 }
 
 /// Partitions, those beside each other joined if they are held alike. Members that clients cannot reach are left out.
@@ -523,7 +523,8 @@ fn write_members(
 fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], reply: &mut Reply<'_>) {
     let status = Status::of(worker, meta, standings);
     let facts = worker.host.facts();
-    reply.map(15);
+    let rescued = meta.setting(RESCUED);
+    reply.map(15 + usize::from(rescued.is_some()));
     for (name, value) in [
         ("state", status.word()),
         ("cluster", meta.name()),
@@ -548,6 +549,10 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     ] {
         reply.bulk(name.as_bytes());
         reply.len_int(value);
+    }
+    if let Some(rescued) = rescued {
+        reply.bulk(RESCUED.as_bytes());
+        reply.bulk(rescued.as_bytes());
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! Invariants: nothing is applied that was not committed; the tail follows the last applied entry without a gap.
 
+mod remains;
+
 use std::collections::VecDeque;
 
 use base::{DbIndex, KeyHasher, Millis, PartitionId};
@@ -18,6 +20,8 @@ use crate::fabric::group_config;
 use crate::operations::{Stamp, each_operation};
 use crate::partition::{Content, Partition, ReplayError};
 use crate::replay_tail::{ReplayTail, check_next};
+
+pub(crate) use remains::Remains;
 
 /// A partition of which checkpoint and log are being read.
 pub struct RecoveringPartition {
@@ -456,6 +460,51 @@ mod tests {
     /// The last applied entry, and the last there is.
     fn reach(partition: &RecoveringPartition) -> (u64, u64) {
         (partition.last.index, partition.tail.end(partition.last).index)
+    }
+
+    #[test]
+    fn of_a_node_that_is_gone_all_that_was_logged_counts() {
+        let members = |voters: &[u64]| Members { voters: voters.to_vec(), ..Members::default() };
+        let change = Payload::Change(vec![raft::Change::Remove(3)]);
+        let mut partition = fresh();
+        partition.restore(2, 4, Millis(4));
+        partition.load_members(members(&[1, 2, 3]), false);
+        state(&mut partition, 2, 4);
+        replay(&mut partition, 2, 5).unwrap();
+        let remains = partition.into_remains(1).unwrap().unwrap();
+        assert_eq!((remains.last, remains.is_changing), (EntryId { term: 2, index: 5 }, false));
+        assert_eq!(remains.content.keyspaces[0].1.len(), 1);
+        let mut partition = fresh();
+        partition.restore(2, 4, Millis(4));
+        partition.load_members(members(&[1, 2, 3]), false);
+        replay(&mut partition, 2, 5).unwrap();
+        partition.replay_change(Entry { id: EntryId { term: 2, index: 6 }, payload: change }).unwrap();
+        replay(&mut partition, 3, 7).unwrap();
+        let remains = partition.into_remains(1).unwrap().unwrap();
+        assert_eq!((remains.last, remains.is_changing), (EntryId { term: 3, index: 7 }, true));
+        assert_eq!((remains.members, remains.time), (members(&[1, 2, 3]), Millis(7)));
+    }
+
+    #[test]
+    fn who_was_told_of_a_group_and_sent_nothing_has_nothing_of_it() {
+        let mut partition = fresh();
+        partition.replay_state(HardState { term: 5, vote: 2, commit: 0 }).unwrap();
+        assert!(partition.is_known());
+        assert!(partition.into_remains(1).unwrap().is_none());
+        assert!(fresh().into_remains(1).unwrap().is_none());
+        let mut alone = fresh();
+        alone.replay_term(2).unwrap();
+        assert_eq!(alone.into_remains(1).unwrap().unwrap().members, Members::lone(1));
+    }
+
+    #[test]
+    fn what_a_log_has_before_a_received_state_is_no_part_of_what_is_left() {
+        let mut partition = fresh();
+        partition.restore(5, 10, Millis(10));
+        partition.load_members(Members { voters: vec![1, 2], ..Members::default() }, true);
+        state(&mut partition, 6, 4);
+        replay(&mut partition, 4, 11).unwrap();
+        assert_eq!(partition.into_remains(1).unwrap().unwrap().last, EntryId { term: 5, index: 10 });
     }
 
     #[test]

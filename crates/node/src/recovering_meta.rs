@@ -143,6 +143,18 @@ impl RecoveringMeta {
         Ok(())
     }
 
+    /// The state after all that was logged, and the last entry: what is left of it if nobody else is. None if it was never
+    /// here.
+    pub(crate) fn into_remains(mut self) -> Result<Option<(EntryId, Meta)>, ReplayError> {
+        self.check()?;
+        loop {
+            self.commit(u64::MAX)?;
+            let Some(change) = self.tail.take_change(u64::MAX) else { break };
+            self.applied = change.id;
+        }
+        Ok(self.state.is_founded().then_some((self.applied, self.state)))
+    }
+
     pub(crate) fn start(self, node: u64, seed: u64) -> Result<RecoveredMeta, RecoverError> {
         let recovered = if self.members == Members::default()
             && self.applied == EntryId::default()

@@ -108,6 +108,11 @@ impl Recovery {
         &self.users
     }
 
+    /// What was read, to be looked at by itself.
+    pub(crate) fn into_parts(self) -> (Vec<RecoveringPartition>, RecoveringMeta) {
+        (self.partitions, self.meta)
+    }
+
     fn partition(&mut self, id: PartitionId) -> Result<&mut RecoveringPartition, RecoveryError> {
         let count = self.partitions.len() as u16;
         self.partitions.get_mut(usize::from(id.0)).ok_or(RecoveryError::Partition { found: id.0, count })

@@ -49,6 +49,13 @@ impl Router {
         PartitionId(scaled as u16)
     }
 
+    /// The first and the last slot of a partition.
+    pub fn slots_of(&self, id: PartitionId) -> (u16, u16) {
+        let (count, partitions) = (u32::from(Slot::COUNT), u32::from(self.partitions));
+        let first = |number: u32| (number * count).div_ceil(partitions);
+        (first(u32::from(id.0)) as u16, (first(u32::from(id.0) + 1) - 1) as u16)
+    }
+
     /// The one partition of a database other than 0, spread so that they do not pile up.
     pub fn partition_of_db(&self, db: DbIndex) -> PartitionId {
         let scaled = u32::from(db.number()) * u32::from(self.partitions) / u32::from(DbIndex::COUNT);

@@ -34,6 +34,15 @@ impl Meta {
         Ok(applied)
     }
 
+    /// The state of a new cluster that takes over from this one what is not about nodes: users and settings, as they are.
+    pub fn refounded(&self, founding: &Founding, time: Millis) -> Result<Meta, Refused> {
+        let mut meta = Meta::new();
+        meta.apply(&Command::Found(founding.clone()), time)?;
+        (meta.users, meta.settings) = (self.users.clone(), self.settings.clone());
+        meta.check_invariants();
+        Ok(meta)
+    }
+
     fn dispatch(&mut self, command: &Command, time: Millis) -> Result<Applied, Refused> {
         if let Command::Found(founding) = command {
             return self.found(founding, time);

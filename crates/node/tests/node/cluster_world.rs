@@ -1,6 +1,8 @@
 //! Several nodes in a box: each with one worker and a log in memory, and links between them that can be cut, slowed
 //! and lost. What happens is drawn from a seed; time moves only when the world says so.
 
+mod rescue;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use resp::{Value, ValueDecoder};
 use crate::net::{TestHost, show};
 
 pub(crate) const PARTITIONS: u16 = 4;
+
+pub(crate) use rescue::Rescued;
 
 /// Term, index, time, chunks, how many frames were written when it began, and whether it came from another node.
 type Checkpoint = (u64, u64, Millis, Vec<Vec<u8>>, usize, bool);
@@ -89,7 +93,16 @@ impl World {
     }
 
     pub(crate) fn with_partitions(seed: u64, logging: bool, partitions: u16) -> World {
-        let mut world = World {
+        let mut world = World::empty(seed, logging, partitions);
+        world.add_machine();
+        world.start_founder();
+        world.pass(100);
+        world
+    }
+
+    /// No node yet.
+    fn empty(seed: u64, logging: bool, partitions: u16) -> World {
+        World {
             machines: Vec::new(),
             wires: BTreeMap::new(),
             cut: Vec::new(),
@@ -104,16 +117,16 @@ impl World {
             items: 0,
             logging,
             partitions,
-        };
-        world.add_machine();
-        world.start_founder();
-        world.pass(100);
-        world
+        }
     }
 
     /// A fabric of `count` nodes, all of them with their data.
     pub(crate) fn of(count: usize, seed: u64) -> World {
-        let mut world = World::new(seed, true);
+        World::of_with(count, seed, PARTITIONS)
+    }
+
+    pub(crate) fn of_with(count: usize, seed: u64, partitions: u16) -> World {
+        let mut world = World::with_partitions(seed, true, partitions);
         while world.machines.len() < count {
             world.join();
         }
@@ -196,21 +209,8 @@ impl World {
     }
 
     fn start_with(&mut self, index: usize, holds_all: bool, fresh: Option<(Meta, RecoveredMeta)>) {
-        let router = Router::new(self.partitions, 1);
-        let hasher = KeyHasher::new(5);
-        let mut recovery = match self.machines[index].kind {
-            MemberKind::Data => Recovery::new(router, hasher),
-            MemberKind::Witness => Recovery::of_witness(router, hasher),
-        };
-        let disk = &self.machines[index].disk;
-        let mut needed_from = BTreeMap::new();
-        for (&partition, (term, entry, time, chunks, frames, _)) in &disk.checkpoints {
-            let id = base::PartitionId(partition);
-            recovery.restore(id, *term, *entry, *time).unwrap();
-            chunks.iter().for_each(|chunk| recovery.load(id, chunk).unwrap());
-            needed_from.insert(id, Position(*frames as u64));
-        }
-        disk.frames.iter().skip(disk.cut).for_each(|frame| recovery.replay(frame).unwrap());
+        let (router, hasher) = (Router::new(self.partitions, 1), KeyHasher::new(5));
+        let (recovery, needed_from) = self.read_disk(index);
         let mut first = Vec::new();
         let (me, seed) = (self.replica(index), self.random.next_u64());
         let (partitions, recovered) = recovery.start(me, seed, holds_all, &mut first).unwrap();
@@ -256,6 +256,25 @@ impl World {
         machine.disk.synced = machine.disk.frames.len();
         self.turn(index, |_| {});
         self.link(index);
+    }
+
+    /// Reads checkpoints and log of a node, and from where the checkpoints need the log.
+    fn read_disk(&self, index: usize) -> (Recovery, BTreeMap<base::PartitionId, Position>) {
+        let (router, hasher) = (Router::new(self.partitions, 1), KeyHasher::new(5));
+        let mut recovery = match self.machines[index].kind {
+            MemberKind::Data => Recovery::new(router, hasher),
+            MemberKind::Witness => Recovery::of_witness(router, hasher),
+        };
+        let disk = &self.machines[index].disk;
+        let mut needed_from = BTreeMap::new();
+        for (&partition, (term, entry, time, chunks, frames, _)) in &disk.checkpoints {
+            let id = base::PartitionId(partition);
+            recovery.restore(id, *term, *entry, *time).unwrap();
+            chunks.iter().for_each(|chunk| recovery.load(id, chunk).unwrap());
+            needed_from.insert(id, Position(*frames as u64));
+        }
+        disk.frames.iter().skip(disk.cut).for_each(|frame| recovery.replay(frame).unwrap());
+        (recovery, needed_from)
     }
 
     /// Tells a node and all that run that they can reach each other, unless they are cut off.

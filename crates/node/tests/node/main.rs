@@ -28,6 +28,7 @@ mod order;
 mod power;
 mod pubsub;
 mod recovery;
+mod rescue;
 mod sessions;
 mod tracking;
 mod transactions;
