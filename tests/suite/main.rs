@@ -40,6 +40,7 @@ mod pubsub;
 mod readme;
 mod real_clients;
 mod recent;
+mod rescue;
 mod scan;
 mod sets;
 mod sort;

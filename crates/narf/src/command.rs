@@ -9,6 +9,7 @@ mod discover;
 mod exit;
 mod flags;
 mod man;
+mod rescue;
 mod serve;
 mod shortcut;
 mod stop;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Some(("top", matches)) => parsed(matches, |args: cli::TopArgs| args.run()),
         Some((word @ ("get" | "set" | "del"), matches)) => shortcut::run(word, matches),
         Some(("cluster", matches)) => cluster::run(matches),
+        Some(("rescue", matches)) => rescue::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("completions", matches)) => completions::run(matches),
         Some(("man", matches)) => man::run(matches),
@@ -101,6 +103,7 @@ fn tree() -> Command {
         ))
         .subcommand(cli::TopArgs::augment_args(Command::new("top").about("Watch what nodes do, live")))
         .subcommand(cluster::command())
+        .subcommand(rescue::command())
         .subcommand(config::command())
         .subcommand(completions::command())
         .subcommand(man::command())

@@ -80,7 +80,8 @@ fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Op
         [] => format!("{what} cannot be written to: a leader is being elected, wait"),
         away => format!(
             "{what} cannot be written to without more of the nodes that hold copies; start these, which are not \
-             heard of: {}",
+             heard of: {}; if a majority is gone for good, `narf rescue` makes a new cluster out of the data folders \
+             that are left",
             away.join(", ")
         ),
     })

@@ -41,6 +41,7 @@ pub mod pidfile;
 pub mod ports;
 mod progress;
 mod random;
+pub mod rescue;
 mod runtime_folder;
 mod shared;
 pub mod signals;
@@ -119,6 +120,14 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         keys = running.keys,
         "ready"
     );
+    if let Some(rescued) = running
+        .shared
+        .fabric
+        .as_ref()
+        .and_then(|fabric| fabric.meta().setting(node::RESCUED).map(str::to_owned))
+    {
+        tracing::info!(from = rescued, "this cluster was made out of what was left of another");
+    }
     (hooks.ready)(Banner {
         version: env!("CARGO_PKG_VERSION"),
         name: running.name.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use base::{KeyHasher, Millis, NodeId};
+use base::{KeyHasher, Millis, NodeId, PartitionId};
 use cluster::Meta;
 use log::{
     CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds,
@@ -262,7 +262,7 @@ fn router_of(meta: &NodeMeta) -> Router {
 }
 
 /// A new identity.
-fn mint(node_id: NodeId, key_hash_seed: u64, partitions: u16) -> anyhow::Result<NodeMeta> {
+pub(crate) fn mint(node_id: NodeId, key_hash_seed: u64, partitions: u16) -> anyhow::Result<NodeMeta> {
     let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(NodeMeta {
         node_id,
@@ -282,15 +282,39 @@ fn recover(
     progress: bool,
 ) -> anyhow::Result<Recovering> {
     Checkpoints::remove_unfinished(&**disk)?;
-    let found = Checkpoints::find(&**disk)?;
+    let mut recovery = empty(meta, is_witness);
+    let mut bar = Progress::new(progress);
+    let needed_from = load_checkpoints(&**disk, &mut recovery, &mut bar)?;
+    let mut options = log_options(&**disk, meta, &needed_from, is_in_fabric)?;
+    options.segment_bytes = settings.log_segment_size;
+    options.on_damage = match settings.on_damage {
+        DamagePolicy::Refuse => OnDamage::Refuse,
+        DamagePolicy::Cut => OnDamage::Cut,
+    };
+    let cut = options.needed_from;
+    let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
+    let (log, recovered) =
+        Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
+    bar.finish();
+    report(&recovered);
+    let rounds = Rounds::new(settings.workers, needed_from, cut);
+    let is_in_doubt = recovered.is_in_doubt;
+    Ok(Recovering { recovery, log: Some(OpenLog { log, rounds, is_in_doubt }) })
+}
+
+/// Reads the newest checkpoints; from which positions on each needs the log.
+pub(crate) fn load_checkpoints(
+    disk: &dyn Disk,
+    recovery: &mut Recovery,
+    bar: &mut Progress,
+) -> anyhow::Result<BTreeMap<PartitionId, Position>> {
+    let found = Checkpoints::find(disk)?;
     if let Some((file, error)) = found.damaged.into_iter().next() {
         return Err(anyhow::Error::new(error).context(format!("read checkpoint {file}")));
     }
-    let mut recovery = empty(meta, is_witness);
-    let mut bar = Progress::new(progress);
     let mut needed_from = BTreeMap::new();
     for (number, (id, info)) in found.newest.iter().enumerate() {
-        let mut reader = CheckpointReader::open(&**disk, &info.name)?;
+        let mut reader = CheckpointReader::open(disk, &info.name)?;
         let header = *reader.header();
         recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
         let mut chunk = Vec::new();
@@ -300,29 +324,26 @@ fn recover(
         }
         needed_from.insert(*id, header.position);
     }
+    Ok(needed_from)
+}
+
+/// How the log behind these checkpoints is read.
+pub(crate) fn log_options(
+    disk: &dyn Disk,
+    meta: &NodeMeta,
+    needed_from: &BTreeMap<PartitionId, Position>,
+    is_in_fabric: bool,
+) -> Result<LogOptions, log::LogError> {
     let complete = needed_from.len() == usize::from(meta.partitions);
     let mut options = LogOptions::new(meta.log_salt);
-    options.segment_bytes = settings.log_segment_size;
     options.boot_id = boot_id();
-    options.on_damage = match settings.on_damage {
-        DamagePolicy::Refuse => OnDamage::Refuse,
-        DamagePolicy::Cut => OnDamage::Cut,
-    };
     options.needed_from = match complete {
         true => needed_from.values().copied().min().unwrap_or(Position(0)),
-        false if is_in_fabric => log::retained_from(&**disk)?,
+        false if is_in_fabric => log::retained_from(disk)?,
         false => Position(0),
     };
-    let cut = options.needed_from;
     options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
-    let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
-    let (log, recovered) =
-        Log::open(Arc::clone(disk), options, &mut visit, &mut |done, total| bar.show("log", done, total))?;
-    bar.finish();
-    report(&recovered);
-    let rounds = Rounds::new(settings.workers, needed_from, cut);
-    let is_in_doubt = recovered.is_in_doubt;
-    Ok(Recovering { recovery, log: Some(OpenLog { log, rounds, is_in_doubt }) })
+    Ok(options)
 }
 
 /// Says what was cut, lost or set aside.
@@ -354,7 +375,7 @@ fn report(recovered: &Recovered) {
 }
 
 /// The kernel's id of this boot: as long as it stays, the page cache has kept every written byte.
-fn boot_id() -> [u8; 16] {
+pub(crate) fn boot_id() -> [u8; 16] {
     let text = std::fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

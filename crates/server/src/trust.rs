@@ -188,6 +188,11 @@ impl Trust {
         Trust::decode(&bytes, node).with_context(|| format!("read {}", path.display())).map(Some)
     }
 
+    /// Whether this data folder is of a node that is, or was to be, part of a cluster.
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Keeps it in this data folder.
     pub(crate) fn save(&self, folder: &Path) -> anyhow::Result<()> {
         write_private(&folder.join(FILE), &self.encode()).context("keep the cluster's certificate and key")

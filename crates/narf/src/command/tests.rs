@@ -29,6 +29,7 @@ fn short_help_of_everything_fits_on_a_screen() {
         &["cli"],
         &["bench"],
         &["top"],
+        &["rescue"],
         &["config"],
         &["config", "show"],
     ] {
@@ -39,7 +40,7 @@ fn short_help_of_everything_fits_on_a_screen() {
 
 #[test]
 fn help_shows_examples() {
-    for words in [&[][..], &["serve"], &["stop"]] {
+    for words in [&[][..], &["serve"], &["stop"], &["rescue"]] {
         assert!(short_help(words).contains("Examples:"), "{words:?}");
     }
 }
