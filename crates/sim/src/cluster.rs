@@ -16,6 +16,7 @@ mod memory;
 mod mix;
 mod plan;
 mod queue;
+mod rescue;
 mod trouble;
 mod wires;
 
@@ -81,6 +82,8 @@ pub struct ClusterWorld {
     loss_wanted: Option<Kind>,
     /// A machine was, and the others have not replaced yet what it had.
     is_short: bool,
+    /// In the end all machines are lost, and the cluster is made anew out of what is on their disks.
+    ends_in_rescue: bool,
 }
 
 impl ClusterWorld {
@@ -134,6 +137,7 @@ impl ClusterWorld {
             steps: 0,
             loss_wanted: None,
             is_short: false,
+            ends_in_rescue: false,
             random,
             plan,
         };
@@ -150,6 +154,13 @@ impl ClusterWorld {
     /// The same with a witness beside them.
     pub fn run_witnessed(seed: u64, nodes: usize, options: Options) -> (Report, Trace) {
         ClusterWorld::new(seed, (nodes, 1), options).run_to_end(seed, options)
+    }
+
+    /// The same without one, and in the end, while things still go wrong, all of it is lost but the disks.
+    pub fn run_rescued(seed: u64, nodes: usize, options: Options) -> (Report, Trace) {
+        let mut world = ClusterWorld::new(seed, (nodes, 0), options);
+        world.ends_in_rescue = true;
+        world.run_to_end(seed, options)
     }
 
     fn run_to_end(mut self, seed: u64, options: Options) -> (Report, Trace) {
@@ -204,7 +215,10 @@ impl ClusterWorld {
             self.make_trouble();
             self.step(true)?;
         }
-        self.heal()?;
+        match self.ends_in_rescue {
+            true => self.lose_all_and_rescue()?,
+            false => self.heal()?,
+        }
         self.audit()?;
         self.note(format_args!("all processes are killed once more"));
         self.present().into_iter().for_each(|number| self.crash(number));

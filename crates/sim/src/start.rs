@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{KeyHasher, Millis, NodeId, Random};
+use base::{KeyHasher, Millis, NodeId, PartitionId, Random};
 use cluster::{Founding, MemberKind, Meta};
 use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position, Rounds};
 use node::{Partition, RecoveredMeta, Recovery, RecoveryError, Router};
@@ -108,26 +108,12 @@ type Recovered = (Recovery, Log, Rounds, (u64, u64, bool));
 fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered, StartError> {
     let disk = &place.disk;
     Checkpoints::remove_unfinished(&**disk)?;
-    let found = Checkpoints::find(&**disk)?;
-    if let Some((file, error)) = found.damaged.into_iter().next() {
-        return Err(StartError::Checkpoint(file, error));
-    }
     let (router, hasher) = (Router::new(meta.partitions, 1), KeyHasher::new(meta.key_hash_seed));
     let mut recovery = match begins.is_of_witness(meta.node_id) {
         true => Recovery::of_witness(router, hasher),
         false => Recovery::new(router, hasher),
     };
-    let mut needed_from = BTreeMap::new();
-    for (id, info) in &found.newest {
-        let mut reader = CheckpointReader::open(&**disk, &info.name)?;
-        let header = *reader.header();
-        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
-        let mut chunk = Vec::new();
-        while reader.next_chunk(&mut chunk)? {
-            recovery.load(*id, &chunk)?;
-        }
-        needed_from.insert(*id, header.position);
-    }
+    let needed_from = load_checkpoints(&**disk, &mut recovery)?;
     let complete = needed_from.len() == usize::from(meta.partitions);
     let mut options = LogOptions::new(meta.log_salt);
     options.segment_bytes = place.segment_bytes;
@@ -145,6 +131,61 @@ fn recover(place: &Place, meta: &NodeMeta, begins: &Begins) -> Result<Recovered,
     let rounds = Rounds::new(place.workers, needed_from, cut);
     let cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
     Ok((recovery, log, rounds, (recovered.frames, cut_bytes, recovered.is_in_doubt)))
+}
+
+/// Reads the newest checkpoints; from which positions on each needs the log.
+fn load_checkpoints(
+    disk: &dyn Disk,
+    recovery: &mut Recovery,
+) -> Result<BTreeMap<PartitionId, Position>, StartError> {
+    let found = Checkpoints::find(disk)?;
+    if let Some((file, error)) = found.damaged.into_iter().next() {
+        return Err(StartError::Checkpoint(file, error));
+    }
+    let mut needed_from = BTreeMap::new();
+    for (id, info) in &found.newest {
+        let mut reader = CheckpointReader::open(disk, &info.name)?;
+        let header = *reader.header();
+        recovery.restore(*id, header.term, header.index, Millis(header.wall_us / 1000))?;
+        let mut chunk = Vec::new();
+        while reader.next_chunk(&mut chunk)? {
+            recovery.load(*id, &chunk)?;
+        }
+        needed_from.insert(*id, header.position);
+    }
+    Ok(needed_from)
+}
+
+/// Reads what a node of a fabric has on its disk and changes nothing; with it whether something may be missing. None if it
+/// was never started.
+pub(crate) fn read(disk: &Arc<dyn Disk>, boot_id: [u8; 16]) -> Result<Option<(Recovery, bool)>, StartError> {
+    let Some(meta) = NodeMeta::load(&**disk)? else { return Ok(None) };
+    let mut recovery = Recovery::new(Router::new(meta.partitions, 1), KeyHasher::new(meta.key_hash_seed));
+    let needed_from = load_checkpoints(&**disk, &mut recovery)?;
+    let mut options = LogOptions { boot_id, ..LogOptions::new(meta.log_salt) };
+    options.needed_from = match needed_from.len() == usize::from(meta.partitions) {
+        true => needed_from.values().copied().min().unwrap_or(Position(0)),
+        false => log::retained_from(&**disk)?,
+    };
+    options.durable = needed_from.values().copied().max().unwrap_or(Position(0));
+    let mut visit = |_: Position, frame: &[u8]| recovery.replay(frame).map_err(Into::into);
+    let read = Log::read(Arc::clone(disk), options, &mut visit, &mut |_, _| {})?;
+    Ok(Some((recovery, read.is_in_doubt)))
+}
+
+/// Makes the folder of a node that begins with this, as a rescue does; the checkpoints are there.
+pub(crate) fn prepare(
+    disk: &Arc<dyn Disk>,
+    boot_id: [u8; 16],
+    meta: NodeMeta,
+    frame: &[u8],
+) -> Result<(), LogError> {
+    let options = LogOptions { boot_id, free_bytes_min: 0, ..LogOptions::new(meta.log_salt) };
+    let (mut log, _) = Log::open(Arc::clone(disk), options, &mut |_, _| Ok(()), &mut |_, _| {})?;
+    log.append(frame)?;
+    log.sync_handle().sync()?;
+    log.sync_handle().mark_closed()?;
+    meta.create(&**disk)
 }
 
 type Part = (Vec<Box<Partition>>, (Meta, RecoveredMeta));

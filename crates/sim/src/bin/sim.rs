@@ -14,6 +14,7 @@ cargo xtask sim [OPTIONS]
   --seed S      run this one only
   --nodes N     run a cluster of so many nodes; without it one node by itself
   --witness     with a witness beside them
+  --rescue      in the end the cluster is lost and made anew out of what is on its disks
   --ticks T     steps with trouble, before everything heals (4000)
   --trace       tell everything that happened
   --planted     plant each bug in turn and run seeds until it is found; at most N seeds each
@@ -27,6 +28,7 @@ struct Arguments {
     /// None for one node by itself.
     nodes: Option<usize>,
     witness: bool,
+    rescue: bool,
     trace: bool,
     planted: bool,
     plant: Option<String>,
@@ -39,6 +41,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         ticks: 4000,
         nodes: None,
         witness: false,
+        rescue: false,
         trace: false,
         planted: false,
         plant: None,
@@ -58,6 +61,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--ticks" => arguments.ticks = number()?,
             "--nodes" => arguments.nodes = Some(usize::try_from(number()?.clamp(1, 9)).unwrap_or(1)),
             "--witness" => arguments.witness = true,
+            "--rescue" => arguments.rescue = true,
             "--trace" => arguments.trace = true,
             "--planted" => arguments.planted = true,
             "--seed" => (arguments.first, arguments.count) = (number()?, 1),
@@ -153,6 +157,7 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
 fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
     let options = Options { ticks: arguments.ticks, keep_trace: arguments.trace };
     match arguments.nodes {
+        Some(nodes) if arguments.rescue => ClusterWorld::run_rescued(seed, nodes, options),
         Some(nodes) if arguments.witness => ClusterWorld::run_witnessed(seed, nodes, options),
         Some(nodes) => ClusterWorld::run(seed, nodes, options),
         None => World::run(seed, options),
@@ -161,8 +166,12 @@ fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
 
 /// What says again which cluster was run.
 fn nodes_words(arguments: &Arguments) -> String {
-    let witness = if arguments.witness { "--witness " } else { "" };
-    arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} {witness}"))
+    let more = match (arguments.rescue, arguments.witness) {
+        (true, _) => "--rescue ",
+        (false, true) => "--witness ",
+        (false, false) => "",
+    };
+    arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} {more}"))
 }
 
 fn run(arguments: &Arguments) -> ExitCode {

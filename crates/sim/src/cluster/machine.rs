@@ -80,6 +80,11 @@ impl Machine {
         }
     }
 
+    /// Who it is.
+    pub(crate) fn identity(&self) -> NodeMeta {
+        self.identity
+    }
+
     /// How it calls itself when it asks to be let in.
     pub(crate) fn newcomer(&self) -> cluster::Newcomer {
         let place = self.place;
