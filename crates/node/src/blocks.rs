@@ -14,7 +14,7 @@
 //! try is under way, or while it may be served elsewhere, waits for the outcome. Whoever may no longer make its request is
 //! told so when it is its turn, and takes nothing out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use base::{AckLevel, Args, ConnId, DbIndex, HashMap, Millis, PartitionId, WorkerId};
@@ -56,6 +56,8 @@ struct Run {
 /// A partition where the client is to be registered.
 struct Part {
     partition: PartitionId,
+    /// The keys that it has.
+    keys: Vec<Range<usize>>,
     /// It is, and was not answered.
     is_registered: bool,
     /// It was told to try, and keeps others from it.
@@ -104,6 +106,29 @@ struct Block {
     state: State,
     ending: Option<Ending>,
 }
+}
+
+impl Block {
+    /// The same request for some of its keys.
+    fn request_for(&self, keys: &[Range<usize>]) -> Option<WireRequest> {
+        let words = Patience::of(self.command, self.request.args())?.words_for(keys);
+        Some(WireRequest::encode(&words.iter().map(|word| &**word).collect::<Vec<_>>()))
+    }
+
+    /// What puts the client into the lines of one partition: its request, with the keys that are there and no others, for
+    /// there may be many.
+    fn registration(&self, part: usize) -> Option<WireRequest> {
+        let of_part = match self.parts.as_slice() {
+            [_] => None,
+            parts => Some(self.request_for(&parts.get(part)?.keys)?),
+        };
+        let request = of_part.as_ref().unwrap_or(&self.request);
+        let since = self.since.0.to_string();
+        let serve: &[u8] = if self.may_be_served { b"1" } else { b"0" };
+        let mut words = vec![b"narf.await", since.as_bytes(), serve, request.raw()];
+        words.extend(self.user.as_deref().filter(|_| self.may_be_served));
+        Some(WireRequest::encode(&words))
+    }
 
 /// Clients that were killed at once, of which partitions of other workers have not said yet that they serve them no more.
 struct Killed {
@@ -205,10 +230,12 @@ impl Worker {
                 None => runs.push(Run { partition, keys: at..at + 1 }),
             }
         }
-        let mut partitions: Vec<PartitionId> = runs.iter().map(|run| run.partition).collect();
-        partitions.sort_unstable();
-        partitions.dedup();
-        let part = |partition| Part { partition, is_registered: false, has_turn: false };
+        let mut parts: BTreeMap<PartitionId, Part> = BTreeMap::new();
+        for Run { partition, keys } in &runs {
+            let (partition, is_registered, has_turn) = (*partition, false, false);
+            let part = Part { partition, keys: Vec::new(), is_registered, has_turn };
+            parts.entry(partition).or_insert(part).keys.push(keys.clone());
+        }
         let (now, conn) = (self.now.mono_millis(), session.at.conn);
         // Not before all of it has passed, for the clock's milliseconds are rounded down.
         let deadline = patience.timeout.map_or(Millis::NEVER, |t| Millis(now.0.saturating_add(t.0 + 1)));
@@ -223,7 +250,7 @@ impl Worker {
             command,
             request: request.clone(),
             runs,
-            parts: partitions.into_iter().map(part).collect(),
+            parts: parts.into_values().collect(),
             since: self.now.millis(),
             deadline,
             may_be_served: is_one && !self.fabric.is_spread,
@@ -276,10 +303,7 @@ impl Worker {
             }
             Place::Several(_) if block.runs.len() > 1 => {
                 let Some(Run { partition, keys }) = block.runs.get(run) else { return };
-                let Some(patience) = Patience::of(block.command, args) else { return };
-                let words = patience.words_for(keys.start, keys.len());
-                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-                let request = WireRequest::encode(&words);
+                let Some(request) = block.request_for(std::slice::from_ref(keys)) else { return };
                 let head = self.head_for(block, conn, *partition, TRY);
                 self.send_errand(head, request.args(), request.raw());
             }
@@ -367,24 +391,19 @@ impl Worker {
     fn register_block(&mut self, conn: ConnId) {
         let Some(block) = self.blocks.open.get_mut(&conn) else { return };
         let mut missing = Vec::new();
-        for part in block.parts.iter_mut().filter(|part| !part.is_registered) {
+        for (at, part) in block.parts.iter_mut().enumerate().filter(|(_, part)| !part.is_registered) {
             (part.is_registered, part.has_turn) = (true, false);
-            missing.push(part.partition);
+            missing.push(at);
         }
-        let Some(block) = self.blocks.open.get(&conn) else { return };
-        let since = block.since.0.to_string();
-        let serve: &[u8] = if block.may_be_served { b"1" } else { b"0" };
-        let mut words = vec![b"narf.await", since.as_bytes(), serve, block.request.raw()];
-        words.extend(block.user.as_deref().filter(|_| block.may_be_served));
-        let request = WireRequest::encode(&words);
-        for partition in missing {
+        for at in missing {
             let Some(block) = self.blocks.open.get(&conn) else { return };
             let head = ErrandHead {
                 spec: NodeCommand::NarfAwait.spec(),
+            let (Some(part), Some(request)) = (block.parts.get(at), block.registration(at)) else { return };
                 patience: self.waiting_patience(),
                 // It waits as long as the client does; where it waits, its node is known to be there.
                 deadline: Millis::NEVER,
-                ..self.head_for(block, conn, partition, u32::from(partition.0))
+                ..self.head_for(block, conn, part.partition, u32::from(part.partition.0))
             };
             self.send_errand(head, request.args(), request.raw());
         }
@@ -566,8 +585,11 @@ mod tests {
         let request =
             WireRequest::encode(&[b"blmpop", b"0", b"3", b"a", b"b", b"c", b"LEFT", b"COUNT", b"2"]);
         let patience = Patience::of(DataCommand::BLMPop, request.args()).expect("it waits");
-        let words = patience.words_for(1, 2);
-        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        assert_eq!(words, [b"blmpop".as_slice(), b"0", b"2", b"b", b"c", b"LEFT", b"COUNT", b"2"]);
+        let words = |runs: &[Range<usize>]| patience.words_for(runs);
+        assert_eq!(
+            words(std::slice::from_ref(&(1..3))),
+            [b"blmpop".as_slice(), b"0", b"2", b"b", b"c", b"LEFT", b"COUNT", b"2"]
+        );
+        assert_eq!(words(&[0..1, 2..3])[2..5], [b"2".as_slice(), b"a", b"c"]);
     }
 }

@@ -1,6 +1,9 @@
 //! Commands that wait for something in a list or a sorted set, as far as the data goes: each is one try, which finds
 //! something or says that there is nothing. Who waits, and for how long, is not known here; see [`Patience`].
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use base::{Args, Millis, parse_i64};
 use command::DataCommand;
 use resp::Reply;
@@ -179,16 +182,16 @@ impl<'a> Patience<'a> {
         self.args.head(self.first + self.len).tail(self.first)
     }
 
-    /// The words of the same request for some of its keys, `len` from number `from` on.
-    pub fn words_for(&self, from: usize, len: usize) -> Vec<Vec<u8>> {
-        let words = |args: Args<'a>| args.iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let mut request = words(self.args.head(self.first));
+    /// The words of the same request for some of its keys: those with these numbers.
+    pub fn words_for(&self, keys: &[Range<usize>]) -> Vec<Cow<'a, [u8]>> {
+        let mut words: Vec<&[u8]> = self.args.head(self.first).to_vec();
+        keys.iter().for_each(|run| words.extend(self.keys().head(run.end).tail(run.start).iter()));
+        words.extend(self.args.tail(self.first + self.len).iter());
+        let mut words: Vec<Cow<'_, [u8]>> = words.into_iter().map(Cow::Borrowed).collect();
         if self.is_counted {
-            request.pop();
-            request.push(len.to_string().into_bytes());
+            let count: usize = keys.iter().map(Range::len).sum();
+            words[self.first - 1] = count.to_string().into_bytes().into();
         }
-        request.extend(words(self.keys().head(from + len).tail(from)));
-        request.extend(words(self.args.tail(self.first + self.len)));
-        request
+        words
     }
 }

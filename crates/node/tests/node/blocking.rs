@@ -425,6 +425,27 @@ fn who_waits_for_much_on_a_fabric_tries_only_when_there_is_so_much() {
 fn who_waits_is_served_by_the_next_leader() {
     for seed in 0..6 {
         let mut world = World::of(3, seed);
+#[test]
+fn each_partition_is_sent_only_those_keys_that_it_has() {
+    let mut world = World::of(3, 3);
+    let (client, pusher) = (world.connect(0), world.connect(1));
+    let keys: Vec<String> = (0..200).map(|number| format!("{}:{number}", "k".repeat(200))).collect();
+    for (request, element) in [
+        (format!("BLPOP {} 0", keys.join(" ")), "[\"{key}\" \"v\"]"),
+        (format!("BLMPOP 0 200 {} LEFT COUNT 2", keys.join(" ")), "[\"{key}\" [\"v\"]]"),
+    ] {
+        let before = world.bytes;
+        world.send(client, &request);
+        world.pass(3000);
+        // Each key once for the try and once for its line, and what nodes say anyhow.
+        let sent = world.bytes - before;
+        assert!(sent < 2 * request.len(), "{sent} bytes for a request of {}", request.len());
+        assert_eq!(world.ask(pusher, &format!("RPUSH {} v", keys[150])), "1");
+        let got = wait_for(&mut world, client, 2000);
+        assert_eq!(got, Some(element.replace("{key}", &keys[150])));
+    }
+}
+
         let leader = (0..3).find(|&node| world.leads(node, "q")).unwrap();
         let others: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
         let clients: Vec<usize> = others.iter().map(|&node| world.connect(node)).collect();

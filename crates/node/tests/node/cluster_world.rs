@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) pace: usize,
     /// Items that nodes have said to each other.
     pub(crate) items: usize,
+    /// In so many bytes.
+    pub(crate) bytes: usize,
     logging: bool,
     partitions: u16,
 }
@@ -115,6 +117,7 @@ impl World {
             agreed: Vec::new(),
             pace: 40,
             items: 0,
+            bytes: 0,
             logging,
             partitions,
         }
@@ -507,6 +510,7 @@ impl World {
             self.take_checkpoint(index, write, before);
         }
         for (to, frame) in peers {
+            self.bytes += frame.len();
             self.items += node::check_peer_frame(&frame).expect("nodes say what can be read");
             let to = self.machines.iter().position(|m| cluster::replica_id(m.id) == Some(to)).unwrap();
             if self.machines[to].worker.is_some() && !self.cut.contains(&(index, to)) {
