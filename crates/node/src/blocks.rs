@@ -11,8 +11,8 @@
 //!                          └─ time is up, CLIENT UNBLOCK, or served where it waits
 //! ```
 //! Invariants: a client waits for one request; what was taken out for it is answered to it: an end that comes while a
-//! try is under way, or while it may be served elsewhere, waits for the outcome. Whoever may no longer make its request is
-//! told so when it is its turn, and takes nothing out.
+//! try is under way, or while it may be served elsewhere, waits for the outcome, and so does whoever asked for it. Whoever
+//! may no longer make its request is told so when it is its turn, and takes nothing out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -104,8 +104,9 @@ struct Block {
     /// Its user, who is asked about there; none may do everything.
     user: Option<Box<[u8]>>,
     state: State,
+    /// How it ends if what is under way finds nothing, and who is told whether it did: whose `CLIENT UNBLOCK` it was.
     ending: Option<Ending>,
-}
+    unblocker: Option<(WorkerId, u64)>,
 }
 
 impl Block {
@@ -129,6 +130,7 @@ impl Block {
         words.extend(self.user.as_deref().filter(|_| self.may_be_served));
         Some(WireRequest::encode(&words))
     }
+}
 
 /// Clients that were killed at once, of which partitions of other workers have not said yet that they serve them no more.
 struct Killed {
@@ -257,6 +259,7 @@ impl Worker {
             user: session.user.as_deref().map(|user| user.name().into()),
             state: State::Trying { run: 0, again: false },
             ending: None,
+            unblocker: None,
         };
         for part in &block.parts {
             session.written.note(part.partition);
@@ -397,9 +400,9 @@ impl Worker {
         }
         for at in missing {
             let Some(block) = self.blocks.open.get(&conn) else { return };
+            let (Some(part), Some(request)) = (block.parts.get(at), block.registration(at)) else { return };
             let head = ErrandHead {
                 spec: NodeCommand::NarfAwait.spec(),
-            let (Some(part), Some(request)) = (block.parts.get(at), block.registration(at)) else { return };
                 patience: self.waiting_patience(),
                 // It waits as long as the client does; where it waits, its node is known to be there.
                 deadline: Millis::NEVER,
@@ -468,29 +471,38 @@ impl Worker {
         let now = self.now.mono_millis();
         while let Some((_, conn)) = self.blocks.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.blocks.deadlines.pop_first();
-            self.end_block(conn, Ending::Nothing);
+            self.end_block(conn, Ending::Nothing, None);
         }
     }
 
-    /// Ends a wait unless it finds something; false if that client does not wait here.
-    pub(crate) fn end_block(&mut self, conn: ConnId, ending: Ending) -> bool {
-        let Some(block) = self.blocks.open.get_mut(&conn) else { return false };
-        block.ending = block.ending.or(Some(ending));
-        if matches!(block.state, State::Trying { .. }) {
-            return true;
+    /// Ends a wait unless it finds something. Whether it was this that ended it, and not something before; none while what
+    /// is under way may yet find something: `unblocker` is told then.
+    pub(crate) fn end_block(
+        &mut self,
+        conn: ConnId,
+        ending: Ending,
+        unblocker: Option<(WorkerId, u64)>,
+    ) -> Option<bool> {
+        let Some(block) = self.blocks.open.get_mut(&conn).filter(|block| block.ending.is_none()) else {
+            return Some(false);
+        };
+        let is_trying = matches!(block.state, State::Trying { .. });
+        let served_at = block.parts.first().filter(|part| block.may_be_served && part.is_registered);
+        let served_at = served_at.map(|part| part.partition).filter(|_| !is_trying);
+        if !is_trying && served_at.is_none() {
+            self.end_with(conn, ending);
+            return Some(true);
         }
-        match block.parts.first().filter(|part| block.may_be_served && part.is_registered) {
-            Some(part) => {
-                let partition = part.partition;
-                self.release(conn, partition, Dest::Nobody);
-            }
-            None => self.end_with(conn, ending),
+        (block.ending, block.unblocker) = (Some(ending), unblocker);
+        if let Some(partition) = served_at {
+            self.release(conn, partition, Dest::Nobody);
         }
-        true
+        None
     }
 
     fn end_with(&mut self, conn: ConnId, ending: Ending) {
-        let Some(block) = self.blocks.open.get(&conn) else { return };
+        let Some(block) = self.blocks.open.get_mut(&conn) else { return };
+        let unblocker = block.unblocker.take();
         let mut out = Vec::new();
         let mut reply = Reply::new(&mut out, block.client.2);
         match ending {
@@ -498,6 +510,15 @@ impl Worker {
             Ending::Unblocked => reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
         }
         self.finish_block(conn, &out, false);
+        self.tell_unblocker(unblocker, true);
+    }
+
+    /// Answers a `CLIENT UNBLOCK` that had to wait for what a client found. The client has let go by then.
+    fn tell_unblocker(&mut self, unblocker: Option<(WorkerId, u64)>, is_unblocked: bool) {
+        if let Some((asker, gather)) = unblocker {
+            self.ship_errands();
+            self.answer_late_to(asker, gather, Answer::Count(u64::from(is_unblocked)));
+        }
     }
 
     fn finish_block(&mut self, conn: ConnId, answer: &[u8], changed: bool) {
@@ -563,6 +584,7 @@ impl Worker {
         for part in block.parts.iter().filter(|part| part.is_registered || part.has_turn) {
             self.release(conn, part.partition, Dest::Nobody);
         }
+        self.tell_unblocker(block.unblocker, false);
         Some(block)
     }
 

@@ -269,7 +269,8 @@ impl Worker {
                 return self.kill_clients(query, asker, (from, gather)).map(Answer::Count);
             }
             Question::Unblock { conn, with_error } => {
-                Answer::Count(u64::from(self.unblock(*conn, *with_error)))
+                let is_unblocked = self.unblock(*conn, *with_error, (from, gather))?;
+                Answer::Count(u64::from(is_unblocked))
             }
             Question::Find(conn) => match self.find_client(*conn, asker.as_deref()) {
                 Some(at) => Answer::Found(self.id, at),

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{Args, ConnId, Millis, PartitionId, parse_i64};
+use base::{Args, ConnId, Millis, PartitionId, WorkerId, parse_i64};
 use command::NodeCommand;
 use resp::{Reply, Version};
 
@@ -276,18 +276,20 @@ impl Worker {
         }
     }
 
-    /// Lets go a client that waits, as if its time were over or with an error; false if it does not wait here.
-    pub(crate) fn unblock(&mut self, conn: ConnId, with_error: bool) -> bool {
+    /// Lets go a client that waits, as if its time were over or with an error; whether that ended its wait. None if that is
+    /// to be said later, to `asker`.
+    pub(crate) fn unblock(&mut self, conn: ConnId, with_error: bool, asker: (WorkerId, u64)) -> Option<bool> {
         if self.blocks.has(conn) {
-            return self.end_block(conn, if with_error { Ending::Unblocked } else { Ending::Nothing });
+            let ending = if with_error { Ending::Unblocked } else { Ending::Nothing };
+            return self.end_block(conn, ending, Some(asker));
         }
         let waits = |wait: &Wait| wait.client.0.conn == conn;
         let Some(number) = self.waits.open.iter().find_map(|(number, wait)| waits(wait).then_some(*number))
         else {
-            return false;
+            return Some(false);
         };
         let now = self.now.mono_millis();
-        let Some(wait) = self.waits.open.remove(&number) else { return false };
+        let Some(wait) = self.waits.open.remove(&number) else { return Some(false) };
         let (counts, _) = self.judge_wait(&wait.over, wait.enough, wait.deadline, now);
         let (at, ticket, version) = wait.client;
         let mut out = Vec::new();
@@ -297,7 +299,7 @@ impl Worker {
             false => tell(counts, wait.command, &mut reply),
         }
         self.fill_one(at, ticket, &out);
-        true
+        Some(true)
     }
 
     /// A client that goes waits for nothing.

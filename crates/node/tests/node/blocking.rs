@@ -63,6 +63,33 @@ fn what_comes_after_a_client_was_killed_is_not_for_it() {
 }
 
 #[test]
+fn who_is_unblocked_takes_nothing_and_who_takes_something_was_not_unblocked() {
+    for (workers, seed) in (1..=3).flat_map(|workers| (0..300).map(move |seed| (workers, seed))) {
+        let mut net = Net::new(workers, seed);
+        let (near, far) = (key_in((seed % 8) as u16, "m"), key_in(((seed + 3) % 8) as u16, "m"));
+        let keys = if seed % 2 == 0 { near.clone() } else { format!("{near} {far}") };
+        let [client, pusher, first, second] = [1, 8, 24, 72].map(|step| net.connect(seed as usize / step));
+        net.send(client, &[&format!("BLPOP {keys} 0")]);
+        // It may be about to try, to be registered, or long in line.
+        (0..seed % 12).all(|_| net.step());
+        let id = net.id_of(client);
+        net.send(pusher, &[&format!("RPUSH {near} v")]);
+        net.send(first, &[&format!("CLIENT UNBLOCK {id}")]);
+        net.send(second, &[&format!("CLIENT UNBLOCK {id} ERROR")]);
+        net.settle();
+        let told = [first, second].map(|asker| net.take(asker).concat());
+        let (got, left) = (net.take(client).concat(), net.talk(pusher, &[&format!("LLEN {near}")]).concat());
+        let expect = match told.each_ref().map(String::as_str) {
+            ["0", "0"] => (format!("[\"{near}\" \"v\"]"), "10"),
+            ["1", "0"] => ("nil".to_owned(), "11"),
+            ["0", "1"] => ("(UNBLOCKED client unblocked via CLIENT UNBLOCK)".to_owned(), "11"),
+            _ => panic!("{workers} workers, seed {seed}: {told:?} though it is let go once"),
+        };
+        assert_eq!((got, left.as_str()), expect, "{workers} workers, seed {seed}: {told:?}");
+    }
+}
+
+#[test]
 fn word_that_an_earlier_wait_has_ended_does_not_end_the_next() {
     for seed in 0..300 {
         let mut net = Net::new(3, seed);
@@ -399,6 +426,49 @@ fn keys_of_several_partitions_of_a_fabric_are_tried_in_order() {
 }
 
 #[test]
+fn on_a_fabric_who_asks_to_unblock_a_client_that_tries_is_told_what_came_of_it() {
+    for (seed, has_element) in (0..6).flat_map(|seed| [(seed, true), (seed, false)]) {
+        let mut world = World::of(3, seed);
+        let leader = (0..3).find(|&node| world.leads(node, "q")).unwrap();
+        let node = (leader + 1) % 3;
+        let (client, other) = (world.connect(node), world.connect(node));
+        if has_element {
+            assert_eq!(world.ask(other, "RPUSH q v"), "1");
+        }
+        let id = world.ask(client, "CLIENT ID");
+        world.send(client, "BLPOP q q2 q3 0");
+        world.send(other, &format!("CLIENT UNBLOCK {id}"));
+        let told = wait_for(&mut world, other, 200);
+        let expect = if has_element { ("0", "[\"q\" \"v\"]") } else { ("1", "nil") };
+        assert_eq!(told.as_deref(), Some(expect.0), "seed {seed}");
+        assert_eq!(wait_for(&mut world, client, 200).as_deref(), Some(expect.1), "seed {seed}");
+        assert_eq!(world.ask(other, "RPUSH q w"), "1");
+        assert_eq!(world.ask(other, "LPOP q"), "\"w\"");
+    }
+}
+
+#[test]
+fn each_partition_is_sent_only_those_keys_that_it_has() {
+    let mut world = World::of(3, 3);
+    let (client, pusher) = (world.connect(0), world.connect(1));
+    let keys: Vec<String> = (0..200).map(|number| format!("{}:{number}", "k".repeat(200))).collect();
+    for (request, element) in [
+        (format!("BLPOP {} 0", keys.join(" ")), "[\"{key}\" \"v\"]"),
+        (format!("BLMPOP 0 200 {} LEFT COUNT 2", keys.join(" ")), "[\"{key}\" [\"v\"]]"),
+    ] {
+        let before = world.bytes;
+        world.send(client, &request);
+        world.pass(3000);
+        // Each key once for the try and once for its line, and what nodes say anyhow.
+        let sent = world.bytes - before;
+        assert!(sent < 2 * request.len(), "{sent} bytes for a request of {}", request.len());
+        assert_eq!(world.ask(pusher, &format!("RPUSH {} v", keys[150])), "1");
+        let got = wait_for(&mut world, client, 2000);
+        assert_eq!(got, Some(element.replace("{key}", &keys[150])));
+    }
+}
+
+#[test]
 fn who_waits_for_much_on_a_fabric_tries_only_when_there_is_so_much() {
     for seed in 0..4 {
         let mut world = World::of(3, seed);
@@ -425,27 +495,6 @@ fn who_waits_for_much_on_a_fabric_tries_only_when_there_is_so_much() {
 fn who_waits_is_served_by_the_next_leader() {
     for seed in 0..6 {
         let mut world = World::of(3, seed);
-#[test]
-fn each_partition_is_sent_only_those_keys_that_it_has() {
-    let mut world = World::of(3, 3);
-    let (client, pusher) = (world.connect(0), world.connect(1));
-    let keys: Vec<String> = (0..200).map(|number| format!("{}:{number}", "k".repeat(200))).collect();
-    for (request, element) in [
-        (format!("BLPOP {} 0", keys.join(" ")), "[\"{key}\" \"v\"]"),
-        (format!("BLMPOP 0 200 {} LEFT COUNT 2", keys.join(" ")), "[\"{key}\" [\"v\"]]"),
-    ] {
-        let before = world.bytes;
-        world.send(client, &request);
-        world.pass(3000);
-        // Each key once for the try and once for its line, and what nodes say anyhow.
-        let sent = world.bytes - before;
-        assert!(sent < 2 * request.len(), "{sent} bytes for a request of {}", request.len());
-        assert_eq!(world.ask(pusher, &format!("RPUSH {} v", keys[150])), "1");
-        let got = wait_for(&mut world, client, 2000);
-        assert_eq!(got, Some(element.replace("{key}", &keys[150])));
-    }
-}
-
         let leader = (0..3).find(|&node| world.leads(node, "q")).unwrap();
         let others: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
         let clients: Vec<usize> = others.iter().map(|&node| world.connect(node)).collect();
