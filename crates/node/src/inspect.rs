@@ -23,6 +23,12 @@ impl Worker {
         replicas.map(|partition| partition.group.tail_bytes()).sum()
     }
 
+    /// Who follows a partition's group and does not vote yet, as far as the replica here knows.
+    pub fn learners_of(&self, id: PartitionId) -> &[u64] {
+        let partition = self.places.get(usize::from(id.0)).and_then(|place| place.partition.as_deref());
+        partition.map_or(&[], |partition| &partition.replica.members.learners)
+    }
+
     /// How many groups may need what is here: of the partitions that this worker has replicas of, and the meta group while
     /// it counts on this node. A node that leaves goes when it is none.
     pub fn groups_that_need_us(&self) -> usize {

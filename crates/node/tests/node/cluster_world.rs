@@ -80,9 +80,8 @@ pub(crate) struct World {
     pub(crate) agreed: Vec<Result<(), String>>,
     /// Frames that arrive in a millisecond, at most.
     pub(crate) pace: usize,
-    /// Items that nodes have said to each other.
+    /// Items that nodes have said to each other, and bytes.
     pub(crate) items: usize,
-    /// In so many bytes.
     pub(crate) bytes: usize,
     logging: bool,
     partitions: u16,
@@ -466,9 +465,13 @@ impl World {
 
     /// Whether a node leads the partition of a key.
     pub(crate) fn leads(&self, index: usize, key: &str) -> bool {
-        let slot = base::slot_of(key.as_bytes());
-        let partition = Router::new(self.partitions, 1).partition_of_slot(slot);
+        let partition = Router::new(self.partitions, 1).partition_of_slot(base::slot_of(key.as_bytes()));
         self.machines[index].worker.as_ref().is_some_and(|worker| worker.leads(partition))
+    }
+
+    /// The worker of a node that runs.
+    pub(crate) fn worker(&self, index: usize) -> &Worker {
+        self.machines[index].worker.as_ref().unwrap()
     }
 
     /// Whether a node leads the group that decides on members.

@@ -336,22 +336,28 @@ fn a_witness_that_may_drop_nothing_takes_nothing_more_and_writes_are_refused() {
     assert_eq!(world.digest(0), world.digest(1));
 }
 
-/// A group whose only whole replica is on node 0, which is gone: node 1 was away too long, and the witness has let go of
-/// what it lacks. The key, and one of a group that has lost nothing.
-fn stranded(seed: u64) -> (World, String, String) {
-    let mut world = World::witnessed(seed);
-    let key = key_led_by(&world, 0);
+/// Node 1 is away while node 0 writes so much to a key's partition that the witness lets go of what that lacks.
+fn leave_one_behind(world: &mut World, key: &str) {
     let client = world.connect(0);
     assert_eq!(world.ask(client, &format!("SET {key} old")), "OK");
     world.settle();
     world.kill(1);
     world.pass(1000);
     for _ in 0..6 {
-        write_much(&mut world, &key, 2 << 20);
+        write_much(world, key, 2 << 20);
         world.pass(2000);
     }
     assert_eq!(world.ask(client, &format!("SET {key} new")), "OK");
     world.pass(2000);
+}
+
+/// A group whose only whole replica is on node 0, which is gone: node 1 was away too long, and the witness has let go of
+/// what it lacks. The key, and one of a group that has lost nothing.
+fn stranded(seed: u64) -> (World, String, String) {
+    let mut world = World::witnessed(seed);
+    let key = key_led_by(&world, 0);
+    leave_one_behind(&mut world, &key);
+    let client = world.connect(0);
     let slot = |key: &str| base::slot_of(key.as_bytes()).number() / (16384 / PARTITIONS);
     let other = (0..100).map(|n| format!("key:{n}")).find(|other| slot(other) != slot(&key)).unwrap();
     assert_eq!(world.ask(client, &format!("SET {other} kept")), "OK");
@@ -437,4 +443,40 @@ fn nothing_is_given_up_while_who_has_all_may_come_back() {
     let client = world.connect(1);
     assert_eq!(world.ask(client, &format!("GET {key}")), "\"new\"");
     assert_eq!(world.digest(0), world.digest(1));
+}
+
+#[test]
+fn nothing_is_given_up_while_a_newcomer_that_is_away_may_have_it() {
+    let mut world = World::witnessed(6);
+    // Another witness, for the fabric is to go on deciding without two of its members.
+    world.begin_join_as(MemberKind::Witness);
+    world.settle();
+    let meta = world.meta(0);
+    let router = node::Router::new(PARTITIONS, 1);
+    let partition_of = |key: &str| router.partition_of_slot(base::slot_of(key.as_bytes()));
+    let is_witnessed = |key: &String| meta.voters_of(partition_of(key)).contains(&world.id(WITNESS));
+    let key =
+        (0..200).map(|n| format!("key:{n}")).find(|key| world.leads(0, key) && is_witnessed(key)).unwrap();
+    leave_one_behind(&mut world, &key);
+    // A third node with data follows the group, and votes in it when it has all: it dies before that, and who has all too.
+    let newcomer = world.begin_join();
+    let id = world.id(newcomer);
+    let follows = |world: &World| !world.worker(WITNESS).learners_of(partition_of(&key)).is_empty();
+    assert!(world.pass_until(5000, follows), "the witness knows of it");
+    world.kill(newcomer);
+    world.kill(0);
+    world.restart(1);
+    world.pass(14_000);
+    let (client, witness) = (world.connect(1), world.connect(WITNESS));
+    let lost = world.id(0);
+    assert_eq!(world.ask_fabric(1, Command::Remove { node: lost }), Ok(()));
+    world.pass(3000);
+    let refused = world.ask(witness, "FABRIC TRUST LOSS");
+    assert!(refused.contains(&format!("node-{newcomer}")) && refused.contains("start it, or"), "{refused}");
+    assert!(world.ask(client, &format!("GET {key}")).contains("CLUSTERDOWN"));
+    assert_eq!(world.ask_fabric(1, Command::Remove { node: id }), Ok(()));
+    world.pass(3000);
+    assert_eq!(world.ask(witness, "FABRIC TRUST LOSS"), "1");
+    world.pass(4000);
+    assert_eq!(world.ask(client, &format!("GET {key}")), "\"old\"");
 }
