@@ -11,7 +11,7 @@ fn id(opened: u64, seed: u64) -> SessionId {
 }
 
 fn which(session: SessionId, number: u64) -> Numbered {
-    Numbered { session, number, digest: number * 3, version: Version::Resp2 }
+    Numbered { session, number, digest: number.wrapping_mul(3), version: Version::Resp2 }
 }
 
 /// Takes a request up as a partition does: runs it only if it is new; what is answered.
@@ -88,6 +88,28 @@ fn numbers_below_those_kept_are_refused() {
         run(&mut ledger, &which(session, 23), 10, b"+OK\r\n").is_ok(),
         "above what was dropped, and never ran"
     );
+    ledger.check_invariants();
+}
+
+#[test]
+fn numbers_with_gaps_cost_no_more_than_others_however_far_ahead_they_are() {
+    let mut ledger = Ledger::default();
+    let (near, far) = (id(5, 1), id(5, 2));
+    let (steps, last) = (NUMBERS_MAX as u64 * 4, i64::MAX as u64);
+    for step in 1..=steps {
+        run(&mut ledger, &which(near, step), 10, b"+OK\r\n").unwrap();
+        run(&mut ledger, &which(far, last / steps * step), 10, b"+OK\r\n").unwrap();
+        assert_eq!(ledger.sessions[&near].bytes, ledger.sessions[&far].bytes);
+    }
+    assert_eq!(ledger.sessions[&far].ran.len(), NUMBERS_MAX);
+    assert!(ledger.bytes() <= 2 * (SESSION_COST + SESSION_BYTES_MAX));
+    // What is left out below those that are kept may have run: it is refused, and so is all below the highest there is.
+    refused(&mut ledger, &which(far, last / steps + 1), 10, "SESSIONEXPIRED number");
+    for number in last - NUMBERS_MAX as u64..=last {
+        run(&mut ledger, &which(far, number), 10, b"+OK\r\n").unwrap();
+    }
+    refused(&mut ledger, &which(far, last / steps * steps), 10, "SESSIONEXPIRED number");
+    assert_eq!(run(&mut ledger, &which(far, last), 10, b""), Ok(b"+OK\r\n".to_vec()));
     ledger.check_invariants();
 }
 
