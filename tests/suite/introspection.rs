@@ -6,6 +6,7 @@ use narf_tests::{Data, Kind, Options, Server, Value, eventually, on_one_and_two_
 
 on_one_and_two_workers!(
     info_has_the_sections_and_fields_clients_read,
+    what_fast_commands_take_is_told_too,
     the_keyspace_section_counts_keys_and_deadlines,
     slow_commands_are_logged,
     latencies_are_told_by_command_and_by_event,
@@ -80,6 +81,29 @@ fn info_has_the_sections_and_fields_clients_read(node: &Server) {
     if node.kind() == Kind::Narf {
         assert!(text.contains("narf_version:"));
         assert!(!text.contains("dragonfly_version:") && !text.contains("valkey_version:"));
+    }
+}
+
+fn what_fast_commands_take_is_told_too(node: &Server) {
+    let mut c = node.client();
+    c.check("CONFIG RESETSTAT", "+OK");
+    for number in 0..1000 {
+        c.check(&format!("SET k:{number} v"), "+OK");
+        c.check(&format!("MSET k:{number} v l:{number} w"), "+OK");
+        c.check(&format!("GET k:{number}"), "\"v\"");
+    }
+    let text = c.run("INFO commandstats").text();
+    for name in ["set", "mset", "get"] {
+        let row = text.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:"))).unwrap();
+        let fields: BTreeMap<&str, f64> = row
+            .split(',')
+            .filter_map(|field| field.split_once('='))
+            .map(|(name, value)| (name, value.parse().unwrap()))
+            .collect();
+        let (calls, micros, each) = (fields["calls"], fields["usec"], fields["usec_per_call"]);
+        assert_eq!(calls, 1000.0, "{row}");
+        assert!(micros > 0.0 && each > 0.0, "{row}");
+        assert!((micros / calls / each - 1.0).abs() < 0.15, "{row}");
     }
 }
 

@@ -39,7 +39,7 @@ impl Host for NoHost {
 
     fn purge_memory(&self) {}
 
-    fn stopwatch_us(&self) -> u64 {
+    fn stopwatch_ns(&self) -> u64 {
         0
     }
 }

@@ -155,14 +155,17 @@ impl Worker {
         }
     }
 
-    /// Runs a request with a stopwatch, for `SLOWLOG` and statistics.
+    /// Runs a request with a stopwatch, for `SLOWLOG` and statistics; or for these alone, as one of many of its kind.
     #[cold]
     fn run_timed(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>, raw: &[u8]) -> Taken {
-        let start = self.host.stopwatch_us();
+        let start = self.host.stopwatch_ns();
         let taken = self.run(session, spec, args, raw);
         if taken == Taken::Done {
-            let elapsed_us = self.host.stopwatch_us().saturating_sub(start);
-            self.note_time(session, spec, args, elapsed_us);
+            let nanos = self.host.stopwatch_ns().saturating_sub(start);
+            match self.stats.times_each(spec, raw.len()) {
+                true => self.note_time(session, spec, args, nanos),
+                false => self.stats.sample_call(spec, nanos),
+            }
         }
         taken
     }

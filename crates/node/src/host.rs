@@ -130,6 +130,6 @@ pub trait Host: Send {
         let _ = settings;
         Ok(())
     }
-    /// Microseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
-    fn stopwatch_us(&self) -> u64;
+    /// Nanoseconds of a steady clock, for measuring how long a request took. Never used to decide anything.
+    fn stopwatch_ns(&self) -> u64;
 }

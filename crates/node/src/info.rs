@@ -434,10 +434,12 @@ impl Context<'_> {
     fn commandstats(&self, lines: &mut Lines<'_>) {
         lines.title("Commandstats");
         for (name, calls) in self.total.stats.by_command() {
-            let each = calls.micros as f64 / calls.timed.max(1) as f64;
             let row = format!(
-                "calls={},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls=0",
-                calls.calls, calls.micros, calls.rejected
+                "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls=0",
+                calls.calls,
+                calls.micros(),
+                calls.micros_each(),
+                calls.rejected
             );
             lines.add(&format!("cmdstat_{name}"), row);
         }

@@ -75,8 +75,9 @@ impl SlowLog {
 
 impl Worker {
     /// Notes how long a request took.
-    pub(crate) fn note_time(&mut self, session: &Session, spec: &Spec, args: Args<'_>, elapsed_us: u64) {
-        self.stats.time(spec, elapsed_us);
+    pub(crate) fn note_time(&mut self, session: &Session, spec: &Spec, args: Args<'_>, nanos: u64) {
+        self.stats.time(spec, nanos);
+        let elapsed_us = nanos / 1000;
         self.latency.note(LatencyMonitor::event_of(spec), elapsed_us, self.now.wall_us / 1_000_000);
         if !self.slowlog.is_slow(elapsed_us) || spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;

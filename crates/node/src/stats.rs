@@ -16,12 +16,37 @@ use crate::settings::Settings;
 pub(crate) struct Calls {
     /// How often it ran.
     pub calls: u64,
-    /// Microseconds it took, of those calls that were timed.
-    pub micros: u64,
-    /// How many were timed.
+    /// How many of those calls were timed, and nanoseconds that these took.
     pub timed: u64,
+    /// See above.
+    pub nanos: u64,
+    /// How many calls those stand for that were timed, and nanoseconds that all of these took, about.
+    pub covered: u64,
+    /// See above.
+    pub nanos_about: u64,
     /// How often it was refused before it ran.
     pub rejected: u64,
+}
+
+impl Calls {
+    /// One took so long, and stands for so many.
+    fn time(&mut self, nanos: u64, weight: u64) {
+        self.timed += 1;
+        self.nanos += nanos;
+        self.covered += weight;
+        self.nanos_about += nanos * weight;
+    }
+
+    /// Microseconds that they took in all, about; never less than before, and short of the last few that no other stands
+    /// for yet.
+    pub(crate) fn micros(&self) -> u64 {
+        self.nanos_about / 1000
+    }
+
+    /// Microseconds that one takes, about.
+    pub(crate) fn micros_each(&self) -> f64 {
+        self.nanos_about as f64 / 1000.0 / self.covered.max(1) as f64
+    }
 }
 
 /// Counters of one worker.
@@ -95,6 +120,8 @@ pub struct Stats {
     latencies: BTreeMap<&'static str, Histogram>,
     time_fast: bool,
     time_slow: bool,
+    /// A request is timed for others when so many were taken up.
+    next_sample: u64,
 }
 
 impl Default for Stats {
@@ -137,6 +164,7 @@ impl Default for Stats {
             latencies: BTreeMap::new(),
             time_fast: false,
             time_slow: true,
+            next_sample: 0,
         }
     }
 }
@@ -148,7 +176,13 @@ const TIME_ALL_BELOW_US: i64 = 1000;
 /// A request of so many bytes at most that costs what its words are long is a fast one.
 const SHORT_BYTES: usize = 4096;
 
-/// Whether a command that Redis does not call fast costs no more than its words are long, whatever the keys hold.
+/// With each so many-th request, whatever it is, the clock is read for those that are not timed one by one. A prime: of
+/// what repeats itself, such as pipelines of one length, all places are met.
+const SAMPLE_EACH: u64 = 61;
+
+/// Whether a command that Redis does not call fast mostly costs what its words are long. What its key held before may cost
+/// more: it is dropped, and by the first change of a key while a checkpoint is written it is written out. That is seen
+/// only by chance, in a sample, or in the length of the turn.
 #[inline]
 fn costs_its_words(spec: &Spec) -> bool {
     use DataCommand as D;
@@ -172,11 +206,17 @@ impl Stats {
         self.time_slow = all || settings.slowlog_log_slower_than >= 0;
     }
 
-    /// Whether a request of this command, which has so many bytes, is to be timed.
+    /// Whether each request of this command that has so many bytes is to be timed.
     #[inline]
-    pub(crate) fn times(&self, spec: &Spec, bytes: usize) -> bool {
+    pub(crate) fn times_each(&self, spec: &Spec, bytes: usize) -> bool {
         let is_fast = spec.flags.contains(Flags::FAST) || bytes <= SHORT_BYTES && costs_its_words(spec);
         if is_fast { self.time_fast } else { self.time_slow }
+    }
+
+    /// Whether the request of this command that comes now is to be timed.
+    #[inline]
+    pub(crate) fn times(&self, spec: &Spec, bytes: usize) -> bool {
+        self.times_each(spec, bytes) || self.commands >= self.next_sample
     }
 
     fn of(&mut self, spec: &Spec) -> Option<&mut Calls> {
@@ -201,12 +241,20 @@ impl Stats {
         }
     }
 
-    pub(crate) fn time(&mut self, spec: &Spec, micros: u64) {
+    /// A call took so long, of a command of which each is timed.
+    pub(crate) fn time(&mut self, spec: &Spec, nanos: u64) {
         if let Some(calls) = self.of(spec) {
-            calls.micros += micros;
-            calls.timed += 1;
+            calls.time(nanos, 1);
         }
-        self.latencies.entry(spec.name).or_default().note(micros);
+        self.latencies.entry(spec.name).or_default().note(nanos / 1000);
+    }
+
+    /// A call took so long that stands for those of its command since the last that did. Before it is counted.
+    pub(crate) fn sample_call(&mut self, spec: &Spec, nanos: u64) {
+        self.next_sample = self.commands + SAMPLE_EACH;
+        if let Some(calls) = self.of(spec) {
+            calls.time(nanos, 1 + calls.calls.saturating_sub(calls.covered));
+        }
     }
 
     /// How long requests took that were timed, by command.
@@ -275,8 +323,10 @@ impl Stats {
             self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node))
         {
             mine.calls += theirs.calls;
-            mine.micros += theirs.micros;
             mine.timed += theirs.timed;
+            mine.nanos += theirs.nanos;
+            mine.covered += theirs.covered;
+            mine.nanos_about += theirs.nanos_about;
             mine.rejected += theirs.rejected;
         }
         for (name, histogram) in &other.latencies {
@@ -343,9 +393,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_read_for_what_may_take_long_and_for_nothing_else() {
+    fn what_may_take_long_is_timed_each_time_and_short_writes_are_not() {
         let stats = Stats::default();
-        let times = |name: &str, bytes| command::lookup_name(name).map(|spec| stats.times(spec, bytes));
+        let times = |name: &str, bytes| command::lookup_name(name).map(|spec| stats.times_each(spec, bytes));
         for fast in ["get", "set", "mset", "lpush"] {
             assert_eq!(times(fast, 100), Some(false), "{fast}");
         }
@@ -353,5 +403,83 @@ mod tests {
             assert_eq!(times(slow, 100), Some(true), "{slow}");
         }
         assert_eq!(times("set", SHORT_BYTES + 1), Some(true), "a long value takes long");
+    }
+
+    /// Runs so many calls as dispatch does, which take `nanos`; how many of them were timed.
+    fn call(stats: &mut Stats, name: &str, count: u64, nanos: impl Fn(u64) -> u64) -> u64 {
+        let spec = command::lookup_name(name).expect("a command");
+        let before = stats.of(spec).expect("it is counted").timed;
+        for number in 0..count {
+            match (stats.times(spec, 100), stats.times_each(spec, 100)) {
+                (true, true) => stats.time(spec, nanos(number)),
+                (true, false) => stats.sample_call(spec, nanos(number)),
+                (false, _) => {}
+            }
+            stats.count(spec);
+        }
+        stats.of(spec).expect("it is counted").timed - before
+    }
+
+    fn calls(stats: &Stats, name: &str) -> Calls {
+        stats.by_command().into_iter().find(|(other, _)| *other == name).expect("it was called").1
+    }
+
+    #[test]
+    fn one_call_of_many_stands_for_the_others_and_what_it_adds_up_to_never_shrinks() {
+        let mut stats = Stats::default();
+        assert_eq!(call(&mut stats, "set", 1, |_| 9_000), 1, "the first is timed");
+        assert_eq!(calls(&stats, "set").micros(), 9);
+        let mut last = 9;
+        for _ in 0..1000 {
+            call(&mut stats, "set", 1, |_| 2_000);
+            let now = calls(&stats, "set").micros();
+            assert!(now >= last);
+            last = now;
+        }
+        let set = calls(&stats, "set");
+        assert_eq!((set.calls, set.timed), (1001, 1 + 1000 / SAMPLE_EACH));
+        assert_eq!(set.covered, 1 + 1000 / SAMPLE_EACH * SAMPLE_EACH, "for the rest no other stands yet");
+        assert_eq!(set.micros(), 9 + 2 * (set.covered - 1));
+        // Long ones are timed each, and stand for themselves.
+        assert_eq!(call(&mut stats, "lrange", 5, |number| number * 1_000), 5);
+        let lrange = calls(&stats, "lrange");
+        assert_eq!((lrange.covered, lrange.micros(), lrange.micros_each()), (5, 10, 2.0));
+        // Two workers together.
+        let mut sum = stats.clone();
+        sum.add(&stats);
+        assert_eq!(calls(&sum, "set").micros(), 2 * set.micros());
+        assert!((calls(&sum, "set").micros_each() - set.micros_each()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_commands_that_take_turns_each_has_its_time() {
+        let mut stats = Stats::default();
+        for _ in 0..100 * SAMPLE_EACH {
+            call(&mut stats, "set", 1, |_| 3_000);
+            call(&mut stats, "get", 3, |_| 1_000);
+        }
+        for (name, each) in [("set", 3.0), ("get", 1.0)] {
+            let calls = calls(&stats, name);
+            assert_eq!(calls.micros_each(), each);
+            assert!(calls.calls - calls.covered < 5 * SAMPLE_EACH, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipeline_of_one_length_is_sampled_at_all_its_places() {
+        for depth in [1, 2, 10, 16, 50, 64, 100, 128] {
+            let mut stats = Stats::default();
+            let rounds = 100 * SAMPLE_EACH;
+            // The first of each is dear.
+            call(
+                &mut stats,
+                "set",
+                depth * rounds,
+                |number| if number % depth == 0 { 10_000 } else { 1_000 },
+            );
+            let expect = (10.0 + (depth - 1) as f64) / depth as f64;
+            let each = calls(&stats, "set").micros_each();
+            assert!((each / expect - 1.0).abs() < 0.02, "{depth}: {each} for {expect}");
+        }
     }
 }

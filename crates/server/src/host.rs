@@ -15,7 +15,7 @@ use crate::client_tls::ClientTls;
 use crate::config;
 use crate::passwords;
 use crate::random::random;
-use crate::shared::Shared;
+use crate::shared::{Shared, boot_ns};
 
 /// The machine as one worker sees it.
 pub(crate) struct ThisHost(pub(crate) Arc<Shared>);
@@ -132,8 +132,8 @@ impl Host for ThisHost {
         tls.prepare(settings).map_err(|error| error.to_string())
     }
 
-    fn stopwatch_us(&self) -> u64 {
-        self.0.mono_us()
+    fn stopwatch_ns(&self) -> u64 {
+        boot_ns()
     }
 }
 

@@ -302,8 +302,13 @@ impl Shared {
 }
 
 fn boot_us() -> u64 {
+    boot_ns() / 1000
+}
+
+/// Nanoseconds since the machine was started.
+pub(crate) fn boot_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// Locks, and goes on where another thread panicked: what it held is put in place by single assignments.

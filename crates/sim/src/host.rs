@@ -36,7 +36,7 @@ impl Host for SimHost {
         log.headroom() >= needed || log.reserve(needed).is_ok()
     }
 
-    fn stopwatch_us(&self) -> u64 {
+    fn stopwatch_ns(&self) -> u64 {
         0
     }
 }

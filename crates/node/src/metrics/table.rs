@@ -106,7 +106,7 @@ pub static METRICS: &[Metric] = &[
     .by(&["command"]),
     counter(
         "narf_command_timed_seconds_total",
-        |s| by_command(s, |calls| in_seconds(calls.micros)),
+        |s| by_command(s, |calls| in_seconds(calls.nanos / 1000)),
         "Time that the timed calls of each command took.",
     )
     .by(&["command"]),

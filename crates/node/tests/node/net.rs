@@ -36,7 +36,7 @@ impl Host for TestHost {
 
     fn purge_memory(&self) {}
 
-    fn stopwatch_us(&self) -> u64 {
+    fn stopwatch_ns(&self) -> u64 {
         0
     }
 }
