@@ -42,6 +42,15 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// One with a link `eth0`, whose other end is `way` and the number of the place at a router.
+    fn wired_to(router: &Namespace, place: usize) -> Result<Namespace, String> {
+        let namespace = Namespace::new()?;
+        let pid = namespace.0.id();
+        router.run(&format!("ip link add way{place} type veth peer name eth0 netns {pid}"))?;
+        namespace.run("ip link set lo up\nip link set eth0 up")?;
+        Ok(namespace)
+    }
+
     fn path(&self) -> String {
         format!("/proc/{}/ns/net", self.0.id())
     }
@@ -72,22 +81,32 @@ impl Network {
         router.run("ip link set lo up\necho 1 > /proc/sys/net/ipv4/ip_forward")?;
         let mut places = Vec::new();
         for place in 0..count {
-            let namespace = Namespace::new()?;
-            let (pid, here, there) = (namespace.0.id(), address_of_router(place), address_of_place(place));
-            router.run(&format!(
-                "ip link add way{place} type veth peer name eth0 netns {pid}\n\
-                 ip address add {here}/24 dev way{place}\n\
-                 ip link set way{place} up"
-            ))?;
-            namespace.run(&format!(
-                "ip link set lo up\n\
-                 ip address add {there}/24 dev eth0\n\
-                 ip link set eth0 up\n\
-                 ip route add default via {here}"
-            ))?;
+            let namespace = Namespace::wired_to(&router, place)?;
+            let (here, there) = (address_of_router(place), address_of_place(place));
+            router.run(&format!("ip address add {here}/24 dev way{place}\nip link set way{place} up"))?;
+            namespace.run(&format!("ip address add {there}/24 dev eth0\nip route add default via {here}"))?;
             places.push(namespace);
         }
         Ok(Network { router, places })
+    }
+
+    /// So many places with a switch for a router, as in one room: what is said to all reaches all. They have no addresses
+    /// before [`Network::move_to`].
+    pub fn switched(count: usize) -> Result<Network, String> {
+        let router = Namespace::new()?;
+        router.run("ip link add br0 type bridge\nip link set br0 up")?;
+        let mut places = Vec::new();
+        for place in 0..count {
+            places.push(Namespace::wired_to(&router, place)?);
+            router.run(&format!("ip link set way{place} master br0 up"))?;
+        }
+        Ok(Network { router, places })
+    }
+
+    /// Gives a place at a switch another address.
+    pub fn move_to(&self, place: usize, address: Ipv4Addr) {
+        let lines = format!("ip -4 address flush dev eth0\nip address add {address}/24 dev eth0");
+        self.places[place].run(&lines).unwrap();
     }
 
     /// Puts this thread, and those that it starts from now on, where the router is: from there every place is reached,

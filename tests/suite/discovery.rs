@@ -2,68 +2,42 @@
 //! which the test makes where root lets it; elsewhere it says that it was skipped.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use narf_tests::{
-    DEADLINE, Signal, dies_with_its_parent, eventually, narf_binary, signal, skip, skip_unless_narf, within,
+    DEADLINE, Network, Signal, dies_with_its_parent, eventually, narf_binary, signal, skip, skip_unless_narf,
+    within,
 };
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// Networks of this process so far: each has names of its own.
-static LANS: AtomicU32 = AtomicU32::new(0);
-
-/// A network: a switch and machines on it, each a namespace. Gone with this.
+/// Machines on a network, from number 1 on, whose addresses end so at first.
 struct Lan {
-    names: Vec<String>,
+    network: Network,
     folder: TempDir,
 }
 
 impl Lan {
-    /// None, with the reason told, where namespaces cannot be made.
+    /// None, with the reason told, where networks cannot be made.
     fn of(machines: usize) -> Option<Lan> {
-        let prefix = format!("narf{}x{}x", std::process::id(), LANS.fetch_add(1, Ordering::Relaxed));
-        let mut lan = Lan { names: Vec::new(), folder: TempDir::with_prefix("narf-lan-").unwrap() };
-        for number in 0..=machines {
-            let name = format!("{prefix}{number}");
-            if let Err(reason) = ip(&["netns", "add", &name]) {
-                skip(&format!("network namespaces cannot be made here: {}", reason.trim()));
-                return None;
-            }
-            lan.names.push(name);
-        }
-        let switch = lan.names[0].clone();
-        let made = ip(&["-n", &switch, "link", "add", "br0", "type", "bridge"])
-            .and_then(|()| ip(&["-n", &switch, "link", "set", "br0", "up"]));
-        if let Err(reason) = made {
-            skip(&format!("a bridge cannot be made here: {}", reason.trim()));
-            return None;
-        }
-        for (number, name) in lan.names.iter().enumerate().skip(1) {
-            let plug = format!("port{number}");
-            let cable = ["link", "add", &plug, "type", "veth", "peer", "name", "eth0", "netns", name];
-            ip(&[&["-n", &switch], cable.as_slice()].concat()).unwrap();
-            ip(&["-n", &switch, "link", "set", &plug, "master", "br0", "up"]).unwrap();
-            ip(&["-n", name, "link", "set", "lo", "up"]).unwrap();
-            ip(&["-n", name, "link", "set", "eth0", "up"]).unwrap();
-        }
-        (1..=machines).for_each(|number| lan.move_to(number, number));
+        let network = Network::switched(machines).map_err(|reason| skip(&reason)).ok()?;
+        let lan = Lan { network, folder: TempDir::with_prefix("narf-lan-").unwrap() };
+        (1..=machines).for_each(|number| lan.move_to(number, number as u8));
         Some(lan)
     }
 
     /// Gives a machine another address.
-    fn move_to(&self, machine: usize, address: usize) {
-        let name = &self.names[machine];
-        ip(&["-n", name, "-4", "addr", "flush", "dev", "eth0"]).unwrap();
-        ip(&["-n", name, "addr", "add", &format!("10.77.0.{address}/24"), "dev", "eth0"]).unwrap();
+    fn move_to(&self, machine: usize, last: u8) {
+        self.network.move_to(machine - 1, Ipv4Addr::new(10, 77, 0, last));
     }
 
     /// `narf` on a machine.
     fn narf(&self, machine: usize, words: &[&str]) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.names[machine]]).arg(narf_binary()).args(words).env_clear();
+        let wrapper = self.network.wrapper(machine - 1);
+        let mut command = Command::new(&wrapper[0]);
+        command.args(&wrapper[1..]).arg(narf_binary()).args(words).env_clear();
         let runtime = self.folder.path().join(format!("run{machine}"));
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("NARF_RUNTIME_DIR", runtime);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
@@ -115,23 +89,6 @@ impl Lan {
             .collect();
         seen.sort();
         seen
-    }
-}
-
-impl Drop for Lan {
-    fn drop(&mut self) {
-        for name in &self.names {
-            // Some may not have come to be.
-            let _ = ip(&["netns", "delete", name]);
-        }
-    }
-}
-
-fn ip(words: &[&str]) -> Result<(), String> {
-    let output = Command::new("ip").args(words).output().map_err(|error| format!("`ip`: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
 }
 

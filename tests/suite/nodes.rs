@@ -73,6 +73,18 @@ impl Cluster {
         }
     }
 
+    /// Waits until all nodes, each of which holds everything, hold the same; what they hold if they do not.
+    pub(crate) fn compare_replicas(&self) -> Result<(), Vec<String>> {
+        assert!(self.nodes.len() <= 3, "each node holds everything");
+        let mut clients: Vec<Client> = self.nodes.iter().map(Server::client).collect();
+        let mut digests = Vec::new();
+        let are_equal = within(DEADLINE, || {
+            digests = clients.iter_mut().map(|client| client.run("DEBUG DIGEST").text()).collect();
+            digests.iter().all(|digest| *digest == digests[0]).then_some(())
+        });
+        are_equal.ok_or(digests)
+    }
+
     /// One more.
     pub(crate) fn grow(&mut self) {
         self.nodes.push(Server::start(options(&self.runtime.path().join("run"))));

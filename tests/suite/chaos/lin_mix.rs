@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use base::Random;
 use history::{Act, Register, Told};
 use narf_tests::{
-    Client, Closed, Network, Options, Server, Signal, Value, env_number, eventually, signal, skip,
+    Client, Closed, Network, Options, Server, Signal, Value, env_number, eventually, signal,
     skip_unless_narf, within,
 };
 
 use super::load::Places;
 use super::probes::connect;
-use super::rounds;
+use super::{on_network, rounds};
 use crate::nodes::Cluster;
 
 const NODES: usize = 3;
@@ -461,15 +461,5 @@ fn lin_mix() {
     if skip_unless_narf() {
         return;
     }
-    let network = match Network::of(NODES + 1) {
-        Ok(network) => network,
-        Err(reason) => return skip(&reason),
-    };
-    // Where it goes, the test's own thread is not to stay.
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            network.enter();
-            mix(&network);
-        });
-    });
+    on_network(NODES + 1, mix);
 }

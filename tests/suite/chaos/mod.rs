@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use base::Random;
 use narf_tests::{
-    Client, DEADLINE, Server, Signal, env_number, eventually, pause, signal, skip_unless_narf, within,
+    Client, DEADLINE, Network, Server, Signal, env_number, eventually, pause, signal, skip, skip_unless_narf,
+    within,
 };
 
 use crate::durability::can_trace;
@@ -48,21 +49,23 @@ fn settle(cluster: &Cluster, load: Load) -> (u64, Vec<String>) {
     cluster.wait_until_ready(cluster.nodes.len());
     let (checked, wrong) = audit(&cluster.nodes, &ledgers);
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
-    compare_replicas(cluster);
+    cluster.compare_replicas().expect("the same on all");
     (acknowledged, ledgers.into_iter().flat_map(|ledger| ledger.failures).collect())
 }
 
-/// Waits until all nodes of a cluster, each of which holds everything, hold the same.
-#[track_caller]
-fn compare_replicas(cluster: &Cluster) {
-    assert!(cluster.nodes.len() <= 3, "each node holds everything");
-    let mut clients: Vec<Client> = cluster.nodes.iter().map(Server::client).collect();
-    let mut digests = Vec::new();
-    let are_equal = within(DEADLINE, || {
-        digests = clients.iter_mut().map(|client| client.run("DEBUG DIGEST").text()).collect();
-        digests.iter().all(|digest| *digest == digests[0]).then_some(())
+/// Runs a test where a network of so many places has its router; where the machine gives no network, it says so.
+fn on_network(places: usize, test: impl FnOnce(&Network) + Send) {
+    let network = match Network::of(places) {
+        Ok(network) => network,
+        Err(reason) => return skip(&reason),
+    };
+    // Where it goes, the test's own thread is not to stay.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            network.enter();
+            test(&network);
+        });
     });
-    assert!(are_equal.is_some(), "replicas differ: {digests:?}");
 }
 
 /// Has a node that is gone for good struck off, once the others take it for down: after ten seconds of silence, and a busy

@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use narf_tests::{Network, eventually, skip, skip_unless_narf};
+use narf_tests::{Network, eventually, skip_unless_narf};
 
 use super::load::Load;
 use super::probes::{Gap, Probes, Watch};
-use super::{is_long, percentiles, rounds, settle};
+use super::{is_long, on_network, percentiles, rounds, settle};
 use crate::nodes::Cluster;
 
 const NODES: usize = 3;
@@ -44,17 +44,7 @@ fn one_way_cut() {
     if skip_unless_narf() {
         return;
     }
-    let network = match Network::of(NODES) {
-        Ok(network) => network,
-        Err(reason) => return skip(&reason),
-    };
-    // Where it goes, the test's own thread is not to stay.
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            network.enter();
-            cut_links(&network);
-        });
-    });
+    on_network(NODES, cut_links);
 }
 
 fn cut_links(network: &Network) {

@@ -13,7 +13,7 @@ use narf_tests::{Server, Value, skip_unless_narf, within};
 
 use super::load::Places;
 use super::probes::{connect, keys_of_partitions};
-use super::{compare_replicas, is_long, percentiles, rounds};
+use super::{is_long, percentiles, rounds};
 use crate::nodes::Cluster;
 
 const FOLLOWER: usize = 2;
@@ -222,7 +222,7 @@ fn snapshot_under_load() {
         cluster.wait_until_ready(3);
     }
     drop(writers.end());
-    compare_replicas(&cluster);
+    cluster.compare_replicas().expect("the same on all");
     let share = |bytes: usize| bytes as f64 / data as f64;
     let ratio = p99(&mut meanwhile).as_secs_f64() / p99(&mut usual).as_secs_f64();
     println!("snapshot-under-load, start to caught up: {}", percentiles(lengths));

@@ -450,13 +450,9 @@ impl Run {
     }
 
     fn compare_digests(&self) {
-        let mut digests = Vec::new();
-        let mut clients: Vec<Client> = self.cluster.nodes.iter().map(Server::client).collect();
-        let same = narf_tests::within(DEADLINE, || {
-            digests = clients.iter_mut().map(|client| client.run("DEBUG DIGEST").text()).collect();
-            digests.iter().all(|digest| *digest == digests[0]).then_some(())
-        });
-        assert!(same.is_some(), "after {} kills, seed {}: {digests:?}", self.kills, self.seed);
+        if let Err(digests) = self.cluster.compare_replicas() {
+            panic!("after {} kills, seed {}: {digests:?}", self.kills, self.seed);
+        }
     }
 }
 
