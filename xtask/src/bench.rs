@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::{prepare, shell, workspace};
-use measure::{Load, Round, median};
+use measure::{Load, columns, in_turns};
 use servers::{Mode, Server};
 
 struct Workload {
@@ -228,32 +228,10 @@ fn compare(plan: &Plan, servers: &[Server; 2], workload: &Workload, pipeline: u3
     // As many requests as cost the first server about so many seconds of CPU; the same for both.
     let trial = run(&servers[0], if pipeline == 1 { 20_000 } else { 200_000 })?;
     let requests = (plan.seconds * 1e6 / trial.cpu_us.max(0.05)).max(10_000.0) as u64;
-    let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
-    for number in 0..plan.rounds {
-        for turn in 0..2 {
-            let which = (number + turn) % 2;
-            let first = run(&servers[which], requests)?;
-            let round =
-                if first.foreign > measure::FOREIGN_MAX { run(&servers[which], requests)? } else { first };
-            rounds[which].push(round);
-        }
-    }
-    let [redis, narf] = &rounds;
-    let ratio = |part: &dyn Fn(&Round, &Round) -> f64| {
-        median(redis.iter().zip(narf).map(|(redis, narf)| part(redis, narf)))
-    };
-    let of = |rounds: &[Round], part: fn(&Round) -> f64| median(rounds.iter().map(part));
-    println!(
-        "| {} | {pipeline} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-        workload.name,
-        of(redis, |round| round.ops),
-        of(narf, |round| round.ops),
-        ratio(&|redis, narf| narf.ops / redis.ops),
-        of(redis, |round| round.cpu_us),
-        of(narf, |round| round.cpu_us),
-        ratio(&|redis, narf| redis.cpu_us / narf.cpu_us),
-        of(redis, |round| round.p99_ms),
-        of(narf, |round| round.p99_ms),
-    );
+    let rounds = in_turns(plan.rounds, |which| match run(&servers[which], requests)? {
+        first if first.foreign > measure::FOREIGN_MAX => run(&servers[which], requests),
+        first => Ok(first),
+    })?;
+    println!("| {} | {pipeline} | {} |", workload.name, columns(&rounds));
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::measure::{Load, cpu_ns, median};
+use super::measure::{Load, Round, columns, cpu_ns, in_turns, median};
 use super::peers;
 use super::servers::{Server, wait_until};
 
@@ -23,13 +23,6 @@ pub(super) const CORES: Load = Load { clients: 0, keys: 0, value_bytes: 64, serv
 
 pub(super) struct Trio {
     pub(super) servers: [Server; 3],
-}
-
-/// What one round of load came to.
-pub(super) struct Round {
-    pub(super) ops: f64,
-    pub(super) cpu_us: f64,
-    pub(super) p99_ms: f64,
 }
 
 pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
@@ -54,31 +47,12 @@ pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
 
 /// Replicated `SET`.
 fn compare(trios: &[Trio; 2], pipeline: usize) -> Result<()> {
-    let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
-    for number in 0..ROUNDS {
-        for turn in 0..2 {
-            let which = (number + turn) % 2;
-            let ports = if which == 0 { &trios[0].ports()[..1] } else { &trios[1].ports()[..] };
-            let kind = if which == 0 { "set-wait" } else { "set" };
-            rounds[which].push(trios[which].round(kind, ports, pipeline)?);
-        }
-    }
-    let [redis, narf] = &rounds;
-    let of = |rounds: &[Round], part: fn(&Round) -> f64| median(rounds.iter().map(part));
-    let ratio = |part: &dyn Fn(&Round, &Round) -> f64| {
-        median(redis.iter().zip(narf).map(|(redis, narf)| part(redis, narf)))
-    };
-    println!(
-        "| SET, two copies | {pipeline} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-        of(redis, |round| round.ops),
-        of(narf, |round| round.ops),
-        ratio(&|redis, narf| narf.ops / redis.ops),
-        of(redis, |round| round.cpu_us),
-        of(narf, |round| round.cpu_us),
-        ratio(&|redis, narf| redis.cpu_us / narf.cpu_us),
-        of(redis, |round| round.p99_ms),
-        of(narf, |round| round.p99_ms),
-    );
+    let rounds = in_turns(ROUNDS, |which| {
+        let ports = if which == 0 { &trios[0].ports()[..1] } else { &trios[1].ports()[..] };
+        let kind = if which == 0 { "set-wait" } else { "set" };
+        trios[which].round(kind, ports, pipeline)
+    })?;
+    println!("| SET, two copies | {pipeline} | {} |", columns(&rounds));
     Ok(())
 }
 
@@ -178,7 +152,7 @@ impl Trio {
         let &[count, seconds, p99_ms] = figures.as_slice() else {
             bail!("the load failed: {text}{}", String::from_utf8_lossy(&output.stderr));
         };
-        Ok(Round { ops: count / seconds, cpu_us: cpu_ns / 1e3 / count, p99_ms })
+        Ok(Round { ops: count / seconds, cpu_us: cpu_ns / 1e3 / count, p99_ms, foreign: 0.0 })
     }
 }
 

@@ -24,8 +24,39 @@ pub(super) struct Round {
     pub(super) ops: f64,
     pub(super) cpu_us: f64,
     pub(super) p99_ms: f64,
-    /// Share of the machine that was neither server's nor load's.
+    /// Share of the machine that was neither server's nor load's; zero where nobody counts.
     pub(super) foreign: f64,
+}
+
+/// Rounds of redis, number 0, and of narf, number 1; who begins changes with each, for the machine may get slower.
+pub(super) fn in_turns(count: usize, mut run: impl FnMut(usize) -> Result<Round>) -> Result<[Vec<Round>; 2]> {
+    let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
+    for number in 0..count {
+        for turn in 0..2 {
+            let which = (number + turn) % 2;
+            rounds[which].push(run(which)?);
+        }
+    }
+    Ok(rounds)
+}
+
+/// The figures of both and how they compare, as columns of a table.
+pub(super) fn columns([redis, narf]: &[Vec<Round>; 2]) -> String {
+    let ratio = |part: fn(&Round, &Round) -> f64| {
+        median(redis.iter().zip(narf).map(|(redis, narf)| part(redis, narf)))
+    };
+    let of = |rounds: &[Round], part: fn(&Round) -> f64| median(rounds.iter().map(part));
+    format!(
+        "{:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2}",
+        of(redis, |round| round.ops),
+        of(narf, |round| round.ops),
+        ratio(|redis, narf| narf.ops / redis.ops),
+        of(redis, |round| round.cpu_us),
+        of(narf, |round| round.cpu_us),
+        ratio(|redis, narf| redis.cpu_us / narf.cpu_us),
+        of(redis, |round| round.p99_ms),
+        of(narf, |round| round.p99_ms),
+    )
 }
 
 pub(super) fn round(
@@ -122,6 +153,19 @@ mod tests {
             r#""SET key:__rand_int__ xxx","102040.82","0.258","0.080","0.255","0.367","0.431","0.703""#;
         assert_eq!(read_line(names), None);
         assert_eq!(read_line(figures), Some((102_040.82, 0.431)));
+    }
+
+    #[test]
+    fn rounds_are_in_turns_and_compared_pair_by_pair() {
+        let mut order = Vec::new();
+        let rounds = in_turns(3, |which| {
+            order.push(which);
+            let ops = 100.0 * (order.len() as f64) * (1.0 + which as f64);
+            Ok(Round { ops, cpu_us: 2.0 - which as f64, p99_ms: 0.5, foreign: 0.0 })
+        });
+        let rounds = rounds.expect("each runs");
+        assert_eq!(order, [0, 1, 1, 0, 0, 1]);
+        assert_eq!(columns(&rounds), "400 | 600 | 2.40 | 2.00 | 1.00 | 2.00 | 0.50 | 0.50");
     }
 
     #[test]
