@@ -10,7 +10,7 @@ use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
 use crate::message::CallHead;
 use crate::output::Ticket;
-use crate::partition::{Operation, Partition};
+use crate::partition::{Operation, Partition, Turn};
 use crate::session::{Session, Stall, gate};
 use crate::trackers::Reader;
 use crate::wire::WireRequest;
@@ -139,10 +139,20 @@ impl Worker {
     /// Runs an operation on a partition that is at hand; whether it changed something.
     #[inline]
     pub(crate) fn run_here(&mut self, id: PartitionId, operation: Operation<'_>, out: &mut Vec<u8>) -> bool {
+        self.change_here(id, |partition, turn| partition.run(turn, operation, out))
+    }
+
+    /// Does something to a partition that is at hand, and notes what follows from it; whether it changed something.
+    #[inline(always)]
+    fn change_here(
+        &mut self,
+        id: PartitionId,
+        change: impl FnOnce(&mut Partition, &mut Turn<'_>) -> bool,
+    ) -> bool {
         let (mut turn, places) = self.turn_and_places();
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
         let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
-        let changed = partition.run(&mut turn, operation, out);
+        let changed = change(partition, &mut turn);
         let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
         let (has_stirred, is_followed) = (partition.has_stirred_waiters(), partition.trackers.is_on());
         if has_stirred {
@@ -370,26 +380,13 @@ impl Worker {
     }
 
     fn log_effects(&mut self, id: PartitionId, is_write: bool) -> bool {
-        let (mut turn, places) = self.turn_and_places();
-        let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return false };
-        let (was_open, before) = (partition.has_open_entry(), partition.open_bytes());
-        let changed = is_write && partition.log_touched(&mut turn);
-        turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
-        partition.sweep_all(&mut turn);
-        let (is_open, logged) = (partition.has_open_entry(), partition.open_bytes() - before);
-        let (has_stirred, is_followed) = (partition.has_stirred_waiters(), partition.trackers.is_on());
-        if has_stirred {
-            self.stirred_waiters.push(id);
-        }
-        if is_open && !was_open {
-            self.dirty.push(id);
-        }
-        self.turn_bytes += logged;
-        self.stats.changes += u64::from(changed);
-        if is_followed {
-            self.settle_trackers(id);
-        }
-        changed
+        self.change_here(id, |partition, turn| {
+            let before = partition.open_bytes();
+            let changed = is_write && partition.log_touched(turn);
+            turn.room = turn.room.saturating_sub(partition.open_bytes() - before);
+            partition.sweep_all(turn);
+            changed
+        })
     }
 
     /// Answers a request now, or, if the session wants its changes on stable storage first, then.
