@@ -31,7 +31,7 @@ use crate::life::{Around, Item};
 use crate::net::Network;
 use crate::start::StartError;
 use crate::trace::Trace;
-use crate::world::{Options, Report, message_of};
+use crate::world::{Options, Report, violation_of};
 use cache::Cache;
 use client::Client;
 use crew::{Aim, Crew};
@@ -165,12 +165,7 @@ impl ClusterWorld {
 
     fn run_to_end(mut self, seed: u64, options: Options) -> (Report, Trace) {
         let world = &mut self;
-        // A failed assertion is a finding like any other, and as such has its seed and its trace.
-        let run = std::panic::AssertUnwindSafe(|| world.run_all(options.ticks));
-        let violation = match std::panic::catch_unwind(run) {
-            Ok(result) => result.err(),
-            Err(panic) => Some(format!("assertions: {}", message_of(&*panic))),
-        };
+        let violation = violation_of(|| world.run_all(options.ticks));
         if let Some(violation) = &violation {
             world.note(format_args!("VIOLATION {violation}"));
         }
@@ -318,13 +313,7 @@ impl ClusterWorld {
     fn step_client(&mut self, number: usize, more: bool) -> Result<(), String> {
         let now = self.machines[0].now();
         let client = &mut self.clients[number];
-        let mut around = Around {
-            now,
-            random: &mut self.random,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            node: None,
-        };
+        let mut around = Around::all(now, &mut self.random, &mut self.network, &mut self.trace);
         if client.link.is_none() && client.away_until_us <= now.mono_us {
             let is_there = |node: &usize| [Stand::In, Stand::Struck].contains(&self.machines[*node].stand);
             let there: Vec<usize> = (0..self.machines.len()).filter(is_there).collect();
@@ -515,13 +504,8 @@ impl ClusterWorld {
         self.attach(id, node);
         for op in ops {
             let before = self.pressures();
-            let mut around = Around {
-                now: self.machines[0].now(),
-                random: &mut self.random,
-                network: &mut self.network,
-                trace: &mut self.trace,
-                node: None,
-            };
+            let mut around =
+                Around::all(self.machines[0].now(), &mut self.random, &mut self.network, &mut self.trace);
             self.clients[id].ask(op, &mut self.judge, &mut around);
             self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
             let Some(told) = &self.clients[id].last else { continue };
@@ -556,13 +540,8 @@ impl ClusterWorld {
     }
 
     fn attach(&mut self, id: usize, node: usize) {
-        let mut around = Around {
-            now: self.machines[0].now(),
-            random: &mut self.random,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            node: None,
-        };
+        let mut around =
+            Around::all(self.machines[0].now(), &mut self.random, &mut self.network, &mut self.trace);
         connect(&mut self.clients[id], node, &mut self.machines, &mut around);
     }
 

@@ -104,7 +104,17 @@ pub(crate) struct Around<'a> {
     pub(crate) node: Option<usize>,
 }
 
-impl Around<'_> {
+impl<'a> Around<'a> {
+    /// What is not of one node.
+    pub(crate) fn all(
+        now: Now,
+        random: &'a mut Random,
+        network: &'a mut Network,
+        trace: &'a mut Trace,
+    ) -> Around<'a> {
+        Around { now, random, network, trace, node: None }
+    }
+
     pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
         match self.node {
             Some(node) => self.trace.note(self.now.mono_us, format_args!("node {node}: {what}")),

@@ -123,12 +123,7 @@ impl World {
     /// Runs a seed from beginning to end.
     pub fn run(seed: u64, options: Options) -> (Report, Trace) {
         let mut world = World::new(seed, options);
-        // A failed assertion is a finding like any other, and as such has its seed and its trace.
-        let run = std::panic::AssertUnwindSafe(|| world.run_all(options.ticks));
-        let violation = match std::panic::catch_unwind(run) {
-            Ok(result) => result.err(),
-            Err(panic) => Some(format!("assertions: {}", message_of(&*panic))),
-        };
+        let violation = violation_of(|| world.run_all(options.ticks));
         if let Some(violation) = &violation {
             world.note(format_args!("VIOLATION {violation}"));
         }
@@ -180,13 +175,7 @@ impl World {
             return Ok(());
         };
         let now = self.clock.now();
-        let mut around = Around {
-            now,
-            random: &mut self.random,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            node: None,
-        };
+        let mut around = Around::all(now, &mut self.random, &mut self.network, &mut self.trace);
         let moves = 1 + around.random.below(2 * life.workers() as u64 + 2);
         for _ in 0..moves {
             let who = around.random.below(life.workers() as u64 * 4 + 1) as usize;
@@ -502,8 +491,16 @@ const FREEZES_AT_ONCE: u64 = 4;
 /// Within so many steps the disk's side gets its turn.
 const SYNC_SLACK_STEPS: u64 = 200;
 
+/// What a run came to that was wrong. A failed assertion is a finding like any other, and as such has its seed and its trace.
+pub(crate) fn violation_of(run: impl FnOnce() -> Result<(), String>) -> Option<String> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        Ok(result) => result.err(),
+        Err(panic) => Some(format!("assertions: {}", message_of(&*panic))),
+    }
+}
+
 /// What a panic said.
-pub(crate) fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

@@ -123,13 +123,7 @@ impl ClusterWorld {
     fn cut_client(&mut self) {
         let client = self.random.below(self.clients.len() as u64) as usize;
         let now = self.machines[0].now();
-        let mut around = Around {
-            now,
-            random: &mut self.random,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            node: None,
-        };
+        let mut around = Around::all(now, &mut self.random, &mut self.network, &mut self.trace);
         self.clients[client].disconnected(&mut self.judge, &mut around);
     }
 
