@@ -18,6 +18,8 @@ const SIM_SEEDS: &str = "60";
 const CLUSTER_SEEDS: [(&str, &str); 2] = [("3", "150"), ("5", "60")];
 /// How many of two nodes and a witness.
 const WITNESS_SEEDS: &str = "60";
+/// Those of three nodes that are all lost in the end, but for their disks.
+const RESCUE_SEEDS: &str = "100";
 /// Steps with trouble in each.
 const SIM_TICKS: &str = "30000";
 /// Within how many of them each planted bug must be found.
@@ -173,6 +175,8 @@ impl Run {
         }
         let witnessed = ["--nodes", "2", "--witness", "--seeds", WITNESS_SEEDS, "--ticks", SIM_TICKS];
         self.check("simulation of two nodes and a witness", || sim::run(&words(&witnessed)));
+        let rescued = ["--nodes", "3", "--rescue", "--seeds", RESCUE_SEEDS, "--ticks", SIM_TICKS];
+        self.check("simulation of a rescue", || sim::run(&words(&rescued)));
         self.check("planted bugs are found", || sim::run(&words(&["--planted", "--seeds", PLANTED_SEEDS])));
     }
 

@@ -156,9 +156,9 @@ impl ClusterWorld {
         ClusterWorld::new(seed, (nodes, 1), options).run_to_end(seed, options)
     }
 
-    /// The same without one, and in the end, while things still go wrong, all of it is lost but the disks.
-    pub fn run_rescued(seed: u64, nodes: usize, options: Options) -> (Report, Trace) {
-        let mut world = ClusterWorld::new(seed, (nodes, 0), options);
+    /// So many nodes that hold data, and witnesses; in the end, while things still go wrong, all are lost but their disks.
+    pub fn run_rescued(seed: u64, nodes: (usize, usize), options: Options) -> (Report, Trace) {
+        let mut world = ClusterWorld::new(seed, nodes, options);
         world.ends_in_rescue = true;
         world.run_to_end(seed, options)
     }

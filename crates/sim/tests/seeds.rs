@@ -54,12 +54,14 @@ fn two_nodes_and_a_witness_hold_every_promise() {
 
 #[test]
 fn what_a_lost_cluster_had_acknowledged_is_in_the_one_that_is_made_of_its_disks() {
-    for (nodes, seeds) in [(1, 1..3), (3, 1..12), (5, 1..5)] {
+    for (nodes, witnesses, seeds) in [(1, 0, 1..3), (3, 0, 1..12), (5, 0, 1..5), (2, 1, 1..5)] {
         for seed in seeds {
             let options = Options { ticks: 2000, keep_trace: false };
-            let (report, _) = ClusterWorld::run_rescued(seed, nodes, options);
-            let replay =
-                format!("cargo xtask sim --nodes {nodes} --rescue --seed {seed} --ticks 2000 --trace");
+            let (report, _) = ClusterWorld::run_rescued(seed, (nodes, witnesses), options);
+            let witness = if witnesses > 0 { "--witness " } else { "" };
+            let replay = format!(
+                "cargo xtask sim --nodes {nodes} {witness}--rescue --seed {seed} --ticks 2000 --trace"
+            );
             assert_eq!(report.violation, None, "replay: {replay}");
             assert!(report.answers > 100, "seed {seed} had nothing to judge");
         }

@@ -157,7 +157,9 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
 fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
     let options = Options { ticks: arguments.ticks, keep_trace: arguments.trace };
     match arguments.nodes {
-        Some(nodes) if arguments.rescue => ClusterWorld::run_rescued(seed, nodes, options),
+        Some(nodes) if arguments.rescue => {
+            ClusterWorld::run_rescued(seed, (nodes, usize::from(arguments.witness)), options)
+        }
         Some(nodes) if arguments.witness => ClusterWorld::run_witnessed(seed, nodes, options),
         Some(nodes) => ClusterWorld::run(seed, nodes, options),
         None => World::run(seed, options),
@@ -166,12 +168,9 @@ fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
 
 /// What says again which cluster was run.
 fn nodes_words(arguments: &Arguments) -> String {
-    let more = match (arguments.rescue, arguments.witness) {
-        (true, _) => "--rescue ",
-        (false, true) => "--witness ",
-        (false, false) => "",
-    };
-    arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} {more}"))
+    let word = |is_so, word| if is_so { word } else { "" };
+    let (witness, rescue) = (word(arguments.witness, "--witness "), word(arguments.rescue, "--rescue "));
+    arguments.nodes.map_or_else(String::new, |nodes| format!("--nodes {nodes} {witness}{rescue}"))
 }
 
 fn run(arguments: &Arguments) -> ExitCode {

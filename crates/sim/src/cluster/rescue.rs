@@ -50,7 +50,8 @@ impl ClusterWorld {
             self.crash(number);
             let machine = &mut self.machines[number];
             machine.disk.heal();
-            let is_read = machine.stand == Stand::In && Some(number) != without;
+            let holds_data = machine.kind == MemberKind::Data;
+            let is_read = machine.stand == Stand::In && holds_data && Some(number) != without;
             let disk = std::mem::replace(&mut machine.disk, SimDisk::new(0));
             if is_read {
                 disks.push((number, disk));
@@ -79,7 +80,8 @@ impl ClusterWorld {
     fn one_too_many(&mut self) -> Option<usize> {
         let present = self.present();
         let is_sound = !present.iter().any(|number| self.machines[*number].is_recovering());
-        let may_be = present.len() >= 3 && is_sound && !self.is_short && self.crew.is_idle();
+        let hold_data = present.iter().all(|number| self.machines[*number].kind == MemberKind::Data);
+        let may_be = present.len() >= 3 && hold_data && is_sound && !self.is_short && self.crew.is_idle();
         if !may_be || !self.is_placed(present.len()) {
             return None;
         }
