@@ -198,11 +198,11 @@ pub(super) fn lacks(rescue: &Rescue, standings: &BTreeMap<PartitionId, Standing>
                 "the best replica was still being brought up and did not vote: any number of writes".to_owned()
             }
             Standing::Doubtful(Doubt::Replaced) => {
-                "other nodes were to hold it in the place of the one that has the best replica, which may be old: any number \
-                 of writes"
+                "other nodes were to take the place of the one that has the best replica, which may be old: any number of \
+                 writes"
                     .to_owned()
             }
-            Standing::Missing => format!("there is nothing of it, and it is to start empty; {}", holders(rescue, &ids)),
+            Standing::Missing => format!("nothing was found, to start empty; {}", holders(rescue, &ids)),
         };
         let is_loss = matches!(standing, Standing::Doubtful(_) | Standing::Missing);
         Some(Lack { text: format!("{}: {what}", partitions(router, &ids)), is_loss })
@@ -218,7 +218,7 @@ fn holders(rescue: &Rescue, ids: &[PartitionId]) -> String {
         nodes.filter_map(|node| state.member(*node)).map(|member| &*member.name).collect();
     names.sort_unstable();
     names.dedup();
-    format!("it was to be on {}", names.join(", "))
+    format!("was to be on {}", names.join(", "))
 }
 
 /// `partitions 3, 5-7 (slots 768-1023, 1280-2047; database 5)`.
