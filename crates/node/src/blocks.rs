@@ -299,16 +299,17 @@ impl Worker {
         let Some(block) = self.blocks.open.get_mut(&conn) else { return };
         block.state = State::Trying { run, again: false };
         let Some(block) = self.blocks.open.get(&conn) else { return };
+        if self.fabric.is_spread && block.runs.len() > 1 {
+            // There may be as many runs as keys: none of them looks at all keys again.
+            let Some(Run { partition, keys }) = block.runs.get(run) else { return };
+            let Some(request) = block.request_for(std::slice::from_ref(keys)) else { return };
+            let head = self.head_for(block, conn, *partition, TRY);
+            return self.send_errand(head, request.args(), request.raw());
+        }
         let (args, raw) = (block.request.args(), block.request.raw());
         match self.place(block.db, block.command, block.spec, args) {
             Place::Several(ids) if !self.fabric.is_spread => {
                 self.enqueue(ids, None, Work::Block(conn));
-            }
-            Place::Several(_) if block.runs.len() > 1 => {
-                let Some(Run { partition, keys }) = block.runs.get(run) else { return };
-                let Some(request) = block.request_for(std::slice::from_ref(keys)) else { return };
-                let head = self.head_for(block, conn, *partition, TRY);
-                self.send_errand(head, request.args(), request.raw());
             }
             // A move that began to wait when this node was alone.
             Place::Several(_) => {
@@ -327,15 +328,15 @@ impl Worker {
     /// What the client may do now: it may have waited long. Nothing is taken out for one that is being closed.
     fn asked_again(&mut self, conn: ConnId) -> Asked {
         let Some(block) = self.blocks.open.get(&conn) else { return Asked::Allowed };
-        let (at, spec, version, request) =
-            (block.client.0, block.spec, block.client.2, block.request.clone());
+        let ((at, _, version), spec) = (block.client, block.spec);
         // One that is taken out has just been asked.
         let Some(session) = self.sessions.take(at.token) else { return Asked::Allowed };
         let is_restricted = session.at.conn == at.conn && session.has_gate(gate::RESTRICTED);
-        let asked = match session.closing {
-            true => Asked::Gone,
-            false if !is_restricted => Asked::Allowed,
-            false => match self.denied(&session, spec, request.args(), Context::TopLevel) {
+        let request = is_restricted.then(|| block.request.clone());
+        let asked = match (session.closing, request) {
+            (true, _) => Asked::Gone,
+            (false, None) => Asked::Allowed,
+            (false, Some(request)) => match self.denied(&session, spec, request.args(), Context::TopLevel) {
                 None => Asked::Allowed,
                 Some(text) => {
                     self.stats.errors += 1;
