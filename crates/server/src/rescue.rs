@@ -329,3 +329,61 @@ impl Attempt<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base::PartitionId;
+    use log::{Checkpoints, Crash, Fault, MemoryDisk};
+
+    use super::*;
+
+    const PARTITIONS: u16 = 3;
+
+    /// Writes a new folder as a rescue does.
+    fn write(disk: &MemoryDisk, trust: &Trust, folder: &Path) -> anyhow::Result<NodeMeta> {
+        let meta = open::mint(NodeId(7), 5, PARTITIONS)?;
+        let target = Target { disk: Arc::new(disk.clone()), meta };
+        let rescue = Rescue::new(Router::new(PARTITIONS, 1), KeyHasher::new(5), 7);
+        for id in (0..PARTITIONS).map(PartitionId) {
+            target.write(rescue.nothing_of(id)?)?;
+        }
+        target.finish(b"a frame", trust, folder)?;
+        Ok(meta)
+    }
+
+    #[test]
+    fn a_new_folder_has_an_identity_only_if_all_else_is_on_stable_storage() {
+        let folder = tempfile::tempdir().unwrap();
+        let trust = Trust::found(9, NodeId(7)).unwrap();
+        let (mut cut_off, mut whole) = (0, 0);
+        for call in 0..100 {
+            let disk = MemoryDisk::new();
+            disk.fail_after(call, None, Fault::Dead);
+            let written = write(&disk, &trust, folder.path());
+            disk.crash(Crash::Power { seed: call });
+            let found = match NodeMeta::load(&disk) {
+                Ok(found) => found,
+                Err(error) => {
+                    assert!(error.to_string().contains("node.meta"), "{error}");
+                    cut_off += 1;
+                    None
+                }
+            };
+            if let Ok(meta) = &written {
+                assert_eq!(found, Some(*meta));
+            }
+            let Some(meta) = found else { continue };
+            whole += 1;
+            assert_eq!(Checkpoints::find_whole(&disk).unwrap().newest.len(), usize::from(PARTITIONS));
+            let mut frames = Vec::new();
+            let mut visit = |_: Position, frame: &[u8]| {
+                frames.push(frame.to_vec());
+                Ok(())
+            };
+            let options = LogOptions::new(meta.log_salt);
+            let read = Log::read(Arc::new(disk), options, &mut visit, &mut |_, _| {}).unwrap();
+            assert_eq!((frames, read.is_in_doubt), (vec![b"a frame".to_vec()], false));
+        }
+        assert!(cut_off > 10 && whole > 10, "{cut_off} {whole}");
+    }
+}
