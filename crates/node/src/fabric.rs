@@ -130,8 +130,11 @@ pub(crate) struct Fabric {
     pub(crate) transfers: Transfers,
     pub(crate) doubts: Doubts,
     pub(crate) next_tick: Millis,
+    /// The turn left something to do: the next follows at once. No step of time comes earlier for it, or followers would
+    /// elect another leader while this one reads by its lease.
+    pub(crate) goes_on: bool,
     /// Steps of time so far.
-    ticks: u64,
+    pub(crate) ticks: u64,
     /// Steady clock: this turn.
     pub(crate) now: Millis,
     /// Steady clock: the first step of time. A replica that was just started does not remember whom it follows, so it
@@ -433,10 +436,7 @@ impl Worker {
             self.resume_sessions();
             self.serve_waiters();
         }
-        if !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty() {
-            // More than a turn's share: go on at once.
-            self.fabric.next_tick = Millis::default();
-        }
+        self.fabric.goes_on = !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty();
         self.settle_meta();
         self.ship();
     }

@@ -300,10 +300,8 @@ impl Worker {
                 break;
             }
         }
-        if !self.resumable.is_empty() {
-            // Clients that were answered go on at once.
-            self.fabric.next_tick = Millis::default();
-        }
+        // Clients that were answered go on.
+        self.fabric.goes_on |= !self.resumable.is_empty();
     }
 
     fn tell_of_meta(&mut self) {

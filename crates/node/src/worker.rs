@@ -730,7 +730,12 @@ impl Worker {
 
     /// Whether a turn was not enough, so that the next should follow at once.
     pub fn has_more(&self) -> bool {
-        !self.later.is_empty() || self.eviction.wants_turn()
+        !self.later.is_empty() || self.eviction.wants_turn() || self.fabric.goes_on
+    }
+
+    /// Steps of time that its groups have made, for checks.
+    pub fn steps_of_time(&self) -> u64 {
+        self.fabric.ticks
     }
 
     /// Time has passed: expiry, checkpoints, timeouts. Bounded work; may want to be called again at once.

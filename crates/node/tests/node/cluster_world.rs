@@ -55,6 +55,8 @@ struct Machine {
     admission: Option<Meta>,
     /// It lost its power and may not have again all that it had promised.
     lost_power: bool,
+    /// Steps of time that its groups have made in this life, and when the last was.
+    steps: (u64, Millis),
 }
 
 struct Client {
@@ -165,6 +167,7 @@ impl World {
             starts: 0,
             admission: None,
             lost_power: false,
+            steps: (0, Millis::default()),
         };
         self.machines.push(machine);
         index
@@ -494,6 +497,15 @@ impl World {
         worker.begin_turn(now, log_room);
         let result = event(worker);
         let outbox = std::mem::take(worker.end_turn());
+        let (steps, now) = (worker.steps_of_time(), now.mono_millis());
+        let before = &mut self.machines[index].steps;
+        if steps != before.0 {
+            // Leases trust in it.
+            let is_new_life = steps < before.0 || before.0 == 0;
+            let is_in_time = steps == before.0 + 1 && now.since(before.1) >= 40;
+            assert!(is_new_life || is_in_time, "a step of time came early");
+            *before = (steps, now);
+        }
         self.finish_turn(index, outbox);
         Some(result)
     }
