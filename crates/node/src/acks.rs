@@ -164,13 +164,13 @@ impl Wait {
 
 /// The highest value that a majority has reached; the highest there is if nobody votes.
 pub(crate) fn majority_of(voters: &[u64], value: impl Fn(u64) -> u64) -> u64 {
-    let mut values: Vec<u64> = voters.iter().map(|&voter| value(voter)).collect();
-    values.sort_unstable();
-    match values.len() {
-        0 => u64::MAX,
-        // Of an ascending list of n, the majority is at or after this place.
-        count => values[(count - 1) / 2],
+    if voters.is_empty() {
+        return u64::MAX;
     }
+    // Asked for each request; groups are small, and a list to be sorted would have to be allocated.
+    let has_majority =
+        |least: u64| voters.iter().filter(|&&voter| value(voter) >= least).count() * 2 > voters.len();
+    voters.iter().map(|&voter| value(voter)).filter(|&least| has_majority(least)).max().unwrap_or(0)
 }
 
 impl Worker {

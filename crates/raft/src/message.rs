@@ -104,6 +104,8 @@ const REJECT_HINT: u16 = 1 << 4;
 const CONTEXT: u16 = 1 << 5;
 const ENTRIES: u16 = 1 << 6;
 const KNOWN_FIELDS: u16 = (1 << 7) - 1;
+/// The most that kind, fields and numbers take.
+const HEAD_BYTES_MAX: usize = 4 + 8 * 8;
 /// The least that an entry takes: kind, term, index, length.
 const ENTRY_BYTES_MIN: usize = 21;
 
@@ -160,15 +162,17 @@ impl Message {
         fields |= if m.context.is_empty() { 0 } else { CONTEXT };
         fields |= if m.entries.is_empty() { 0 } else { ENTRIES };
 
-        out.push(self.kind() as u8);
-        out.push(u8::from(m.reject));
-        out.extend_from_slice(&fields.to_le_bytes());
-        for number in [m.to, m.from, m.term] {
-            put_u64(number, out);
+        // Together, for each write into `out` looks for room.
+        let mut head = [0; HEAD_BYTES_MAX];
+        (head[0], head[1]) = (self.kind() as u8, u8::from(m.reject));
+        head[2..4].copy_from_slice(&fields.to_le_bytes());
+        let present = numbers.into_iter().map(|(_, number)| number).filter(|&number| number != 0);
+        let mut len = 4;
+        for number in [m.to, m.from, m.term].into_iter().chain(present) {
+            head[len..len + 8].copy_from_slice(&number.to_le_bytes());
+            len += 8;
         }
-        for (_, number) in numbers.into_iter().filter(|&(_, number)| number != 0) {
-            put_u64(number, out);
-        }
+        out.extend_from_slice(&head[..len]);
         if !m.context.is_empty() {
             put_block(&m.context, out);
         }
