@@ -20,7 +20,7 @@ impl Worker {
             self.refuse_batch_without_room(id);
             let (mut turn, places, fabric) = split(self);
             let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
-            let lost = match partition.replica.wants_to_propose() {
+            let lost = match partition.replica.wants_to_propose() && fabric.pace.admits(id) {
                 true => partition.propose_batch(&mut turn),
                 false => Vec::new(),
             };
@@ -31,8 +31,13 @@ impl Worker {
                 self.errand(head, request.args(), request.raw());
             }
             let has_worked = self.drive(id);
-            let wants = |p: &Partition| p.replica.wants_to_propose();
-            if !has_worked && !self.places[usize::from(id.0)].partition.as_deref().is_some_and(wants) {
+            let pace = &mut self.fabric.pace;
+            let has_more = |p: &Partition| {
+                p.replica.wants_to_propose() && pace.admits(id)
+                    || has_worked && p.replica.has_put_off()
+                    || p.group.has_ready()
+            };
+            if !self.places[usize::from(id.0)].partition.as_deref().is_some_and(has_more) {
                 return;
             }
         }
@@ -56,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// Does the work of a group; whether there may be more.
+    /// Does the work of a group; whether there was any.
     pub(crate) fn drive(&mut self, id: PartitionId) -> bool {
         let mut has_worked = false;
         while self.drive_once(id) {

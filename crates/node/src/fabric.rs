@@ -25,6 +25,7 @@ use crate::hints::{Hint, Standing};
 use crate::holds::Holds;
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
+use crate::pace::Pace;
 use crate::partition::Turn;
 use crate::peer_frame::{Item, put_message};
 use crate::scatter::Scatters;
@@ -99,6 +100,8 @@ pub(crate) struct Fabric {
     pub(crate) hints: Vec<Hint>,
     /// Groups with something to do.
     stirred: Vec<PartitionId>,
+    /// By partition: whether it is among them.
+    is_stirred: Vec<bool>,
     /// Groups whose members change and that have come a step further in this turn.
     pub(crate) due: Vec<PartitionId>,
     /// A node has begun to say nothing, or to speak again.
@@ -117,6 +120,7 @@ pub(crate) struct Fabric {
     answers_out: Vec<Answers>,
     pub(crate) errands_out: Vec<Calls<ErrandHead>>,
     holds: Holds,
+    pub(crate) pace: Pace,
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
@@ -147,6 +151,7 @@ impl Fabric {
     pub(crate) fn new(worker: base::WorkerId, workers: u16, partitions: u16) -> Fabric {
         Fabric {
             hints: vec![Hint::default(); usize::from(partitions)],
+            is_stirred: vec![false; usize::from(partitions)],
             answers_out: (0..workers).map(|_| Answers::default()).collect(),
             errands_out: (0..workers).map(|_| Calls::new(worker)).collect(),
             // The number of a call says which worker waits for its answer.
@@ -250,9 +255,15 @@ impl Fabric {
     /// A group has something to do.
     #[inline]
     pub(crate) fn stir(&mut self, id: PartitionId) {
-        if !self.stirred.contains(&id) {
+        if !std::mem::replace(&mut self.is_stirred[usize::from(id.0)], true) {
             self.stirred.push(id);
         }
+    }
+
+    /// Those that have, in the order in which they came; to be given back for the next when they are settled.
+    fn take_stirred(&mut self) -> Vec<PartitionId> {
+        self.stirred.iter().for_each(|id| self.is_stirred[usize::from(id.0)] = false);
+        std::mem::take(&mut self.stirred)
     }
 
     /// A group whose members change has come a step further.
@@ -420,14 +431,20 @@ impl Worker {
         if !self.fabric.is_on {
             return self.settle_alone();
         }
+        self.look_at_pace();
         for _ in 0..ROUNDS_MAX {
-            let stirred = std::mem::take(&mut self.fabric.stirred);
+            let mut stirred = self.fabric.take_stirred();
             if stirred.is_empty() && self.fabric.answers.is_empty() && self.fabric.due.is_empty() {
+                self.fabric.stirred = stirred;
                 break;
             }
-            for id in stirred {
+            for id in stirred.drain(..) {
                 self.settle_group(id);
             }
+            if self.fabric.stirred.capacity() == 0 {
+                self.fabric.stirred = stirred;
+            }
+            self.look_at_pace();
             self.reconcile_due();
             if self.fabric.transfers.may_begin() {
                 self.run_transfers();
@@ -439,6 +456,18 @@ impl Worker {
         self.fabric.goes_on = !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty();
         self.settle_meta();
         self.ship();
+    }
+
+    /// Lets groups go on that waited for the entries of others.
+    fn look_at_pace(&mut self) {
+        let Worker { places, fabric, now, .. } = self;
+        let is_under_way = |id: PartitionId| {
+            let partition = places[usize::from(id.0)].partition.as_deref();
+            partition.is_some_and(|partition| partition.replica.has_entry_under_way())
+        };
+        for id in fabric.pace.look(now.mono_us, is_under_way) {
+            fabric.stir(id);
+        }
     }
 
     /// The same on a node that is part of no fabric: its errands are those of clients that wait.

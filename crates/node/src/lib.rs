@@ -61,6 +61,7 @@ mod numbered;
 mod operations;
 mod outbox;
 mod output;
+mod pace;
 mod partition;
 mod password_jobs;
 mod patience;

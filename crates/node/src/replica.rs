@@ -76,12 +76,16 @@ struct Batch {
     steps: Vec<Step>,
     /// What its clients want beside a majority's word.
     wants: [bool; 2],
+    /// Followers are to apply it at once: whether they evict decides what else must go.
+    is_urgent: bool,
 }
 
 /// An entry that was proposed here and is not applied yet.
 struct Pending {
     id: EntryId,
     steps: Vec<Step>,
+    /// All replicas are to apply it at once.
+    is_urgent: bool,
 }
 
 /// Reads that wait for the group to confirm the lead.
@@ -121,6 +125,8 @@ pub(crate) struct Replica {
     pub(crate) seen_since_us: u64,
     /// How many replicas it may lose, as all nodes were told.
     pub(crate) told_may_lose: u8,
+    /// Of a leader: up to where followers were told that all is committed.
+    told_commit: u64,
     /// Of a leader: what the group's witness was told, if it has one.
     pub(crate) witnessed: Witnessed,
     /// A deletion of lapsed keys is on its way.
@@ -155,6 +161,7 @@ impl Replica {
             seen: (None, 0, None),
             seen_since_us: 0,
             told_may_lose: 0,
+            told_commit: 0,
             witnessed: Witnessed::default(),
             is_expiring: false,
             evicting: 0,
@@ -174,9 +181,21 @@ impl Replica {
         !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && !self.is_refused
     }
 
-    /// Whether the next entry is there, and will be proposed as soon as those under way are committed.
-    fn has_more_to_propose(&self) -> bool {
-        !self.batch.steps.is_empty() && !self.is_refused
+    /// Whether an entry of this leader is not decided yet.
+    pub(crate) fn has_entry_under_way(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether requests wait that may have their turn once the group has worked.
+    pub(crate) fn has_put_off(&self) -> bool {
+        !self.unconfirmed.is_empty() || !self.line.is_empty()
+    }
+
+    /// Whether followers may hear of what is committed later than the leader does: with the next entry, or after a step of
+    /// time. A message to each for that alone, and its answer, would double what a lone write costs.
+    fn may_tell_later(&self) -> bool {
+        let has_next = !self.batch.steps.is_empty() && !self.is_refused;
+        has_next || !self.pending.iter().any(|pending| pending.is_urgent)
     }
 
     /// Bytes of the entry that is to be proposed now, if one is.
@@ -317,7 +336,9 @@ impl Partition {
         replica.batch.body.extend_from_slice(raw);
         if let Some(reach) = Reach::of(head.ack) {
             replica.batch.wants[reach as usize] = true;
+            replica.batch.is_urgent |= reach == Reach::Applied;
         }
+        replica.batch.is_urgent |= head.spec.run == Run::Data(DataCommand::NarfEvict);
         replica.batch.operations += 1;
         replica.batch.steps.push(Step {
             head,
@@ -358,6 +379,7 @@ impl Partition {
         let replica = &mut self.replica;
         let stamp = Stamp { time, seed: turn.random.next_u64(), operations: replica.batch.operations };
         let data = stamp.encode(&replica.batch.body);
+        let told_commit = self.group.hard_state().commit;
         let result = self.group.propose(data);
         if result.is_err() && self.group.is_leader() {
             replica.is_refused = true;
@@ -366,6 +388,7 @@ impl Partition {
         let steps = std::mem::take(&mut replica.batch.steps);
         replica.batch.operations = 0;
         let wants = std::mem::take(&mut replica.batch.wants);
+        let is_urgent = std::mem::take(&mut replica.batch.is_urgent);
         replica.closed += 1;
         match result {
             Ok(id) => {
@@ -373,7 +396,8 @@ impl Partition {
                     .into_iter()
                     .filter(|reach| wants[*reach as usize])
                     .for_each(|r| replica.acks.want(r, id));
-                replica.pending.push_back(Pending { id, steps });
+                replica.pending.push_back(Pending { id, steps, is_urgent });
+                replica.told_commit = told_commit;
                 replica.batch.body.clear();
                 if replica.batch.body.capacity() > BATCH_BYTES * 2 {
                     replica.batch.body = Vec::new();
@@ -393,10 +417,20 @@ impl Partition {
         if group_too {
             self.group.tick();
         }
+        self.tell_commit();
         self.replica.is_refused = false;
         let last = self.group.last();
         self.replica.acks.want_again(last);
         self.confirm_again();
+    }
+
+    /// Tells the followers what was committed since they last heard of it.
+    fn tell_commit(&mut self) {
+        let commit = self.group.hard_state().commit;
+        if self.group.is_leader() && self.replica.told_commit < commit {
+            self.replica.told_commit = commit;
+            self.group.tell_commit();
+        }
     }
 
     /// The same for a replica that must not stand for election.
@@ -577,7 +611,7 @@ impl Partition {
         now_us: u64,
     ) -> Result<(), raft::StepError> {
         let (kind, from, term) = (message.kind(), message.from(), message.term());
-        self.group.say_commits_later(self.replica.has_more_to_propose());
+        self.group.say_commits_later(self.replica.may_tell_later());
         self.group.step(message)?;
         let is_current = term == self.group.hard_state().term;
         match kind {
@@ -630,6 +664,7 @@ impl Partition {
         self.send_away(answers);
         (self.replica.is_expiring, self.replica.is_refused, self.replica.evicting) = (false, false, 0);
         if self.group.is_leader() {
+            self.replica.told_commit = 0;
             self.replica.leads_since_us = now_us;
             self.replica.witnessed = Witnessed::of_new_leader(self.group.last());
             return Vec::new();

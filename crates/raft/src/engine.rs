@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     is_working: bool,
     /// Term and vote that were given out for logging last.
     voted: (u64, u64),
+    /// The commit that was given out for logging last.
+    logged_commit: u64,
     /// Members changed by a commit that is not given out for logging yet. It must be, before anything that
     /// follows from the new members: a replica that came back with the members of two changes ago could win an
     /// election among them that the members of today know nothing of.
@@ -75,6 +77,7 @@ impl Engine {
             timeout: 0,
             is_working: false,
             voted: (hard.term, hard.vote),
+            logged_commit: hard.commit,
             owes_commit: false,
         };
         engine.draw_timeout();
@@ -210,6 +213,10 @@ impl Engine {
         self.raw.raft.skip_bcast_commit(is_later);
     }
 
+    pub(crate) fn tell_commit(&mut self) {
+        self.event(RawNode::ping);
+    }
+
     pub(crate) fn step(&mut self, message: Message) -> Result<(), StepError> {
         self.check(&message)?;
         let from = message.from();
@@ -320,8 +327,13 @@ impl Engine {
         }
         let committed = self.hand_out(raw.take_committed_entries(), &mut members);
         let owes_commit = std::mem::take(&mut self.owes_commit);
-        let hard_state = (raw.hs().is_some() || owes_commit).then(|| self.hard());
-        let voted = hard_state.map_or(self.voted, |hard| (hard.term, hard.vote));
+        let hard = self.hard();
+        let voted = (hard.term, hard.vote);
+        // What is committed is heard of again after a restart: for that alone no disk is written to.
+        let has_news = !raw.entries().is_empty() && hard.commit > self.logged_commit;
+        let is_to_be_logged = voted != self.voted || snapshot.is_some() || owes_commit || has_news;
+        let hard_state = is_to_be_logged.then_some(hard);
+        self.logged_commit = hard_state.map_or(self.logged_commit, |hard| hard.commit);
         // A voter that forgot that it is not the only one would decide alone.
         let changes = raw.entries().iter().any(|entry| entry.entry_type == EntryType::EntryConfChangeV2);
         // What a sole voter decides, those who are to be voters too must not have before its own disk has.

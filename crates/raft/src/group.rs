@@ -277,11 +277,18 @@ impl Group {
         }
     }
 
-    /// Whether the next entry follows at once and tells the peers what is committed, so that this need not be said before.
+    /// Whether the peers hear what is committed with the next entry, or by [`Group::tell_commit`], and need not be told before.
     /// They hear it with the next heartbeat at the latest.
     pub fn say_commits_later(&mut self, is_later: bool) {
         if let State::Engine(engine) = &mut self.state {
             engine.say_commits_later(is_later);
+        }
+    }
+
+    /// Tells the peers what is committed, if this replica leads.
+    pub fn tell_commit(&mut self) {
+        if let State::Engine(engine) = &mut self.state {
+            engine.tell_commit();
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Ready {
     pub snapshot: Option<Snapshot>,
     /// To be appended. The first may lie before the end of the log: it and all after it are replaced.
     pub entries: Vec<Entry>,
-    /// To be logged with them.
+    /// To be logged with them. A commit alone is not.
     pub hard_state: Option<HardState>,
     /// Sync before messages, whatever level clients asked for: a term, vote or membership changed, or the only voter has
     /// learners.

@@ -222,6 +222,7 @@ fn what_is_committed_is_told_with_the_next_entry_if_one_follows_at_once() {
     assert!(commit_of(&mut world, follower) >= first.index, "the next entry says it");
     world.settle(10);
     assert_eq!(commit_of(&mut world, follower), first.index + 1, "and a heartbeat does if none follows");
+    assert!(world.logged_commit(follower) <= first.index, "for which nothing is logged");
 }
 
 #[test]

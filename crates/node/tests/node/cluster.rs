@@ -503,6 +503,26 @@ fn client_of_leader(world: &mut World, key: &str) -> (usize, Vec<usize>) {
 }
 
 #[test]
+fn followers_apply_a_lone_write_within_a_step_of_time_or_at_once_if_its_client_waits_for_them() {
+    for (level, is_at_once) in [("quorum", false), ("all", true)] {
+        let mut world = World::of(3, 7);
+        let (client, followers) = client_of_leader(&mut world, "k");
+        let reader = world.connect(followers[0]);
+        assert_eq!(world.ask(reader, "READONLY"), "OK");
+        assert_eq!(world.ask(client, &format!("CLIENT ACK {level}")), "OK");
+        let mut at_once = 0;
+        for n in 0..20 {
+            assert_eq!(world.ask(client, &format!("SET k {n}")), "OK");
+            let value = format!("\"{n}\"");
+            at_once += usize::from(world.ask(reader, "GET k") == value);
+            world.pass(50);
+            assert_eq!(world.ask(reader, "GET k"), value, "{level}: a step of time later");
+        }
+        assert!(if is_at_once { at_once == 20 } else { at_once < 10 }, "{level}: {at_once} of 20");
+    }
+}
+
+#[test]
 fn a_durable_answer_waits_for_the_disks_of_a_majority() {
     for seed in 0..5 {
         let mut world = World::of(3, seed);

@@ -341,11 +341,11 @@ fn a_follower_evicts_nothing_whatever_its_limit() {
 fn a_node_that_comes_to_its_limit_first_has_others_evict_their_share() {
     for (seed, policy) in [(70, "allkeys-random"), (71, "allkeys-lru")] {
         let mut world = World::of(3, seed);
-        limit_nodes(&mut world, 60_000, policy, &[0, 1, 2]);
+        limit_nodes(&mut world, 240_000, policy, &[0, 1, 2]);
         // As if its clients took the rest.
-        limit_nodes(&mut world, 50_000, policy, &[1]);
+        limit_nodes(&mut world, 200_000, policy, &[1]);
         let clients = [0, 1, 2].map(|node| world.connect(node));
-        let keys: Vec<String> = (0..1500).map(|n| format!("key:{n}")).collect();
+        let keys: Vec<String> = (0..6000).map(|n| format!("key:{n}")).collect();
         for (n, key) in keys.iter().enumerate() {
             let line = format!("SET {key} {} EX 100000", "x".repeat(100));
             assert_eq!(world.ask(clients[n % 3], &line), "OK", "{policy}: {key}");

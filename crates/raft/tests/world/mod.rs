@@ -151,6 +151,11 @@ impl World {
         id
     }
 
+    /// The commit that a replica would come back with.
+    pub(crate) fn logged_commit(&mut self, node: u64) -> u64 {
+        self.replica(node).disk.hard.commit
+    }
+
     pub(crate) fn leader(&self) -> Option<u64> {
         let leads = |(&node, replica): (&u64, &Replica)| {
             (replica.group.role() == Role::Leader).then(|| (replica.group.hard_state().term, node))
