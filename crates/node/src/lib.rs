@@ -43,6 +43,7 @@ mod holds;
 mod host;
 mod hot_keys;
 mod info;
+mod input;
 mod inspect;
 mod interest;
 mod introspect;

@@ -1,5 +1,6 @@
-//! Groups in which nothing happens: what they say, that their leaders may read, and that they are missed.
+//! Groups in which nothing or little happens: what they say, that their leaders may read, and that they are missed.
 
+use crate::cluster::client_of_leader;
 use crate::cluster_world::World;
 
 fn quiet(partitions: u16) -> World {
@@ -88,4 +89,24 @@ fn a_follower_that_comes_back_is_told_of_quiet_groups() {
     let digest = world.digest(0);
     assert_eq!(world.digest(1), digest);
     assert_eq!(world.digest(2), digest);
+}
+
+#[test]
+fn followers_apply_a_lone_write_within_a_step_of_time_or_at_once_if_its_client_waits_for_them() {
+    for (level, is_at_once) in [("quorum", false), ("all", true)] {
+        let mut world = World::of(3, 7);
+        let (client, followers) = client_of_leader(&mut world, "k");
+        let reader = world.connect(followers[0]);
+        assert_eq!(world.ask(reader, "READONLY"), "OK");
+        assert_eq!(world.ask(client, &format!("CLIENT ACK {level}")), "OK");
+        let mut at_once = 0;
+        for n in 0..20 {
+            assert_eq!(world.ask(client, &format!("SET k {n}")), "OK");
+            let value = format!("\"{n}\"");
+            at_once += usize::from(world.ask(reader, "GET k") == value);
+            world.pass(50);
+            assert_eq!(world.ask(reader, "GET k"), value, "{level}: a step of time later");
+        }
+        assert!(if is_at_once { at_once == 20 } else { at_once < 10 }, "{level}: {at_once} of 20");
+    }
 }
