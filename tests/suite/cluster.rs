@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use narf_tests::{
-    Client, Data, Kind, Options, Server, Signal, Value, eventually, free_port, narf_binary, pause, signal,
-    skip_unless_narf,
+    Client, DEADLINE, Data, Kind, Options, Server, Signal, Value, eventually, free_port, narf_binary, pause,
+    signal, skip_unless_narf,
 };
 use tempfile::TempDir;
 
@@ -39,6 +39,26 @@ fn the_same_command_again_makes_a_cluster_that_serves_every_key_on_every_node() 
     clients[0].check("MSET a 1 b 2 c 3 d 4", "+OK");
     clients[1].check("MGET a b c d nothing", "[\"1\", \"2\", \"3\", \"4\", nil]");
     clients[2].check("DEL a b c d nothing", ":4");
+}
+
+#[test]
+fn a_client_that_sends_faster_than_it_is_served_waits_and_is_not_cut_off() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    client.check("CONFIG SET client-query-buffer-limit 1mb", "+OK");
+    let value = "v".repeat(1000);
+    // Many times what may wait, none of it read before all is sent.
+    let requests: String =
+        (0..24_000).map(|number| format!("SET key:{} {value}\r\n", number % 500)).collect();
+    client.send_raw(requests);
+    for number in 0..24_000 {
+        let reply = client.try_reply(DEADLINE).unwrap_or_else(|closed| panic!("reply {number}: {closed:?}"));
+        assert_eq!(reply.text(), "OK");
+    }
+    client.check("DBSIZE", ":500");
 }
 
 #[test]

@@ -14,7 +14,19 @@ use crate::worker::Worker;
 /// Bytes of waiting requests that one client may have taken up in one turn; the rest is for the next.
 const TURN_INPUT_MAX: usize = 1 << 20;
 
+/// Who has sent so much that is not taken up, since what it sent before is not done, need not be read from meanwhile: it
+/// waits, as at any server that is slower than its clients, and is not cut off for it. With what a shell reads at once, this
+/// is less than the least limit of what may wait.
+const UNREAD_MAX: usize = 512 << 10;
+
 impl Worker {
+    /// Whether more is to be read from a client.
+    pub fn wants_input(&self, token: u32) -> bool {
+        self.sessions
+            .get(token)
+            .is_none_or(|session| session.stall.is_none() || session.unread() < UNREAD_MAX)
+    }
+
     /// The limits of a client that has authenticated, or has not.
     pub(crate) fn limits(&self, authenticated: bool) -> Limits {
         if authenticated {

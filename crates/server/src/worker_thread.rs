@@ -59,6 +59,8 @@ pub(crate) struct WorkerThread {
     links: Option<Links>,
     connections: Vec<Option<Connection>>,
     readable: VecDeque<usize>,
+    /// Those that have more to read, and of whom too much waits already.
+    held: Vec<usize>,
     /// Listeners at which connections still wait.
     waiting: BTreeMap<usize, Waiting>,
     /// Their sockets take more, or did not get all that they take; sent to after the append, for this turn may already
@@ -96,6 +98,7 @@ impl WorkerThread {
             links,
             connections: Vec::new(),
             readable: VecDeque::new(),
+            held: Vec::new(),
             waiting: BTreeMap::new(),
             unstuck: Vec::new(),
             locals: BTreeMap::new(),
@@ -235,9 +238,24 @@ impl WorkerThread {
         }
     }
 
+    /// Those that were held and may go on are read from in the next turn; so are those that have gone.
+    fn release_held(&mut self) {
+        for token in std::mem::take(&mut self.held) {
+            let Some(Some(connection)) = self.connections.get(token) else { continue };
+            match connection.ends || self.worker.wants_input(token as u32) {
+                true => self.readable.push_back(token),
+                false => self.held.push(token),
+            }
+        }
+    }
+
     /// Reads once from a client and lets the worker have it; how many bytes.
     fn read(&mut self, token: usize) -> usize {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return 0 };
+        if !connection.ends && !self.worker.wants_input(token as u32) {
+            self.held.push(token);
+            return 0;
+        }
         connection.listed = false;
         match connection.socket.read(&mut self.buffer, &mut self.sealed) {
             Ok((0, _)) => self.close(token),
@@ -478,6 +496,7 @@ impl WorkerThread {
         if let Some(fabric) = self.shared.fabric.as_ref().filter(|fabric| fabric.is_leaving()) {
             fabric.holds(self.id, self.worker.groups_that_need_us());
         }
+        self.release_held();
         self.reuse(frame, send);
     }
 
