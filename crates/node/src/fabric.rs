@@ -453,8 +453,10 @@ impl Worker {
             self.resume_sessions();
             self.serve_waiters();
         }
-        self.fabric.goes_on = !self.fabric.stirred.is_empty() || !self.fabric.due.is_empty();
         self.settle_meta();
+        let Fabric { stirred, due, answers, .. } = &*self.fabric;
+        let has_more = !stirred.is_empty() || !due.is_empty() || !answers.is_empty();
+        self.fabric.goes_on = has_more || !self.resumable.is_empty();
         self.ship();
     }
 
@@ -480,6 +482,7 @@ impl Worker {
             self.resume_sessions();
             self.serve_waiters();
         }
+        self.fabric.goes_on = !self.fabric.answers.is_empty();
         self.ship();
     }
 
@@ -617,7 +620,7 @@ impl Worker {
                 true => partition.stand_still(mono_us),
                 // Its time to be elected begins when the others can hear of it: its own disk must not use that up.
                 false if is_mute => {}
-                false => partition.tick(!beats.take(partition, mono_us)),
+                false => partition.tick(!beats.take(partition, mono_us), mono_us),
             }
             let again = partition.give_up_waiting(now, &mut fabric.answers);
             let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();

@@ -180,7 +180,7 @@ impl Worker {
             for (number, request) in transaction.requests.iter().enumerate() {
                 let (args, raw) = (request.args(), request.raw());
                 let Lookup::Found(spec) = command::lookup(args) else { continue };
-                worker.stats.count(spec);
+                worker.stats.count_inside(spec);
                 if let Some(Some(text)) = transaction.denied.get(number) {
                     Reply::new(session.output.end(), session.version).error(text);
                     continue;

@@ -20,11 +20,22 @@ const TURN_INPUT_MAX: usize = 1 << 20;
 const UNREAD_MAX: usize = 512 << 10;
 
 impl Worker {
-    /// Whether more is to be read from a client.
+    /// Whether more is to be read from a client. From one that is blocked, always: that it has gone is seen by reading.
     pub fn wants_input(&self, token: u32) -> bool {
-        self.sessions
-            .get(token)
-            .is_none_or(|session| session.stall.is_none() || session.unread() < UNREAD_MAX)
+        let wants = |session: &Session| {
+            session.stall.is_none() || session.is_blocked || session.unread() < UNREAD_MAX
+        };
+        self.sessions.get(token).is_none_or(wants)
+    }
+
+    /// Whether a client that sends no more is still to be answered what it sent. One that is blocked waits for what it may never
+    /// get: it is taken for gone.
+    pub fn owes_answers(&self, token: u32) -> bool {
+        self.sessions.get(token).is_some_and(|session| {
+            let output = &session.output;
+            let has_more = session.stall.is_some() && session.unread() > 0;
+            !session.is_blocked && (output.is_waiting() || !output.sendable().is_empty() || has_more)
+        })
     }
 
     /// The limits of a client that has authenticated, or has not.

@@ -300,8 +300,6 @@ impl Worker {
                 break;
             }
         }
-        // Clients that were answered go on.
-        self.fabric.goes_on |= !self.resumable.is_empty();
     }
 
     fn tell_of_meta(&mut self) {
@@ -458,6 +456,12 @@ impl Worker {
             let changed_at = committed.iter().rev().find(|entry| matches!(entry.payload, Payload::Change(_)));
             if let (Some(members), Some(entry)) = (&members, changed_at) {
                 write_members(&mut frame, META_GROUP, entry.id.index, members);
+            }
+            if !committed.is_empty() {
+                // What is decided is logged here, unlike in other groups: a node that begins anew, alone, must not take for
+                // a user who is none any more.
+                let hard = meta.group.hard_state();
+                write_state(&mut frame, META_GROUP, hard.term, hard.vote, hard.commit);
             }
             for entry in &committed {
                 match meta.apply(entry) {

@@ -272,7 +272,7 @@ impl Worker {
                     numbered_commands(request.args())
                         .unwrap_or_default()
                         .into_iter()
-                        .for_each(|spec| self.stats.count(spec));
+                        .for_each(|spec| self.stats.count_inside(spec));
                     return self.send_to(session, *place, &request);
                 }
             },

@@ -5,14 +5,14 @@
 //! under way, what other groups have collected waits until most of those are decided, and then goes in one frame to each
 //! peer. With few under way nobody waits: there is nothing to be gathered.
 //!
-//! Invariant: nobody waits for longer than [`WAIT_US`] for the entries of others, which may never be decided. Does not know:
+//! Invariant: nobody waits for longer than [`WAIT_US`], and until the loop wakes, for the entries of others, which may never be decided. Does not know:
 //! what is proposed.
 
 use base::{Millis, PartitionId};
 
 /// So many entries of a worker's groups are under way without keeping others from it.
 const FEW: usize = 4;
-/// So long, in microseconds, they do: some round trips of a local network.
+/// So long, in microseconds, they do: some round trips of a local network. Who waits is woken by a clock of milliseconds.
 const WAIT_US: u64 = 1000;
 
 /// See the module.

@@ -413,24 +413,33 @@ impl Partition {
     }
 
     /// A step of time, for its group as well unless that is quiet: what the engine refused, or forgot, is tried again.
-    pub(crate) fn tick(&mut self, group_too: bool) {
+    pub(crate) fn tick(&mut self, group_too: bool, now_us: u64) {
         if group_too {
             self.group.tick();
         }
-        self.tell_commit();
+        self.tell_commit(now_us);
         self.replica.is_refused = false;
         let last = self.group.last();
         self.replica.acks.want_again(last);
         self.confirm_again();
     }
 
-    /// Tells the followers what was committed since they last heard of it.
-    fn tell_commit(&mut self) {
+    /// Tells the followers what was committed since they last heard of it; again as long as one that is there did not have it
+    /// yet, for it is told only of what it has.
+    fn tell_commit(&mut self, now_us: u64) {
         let commit = self.group.hard_state().commit;
-        if self.group.is_leader() && self.replica.told_commit < commit {
-            self.replica.told_commit = commit;
-            self.group.tell_commit();
+        if !self.group.is_leader() || self.replica.told_commit >= commit {
+            return;
         }
+        let Members { voters, voters_outgoing, learners, .. } = &self.replica.members;
+        let all = voters.iter().chain(voters_outgoing).chain(learners).filter(|id| **id != self.group.node());
+        let has_it = |id: &u64| self.group.progress_of(*id).is_none_or(|peer| peer.matched >= commit);
+        // Who has not answered for so long is told by the engine when it comes back.
+        let is_gone = |id: &u64| self.replica.lease.stamp_of(*id) + ELECTION_US < now_us;
+        if all.into_iter().all(|id| has_it(id) || is_gone(id)) {
+            self.replica.told_commit = commit;
+        }
+        self.group.tell_commit();
     }
 
     /// The same for a replica that must not stand for election.

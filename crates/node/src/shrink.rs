@@ -77,13 +77,18 @@ impl Worker {
         partition.keyspaces().map(|(_, keyspace)| self.eviction.keys_that_may_go(keyspace)).sum()
     }
 
+    /// What a node asks others to evict at once, in bytes, at most.
+    fn most_asked(&self) -> u64 {
+        (self.eviction.limit() / PART_ASKED).max(ASKED_BYTES)
+    }
+
     /// Asks the leaders of what this worker follows for their part of `share` bytes, if it leads itself so many keys that
     /// may go; how many bytes that is.
     pub(crate) fn ask_leaders(&mut self, share: u64, led: u64) -> u64 {
         let followed: Vec<Followed> = self.followed().collect();
         let keys: u64 = followed.iter().map(|followed| followed.keys).sum();
         let now = self.now.mono_millis();
-        let most = (self.eviction.limit() / PART_ASKED).max(ASKED_BYTES);
+        let most = self.most_asked();
         let part = (u128::from(share) * u128::from(keys) / u128::from((keys + led).max(1))) as u64;
         let wanted = part.min(most.saturating_sub(self.eviction.asked.bytes(now)));
         if wanted == 0 {
@@ -113,18 +118,19 @@ impl Worker {
     }
 
     /// A follower wants a partition to shrink to so many keys that may go. While some are about to, it asks in vain, and will
-    /// ask again.
+    /// ask again. One that is far behind does not know how many there are: never more goes at once than it may ask for.
     pub(crate) fn shrink(&mut self, id: PartitionId, keys: u64) {
         if !self.eviction.may_evict() {
             return;
         }
+        let most = self.most_asked();
         let Some(partition) = self.partition_mut(id).filter(|p| p.group.is_leader()) else { return };
         let key_bytes = key_bytes(partition);
         let sites = Sites::of(self.evictable().filter(|(site, ..)| site.partition == id));
         let too_many = sites.keys().saturating_sub(keys);
         if too_many > 0 {
             self.acting = 0;
-            self.evict(&sites, too_many * key_bytes);
+            self.evict(&sites, (too_many * key_bytes).min(most));
         }
     }
 }

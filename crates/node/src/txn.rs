@@ -206,7 +206,7 @@ impl Worker {
     fn run_queued(&mut self, session: &mut Session, request: &WireRequest) -> bool {
         let (args, raw) = (request.args(), request.raw());
         let Lookup::Found(spec) = command::lookup(args) else { return false };
-        self.stats.count(spec);
+        self.stats.count_inside(spec);
         if let Some(text) = self.denied_in_exec(session, spec, args) {
             self.stats.errors += 1;
             Reply::new(session.output.end(), session.version).error(text);

@@ -61,6 +61,8 @@ pub(crate) struct WorkerThread {
     readable: VecDeque<usize>,
     /// Those that have more to read, and of whom too much waits already.
     held: Vec<usize>,
+    /// Those that send no more and are still to be answered.
+    ended: Vec<usize>,
     /// Listeners at which connections still wait.
     waiting: BTreeMap<usize, Waiting>,
     /// Their sockets take more, or did not get all that they take; sent to after the append, for this turn may already
@@ -99,6 +101,7 @@ impl WorkerThread {
             connections: Vec::new(),
             readable: VecDeque::new(),
             held: Vec::new(),
+            ended: Vec::new(),
             waiting: BTreeMap::new(),
             unstuck: Vec::new(),
             locals: BTreeMap::new(),
@@ -238,13 +241,18 @@ impl WorkerThread {
         }
     }
 
-    /// Those that were held and may go on are read from in the next turn; so are those that have gone.
+    /// Those that were held and may go on are read from in the next turn; those that have been told all they wanted go.
     fn release_held(&mut self) {
         for token in std::mem::take(&mut self.held) {
-            let Some(Some(connection)) = self.connections.get(token) else { continue };
-            match connection.ends || self.worker.wants_input(token as u32) {
+            match self.worker.wants_input(token as u32) {
                 true => self.readable.push_back(token),
                 false => self.held.push(token),
+            }
+        }
+        for token in std::mem::take(&mut self.ended) {
+            match self.worker.owes_answers(token as u32) {
+                true => self.ended.push(token),
+                false => self.close(token),
             }
         }
     }
@@ -252,12 +260,17 @@ impl WorkerThread {
     /// Reads once from a client and lets the worker have it; how many bytes.
     fn read(&mut self, token: usize) -> usize {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return 0 };
-        if !connection.ends && !self.worker.wants_input(token as u32) {
+        if !self.worker.wants_input(token as u32) {
             self.held.push(token);
             return 0;
         }
         connection.listed = false;
         match connection.socket.read(&mut self.buffer, &mut self.sealed) {
+            Ok((0, _)) if self.worker.owes_answers(token as u32) => {
+                // It may have said all that it wants to say.
+                connection.listed = true;
+                self.ended.push(token);
+            }
             Ok((0, _)) => self.close(token),
             Ok((count, has_more)) => {
                 if has_more || connection.ends {
@@ -550,6 +563,9 @@ impl WorkerThread {
         if let Socket::Local(_) = connection.socket {
             self.locals.retain(|_, other| *other != token);
         }
+        // Its place may be another's soon.
+        self.held.retain(|other| *other != token);
+        self.ended.retain(|other| *other != token);
         // Fails only for a socket that is not registered; it is dropped either way.
         let _ = self.poll.registry().deregister(&mut connection.socket);
         connection.socket.finish();

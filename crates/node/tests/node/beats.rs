@@ -110,3 +110,17 @@ fn followers_apply_a_lone_write_within_a_step_of_time_or_at_once_if_its_client_w
         assert!(if is_at_once { at_once == 20 } else { at_once < 10 }, "{level}: {at_once} of 20");
     }
 }
+
+#[test]
+fn a_follower_that_is_late_applies_a_write_within_a_step_of_time_after_it_has_it() {
+    let mut world = World::of(3, 7);
+    let (client, followers) = client_of_leader(&mut world, "k");
+    let reader = world.connect(followers[0]);
+    assert_eq!(world.ask(reader, "READONLY"), "OK");
+    for n in 0..20 {
+        world.pause(followers[0], 60);
+        assert_eq!(world.ask(client, &format!("SET k {n}")), "OK");
+        world.pass(110);
+        assert_eq!(world.ask(reader, "GET k"), format!("\"{n}\""), "write {n}");
+    }
+}

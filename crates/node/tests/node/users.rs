@@ -124,6 +124,22 @@ fn changes_on_several_nodes_at_once_all_hold() {
 }
 
 #[test]
+fn who_is_no_user_any_more_is_none_on_a_node_that_begins_anew_alone() {
+    for node in 0..3 {
+        let mut world = World::of(3, 2);
+        let root = world.connect(0);
+        assert_eq!(world.ask(root, &format!("ACL SETUSER ada on {ALICE} ~* &* +@all")), "OK");
+        assert_eq!(world.ask(root, "ACL DELUSER ada"), "1");
+        world.pass(200);
+        (0..3).for_each(|node| world.kill(node));
+        world.restart(node);
+        world.pass(10);
+        let client = world.connect(node);
+        assert!(world.ask(client, "AUTH ada alice").starts_with("(WRONGPASS"), "node {node}");
+    }
+}
+
+#[test]
 fn rights_bind_on_other_nodes_and_in_transactions_that_another_node_runs() {
     let mut world = World::of(3, 1);
     let root = world.connect(0);
