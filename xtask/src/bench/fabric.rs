@@ -26,16 +26,17 @@ pub(super) struct Trio {
 }
 
 pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
-    let trios =
-        [Trio::redis(&folder.join("redis"))?, Trio::narf(binary, &folder.join("narf"), "quorum", 64)?];
     println!(
         "| | pipeline | redis op/s | narf op/s | times | redis CPU µs | narf CPU µs | times better | redis p99 ms | narf p99 ms |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    for pipeline in [1, 16] {
-        compare(&trios, pipeline)?;
+    for groups in [64, 16] {
+        let narf = Trio::narf(binary, &folder.join("narf"), "quorum", groups)?;
+        let trios = [Trio::redis(&folder.join("redis"))?, narf];
+        for pipeline in [1, 16] {
+            compare(&trios, pipeline, groups)?;
+        }
     }
-    drop(trios);
     let narf = Trio::narf(binary, &folder.join("narf"), "quorum", 64)?;
     forwarded(&narf)?;
     drop(narf);
@@ -46,13 +47,13 @@ pub(super) fn run(binary: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Replicated `SET`.
-fn compare(trios: &[Trio; 2], pipeline: usize) -> Result<()> {
+fn compare(trios: &[Trio; 2], pipeline: usize, groups: u32) -> Result<()> {
     let rounds = in_turns(ROUNDS, |which| {
         let ports = if which == 0 { &trios[0].ports()[..1] } else { &trios[1].ports()[..] };
         let kind = if which == 0 { "set-wait" } else { "set" };
         trios[which].round(kind, ports, pipeline)
     })?;
-    println!("| SET, two copies | {pipeline} | {} |", columns(&rounds));
+    println!("| SET, {groups} partitions | {pipeline} | {} |", columns(&rounds));
     Ok(())
 }
 
