@@ -262,7 +262,8 @@ pub static SETTINGS: &[Setting] = &[
         "partitions",
         integer!(partitions: u16, 1, 4096),
         "64",
-        "Runs of slots that the keys are cut into.",
+        "Runs of slots that the keys are cut into: as many workers of all nodes together can share them, and fewer make \
+         replicated writes cheaper (docs/benchmarks.md)."
     )
     .first_start()
     .within(Section::Node),
