@@ -59,7 +59,9 @@ struct Followed {
 
 impl Worker {
     fn followed(&self) -> impl Iterator<Item = Followed> {
-        let partitions = self.places.iter().filter_map(|place| place.partition.as_deref());
+        // On a node by itself there is nothing to look for.
+        let places = if self.fabric.is_spread { self.places.as_slice() } else { &[] };
+        let partitions = places.iter().filter_map(|place| place.partition.as_deref());
         partitions.filter_map(|partition| {
             let is_led_here = partition.group.is_lone() || partition.group.is_leader();
             let leader = partition.group.leader().filter(|_| !is_led_here)?;
