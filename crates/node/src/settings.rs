@@ -47,6 +47,7 @@ pub struct Settings {
     pub tcp_keepalive: Duration,
     pub timeout: Duration,
     pub maxclients: u32,
+    pub gather_us: u32,
     pub tls: TlsSettings,
     pub http_port: u16,
     pub http_bind: Vec<String>,

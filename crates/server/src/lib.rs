@@ -24,6 +24,7 @@ pub mod embed;
 mod enter;
 mod fabric;
 mod failures;
+mod gather;
 mod handshakes;
 mod hello;
 mod host;

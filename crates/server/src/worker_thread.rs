@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
+use crate::gather::Gather;
 use crate::links::{FIRST_LINK, Links};
 use crate::listen::{Listeners, Waiting};
 use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
@@ -46,6 +48,8 @@ struct Connection {
     stuck: bool,
     /// It takes more than a turn sends; on the list of those that are sent to in the next.
     goes_on: bool,
+    /// When it was last read from, for [`Gather`].
+    last_span: u32,
 }
 
 /// A worker thread's own state.
@@ -80,6 +84,7 @@ pub(crate) struct WorkerThread {
     refused: bool,
     /// Steady clock, in microseconds: when the turn began whose length is still to be told.
     turn_began_us: Option<u64>,
+    gather: Gather,
 }
 
 impl WorkerThread {
@@ -112,6 +117,7 @@ impl WorkerThread {
             next_room_check: Millis::default(),
             refused: false,
             turn_began_us: None,
+            gather: Gather::new(),
         }
     }
 
@@ -133,6 +139,8 @@ impl WorkerThread {
             links.follow(&fabric.meta(), &mut self.worker, self.poll.registry());
         }
         let mut events = Events::with_capacity(1024);
+        // Else the kernel may let 50 µs pass for 10.
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000))?;
         while !self.stopping && !self.shared.has_failed() {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
@@ -169,8 +177,13 @@ impl WorkerThread {
         if !self.readable.is_empty() || !self.unstuck.is_empty() || more_wait || links_wait {
             return Some(Duration::ZERO);
         }
-        let (next, now_us) = (self.worker.next_tick(), self.shared.mono_us());
+        let (next, mut now_us) = (self.worker.next_tick(), self.shared.mono_us());
         self.tell_turn(now_us);
+        let wait_us = self.gather.wait_us(now_us, || lock(&self.shared.settings).gather_us.into());
+        if wait_us > 0 && now_us + wait_us < next.0.saturating_mul(1000) {
+            std::thread::sleep(Duration::from_micros(wait_us));
+            now_us += wait_us;
+        }
         if next == Millis::NEVER {
             return None;
         }
@@ -273,6 +286,7 @@ impl WorkerThread {
             }
             Ok((0, _)) => self.close(token),
             Ok((count, has_more)) => {
+                self.gather.note(&mut connection.last_span);
                 if has_more || connection.ends {
                     connection.listed = true;
                     self.readable.push_back(token);
@@ -342,8 +356,14 @@ impl WorkerThread {
         if self.connections.len() <= token {
             self.connections.resize_with(token + 1, || None);
         }
-        self.connections[token] =
-            Some(Connection { socket, listed: false, ends: false, stuck: false, goes_on: false });
+        self.connections[token] = Some(Connection {
+            socket,
+            listed: false,
+            ends: false,
+            stuck: false,
+            goes_on: false,
+            last_span: 0,
+        });
         Some(token)
     }
 

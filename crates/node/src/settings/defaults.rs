@@ -34,6 +34,7 @@ impl Settings {
             tcp_keepalive: Duration::ZERO,
             timeout: Duration::ZERO,
             maxclients: 0,
+            gather_us: 0,
             tls: TlsSettings {
                 port: 0,
                 cert_file: None,
