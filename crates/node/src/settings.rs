@@ -119,6 +119,14 @@ impl Default for Settings {
     }
 }
 
+/// How many partitions a cluster gets that is begun by a node with so many workers: several for each, so that they can
+/// be spread evenly and other nodes' workers get theirs, and no more, for each group has rounds of its own.
+pub fn partitions_for(workers: u16) -> u16 {
+    const FEWEST: u32 = 16;
+    const MOST: u32 = 256;
+    (u32::from(workers) * 8).next_power_of_two().clamp(FEWEST, MOST) as u16
+}
+
 impl Settings {
     /// `CONFIG GET pattern …`: each matching name once, with its value. Secrets are hidden; hidden settings answer
     /// only to their exact names.

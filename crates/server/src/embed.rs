@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base::{AckLevel, WorkerId};
-use node::settings::{Secret, Settings};
+use node::settings::{Secret, Settings, partitions_for};
 use resp::{Value, ValueDecoder, ValueError, write_request};
 
 use crate::shared::{Item, Local, LocalId, Shared};
@@ -101,6 +101,9 @@ impl NodeBuilder {
         let mut settings = self.settings;
         settings.port = self.port.unwrap_or(0);
         settings.workers = settings.workers.max(1);
+        if settings.partitions == 0 {
+            settings.partitions = partitions_for(settings.workers);
+        }
         let signals = Signals::without_signals().context("make a way to stop")?;
         let running = Running::start(Plan {
             port_is_explicit: true,

@@ -96,6 +96,7 @@ impl Running {
         let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
         let peers = PeerPort::choose(&settings)?;
         let opened = open::open(&mut settings, folder, &peers.reach, plan.progress)?;
+        settings.partitions = opened.meta.partitions;
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
 

@@ -268,10 +268,11 @@ pub static SETTINGS: &[Setting] = &[
     .within(Section::Node),
     Setting::new(
         "partitions",
-        integer!(partitions: u16, 1, 4096),
-        "64",
+        integer!(partitions: u16, 0, 4096),
+        "0",
         "Runs of slots that the keys are cut into: as many workers of all nodes together can share them, and fewer make \
-         replicated writes cheaper (docs/benchmarks.md)."
+         replicated writes cheaper (docs/benchmarks.md). 0 is eight for each worker of the node that begins the cluster, \
+         16 to 256.",
     )
     .first_start()
     .within(Section::Node),

@@ -213,3 +213,9 @@ fn the_reference_page_in_docs_is_the_one_the_table_writes() {
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(written == page, "docs/settings.md is stale; run this test with NARF_BLESS=1");
 }
+
+#[test]
+fn partitions_are_as_many_as_workers_ask_for_within_bounds() {
+    let of = |workers: &[u16]| workers.iter().map(|&workers| partitions_for(workers)).collect::<Vec<_>>();
+    assert_eq!(of(&[1, 2, 3, 4, 6, 8, 16, 32, 33, 1024]), [16, 16, 32, 32, 64, 64, 128, 256, 256, 256]);
+}

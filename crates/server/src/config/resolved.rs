@@ -288,6 +288,10 @@ impl Merge {
             self.settings.workers = u16::try_from(cores).unwrap_or(u16::MAX).min(1024);
             self.derived("workers", "one a core");
         }
+        if self.settings.partitions == 0 {
+            self.settings.partitions = settings::partitions_for(self.settings.workers);
+            self.derived("partitions", "eight a worker, 16 to 256");
+        }
         if *self.origins.of_name("loglevel") == Origin::Default {
             let shares_screen =
                 flags.on_terminal && self.settings.logfile.is_none() && !self.settings.daemonize;

@@ -345,7 +345,7 @@ fn the_template_is_valid_with_and_without_its_comment_signs() {
         .fold(String::new(), |all, line| all + line + "\n");
     let resolved = with_file(&bare, &Flags::default(), &[]).unwrap();
     let mut expect = Settings::new();
-    expect.workers = resolved.settings.workers;
+    (expect.workers, expect.partitions) = (resolved.settings.workers, resolved.settings.partitions);
     assert_eq!(resolved.settings, expect);
     let settable = SETTINGS.iter().filter(|row| !row.hidden && !row.is_fact()).count();
     assert_eq!(bare.lines().count(), settable);
