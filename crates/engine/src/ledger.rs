@@ -27,11 +27,11 @@ const AHEAD_MAX: u64 = 10 * 60 * 1000;
 /// Sessions of one partition; with more, the one that was idle longest is forgotten.
 const SESSIONS_MAX: usize = 8192;
 /// What sessions and replies of one partition cost in all; the same beyond that.
-const BYTES_MAX: usize = 4 << 20;
+const BYTES_MAX: usize = 8 << 20;
 /// Numbers kept of a session.
-const NUMBERS_MAX: usize = 256;
+const NUMBERS_MAX: usize = 1024;
 /// What the numbers of a session cost; no longer reply is kept.
-const SESSION_BYTES_MAX: usize = 64 << 10;
+const SESSION_BYTES_MAX: usize = 256 << 10;
 /// What a session costs beside its numbers, about, and a number beside its reply.
 const SESSION_COST: usize = 192;
 const NUMBER_COST: usize = 96;

@@ -163,8 +163,8 @@ fn snapshot_under_load() {
         return;
     }
     let keys = if is_long() { 400_000 } else { 16_000 };
-    // As many partitions as users have: of each some are on their way at once.
-    let mut cluster = Cluster::with(3, |_, options| options.set("partitions", 64));
+    // As many partitions as a cluster of such small nodes has unless told: several are on their way at once.
+    let mut cluster = Cluster::with(3, |_, options| options.set("partitions", 16));
     fill(&cluster.nodes[0], keys, keys);
     let probes = keys_of_partitions(&mut cluster.nodes[0].client3());
     let places: Places =
