@@ -8,20 +8,27 @@ const WORD: usize = 8;
 const CLASSES_END: usize = 512 << 10;
 const PAGE: usize = 4096;
 
+/// The next multiple of a power of two, without the division that it would be of any other number. Sizes are far from
+/// where that wraps round.
+#[inline]
+pub fn round_up(size: usize, power: usize) -> usize {
+    debug_assert!(power.is_power_of_two(), "{power}");
+    size.wrapping_add(power - 1) & !(power - 1)
+}
+
 /// Bytes taken by an allocation of `size`.
 #[inline]
 pub fn allocated(size: usize) -> usize {
-    let words = size.div_ceil(WORD);
-    if words <= 8 {
-        return words.next_multiple_of(2) * WORD;
+    if size <= 8 * WORD {
+        return round_up(size, 2 * WORD);
     }
     if size > CLASSES_END {
         return size.checked_next_multiple_of(PAGE).unwrap_or(size);
     }
     // Four classes between two powers of two: 10 12 14 16 20 24 28 32 … words.
-    let last = words - 1;
-    let step = 1 << (last.ilog2() - 2);
-    words.next_multiple_of(step) * WORD
+    let last = (size - 1) / WORD;
+    let step = WORD << (last.ilog2() - 2);
+    round_up(size, step)
 }
 
 #[cfg(test)]

@@ -71,7 +71,8 @@ fn hash_tag(key: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether there is a `{` among the bytes, eight at a time: most keys have none, and every request asks.
+/// Whether there is a `{` among the bytes, eight at a time and the last ones by the last eight: most keys have none, and
+/// every request asks.
 #[inline]
 fn has_brace(key: &[u8]) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
@@ -81,8 +82,11 @@ fn has_brace(key: &[u8]) -> bool {
         zero.wrapping_sub(EACH) & !zero & (EACH << 7)
     };
     let (words, rest) = key.as_chunks::<8>();
-    let found = words.iter().fold(0, |found, word| found | hits(u64::from_le_bytes(*word)));
-    found != 0 || rest.contains(&b'{')
+    let Some(last) = key.last_chunk() else {
+        return rest.iter().fold(false, |found, &b| found | (b == b'{'));
+    };
+    words.iter().fold(hits(u64::from_le_bytes(*last)), |found, word| found | hits(u64::from_le_bytes(*word)))
+        != 0
 }
 
 /// Hashes keys for tables. The seed is secret, so that strangers cannot aim keys at one place, and equal on

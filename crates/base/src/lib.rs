@@ -15,7 +15,7 @@ pub mod plant;
 mod random;
 mod time;
 
-pub use allocation::allocated;
+pub use allocation::{allocated, round_up};
 pub use args::{Args, Request, Span};
 pub use collections::{HashMap, HashSet};
 pub use cursor::{Cursor, Short};

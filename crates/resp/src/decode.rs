@@ -154,13 +154,44 @@ impl Decoder {
             return self.decode_bulks(bytes);
         }
         match bytes.first() {
-            Some(b'*') => match self.decode_short(bytes) {
-                Some(len) => Ok(Decoded::Request { len }),
-                None => self.decode_multibulk(bytes),
-            },
+            Some(b'*') => {
+                self.forget_last();
+                if self.takes_short
+                    && let Some(len) = short_request(bytes, &mut self.spans)
+                {
+                    self.scanned = 0;
+                    return Ok(Decoded::Request { len });
+                }
+                self.decode_multibulk(bytes)
+            }
             Some(_) => self.decode_inline(bytes),
             None => Ok(Decoded::Incomplete),
         }
+    }
+
+    /// The same for a request that starts with `*`, whose arguments are put behind `spans` instead: for who looks at
+    /// several requests together.
+    #[inline]
+    pub fn decode_onto(&mut self, bytes: &[u8], spans: &mut Vec<Span>) -> Result<Decoded, ProtocolError> {
+        if self.pos == 0
+            && self.takes_short
+            && let Some(len) = short_request(bytes, spans)
+        {
+            self.scanned = 0;
+            if self.spans.capacity() > WARM_MAX {
+                self.forget_last();
+            }
+            return Ok(Decoded::Request { len });
+        }
+        self.decode_long_onto(bytes, spans)
+    }
+
+    fn decode_long_onto(&mut self, bytes: &[u8], spans: &mut Vec<Span>) -> Result<Decoded, ProtocolError> {
+        let decoded = if self.pos == 0 { self.decode_multibulk(bytes) } else { self.decode_bulks(bytes) }?;
+        if let Decoded::Request { .. } = decoded {
+            spans.extend_from_slice(&self.spans);
+        }
+        Ok(decoded)
     }
 
     /// Forgets a request that is under way; the next call starts at the start of one.
@@ -186,28 +217,6 @@ impl Decoder {
     /// Heap bytes held.
     pub fn memory(&self) -> usize {
         self.spans.capacity() * size_of::<Span>() + self.scratch.capacity()
-    }
-
-    /// A whole request of few and short arguments, as most are: one pass that keeps nothing but where they lie. None if
-    /// it is any other, whole or not, right or wrong; then nothing is known of it yet.
-    #[inline]
-    fn decode_short(&mut self, bytes: &[u8]) -> Option<usize> {
-        let (count, mut pos) = tiny_header(bytes, 0, b'*')?;
-        if count == 0 || !self.takes_short {
-            return None;
-        }
-        self.forget_last();
-        for _ in 0..count {
-            let (len, start) = tiny_header(bytes, pos, b'$')?;
-            let end = start + len;
-            if bytes.get(end..)?.first_chunk() != Some(b"\r\n") {
-                return None;
-            }
-            self.spans.push(Span { start: start as u32, len: len as u32 });
-            pos = end + 2;
-        }
-        self.scanned = 0;
-        Some(pos)
     }
 
     fn decode_multibulk(&mut self, bytes: &[u8]) -> Result<Decoded, ProtocolError> {
@@ -432,20 +441,51 @@ fn bounded(limits: Limits) -> Limits {
     Limits { request_max: limits.request_max.min(u32::MAX as usize), ..limits }
 }
 
-/// The number of one digit or two, as most are, that stands behind a byte of this `kind`, and where the next line starts:
-/// looked at in one go. Anything else is left to the next best way.
+/// A whole request of few and short arguments, as most are: one pass that keeps nothing but where they lie, behind `spans`.
+/// None if it is any other, whole or not, right or wrong; then nothing is known of it yet.
+#[inline]
+fn short_request(bytes: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
+    let before = spans.len();
+    let len = short_arguments(bytes, spans);
+    if len.is_none() {
+        spans.truncate(before);
+    }
+    len
+}
+
 #[inline(always)]
-fn tiny_header(bytes: &[u8], pos: usize, kind: u8) -> Option<(usize, usize)> {
-    let &[found, first, second, third, fourth] = bytes.get(pos..)?.first_chunk::<5>()?;
-    if found != kind {
+fn short_arguments(bytes: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
+    let (count, mut pos) = tiny_header(bytes, 0, b'*')?;
+    if count == 0 {
         return None;
     }
+    for _ in 0..count {
+        let (len, start) = tiny_header(bytes, pos, b'$')?;
+        let end = start + len;
+        if bytes.get(end..)?.first_chunk() != Some(b"\r\n") {
+            return None;
+        }
+        spans.push(Span { start: start as u32, len: len as u32 });
+        pos = end + 2;
+    }
+    Some(pos)
+}
+
+/// The number of one digit or two, as most are, that stands behind a byte of this `kind`, and where the next line starts:
+/// compared four bytes at once. Anything else is left to the next best way.
+#[inline(always)]
+fn tiny_header(bytes: &[u8], pos: usize, kind: u8) -> Option<(usize, usize)> {
+    /// The bytes of a header but for its digits: those of `*1\r\n`, and the first four of `*12\r\n`.
+    const ONE: u32 = u32::from_le_bytes([0xff, 0, 0xff, 0xff]);
+    const TWO: u32 = u32::from_le_bytes([0xff, 0, 0, 0xff]);
+    let &[a, first, second, d, last] = bytes.get(pos..)?.first_chunk::<5>()?;
+    let word = u32::from_le_bytes([a, first, second, d]);
     let first = digit(first)?;
-    if (second, third) == (b'\r', b'\n') {
+    if word & ONE == u32::from_le_bytes([kind, 0, b'\r', b'\n']) {
         return Some((first, pos + 4));
     }
     // A leading zero is not Redis' text of a number.
-    if first == 0 || (third, fourth) != (b'\r', b'\n') {
+    if first == 0 || word & TWO != u32::from_le_bytes([kind, 0, 0, b'\r']) || last != b'\n' {
         return None;
     }
     Some((first * 10 + digit(second)?, pos + 5))
@@ -484,9 +524,22 @@ mod tests {
     /// Every request of `input` up to the first error, rendered: `a|b;`.
     fn decode_all(limits: Limits, input: &[u8]) -> (String, Option<ProtocolError>) {
         let mut decoder = Decoder::new(limits);
+        let mut onto = Decoder::new(limits);
+        let mut spans = Vec::new();
         let (mut rest, mut seen) = (input, String::new());
         loop {
-            match decoder.decode(rest) {
+            let decoded = decoder.decode(rest);
+            // Who has the arguments put elsewhere finds the same.
+            if rest.first() == Some(&b'*') {
+                let before = spans.len();
+                assert_eq!(onto.decode_onto(rest, &mut spans), decoded);
+                if let Ok(Decoded::Request { .. }) = decoded {
+                    assert_eq!(&spans[before..], decoder.args(rest).spans());
+                } else {
+                    assert_eq!(spans.len(), before);
+                }
+            }
+            match decoded {
                 Ok(Decoded::Incomplete) => return (seen, None),
                 Err(error) => return (seen, Some(error)),
                 Ok(Decoded::Request { len }) => {
@@ -632,6 +685,12 @@ mod tests {
         assert_eq!(decoder.decode(&large), Ok(Decoded::Request { len: large.len() }));
         for _ in 0..2 {
             assert_eq!(decoder.decode(b"PING\r\n"), Ok(Decoded::Request { len: 6 }));
+        }
+        assert!(decoder.memory() <= WARM_MAX * size_of::<Span>());
+        assert_eq!(decoder.decode_onto(&large, &mut Vec::new()), Ok(Decoded::Request { len: large.len() }));
+        for _ in 0..2 {
+            let short = decoder.decode_onto(b"*1\r\n$4\r\nPING\r\n", &mut Vec::new());
+            assert_eq!(short, Ok(Decoded::Request { len: 14 }));
         }
         assert!(decoder.memory() <= WARM_MAX * size_of::<Span>());
     }

@@ -198,10 +198,15 @@ impl<'a> Reply<'a> {
 
     #[inline(never)]
     fn long_header(&mut self, kind: u8, value: i64) {
-        self.out.reserve(I64_TEXT_MAX + 3);
-        self.out.push(kind);
-        self.out.extend_from_slice(format_i64(value, &mut [0; I64_TEXT_MAX]));
-        self.crlf();
+        // The line is made as a whole: each append asks for room.
+        let mut line = [0; I64_TEXT_MAX + 3];
+        let mut digits = [0; I64_TEXT_MAX];
+        let text = format_i64(value, &mut digits);
+        let end = 1 + text.len();
+        line[0] = kind;
+        line[1..end].copy_from_slice(text);
+        line[end..end + 2].copy_from_slice(b"\r\n");
+        self.out.extend_from_slice(&line[..end + 2]);
     }
 
     #[inline]
