@@ -175,17 +175,12 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
         Some(value)
     }
 
-    /// Sets the value of a member that is there.
-    pub(crate) fn set(&mut self, key: K, member: &[u8], value: V) {
+    /// The value of a member, to be changed.
+    pub(crate) fn get_mut(&mut self, key: K, member: &[u8]) -> Option<&mut V> {
         let mut node = &mut self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => {
-                    if let Ok(at) = leaf.find(key, member) {
-                        leaf.set_value(at, value);
-                    }
-                    return;
-                }
+                Node::Leaf(leaf) => return leaf.find(key, member).ok().map(|at| leaf.value_mut(at)),
                 Node::Inner(inner) => {
                     let at = inner.child_of(key, member);
                     node = &mut inner.children[at].node;
@@ -286,8 +281,12 @@ impl<K: SortKey, V: Copy> Tree<K, V> {
 /// Asks the processor to fetch all that some items take.
 #[inline]
 fn prefetch_all<T>(items: &[T]) {
-    let start = items.as_ptr();
-    (0..size_of_val(items)).step_by(64).for_each(|at| prefetch(start.wrapping_byte_add(at)));
+    let (start, len) = (items.as_ptr(), size_of_val(items));
+    let mut at = 0;
+    while at < len {
+        prefetch(start.wrapping_byte_add(at));
+        at += 64;
+    }
 }
 
 /// What an operation keeps on its way down.

@@ -21,7 +21,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::{self, NonNull};
 
-use base::Millis;
+use base::{Millis, round_up};
 
 use crate::value::{Hash, List, Set, ZSet};
 
@@ -242,7 +242,7 @@ impl Shape {
     }
 
     fn size(self) -> usize {
-        (self.value_at() + self.value_len).next_multiple_of(WORD)
+        round_up(self.value_at() + self.value_len, WORD)
     }
 
     fn layout(self) -> Layout {

@@ -91,8 +91,8 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
         self.values[at]
     }
 
-    pub(super) fn set_value(&mut self, at: usize, value: V) {
-        self.values[at] = value;
+    pub(super) fn value_mut(&mut self, at: usize) -> &mut V {
+        &mut self.values[at]
     }
 
     #[inline]
@@ -111,13 +111,10 @@ impl<K: SortKey, V: Copy> Leaf<K, V> {
     #[inline]
     pub(crate) fn prefetch_member(&self, key: K) {
         let at = self.keys.partition_point(|held| held.order(key).is_lt());
-        let around = |len: usize, width: usize| {
-            let start = (len * at / self.len().max(1)).saturating_sub(width / 2);
-            start..(start + width).min(len)
-        };
-        prefetch_all(&self.starts[around(self.starts.len(), 2)]);
-        prefetch_all(&self.values[around(self.values.len(), 1)]);
-        prefetch_all(&self.bytes[around(self.bytes.len(), 128)]);
+        prefetch_all(self.starts.get(at..at + 1).unwrap_or_default());
+        prefetch_all(self.values.get(at..at + 1).unwrap_or_default());
+        let start = (self.bytes.len() * at / self.len().max(1)).saturating_sub(64);
+        prefetch_all(&self.bytes[start..(start + 128).min(self.bytes.len())]);
     }
 
     /// Heap bytes, the leaf itself included.

@@ -103,8 +103,8 @@ fn a_tree_filled_in_order_is_full() {
 fn a_set_value_is_the_one_that_is_got() {
     let mut tree = Tree::<u32, u64>::default();
     (0..1000u32).for_each(|number| assert!(tree.insert(number % 10, 0, &number.to_be_bytes())));
-    tree.set(3, &3u32.to_be_bytes(), 7);
-    tree.set(3, b"absent", 8);
+    *tree.get_mut(3, &3u32.to_be_bytes()).unwrap() = 7;
+    assert_eq!(tree.get_mut(3, b"absent"), None);
     assert_eq!(tree.get(3, &3u32.to_be_bytes()), Some(7));
     assert_eq!(tree.iter().map(|(_, value, _)| value).sum::<u64>(), 7);
 }

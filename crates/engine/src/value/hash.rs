@@ -423,10 +423,7 @@ impl HashMut<'_, '_> {
             return self.set_volatile(field, value, deadline);
         }
         self.entry.begin();
-        let before = self.entry.entry.memory();
-        let created = self.set_in(field, value);
-        self.entry.finish(before);
-        created
+        self.set_in(field, value)
     }
 
     /// The same where deadlines are at stake.
@@ -497,30 +494,38 @@ impl HashMut<'_, '_> {
 
     fn set_in(&mut self, field: &[u8], value: &[u8]) -> bool {
         let EntryMut { entry, book, .. } = &mut *self.entry;
-        if entry.form() == Form::SmallHash {
-            let limits = book.limits;
-            let piece_max = limits.hash_value.min(small_hash::PIECE_MAX);
-            let blob = entry.inline();
-            let room = blob.len() + field.len() + value.len() + 4 <= INLINE_LIMIT;
-            if field.len() <= piece_max && value.len() <= piece_max && room {
-                let lens = (small_hash::Length::of(field), small_hash::Length::of(value));
-                let len = small_hash::len(blob);
-                if let Some(found) = small_hash::find(blob, field) {
-                    let removed = found.end - found.value_start;
-                    entry.splice(found.value_start, removed, &[lens.1.bytes(), value]);
-                    return false;
-                }
-                if len < limits.hash_entries.min(usize::from(u16::MAX)) {
-                    let end = blob.len();
-                    entry.splice(end, 0, &[lens.0.bytes(), field, lens.1.bytes(), value]);
-                    entry.inline_mut()[..2].copy_from_slice(&small_hash::count_bytes(len + 1));
-                    return true;
-                }
-            }
-            to_table(entry, book.hasher);
+        let fits =
+            entry.form() == Form::SmallHash && small_may_hold(entry.inline(), field, value, book.limits);
+        let found = if fits { small_hash::find(entry.inline(), field) } else { None };
+        if let Some(place) = found.as_ref().and_then(|found| found.place_of(value)) {
+            // Nothing moves, and nothing need be measured.
+            entry.inline_mut()[place].copy_from_slice(value);
+            return false;
         }
-        book.before_field(entry, field);
-        entry.big_hash_mut().is_some_and(|hash| hash.set(field, value))
+        let before = entry.memory();
+        let len = if fits { small_hash::len(entry.inline()) } else { usize::MAX };
+        let created = match found {
+            Some(found) => {
+                let length = small_hash::Length::of(value);
+                entry.splice(found.value_start, found.end - found.value_start, &[length.bytes(), value]);
+                false
+            }
+            None if len < book.limits.hash_entries.min(usize::from(u16::MAX)) => {
+                let (end, lens) = (entry.inline().len(), [field, value].map(small_hash::Length::of));
+                entry.splice(end, 0, &[lens[0].bytes(), field, lens[1].bytes(), value]);
+                entry.inline_mut()[..2].copy_from_slice(&small_hash::count_bytes(len + 1));
+                true
+            }
+            None => {
+                if entry.form() == Form::SmallHash {
+                    to_table(entry, book.hasher);
+                }
+                book.before_field(entry, field);
+                entry.big_hash_mut().is_some_and(|hash| hash.set(field, value))
+            }
+        };
+        book.resized(before, entry.memory());
+        created
     }
 
     /// Removes a field; whether there was one.
@@ -560,6 +565,15 @@ fn small_found(entry: &Entry, field: &[u8]) -> Option<small_hash::Found> {
     small_hash::find(entry.inline(), field)
 }
 
+/// Whether the small form may hold this pair beside what it holds, as far as lengths tell.
+#[inline]
+fn small_may_hold(blob: &[u8], field: &[u8], value: &[u8], limits: Limits) -> bool {
+    let piece_max = limits.hash_value.min(small_hash::PIECE_MAX);
+    field.len() <= piece_max
+        && value.len() <= piece_max
+        && blob.len() + field.len() + value.len() + 4 <= INLINE_LIMIT
+}
+
 /// Turns the small form into a table.
 fn to_table(entry: &mut Entry, hasher: KeyHasher) {
     let mut hash = Hash::new(hasher);
@@ -577,15 +591,12 @@ pub(crate) fn from_pairs<'a>(
     limits: Limits,
     hasher: KeyHasher,
 ) -> Entry {
-    let piece_max = limits.hash_value.min(small_hash::PIECE_MAX);
     let mut blob = small_hash::EMPTY.to_vec();
     let mut small = true;
     for (field, value) in pairs.clone() {
         let count = small_hash::len(&blob) + 1;
-        small = field.len() <= piece_max
-            && value.len() <= piece_max
+        small = small_may_hold(&blob, field, value, limits)
             && count <= limits.hash_entries.min(usize::from(u16::MAX))
-            && blob.len() + field.len() + value.len() + 4 <= INLINE_LIMIT
             && small_hash::find(&blob, field).is_none();
         if !small {
             break;

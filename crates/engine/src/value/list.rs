@@ -149,11 +149,13 @@ impl ListMut<'_, '_> {
     }
 
     /// Number of elements.
+    #[inline]
     pub fn len(&self) -> usize {
         self.view().len()
     }
 
     /// Whether no element is left; the caller then removes the key.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -247,11 +249,12 @@ impl ListMut<'_, '_> {
             return self.reform(|entry| change(Held::Small(entry)));
         };
         // The entry itself stays as it is, so that only the list need be measured.
-        let before = list.memory();
+        let before = list.room();
         change(Held::Big(list));
-        let (after, may_shrink) = (list.memory(), fits(list.len(), list.bytes(), limits, 2));
-        book.resized(before, after);
-        if comes.is_none() && may_shrink {
+        if list.room() != before {
+            book.resized(List::memory_of(before), list.memory());
+        }
+        if comes.is_none() && fits(list.len(), list.bytes(), limits, 2) {
             self.reform(to_small);
         }
     }

@@ -6,6 +6,8 @@
 //!
 //! Invariant: bytes here were written here; anything else reads as an early end, never as a panic.
 
+use std::ops::Range;
+
 /// The form of a hash without fields.
 pub(crate) const EMPTY: [u8; 2] = [0, 0];
 
@@ -20,6 +22,16 @@ pub(crate) struct Found {
     pub(crate) value_start: usize,
     /// First byte after it.
     pub(crate) end: usize,
+}
+
+impl Found {
+    /// Where its value lies, if that has as many bytes as this one.
+    #[inline]
+    pub(crate) fn place_of(&self, value: &[u8]) -> Option<Range<usize>> {
+        let length = if value.len() < 0x80 { 1 } else { 2 };
+        let start = self.value_start + length;
+        (self.end.checked_sub(start) == Some(value.len())).then_some(start..self.end)
+    }
 }
 
 /// Number of fields.

@@ -18,6 +18,7 @@ use crate::value::{Limits, small_hash};
 mod big;
 mod small;
 
+use big::without_sign;
 pub(crate) use big::{Score, ZSet};
 pub(crate) use small::EMPTY;
 
@@ -220,26 +221,20 @@ impl ZSetMut<'_, '_> {
         Ok(())
     }
 
-    /// The same in the big form, where the member is hashed once and only the trees are measured.
+    /// The same in the big form, where the member is looked for once and only the trees are measured.
     fn update_big<E>(
         &mut self,
         member: &[u8],
         next: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
     ) -> Result<(), E> {
-        let Some(zset) = self.entry.boxed::<ZSet>() else { return Ok(()) };
-        let key = zset.key(member);
-        let old = zset.score_at(key, member);
-        let Some(score) = next(old)? else { return Ok(()) };
-        if old == Some(score) {
-            return Ok(());
-        }
-        self.entry.begin();
+        self.entry.prepare();
         let EntryMut { entry, book, .. } = &mut *self.entry;
         book.before_member(entry, member);
-        if let Some(zset) = entry.boxed_mut::<ZSet>() {
-            let before = zset.memory();
-            zset.set_at(key, member, old, without_sign(score));
+        let Some(zset) = entry.boxed_mut::<ZSet>() else { return Ok(()) };
+        let before = zset.memory();
+        if zset.update(member, next)? {
             book.resized(before, zset.memory());
+            self.entry.begin();
         }
         Ok(())
     }
@@ -322,7 +317,7 @@ fn make_room(entry: &mut Entry, member: &[u8], old: Option<f64>, limits: Limits,
 fn put(entry: &mut Entry, member: &[u8], old: Option<f64>, score: f64) {
     let score = without_sign(score);
     if let Some(zset) = entry.boxed_mut::<ZSet>() {
-        return zset.set(member, old, score);
+        return zset.set(member, score);
     }
     if let Some((place, _)) = old.and_then(|_| small::find(entry.inline(), member)) {
         small::remove(entry, place, place + 1);
@@ -330,16 +325,10 @@ fn put(entry: &mut Entry, member: &[u8], old: Option<f64>, score: f64) {
     small::insert(entry, member, score);
 }
 
-/// A score whose zero has no sign.
-fn without_sign(score: f64) -> f64 {
-    debug_assert!(!score.is_nan(), "commands refuse what is no number");
-    score + 0.0
-}
-
 /// Gives the small form up.
 fn to_big(entry: &mut Entry, hasher: KeyHasher) {
     let mut zset = ZSet::new(hasher);
-    small::Scored::all(entry.inline()).for_each(|(member, score)| zset.set(member, None, score));
+    small::Scored::all(entry.inline()).for_each(|(member, score)| zset.set(member, score));
     entry.set_body(Body::ZSet(Box::new(zset)));
 }
 

@@ -32,6 +32,13 @@ pub(crate) struct List {
     bytes: usize,
 }
 
+/// How many chunks a list has room for, and the heap bytes of those that it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    chunks: usize,
+    in_chunks: usize,
+}
+
 impl List {
     /// Number of elements.
     pub(crate) fn len(&self) -> usize {
@@ -40,9 +47,18 @@ impl List {
 
     /// Heap bytes of chunks and list.
     pub(crate) fn memory(&self) -> usize {
-        allocated(size_of::<List>())
-            + allocated(self.chunks.capacity() * size_of::<Arc<Chunk>>())
-            + self.memory
+        List::memory_of(self.room())
+    }
+
+    /// What its memory goes by: so that who changes a list need not work out what has stayed.
+    #[inline]
+    pub(super) fn room(&self) -> Room {
+        Room { chunks: self.chunks.capacity(), in_chunks: self.memory }
+    }
+
+    /// Heap bytes of a list with such room.
+    pub(super) fn memory_of(room: Room) -> usize {
+        allocated(size_of::<List>()) + allocated(room.chunks * size_of::<Arc<Chunk>>()) + room.in_chunks
     }
 
     /// Bytes of the elements, packed.

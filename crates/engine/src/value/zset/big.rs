@@ -3,6 +3,7 @@
 //! Invariant: both trees have the same members, and the scores of one are the keys of the other.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 
 use base::KeyHasher;
 
@@ -19,6 +20,12 @@ impl SortKey for Score {
     fn order(self, other: Score) -> Ordering {
         self.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal)
     }
+}
+
+/// A score whose zero has no sign.
+pub(super) fn without_sign(score: f64) -> f64 {
+    debug_assert!(!score.is_nan(), "commands refuse what is no number");
+    score + 0.0
 }
 
 /// Members in both orders.
@@ -57,28 +64,31 @@ impl ZSet {
         Some((self.by_score.rank(Score(score), member)?, score))
     }
 
-    /// The score of a member whose key in the tree by hash is known.
-    pub(super) fn score_at(&self, key: u32, member: &[u8]) -> Option<f64> {
-        self.by_member.get(key, member)
-    }
-
     /// Gives a member a score instead of the one it has, if it has one.
-    pub(super) fn set(&mut self, member: &[u8], old: Option<f64>, score: f64) {
-        self.set_at(self.key(member), member, old, score);
+    pub(super) fn set(&mut self, member: &[u8], score: f64) {
+        let Ok(_) = self.update(member, |_| Ok::<_, Infallible>(Some(score)));
     }
 
-    /// The same where the member's key in the tree by hash is known.
-    pub(super) fn set_at(&mut self, key: u32, member: &[u8], old: Option<f64>, score: f64) {
-        match old {
-            Some(old) => {
-                self.by_score.remove(Score(old), member);
-                self.by_member.set(key, member, score);
-            }
-            None => {
-                self.by_member.insert(key, score, member);
-            }
+    /// Gives a member the score that `next` makes of the one it has, if it makes one; whether that is another.
+    pub(super) fn update<E>(
+        &mut self,
+        member: &[u8],
+        next: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
+    ) -> Result<bool, E> {
+        let key = self.key(member);
+        let mut held = self.by_member.get_mut(key, member);
+        let old = held.as_deref().copied();
+        let Some(score) = next(old)?.map(without_sign).filter(|score| old != Some(*score)) else {
+            return Ok(false);
+        };
+        if let (Some(held), Some(old)) = (&mut held, old) {
+            **held = score;
+            self.by_score.remove(Score(old), member);
+        } else {
+            self.by_member.insert(key, score, member);
         }
         self.by_score.insert(Score(score), (), member);
+        Ok(true)
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) {
