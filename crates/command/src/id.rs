@@ -103,6 +103,11 @@ impl DataCommand {
     pub fn spec(self) -> &'static Spec {
         table::DATA[self as usize]
     }
+
+    /// Whether a request may need more than the keys in it.
+    pub const fn reaches_further(self) -> bool {
+        matches!(self, DataCommand::Move | DataCommand::Sort | DataCommand::SortRo)
+    }
 }
 
 impl NodeCommand {

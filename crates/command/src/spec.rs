@@ -62,6 +62,8 @@ pub struct Spec {
     pub name: &'static str,
     pub(crate) subcommands: Subcommands,
     pub(crate) index: u16,
+    /// See [`Spec::is_plain`].
+    pub(crate) plain: bool,
     /// The family it is documented with.
     pub group: Group,
     /// ACL categories.
@@ -129,10 +131,18 @@ impl Spec {
         self.flags.contains(Flags::INTERNAL)
     }
 
-    /// Whether its first argument is its only key, as with most commands.
+    /// Whether a request has one key, its first argument, needs nothing else and never waits, as with most commands.
     #[inline]
-    pub fn has_one_key(&self) -> bool {
-        self.movable.is_none() && self.keys == KeyRange::FIRST
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// [`Spec::is_plain`] by all that it goes by.
+    pub(crate) const fn works_out_plain(&self) -> bool {
+        let KeyRange { first, last, step } = self.keys;
+        let has_one_key = self.movable.is_none() && first == 1 && last == 1 && step == 1;
+        let reaches_further = matches!(self.run, Run::Data(command) if command.reaches_further());
+        has_one_key && !reaches_further && !self.flags.contains(Flags::BLOCKING)
     }
 
     /// Indexes of the arguments that are keys, ascending, all below `args.len()`.

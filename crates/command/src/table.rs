@@ -67,6 +67,7 @@ pub(crate) static TABLE: [Spec; LEN] = {
             let Row { mut spec, subcommands } = GROUPS[group][row];
             spec.subcommands = Subcommands { first: len as u16 + 1, len: subcommands.len() as u16 };
             spec.index = len as u16;
+            spec.plain = spec.works_out_plain();
             table[len] = spec;
             len += 1;
             let mut sub = 0;

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use base::{DbIndex, KeyHasher, Millis, Random};
-use engine::{Keyspace, NewDeadline, NewValue, Store, ValueRef};
+use engine::{Hashed, Keyspace, NewDeadline, NewValue, Store, ValueRef};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -156,8 +156,8 @@ fn speed(keys: u64) {
     });
     time("get, prefetched (for 16)", keys / 16, |n| {
         let batch = &order[n as usize * 16..][..16];
-        batch.iter().for_each(|key| keyspace.prefetch(keyspace.hash(key)));
-        batch.iter().for_each(|key| keyspace.prefetch_entry(keyspace.hash(key)));
+        let mut hashed: Vec<Hashed> = batch.iter().map(|key| keyspace.prefetch(key)).collect();
+        hashed.iter_mut().for_each(|key| keyspace.prefetch_entry(key));
         for key in batch {
             black_box(get(&mut keyspace, key));
         }

@@ -163,7 +163,7 @@ mod tests {
             let deadline = with_deadline(n).map_or(NewDeadline::Clear, |at| NewDeadline::At(Millis(at)));
             let key = n.to_string();
             keyspace.set_as(
-                keyspace.hash(key.as_bytes()),
+                keyspace.sought(key.as_bytes()),
                 key.as_bytes(),
                 NewValue::Int(1),
                 deadline,
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn ranks_follow_idleness_uses_and_deadlines() {
         let mut keyspace = keyspace(3, |n| Some(5000 + n * 1000));
-        keyspace.find_as(keyspace.hash(b"1"), b"1", Millis(3000), Access::Noted);
+        keyspace.find_as(keyspace.sought(b"1"), b"1", Millis(3000), Access::Noted);
         let rank = |ranking: Ranking, now| {
             ["0", "1", "2"].map(|key| ranking.of(keyspace.peek(key.as_bytes()).unwrap(), Millis(now)))
         };
@@ -256,7 +256,7 @@ mod tests {
         keyspace.set_clocks(Ranking::Use(counting).clocks());
         for key in [b"a", b"b"] {
             keyspace.set_as(
-                keyspace.hash(key),
+                keyspace.sought(key),
                 key,
                 NewValue::Int(1),
                 NewDeadline::Clear,
@@ -264,7 +264,7 @@ mod tests {
                 Access::Noted,
             );
         }
-        keyspace.find_as(keyspace.hash(b"b"), b"b", Millis(1000), Access::Noted);
+        keyspace.find_as(keyspace.sought(b"b"), b"b", Millis(1000), Access::Noted);
         let rank = |key| Ranking::Use(counting).of(keyspace.peek(key).unwrap(), Millis(1000));
         assert!(rank(b"a") > rank(b"b"));
     }

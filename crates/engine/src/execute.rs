@@ -34,7 +34,7 @@ use crate::family::set::{SAdd, SCount, SMIsMember, SMembers, SMove, SPop, SRandM
 use crate::family::set_algebra::{SCombine, SCombineCard, algebra_of};
 use crate::family::sort::Sort;
 use crate::family::string::{
-    Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetRange, StrLen,
+    Append, Get, GetDel, GetEx, GetRange, IncrBy, IncrByFloat, MGet, MSet, Set, SetPlainly, SetRange, StrLen,
 };
 use crate::family::zset::{ZAdd, ZCard, ZRandMember, ZRank, ZRem, ZScan, ZScore};
 use crate::family::zset_algebra::{ZCombine, ZInterCard};
@@ -60,6 +60,8 @@ macro_rules! with_operation {
         }
         match command {
             DataCommand::Get => run!(Get::parse(args)),
+            // What nearly all are.
+            DataCommand::Set if args.len() == 3 => run!(SetPlainly::parse(args)),
             DataCommand::Set => run!(Set::parse(args)),
 
             DataCommand::Append => run!(Append::parse(args)),

@@ -13,8 +13,9 @@ use crate::edit::EntryMut;
 use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::noted::NotedChanges;
+use crate::store::{Hashed, Sought};
 use crate::table::entry::{Entry, Form};
-use crate::table::{Table, body_of};
+use crate::table::{Spot, Table, body_of};
 use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
@@ -270,7 +271,13 @@ impl Keyspace {
     /// The entry of a key whose deadline has not come. A lapsed one is noted for deletion. The access clock stays.
     #[inline]
     pub fn find(&mut self, key: &[u8], now: Millis) -> Option<&Entry> {
-        self.find_as(self.hash(key), key, now, Access::Untouched)
+        self.find_as(self.sought(key), key, now, Access::Untouched)
+    }
+
+    /// What is known of a key of which nothing was found out before.
+    #[inline]
+    pub(crate) fn sought(&self, key: &[u8]) -> Sought {
+        Sought { hash: self.hash(key), spot: Spot::NONE }
     }
 
     /// The hash of a key, which a caller may make ahead.
@@ -280,8 +287,14 @@ impl Keyspace {
     }
 
     #[inline]
-    pub(crate) fn find_as(&mut self, hash: u64, key: &[u8], now: Millis, access: Access) -> Option<&Entry> {
-        let Some(entry) = self.table.find_mut(hash, key) else {
+    pub(crate) fn find_as(
+        &mut self,
+        sought: Sought,
+        key: &[u8],
+        now: Millis,
+        access: Access,
+    ) -> Option<&Entry> {
+        let Some(entry) = self.table.find_mut_near(sought.spot, sought.hash, key) else {
             self.book.lookups.misses += 1;
             return None;
         };
@@ -308,18 +321,18 @@ impl Keyspace {
     /// The same, opened for change.
     #[inline]
     pub fn find_mut(&mut self, key: &[u8], now: Millis) -> Option<EntryMut<'_>> {
-        self.find_mut_as(self.hash(key), key, now, Access::Untouched)
+        self.find_mut_as(self.sought(key), key, now, Access::Untouched)
     }
 
     #[inline]
     pub(crate) fn find_mut_as(
         &mut self,
-        hash: u64,
+        Sought { hash, spot }: Sought,
         key: &[u8],
         now: Millis,
         access: Access,
     ) -> Option<EntryMut<'_>> {
-        let entry = self.table.find_mut(hash, key)?;
+        let entry = self.table.find_mut_near(spot, hash, key)?;
         if entry.is_lapsed(now) {
             self.book.seen_lapsed(key);
             return None;
@@ -337,14 +350,14 @@ impl Keyspace {
     #[inline]
     pub(crate) fn set_as(
         &mut self,
-        hash: u64,
+        Sought { hash, spot }: Sought,
         key: &[u8],
         value: NewValue<'_>,
         deadline: NewDeadline,
         now: Millis,
         access: Access,
     ) {
-        if let Some(entry) = self.table.find_mut(hash, key) {
+        if let Some(entry) = self.table.find_mut_near(spot, hash, key) {
             let deadline = match deadline {
                 NewDeadline::Keep if entry.is_lapsed(now) => NewDeadline::Clear,
                 other => other,
@@ -568,22 +581,24 @@ impl Keyspace {
         self.table.random(point)
     }
 
-    /// Asks the processor to fetch the slots that a lookup of the key with this hash will read; call some requests ahead.
+    /// Asks the processor to fetch the slots that a lookup of a key will read; call some requests ahead.
     #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        self.table.prefetch(hash);
+    pub fn prefetch(&self, key: &[u8]) -> Hashed {
+        let hash = self.hash(key);
+        Hashed::new(key, Sought { hash, spot: self.table.prefetch(hash) })
     }
 
-    /// An entry that may be that of the key with this hash.
+    /// The entry that may be that of a key, if one was seen.
     #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> Option<&Entry> {
-        self.table.guess(hash)
+    pub(crate) fn seen(&self, key: Hashed) -> Option<&Entry> {
+        self.table.seen(key.sought().spot)
     }
 
     /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        self.table.prefetch_entry(hash);
+    pub fn prefetch_entry(&self, hashed: &mut Hashed) {
+        let Sought { hash, spot } = hashed.sought();
+        hashed.note_spot(self.table.prefetch_entry(spot, hash));
     }
 
     // -- expiry ---------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 //! side by side. Nothing is decided here: a wrong guess costs some nanoseconds.
 
 use crate::Keyspace;
+use crate::store::{Hashed, Sought};
 use crate::table::Table;
 use crate::table::entry::Form;
 use crate::tree::Leaf;
@@ -14,23 +15,23 @@ use crate::value::{Hash, Set, ZSet};
 pub struct MemberAhead<'a>(Place<'a>);
 
 enum Place<'a> {
-    Field(&'a Table, u64),
+    Field(&'a Table, Sought),
     Member(&'a Leaf<u32, ()>, u32),
     Scored(&'a Leaf<u32, f64>, u32),
 }
 
 impl Keyspace {
-    /// The first step, for a member of the collection whose key has this hash; `None` if it is none, or a small one. The
-    /// key's entry has been asked for.
+    /// The first step, for a member of the collection under this key; `None` if it is none, or a small one. The key's entry
+    /// has been asked for: [`Keyspace::prefetch_entry`].
     #[inline]
-    pub fn member_ahead(&self, key_hash: u64, member: &[u8]) -> Option<MemberAhead<'_>> {
-        let entry = self.guess(key_hash)?;
+    pub fn member_ahead(&self, key: Hashed, member: &[u8]) -> Option<MemberAhead<'_>> {
+        let entry = self.seen(key)?;
         Some(MemberAhead(match entry.form() {
             Form::Hash => {
                 let hash: &Hash = entry.boxed()?;
                 let field = hash.hash_of(member);
-                hash.table.prefetch(field);
-                Place::Field(&hash.table, field)
+                let spot = hash.table.prefetch(field);
+                Place::Field(&hash.table, Sought { hash: field, spot })
             }
             Form::Set => {
                 let set: &Set = entry.boxed()?;
@@ -52,7 +53,7 @@ impl MemberAhead<'_> {
     #[inline]
     pub fn second(&self) {
         match self.0 {
-            Place::Field(table, hash) => table.prefetch_entry(hash),
+            Place::Field(table, Sought { hash, spot }) => drop(table.prefetch_entry(spot, hash)),
             Place::Member(leaf, _) => leaf.prefetch_keys(),
             Place::Scored(leaf, _) => leaf.prefetch_keys(),
         }
@@ -100,10 +101,17 @@ mod tests {
         keyspace
     }
 
+    /// What is known of a key whose entry has been asked for.
+    fn seen(keyspace: &Keyspace, key: &[u8]) -> Hashed {
+        let mut hashed = keyspace.prefetch(key);
+        keyspace.prefetch_entry(&mut hashed);
+        hashed
+    }
+
     #[test]
     fn members_of_large_collections_are_looked_for_where_they_are() {
         let keyspace = filled(3000);
-        let ahead = |key: &[u8], member: &[u8]| keyspace.member_ahead(keyspace.hash(key), member);
+        let ahead = |key: &[u8], member: &[u8]| keyspace.member_ahead(seen(&keyspace, key), member);
         for n in 0..3000 {
             let member = format!("member:{n}");
             for key in [b"hash".as_slice(), b"set", b"zset"] {
@@ -111,7 +119,7 @@ mod tests {
                 ahead.second();
                 ahead.third();
                 let is_there = match ahead.0 {
-                    Place::Field(table, hash) => table.find(hash, member.as_bytes()).is_some(),
+                    Place::Field(table, field) => table.find(field.hash, member.as_bytes()).is_some(),
                     Place::Member(leaf, key) => leaf.find(key, member.as_bytes()).is_ok(),
                     Place::Scored(leaf, key) => leaf.find(key, member.as_bytes()).is_ok(),
                 };
@@ -127,7 +135,7 @@ mod tests {
     fn small_collections_are_left_alone() {
         let keyspace = filled(3);
         for key in [b"hash".as_slice(), b"set", b"zset"] {
-            assert!(keyspace.member_ahead(keyspace.hash(key), b"member:1").is_none());
+            assert!(keyspace.member_ahead(seen(&keyspace, key), b"member:1").is_none());
         }
     }
 }

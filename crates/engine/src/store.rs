@@ -13,7 +13,7 @@ use crate::event::{Class, Event, Events};
 use crate::keyspace::Keyspace;
 use crate::ledger::Ledger;
 use crate::rdb::Value;
-use crate::table::Entry;
+use crate::table::{Entry, Spot};
 use crate::value::{Member, NewDeadline, NewValue};
 
 /// Keyspaces of several partitions or databases, for requests that borrow them.
@@ -33,23 +33,31 @@ pub enum Keyspaces<'a> {
     Many(&'a mut dyn KeyspaceSet),
 }
 
-/// The hash of a key, made before the command ran. The key is known again by where its bytes lie, so this is to be kept
-/// no longer than they are borrowed.
+/// The hash of a key, made before the command ran, and where its entry was seen then. The key is known again by where its
+/// bytes lie, so this is to be kept no longer than they are borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Hashed {
     start: usize,
     len: usize,
-    hash: u64,
+    sought: Sought,
+}
+
+/// What a look-up in a table goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sought {
+    pub(crate) hash: u64,
+    /// Where an entry was seen that may be it.
+    pub(crate) spot: Spot,
 }
 
 impl Hashed {
     /// Of no key.
-    pub const NONE: Hashed = Hashed { start: 0, len: 0, hash: 0 };
+    pub const NONE: Hashed = Hashed { start: 0, len: 0, sought: Sought { hash: 0, spot: Spot::NONE } };
 
-    /// Of a key, as its keyspace hashes it: see [`Keyspace::hash`].
+    /// Of a key: see [`Keyspace::prefetch`].
     #[inline]
-    pub fn new(key: &[u8], hash: u64) -> Hashed {
-        Hashed { start: key.as_ptr().addr(), len: key.len(), hash }
+    pub(crate) fn new(key: &[u8], sought: Sought) -> Hashed {
+        Hashed { start: key.as_ptr().addr(), len: key.len(), sought }
     }
 
     /// Whether it is of a key at all.
@@ -65,19 +73,28 @@ impl Hashed {
         self.start == key.as_ptr().addr() && self.len == key.len()
     }
 
-    /// The hash itself.
     #[inline]
-    pub fn hash(self) -> u64 {
-        self.hash
+    pub(crate) fn sought(self) -> Sought {
+        self.sought
+    }
+
+    /// Notes where the entry was seen.
+    #[inline]
+    pub(crate) fn note_spot(&mut self, spot: Spot) {
+        self.sought.spot = spot;
     }
 
     #[inline]
-    fn of(self, key: &[u8], keyspace: &Keyspace) -> u64 {
+    fn of(self, key: &[u8], keyspace: &Keyspace) -> Sought {
         if self.is_of(key) {
-            debug_assert_eq!(self.hash, keyspace.hash(key), "a key does not change while it is borrowed");
-            return self.hash;
+            debug_assert_eq!(
+                self.sought.hash,
+                keyspace.hash(key),
+                "a key does not change while it is borrowed"
+            );
+            return self.sought;
         }
-        keyspace.hash(key)
+        keyspace.sought(key)
     }
 }
 

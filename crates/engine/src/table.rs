@@ -26,10 +26,22 @@ pub(crate) use access::body_of;
 pub use entry::Entry;
 pub(crate) use segment::Segment;
 
-use segment::{BUCKETS_MAX, MERGE_MAX};
+use segment::{BUCKETS_MAX, MERGE_MAX, Slot};
 
 /// Directories stay below 2^26 places: some 30 thousand million keys.
 const DEPTH_MAX: u8 = 26;
+
+/// Where an entry was seen, or is to be looked for. What is there now may be another, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    segment: u32,
+    slot: Slot,
+}
+
+impl Spot {
+    /// Nowhere.
+    pub(crate) const NONE: Spot = Spot { segment: u32::MAX, slot: Slot::NONE };
+}
 
 /// Entries by the hash of their key.
 #[derive(Default)]
@@ -81,7 +93,6 @@ impl Table {
         self.segment(hash)?.find(hash as u16, |entry| entry.key() == key)
     }
 
-    #[inline]
     pub(crate) fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry> {
         self.segment_mut(hash)?.find_mut(hash as u16, |entry| entry.key() == key)
     }
@@ -97,26 +108,41 @@ impl Table {
             .find_mut(hash as u16, |entry| hasher.hash(entry.key()) == hash && accept(entry))
     }
 
-    /// The first entry that may be the one of a key with this hash, for whoever needs only a guess.
+    /// Asks the processor to fetch the line of slots that a lookup will read first; where that is.
     #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> Option<&Entry> {
-        self.segment(hash)?.find(hash as u16, |_| true)
-    }
-
-    /// Asks the processor to fetch the line of slots that a lookup will read first.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        if let Some(segment) = self.segment(hash) {
-            segment.prefetch(hash as u16);
+    pub(crate) fn prefetch(&self, hash: u64) -> Spot {
+        let number = self.directory.get(self.place(hash)).copied().unwrap_or(Spot::NONE.segment);
+        match self.segments.get(number as usize) {
+            Some(segment) => Spot { segment: number, slot: segment.prefetch(hash as u16) },
+            None => Spot::NONE,
         }
     }
 
-    /// Asks the processor to fetch the entries that a lookup will compare; reads the line of slots.
+    /// Asks the processor to fetch the entries that a lookup will compare; reads the line of slots, which
+    /// [`Table::prefetch`] has asked for. Where one of them is.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, hash: u64) {
-        if let Some(segment) = self.segment(hash) {
-            segment.prefetch_entry(hash as u16);
+    pub(crate) fn prefetch_entry(&self, line: Spot, hash: u64) -> Spot {
+        let segment = self.segments.get(line.segment as usize);
+        match segment.and_then(|segment| segment.prefetch_entry(line.slot, hash as u16)) {
+            Some(slot) => Spot { slot, ..line },
+            None => Spot::NONE,
         }
+    }
+
+    /// What is now where an entry was seen.
+    #[inline]
+    pub(crate) fn seen(&self, spot: Spot) -> Option<&Entry> {
+        self.segments.get(spot.segment as usize)?.in_slot(spot.slot)
+    }
+
+    /// The entry of a key, which is looked for first where one was seen that may be it. If it has the key it is the one,
+    /// whatever has become of the table meanwhile.
+    #[inline]
+    pub(crate) fn find_mut_near(&mut self, spot: Spot, hash: u64, key: &[u8]) -> Option<&mut Entry> {
+        if self.seen(spot).is_some_and(|entry| entry.key() == key) {
+            return self.segments.get_mut(spot.segment as usize)?.in_slot_mut(spot.slot);
+        }
+        self.find_mut(hash, key)
     }
 
     /// Puts in an entry whose key is not there.

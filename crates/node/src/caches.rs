@@ -291,8 +291,10 @@ impl Worker {
 
     /// The turn ends: all that is still to be told.
     pub(crate) fn settle_caches(&mut self) {
-        for id in std::mem::take(&mut self.fabric.new_leads) {
-            self.caches.gap_in(id);
+        if !self.fabric.new_leads.is_empty() {
+            for id in std::mem::take(&mut self.fabric.new_leads) {
+                self.caches.gap_in(id);
+            }
         }
         if std::mem::take(&mut self.fabric.has_lost_touch) {
             self.caches.gap_of_node();

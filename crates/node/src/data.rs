@@ -25,8 +25,32 @@ pub(crate) enum Place {
 
 impl Worker {
     /// Runs a request for keys, or sends it to where they are.
-    #[inline]
+    // Inlined for the same reason as `Partition::run`.
+    #[inline(always)]
     pub(crate) fn run_data(
+        &mut self,
+        session: &mut Session,
+        command: DataCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        if !spec.is_plain() || self.fabric.is_spread {
+            return self.run_any(session, command, spec, args, raw);
+        }
+        // What nearly all are.
+        match self.write_refused(spec, raw.len()) {
+            None => {
+                let id = self.partition_of(session.db, args.at(1));
+                self.run_at(session, id, command, spec, args, raw);
+            }
+            Some(refusal) => self.answer_refusal(session, refusal),
+        }
+        Taken::Done
+    }
+
+    /// The same for requests of any kind.
+    fn run_any(
         &mut self,
         session: &mut Session,
         command: DataCommand,
@@ -43,20 +67,19 @@ impl Worker {
             return self.run_spread(session, command, spec, args, raw);
         }
         if let Some(refusal) = self.write_refused(spec, raw.len()) {
-            self.stats.errors += 1;
-            Reply::new(session.output.end(), session.version).error(refusal);
-            return Taken::Done;
-        }
-        // What nearly all are, before the general question.
-        if spec.has_one_key() && !reaches_further(command) {
-            let id = self.partition_of(session.db, args.at(1));
-            self.run_at(session, id, command, spec, args, raw);
+            self.answer_refusal(session, refusal);
             return Taken::Done;
         }
         self.look_ahead(session.db, spec, args);
         let taken = self.run_in_place(session, command, spec, args, raw);
         self.keys_ahead.forget();
         taken
+    }
+
+    #[cold]
+    fn answer_refusal(&mut self, session: &mut Session, refusal: String) {
+        self.stats.errors += 1;
+        Reply::new(session.output.end(), session.version).error(refusal);
     }
 
     /// Runs a request of which it is not known where all of its keys are.
@@ -76,8 +99,7 @@ impl Worker {
             }
             Place::Several(ids) => {
                 if let Some(refusal) = self.refused_over(session.db, spec, args, raw, ids.len()) {
-                    self.stats.errors += 1;
-                    Reply::new(session.output.end(), session.version).error(refusal);
+                    self.answer_refusal(session, refusal);
                 } else if self.all_here(&ids) && !session.has_gate(gate::DURABLE) {
                     let (db, version, access) = (session.db, session.version, session.access());
                     let operation = Operation { spec, command, db, args, raw, version, access };
@@ -257,7 +279,7 @@ impl Worker {
         let mut keys = spec.keys_of(args);
         let Some(first) = keys.next() else { return Place::One(PartitionId(0)) };
         let one = self.partition_of(db, args.at(first));
-        if keys.len() == 0 && !reaches_further(command) {
+        if keys.len() == 0 && !command.reaches_further() {
             return Place::One(one);
         }
         let ids = self.partitions_for(db, command, spec, args);
@@ -531,11 +553,6 @@ fn stores_result(spec: &Spec) -> bool {
                 | D::BitOp
         )
     )
-}
-
-/// Whether a request may need more than the keys in it.
-fn reaches_further(command: DataCommand) -> bool {
-    matches!(command, DataCommand::Move | DataCommand::Sort | DataCommand::SortRo)
 }
 
 /// The partitions at hand, to be looked at only.

@@ -229,6 +229,10 @@ impl PubSub {
 
     /// Receivers in all, and the workers besides this one that have some.
     pub(crate) fn reach(&self, kind: ChannelKind, channel: &[u8]) -> (usize, Vec<WorkerId>) {
+        let audience = self.audience(kind, channel);
+        if audience.is_none() && self.pattern.is_empty() {
+            return (0, Vec::new());
+        }
         let mut count = 0;
         let mut workers = vec![false; if self.workers > 1 { self.workers } else { 0 }];
         let mut note = |audience: &Audience| {
@@ -237,9 +241,7 @@ impl PubSub {
                 *has |= remote > 0;
             }
         };
-        if let Some(audience) = self.audience(kind, channel) {
-            note(audience);
-        }
+        audience.into_iter().for_each(&mut note);
         if kind == ChannelKind::Plain {
             let matching = self.pattern.iter().filter(|(pattern, _)| engine::glob::matches(pattern, channel));
             matching.for_each(|(_, audience)| note(audience));

@@ -126,8 +126,8 @@ pub(crate) struct Session {
     pub(crate) ack: AckLevel,
     /// `READONLY` was sent: reads are answered by a replica here, if there is one.
     pub(crate) takes_stale: bool,
-    /// Taken out while requests are taken up.
-    pub(crate) decoder: Option<Decoder>,
+    /// Taken out while requests are taken up; in a box, so that this moves a pointer.
+    pub(crate) decoder: Option<Box<Decoder>>,
     /// Limits to decode with from the next request on.
     pub(crate) new_limits: Option<Limits>,
     /// Bytes of requests not yet taken up.
@@ -187,7 +187,7 @@ impl Session {
             gate: 0,
             ack,
             takes_stale: false,
-            decoder: Some(Decoder::new(limits)),
+            decoder: Some(Box::new(Decoder::new(limits))),
             new_limits: None,
             input: Vec::new(),
             input_start: 0,
@@ -263,7 +263,7 @@ impl Session {
 
     /// Bytes the request under way is known to need in all; zero if unknown.
     pub(crate) fn announced(&self) -> usize {
-        self.decoder.as_ref().map_or(0, Decoder::announced)
+        self.decoder.as_ref().map_or(0, |decoder| decoder.announced())
     }
 
     /// How many bytes wait to be taken up.
@@ -273,7 +273,7 @@ impl Session {
 
     /// Heap bytes of this session, its struct included.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Session>() + self.input.capacity() + self.output.memory()
+        size_of::<Session>() + size_of::<Decoder>() + self.input.capacity() + self.output.memory()
     }
 }
 

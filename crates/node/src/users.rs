@@ -343,6 +343,9 @@ impl Worker {
 
     /// Looks at the changes that are wanted. No session is taken out.
     pub(crate) fn settle_users(&mut self) {
+        if self.users.wishes.is_empty() {
+            return;
+        }
         let deadline = Millis(self.now.mono_millis().0 + PATIENCE_MS);
         for wish in std::mem::take(&mut self.users.wishes) {
             self.decide_users(wish, deadline);

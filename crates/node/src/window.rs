@@ -54,7 +54,7 @@ impl Ahead {
     pub(crate) const NONE: Ahead = Ahead { db: DbIndex::ZERO, id: PartitionId(0), hashed: Hashed::NONE };
 
     #[inline]
-    fn is_known(self) -> bool {
+    fn is_known(&self) -> bool {
         self.hashed.is_known()
     }
 
@@ -133,9 +133,10 @@ impl Window {
                 Some(b'*') => {}
                 Some(_) => return End::Full,
             }
-            match decoder.decode(&bytes[at..]) {
+            let spans_start = self.spans.len();
+            match decoder.decode_onto(&bytes[at..], &mut self.spans) {
                 Ok(Decoded::Request { len }) => {
-                    let args = decoder.args(&bytes[at..at + len]);
+                    let args = Args::new(&bytes[at..at + len], &self.spans[spans_start..]);
                     let lookup = lookup(args);
                     let ahead = match lookup {
                         Lookup::Found(spec) if spec.keys.first > 0 => {
@@ -144,10 +145,7 @@ impl Window {
                         }
                         Lookup::Found(_) | Lookup::UnknownSubcommand(_) | Lookup::Unknown => Ahead::NONE,
                     };
-                    let spans = args.spans();
-                    let (spans_start, spans_len) = (self.spans.len() as u32, spans.len() as u32);
-                    // There are few; a call that copies them costs more than they do.
-                    spans.iter().for_each(|span| self.spans.push(*span));
+                    let (spans_start, spans_len) = (spans_start as u32, args.len() as u32);
                     self.requests.push(Framed { start: at, len, lookup, ahead, spans_start, spans_len });
                     at += len;
                 }
@@ -185,7 +183,7 @@ impl Worker {
         let look_up = |key: &[u8]| self.prefetch_slots(db, self.router.partition(db, key), key);
         let end = window.fill(decoder, bytes, at, look_up);
         if window.len() > 1 {
-            let ahead = window.requests.iter().map(|framed| framed.ahead);
+            let ahead = window.requests.iter_mut().map(|framed| &mut framed.ahead);
             ahead.filter(|ahead| ahead.is_known()).for_each(|ahead| self.prefetch_entry(ahead));
             if window.has_members {
                 self.prefetch_members((0..window.len()).map(|index| {
@@ -206,7 +204,7 @@ impl Worker {
             has_members |= head.spec.member > 0;
             count += 1;
         }
-        ahead[..count].iter().for_each(|ahead| self.prefetch_entry(*ahead));
+        ahead[..count].iter_mut().for_each(|ahead| self.prefetch_entry(ahead));
         if has_members {
             let calls = ahead[..count].iter().zip(calls.iter_from(from));
             self.prefetch_members(calls.map(|(ahead, (head, args, _))| (*ahead, head.spec.member, args)));
@@ -229,7 +227,7 @@ impl Worker {
             };
             members[count] = self
                 .keyspace_at(ahead.db, ahead.id)
-                .and_then(|keyspace| keyspace.member_ahead(ahead.hashed.hash(), member));
+                .and_then(|keyspace| keyspace.member_ahead(ahead.hashed, member));
             count += usize::from(members[count].is_some());
         }
         if count == 0 {
@@ -244,15 +242,15 @@ impl Worker {
     #[inline(always)]
     fn prefetch_slots(&self, db: DbIndex, id: PartitionId, key: &[u8]) -> Ahead {
         let Some(keyspace) = self.keyspace_at(db, id) else { return Ahead::NONE };
-        let hash = keyspace.hash(key);
-        keyspace.prefetch(hash);
-        Ahead { db, id, hashed: Hashed::new(key, hash) }
+        Ahead { db, id, hashed: keyspace.prefetch(key) }
     }
 
-    #[inline]
-    fn prefetch_entry(&self, ahead: Ahead) {
+    /// The second step.
+    // As the first.
+    #[inline(always)]
+    fn prefetch_entry(&self, ahead: &mut Ahead) {
         if let Some(keyspace) = self.keyspace_at(ahead.db, ahead.id) {
-            keyspace.prefetch_entry(ahead.hashed.hash());
+            keyspace.prefetch_entry(&mut ahead.hashed);
         }
     }
 
@@ -279,7 +277,7 @@ impl Worker {
             let key = args.at(at);
             self.prefetch_slots(db, self.router.partition(db, key), key)
         }));
-        ahead.iter().for_each(|ahead| self.prefetch_entry(*ahead));
+        ahead.iter_mut().for_each(|ahead| self.prefetch_entry(ahead));
         self.keys_ahead.keys = ahead;
     }
 }
@@ -306,10 +304,11 @@ mod tests {
     fn keys_are_known_again_in_their_order_and_from_the_front() {
         let request = b"abcd";
         let keys: Vec<&[u8]> = request.chunks(1).collect();
+        let keyspace = Keyspace::new(base::KeyHasher::new(1));
         let ahead = |(number, key): (usize, &&[u8])| Ahead {
             db: DbIndex::ZERO,
             id: PartitionId(number as u16),
-            hashed: Hashed::new(key, 7),
+            hashed: keyspace.prefetch(key),
         };
         let mut known =
             KeysAhead { keys: keys.iter().enumerate().map(ahead).collect(), last: Cell::default() };

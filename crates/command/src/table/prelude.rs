@@ -129,6 +129,7 @@ impl Row {
             name,
             subcommands: Subcommands::NONE,
             index: 0,
+            plain: false,
             group,
             categories: categories_of_flags(flags, categories_of_group(group, run)),
             key_specs: &[],

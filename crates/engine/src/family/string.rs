@@ -195,6 +195,28 @@ enum SetAnswer {
     Number,
 }
 
+/// `SET` without options.
+pub(crate) struct SetPlainly<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> SetPlainly<'a> {
+    #[inline]
+    pub(crate) fn parse(args: Args<'a>) -> Parsed<'a, SetPlainly<'a>> {
+        Ok(SetPlainly { key: args.at(1), value: args.at(2) })
+    }
+}
+
+impl<'a> Operation<'a> for SetPlainly<'a> {
+    #[inline]
+    fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
+        set(store, self.key, NewValue::Text(self.value), NewDeadline::Clear);
+        reply.ok();
+        Ok(())
+    }
+}
+
 /// `SET`, `SETNX`, `SETEX`, `PSETEX`, `GETSET`.
 pub(crate) struct Set<'a> {
     key: &'a [u8],

@@ -41,7 +41,7 @@ impl Keyspace {
         match value {
             RecordValue::String(value) => {
                 let deadline = deadline.map_or(NewDeadline::Clear, NewDeadline::At);
-                self.set_as(self.hash(key), key, value, deadline, Millis(0), Access::Untouched);
+                self.set_as(self.sought(key), key, value, deadline, Millis(0), Access::Untouched);
             }
             RecordValue::More(text) => {
                 let hash = self.book.hasher.hash(key);

@@ -97,7 +97,7 @@ impl Player {
                 let (bytes, deadline) = (self.bytes(), self.deadline());
                 let change = deadline.map_or(NewDeadline::Clear, NewDeadline::At);
                 self.keyspace.set_as(
-                    self.keyspace.hash(&key),
+                    self.keyspace.sought(&key),
                     &key,
                     NewValue::Text(&bytes),
                     change,
@@ -110,7 +110,7 @@ impl Player {
                 let bytes = self.bytes();
                 let kept = self.model.get(&key).and_then(|(deadline, _)| deadline.filter(|_| live));
                 self.keyspace.set_as(
-                    self.keyspace.hash(&key),
+                    self.keyspace.sought(&key),
                     &key,
                     NewValue::Plain(&bytes),
                     NewDeadline::Keep,
@@ -260,7 +260,7 @@ fn end_of_value(keyspace: &mut Keyspace, key: &[u8], end: &str, now: Millis) {
         "removed" => assert!(keyspace.remove(key, now)),
         "overwritten" => {
             keyspace.set_as(
-                keyspace.hash(key),
+                keyspace.sought(key),
                 key,
                 NewValue::Text(b"1"),
                 NewDeadline::Clear,
@@ -418,7 +418,7 @@ fn passing_over_what_a_walk_need_not_write_takes_slices_too() {
     assert!(keyspace.begin_walk());
     (0..20_000u32).for_each(|n| {
         keyspace.set_as(
-            keyspace.hash(&n.to_le_bytes()),
+            keyspace.sought(&n.to_le_bytes()),
             &n.to_le_bytes(),
             NewValue::Int(1),
             NewDeadline::Clear,

@@ -39,6 +39,21 @@ impl Bucket {
     }
 }
 
+/// A place for an entry in a segment, or, with an index past the last, a bucket and none of its places yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    bucket: u16,
+    index: u8,
+}
+
+impl Slot {
+    pub(super) const NONE: Slot = Slot::within(0);
+
+    const fn within(bucket: usize) -> Slot {
+        Slot { bucket: bucket as u16, index: BUCKET as u8 }
+    }
+}
+
 /// One piece of the table: the entries whose hashes start with the `depth` bits of `prefix`.
 pub(crate) struct Segment {
     buckets: Box<[Bucket]>,
@@ -128,21 +143,41 @@ impl Segment {
         self.buckets[bucket].0[index].as_mut()
     }
 
+    /// Asks for the line of slots that a lookup will read first; where that is.
     #[inline]
-    pub(super) fn prefetch(&self, fingerprint: u16) {
-        prefetch(&raw const self.buckets[self.home(fingerprint)]);
+    pub(super) fn prefetch(&self, fingerprint: u16) -> Slot {
+        let bucket = self.home(fingerprint);
+        prefetch(&raw const self.buckets[bucket]);
+        Slot::within(bucket)
     }
 
+    /// The same for the entries that it will compare in this line; the slot of one of them, if there is any.
     #[inline]
-    pub(super) fn prefetch_entry(&self, fingerprint: u16) {
-        let line = &self.buckets[self.home(fingerprint)];
+    pub(super) fn prefetch_entry(&self, line: Slot, fingerprint: u16) -> Option<Slot> {
+        let bucket = line.bucket;
+        let line = self.buckets.get(usize::from(bucket))?;
         let mut bits = matches(&line.0, fingerprint);
+        let mut last = None;
         while bits != 0 {
-            if let Some(entry) = &line.0[slot_of_bit(bits.trailing_zeros() as usize)] {
+            let index = slot_of_bit(bits.trailing_zeros() as usize);
+            if let Some(entry) = &line.0[index] {
                 entry.prefetch();
+                last = Some(Slot { bucket, index: index as u8 });
             }
             bits &= bits - 1;
         }
+        last
+    }
+
+    /// What is in a slot now.
+    #[inline]
+    pub(super) fn in_slot(&self, slot: Slot) -> Option<&Entry> {
+        self.buckets.get(usize::from(slot.bucket))?.0.get(usize::from(slot.index))?.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn in_slot_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.buckets.get_mut(usize::from(slot.bucket))?.0.get_mut(usize::from(slot.index))?.as_mut()
     }
 
     /// Puts in an entry that carries its fingerprint. There must be room.

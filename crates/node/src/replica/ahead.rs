@@ -45,15 +45,13 @@ impl KeysAhead {
         let mut at = 0;
         first_keys(rest, count, &mut |db, key| {
             if let Some(keyspace) = partition.existing(db) {
-                let hash = keyspace.hash(key);
-                keyspace.prefetch(hash);
-                (self.keys[at], dbs[at]) = (Hashed::new(key, hash), Some(db));
+                (self.keys[at], dbs[at]) = (keyspace.prefetch(key), Some(db));
             }
             at += 1;
         });
-        for (key, db) in self.keys.iter().zip(dbs) {
+        for (key, db) in self.keys.iter_mut().zip(dbs) {
             if let Some(keyspace) = db.and_then(|db| partition.existing(db)) {
-                keyspace.prefetch_entry(key.hash());
+                keyspace.prefetch_entry(key);
             }
         }
     }

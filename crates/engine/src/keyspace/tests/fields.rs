@@ -151,7 +151,14 @@ fn a_copy_and_a_renamed_hash_keep_the_deadlines_of_fields() {
     // A value of another type in its place leaves nothing behind.
     let mut entry = keyspace.insert(b"h", NewValue::EmptyHash, None);
     entry.hash().unwrap().set_with(b"f", b"v", NewDeadline::At(Millis(100)));
-    keyspace.set_as(keyspace.hash(b"h"), b"h", NewValue::Text(b"v"), NewDeadline::Clear, now, Access::Noted);
+    keyspace.set_as(
+        keyspace.sought(b"h"),
+        b"h",
+        NewValue::Text(b"v"),
+        NewDeadline::Clear,
+        now,
+        Access::Noted,
+    );
     keyspace.check_invariants();
     assert!(keyspace.find(b"h", Millis(1000)).is_some());
 }
