@@ -13,7 +13,7 @@ use crate::edit::EntryMut;
 use crate::expire::Wheel;
 use crate::grave::Grave;
 use crate::noted::NotedChanges;
-use crate::store::{Hashed, Sought};
+use crate::store::Sought;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Spot, Table, body_of};
 use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
@@ -579,26 +579,6 @@ impl Keyspace {
     /// depends on the layout.
     pub fn random(&self, point: u64) -> Option<&Entry> {
         self.table.random(point)
-    }
-
-    /// Asks the processor to fetch the slots that a lookup of a key will read; call some requests ahead.
-    #[inline]
-    pub fn prefetch(&self, key: &[u8]) -> Hashed {
-        let hash = self.hash(key);
-        Hashed::new(key, Sought { hash, spot: self.table.prefetch(hash) })
-    }
-
-    /// The entry that may be that of a key, if one was seen.
-    #[inline]
-    pub(crate) fn seen(&self, key: Hashed) -> Option<&Entry> {
-        self.table.seen(key.sought().spot)
-    }
-
-    /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
-    #[inline]
-    pub fn prefetch_entry(&self, hashed: &mut Hashed) {
-        let Sought { hash, spot } = hashed.sought();
-        hashed.note_spot(self.table.prefetch_entry(spot, hash));
     }
 
     // -- expiry ---------------------------------------------------------------------------------------------------

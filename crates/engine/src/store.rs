@@ -98,6 +98,28 @@ impl Hashed {
     }
 }
 
+impl Keyspace {
+    /// Asks the processor to fetch the slots that a lookup of a key will read; call some requests ahead.
+    #[inline]
+    pub fn prefetch(&self, key: &[u8]) -> Hashed {
+        let hash = self.hash(key);
+        Hashed::new(key, Sought { hash, spot: self.table.prefetch(hash) })
+    }
+
+    /// The entry that may be that of a key, if one was seen.
+    #[inline]
+    pub(crate) fn seen(&self, key: Hashed) -> Option<&Entry> {
+        self.table.seen(key.sought().spot)
+    }
+
+    /// The second step: asks for the entry itself; call once the first step has had some hundred cycles.
+    #[inline]
+    pub fn prefetch_entry(&self, hashed: &mut Hashed) {
+        let Sought { hash, spot } = hashed.sought();
+        hashed.note_spot(self.table.prefetch_entry(spot, hash));
+    }
+}
+
 /// What one command sees.
 pub struct Store<'a> {
     /// The time of the entry, or of the turn for a read.
