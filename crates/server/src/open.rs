@@ -60,31 +60,57 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder of the settings. If it was not asked for and is another process's, the next one is taken: a
-    /// second node in the same place is a second node.
+    /// Takes the folder of the settings. If it was not asked for, another beside it may be meant: one with a node in it before
+    /// one that is empty, for who stopped his nodes and starts one again wants his data back; and if it is another process's,
+    /// the next one, for a second node in the same place is a second node.
     pub(crate) fn take(settings: &mut Settings, is_explicit: bool) -> anyhow::Result<Option<Folder>> {
         if settings.no_data {
             return Ok(None);
         }
         let asked = settings.dir.clone();
-        for number in 1..=FOLDERS_MAX {
-            let path = match number {
-                1 => asked.clone(),
-                number => PathBuf::from(format!("{}-{number}", asked.display())),
-            };
-            match FolderDisk::open(&path) {
-                Ok(folder) => {
-                    settings.dir = path;
-                    let disk: Arc<dyn Disk> = Arc::new(folder);
-                    let meta = NodeMeta::load(&*disk)?;
-                    return Ok(Some(Folder { disk, meta }));
+        let paths = || (1..=FOLDERS_MAX).map(|number| numbered(&asked, number));
+        if !is_explicit {
+            for path in paths().filter(|path| path.is_dir()) {
+                match Folder::open(&path) {
+                    Ok(folder) if folder.meta.is_some() => {
+                        settings.dir = path;
+                        return Ok(Some(folder));
+                    }
+                    Ok(_) => {}
+                    Err(error) if is_in_use(&error) => {}
+                    Err(error) => return Err(error),
                 }
-                Err(FolderError::InUse { .. }) if !is_explicit && number < FOLDERS_MAX => {}
-                Err(error) => return Err(error.into()),
+            }
+        }
+        for path in paths() {
+            match Folder::open(&path) {
+                Err(error) if !is_explicit && is_in_use(&error) => {}
+                taken => {
+                    settings.dir = path;
+                    return taken.map(Some);
+                }
             }
         }
         bail!("{} data folders beside {} are in use; say which with --data", FOLDERS_MAX, asked.display())
     }
+
+    fn open(path: &Path) -> anyhow::Result<Folder> {
+        let disk: Arc<dyn Disk> = Arc::new(FolderDisk::open(path)?);
+        let meta = NodeMeta::load(&*disk)?;
+        Ok(Folder { disk, meta })
+    }
+}
+
+/// The folder of the first, second … node in a place.
+fn numbered(asked: &Path, number: u32) -> PathBuf {
+    match number {
+        1 => asked.to_owned(),
+        number => PathBuf::from(format!("{}-{number}", asked.display())),
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(FolderError::InUse { .. }))
 }
 
 /// Reads the data folder, or decides everything anew for a node that has none or keeps nothing.
@@ -394,4 +420,52 @@ pub(crate) fn clear(folder: &Path) -> anyhow::Result<()> {
         disk.remove(&name).with_context(|| format!("remove {name} from {}", folder.display()))?;
     }
     disk.sync_dir().with_context(|| format!("sync {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(asked: &Path, is_explicit: bool) -> (Folder, String) {
+        let mut settings = Settings { dir: asked.to_owned(), ..Settings::new() };
+        let folder = Folder::take(&mut settings, is_explicit).unwrap().unwrap();
+        let name = settings.dir.file_name().unwrap().to_string_lossy().into_owned();
+        (folder, name)
+    }
+
+    /// As a node leaves it that was started in it and killed.
+    fn with_a_node(folder: &Path) {
+        let folder = Folder::open(folder).unwrap();
+        mint(NodeId(7), 1, 16).unwrap().create(&*folder.disk).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_a_node_comes_before_an_empty_one_unless_one_was_asked_for() {
+        let place = tempfile::tempdir().unwrap();
+        let asked = place.path().join("data");
+        // The first nodes left and took everything with them; the third stayed.
+        Folder::open(&asked).unwrap();
+        Folder::open(&numbered(&asked, 2)).unwrap();
+        with_a_node(&numbered(&asked, 3));
+        assert_eq!(take(&asked, true).1, "data");
+        let (third, name) = take(&asked, false);
+        assert_eq!((name.as_str(), third.meta.is_some()), ("data-3", true));
+        let (first, name) = take(&asked, false);
+        assert_eq!((name.as_str(), first.meta.is_none()), ("data", true));
+        assert_eq!(take(&asked, false).1, "data-2");
+        drop((first, third));
+        with_a_node(&asked);
+        assert_eq!(take(&asked, false).1, "data");
+    }
+
+    #[test]
+    fn a_second_node_in_a_place_gets_a_folder_of_its_own_and_one_that_is_asked_for_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let asked = place.path().join("data");
+        let first = take(&asked, false);
+        assert_eq!((first.1.as_str(), take(&asked, false).1.as_str()), ("data", "data-2"));
+        let mut settings = Settings { dir: asked, ..Settings::new() };
+        let refused = Folder::take(&mut settings, true).err().unwrap().to_string();
+        assert!(refused.contains("in use"), "{refused}");
+    }
 }
