@@ -63,6 +63,8 @@ pub(crate) struct PeerState {
     pub(crate) heard: Millis,
     /// It has said nothing for so long that what it may have changed is not relied on.
     pub(crate) is_silent: bool,
+    /// Its disk takes no more writes: it is not to lead.
+    pub(crate) is_full: bool,
 }
 
 impl PeerState {
@@ -597,6 +599,7 @@ impl Worker {
         self.fabric.ticks += 1;
         if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
             self.fabric.tell_all(&Item::Alive);
+            self.fabric.tell_all(&Item::Disk { is_full: self.write_refusal.is_some() });
             self.tell_doubts();
         }
         if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {

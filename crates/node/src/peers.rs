@@ -151,6 +151,16 @@ impl Worker {
         }
     }
 
+    /// A peer's disk is full, or has room: what changes the other workers hear from this one.
+    fn take_disk(&mut self, from: u64, is_full: bool) {
+        let Some(peer) = self.fabric.peers.get_mut(&from) else { return };
+        if std::mem::replace(&mut peer.is_full, is_full) != is_full {
+            let mut said = Vec::new();
+            Item::Disk { is_full }.encode(&mut said);
+            self.tell_other_workers(|| Note::Peer(from, said.clone()));
+        }
+    }
+
     /// A peer's word comes to one worker: the others hear of it from that.
     fn tell_workers_alive(&mut self, from: u64) {
         self.tell_other_workers(|| Note::Peer(from, Vec::new()));
@@ -193,6 +203,7 @@ impl Worker {
             Item::Publish { .. }
             | Item::Changed { .. }
             | Item::Alive
+            | Item::Disk { .. }
             | Item::Anew
             | Item::Word(_)
             | Item::Beat { .. }
@@ -294,6 +305,7 @@ impl Worker {
             Item::Beat { stamp_us, groups } => self.take_beat(from, stamp_us, groups),
             Item::Beaten { stamp_us, groups } => self.take_beaten(from, stamp_us, groups),
             Item::Alive => self.tell_workers_alive(from),
+            Item::Disk { is_full } => self.take_disk(from, is_full),
             Item::Anew => {
                 self.tell_other_workers(|| Note::Recall(from));
                 self.answers_were_lost(from);

@@ -53,6 +53,7 @@ fn next_step(
     members: &Members,
     target: &[u64],
     standing: &dyn Fn(u64) -> Standing,
+    is_full: &dyn Fn(u64) -> bool,
 ) -> Step {
     let has_caught_up = |id: u64| standing(id) == Standing::CaughtUp;
     if is_lone {
@@ -77,11 +78,16 @@ fn next_step(
         // Without those that go, a member that is away may be the one that nothing can be decided without.
         return if here * 2 > target.len() { Step::Change(changes) } else { Step::Wait };
     }
-    match target.first() {
-        // The one that is to lead; it lets us go if we are not to stay.
-        Some(&first) if first != me && has_caught_up(first) => Step::Transfer(first),
-        Some(_) | None => Step::Rest,
-    }
+    let takes = |id: &&u64| **id != me && has_caught_up(**id);
+    // The one that is to lead; it lets us go if we are not to stay.
+    let first = target.first().filter(takes);
+    let heir = match first.filter(|id| !is_full(**id)) {
+        Some(first) => Some(first),
+        // What is refused here can be written elsewhere.
+        None if is_full(me) => target.iter().filter(takes).find(|id| !is_full(**id)),
+        None => first.filter(|_| !target.contains(&me)),
+    };
+    heir.map_or(Step::Rest, |heir| Step::Transfer(*heir))
 }
 
 impl Worker {
@@ -143,7 +149,11 @@ impl Worker {
         };
         let lone = Members::lone(me);
         let members = if group.is_lone() { &lone } else { &partition.replica.members };
-        let step = next_step(me, group.is_lone(), members, &target, &standing);
+        let is_full = |node: u64| match node == me {
+            true => self.write_refusal.is_some(),
+            false => self.fabric.peers.get(&node).is_some_and(|peer| peer.is_full),
+        };
+        let step = next_step(me, group.is_lone(), members, &target, &standing, &is_full);
         // A newcomer that cannot be reached would only hold up the group.
         let is_all_up = || target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
         (step != Step::Wake || is_all_up()).then_some(step)
@@ -287,7 +297,7 @@ mod tests {
             true => Standing::CaughtUp,
             false => Standing::Answers,
         };
-        let step = next_step(1, false, &members(voters, learners), target, &standing);
+        let step = next_step(1, false, &members(voters, learners), target, &standing, &|_| false);
         assert_eq!(step, expect);
     }
 
@@ -298,7 +308,7 @@ mod tests {
                 true => Standing::Away,
                 false => Standing::CaughtUp,
             };
-            next_step(1, false, &members(&[1, 2, 3], &[]), target, &standing)
+            next_step(1, false, &members(&[1, 2, 3], &[]), target, &standing, &|_| false)
         };
         let remove = Step::Change(vec![Change::Remove(3)]);
         assert_eq!(next(&[1, 2], &[]), remove);
@@ -328,8 +338,23 @@ mod tests {
     }
 
     #[test]
+    fn who_has_a_full_disk_does_not_lead_if_another_can() {
+        let next = |target: &[u64], full: &[u64]| {
+            let three = members(&[1, 2, 3], &[]);
+            next_step(1, false, &three, target, &|_| Standing::CaughtUp, &|id| full.contains(&id))
+        };
+        assert_eq!(next(&[1, 2, 3], &[1]), Step::Transfer(2));
+        assert_eq!(next(&[1, 2, 3], &[1, 2]), Step::Transfer(3));
+        assert_eq!(next(&[1, 2, 3], &[1, 2, 3]), Step::Rest);
+        assert_eq!(next(&[2, 1, 3], &[2]), Step::Rest, "it is not handed back before there is room");
+        assert_eq!(next(&[2, 1, 3], &[3]), Step::Transfer(2));
+        assert_eq!(next(&[2, 1, 3], &[1, 2]), Step::Transfer(3));
+    }
+
+    #[test]
     fn a_lone_group_wakes_only_for_others() {
-        let lone = |target: &[u64]| next_step(1, true, &Members::lone(1), target, &|_| Standing::Away);
+        let lone =
+            |target: &[u64]| next_step(1, true, &Members::lone(1), target, &|_| Standing::Away, &|_| false);
         assert_eq!(lone(&[1]), Step::Rest);
         assert_eq!(lone(&[1, 2]), Step::Wake);
         assert_eq!(lone(&[2]), Step::Wake);

@@ -389,6 +389,11 @@ impl World {
         self.machines[index].lost_power
     }
 
+    /// The disk of a node is full from now on, or has room again.
+    pub(crate) fn set_full(&mut self, index: usize, is_full: bool) {
+        self.turn(index, |worker| worker.set_write_refusal(is_full.then(|| Arc::from("disk full"))));
+    }
+
     /// The process dies; what it had written is there, what it had not synced too, as only the process died.
     pub(crate) fn kill(&mut self, index: usize) {
         self.machines[index].worker = None;

@@ -119,3 +119,33 @@ fn a_disk_that_stores_nothing_any_more_loses_the_lead() {
         assert_eq!(world.meta(leader).version(), world.meta(via).version(), "seed {seed}");
     }
 }
+
+/// What it leads could not be written to as long as its disk is full, though the others have room.
+#[test]
+fn a_node_whose_disk_is_full_hands_the_lead_over_and_gets_it_back() {
+    for seed in 0..4 {
+        let mut world = World::of(3, seed);
+        let full = leader(&world).unwrap();
+        let via = world.connect((full + 1) % 3);
+        assert_eq!(world.ask(via, "SET key before"), "OK");
+        world.set_full(full, true);
+        let is_another = |world: &World| leader(world).is_some_and(|other| other != full);
+        assert!(world.pass_until(3000, is_another), "seed {seed}");
+        assert_eq!(world.ask(via, "SET key meanwhile"), "OK", "seed {seed}");
+        assert!(!world.pass_until(3000, |world| leader(world) == Some(full)), "seed {seed}");
+        world.set_full(full, false);
+        assert_eq!(world.ask(via, "GET key"), "meanwhile", "seed {seed}");
+        assert!(world.pass_until(3000, |world| leader(world) == Some(full)), "seed {seed}");
+    }
+}
+
+/// If none has room, somebody leads all the same, for reads go on.
+#[test]
+fn the_lead_stays_where_it_is_if_all_disks_are_full() {
+    let mut world = World::of(3, 1);
+    (0..3).for_each(|node| world.set_full(node, true));
+    // Until all have heard of all, one may take it for free and find that it is not.
+    world.pass(2000);
+    let last = leader(&world);
+    assert!(last.is_some() && !world.pass_until(3000, |world| leader(world) != last));
+}
