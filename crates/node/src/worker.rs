@@ -296,7 +296,11 @@ impl Worker {
 
     /// Says why writes must be refused from now on, or that they may go on.
     pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
-        self.write_refusal = reason;
+        let is_full = reason.is_some();
+        if std::mem::replace(&mut self.write_refusal, reason).is_some() != is_full {
+            // Before a lead is handed over for it, or it would be handed back.
+            self.fabric.tell_all(&crate::peer_frame::Item::Disk { is_full });
+        }
     }
 
     /// A client connected. Gives its token, or the line to answer it with before closing.

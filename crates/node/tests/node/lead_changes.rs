@@ -134,7 +134,7 @@ fn a_node_whose_disk_is_full_hands_the_lead_over_and_gets_it_back() {
         assert_eq!(world.ask(via, "SET key meanwhile"), "OK", "seed {seed}");
         assert!(!world.pass_until(3000, |world| leader(world) == Some(full)), "seed {seed}");
         world.set_full(full, false);
-        assert_eq!(world.ask(via, "GET key"), "meanwhile", "seed {seed}");
+        assert_eq!(world.ask(via, "GET key"), "\"meanwhile\"", "seed {seed}");
         assert!(world.pass_until(3000, |world| leader(world) == Some(full)), "seed {seed}");
     }
 }
