@@ -238,17 +238,19 @@ impl Worker {
     }
 
     pub(crate) fn shutdown(&mut self, session: &mut Session, args: Args<'_>) {
-        let mut save = false;
-        for word in args.tail(1).iter() {
-            match word.to_ascii_lowercase().as_slice() {
-                b"save" => save = true,
-                b"nosave" | b"now" | b"force" => {}
-                b"abort" => {
-                    let text = "ERR No shutdown in progress.";
-                    return Reply::new(session.output.end(), session.version).error(text);
-                }
-                _ => return Reply::new(session.output.end(), session.version).error("ERR syntax error"),
-            }
+        let has = |name: &[u8]| args.tail(1).iter().any(|word| word.eq_ignore_ascii_case(name));
+        let is_option = |word: &[u8]| {
+            [&b"nosave"[..], b"save", b"now", b"force", b"abort"].iter().any(|o| word.eq_ignore_ascii_case(o))
+        };
+        let (save, aborts) = (has(b"save"), has(b"abort"));
+        let is_for_stop = save || has(b"nosave") || has(b"now") || has(b"force");
+        let refusal = match args.tail(1).iter().all(is_option) {
+            false => Some("ERR syntax error"),
+            true if save && has(b"nosave") || aborts && is_for_stop => Some("ERR syntax error"),
+            true => aborts.then_some("ERR No shutdown in progress."),
+        };
+        if let Some(text) = refusal {
+            return Reply::new(session.output.end(), session.version).error(text);
         }
         self.outbox.control.push(Control::Shutdown { save });
         session.closing = true;

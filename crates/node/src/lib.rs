@@ -115,7 +115,7 @@ pub use peer_frame::{FrameError, check_peer_frame};
 pub use recovering::RecoveringPartition;
 pub use recovering_meta::RecoveredMeta;
 pub use recovery::{Recovery, RecoveryError};
-pub use report::Report;
+pub use report::{FabricView, Report};
 pub use rescue::{Doubt, RESCUED, Remainder, Rescue, RescueError, RescuedState, Standing};
 pub use router::Router;
 pub use session::{Peer, SessionRef};

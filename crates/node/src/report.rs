@@ -2,7 +2,7 @@
 //!
 //! Taken on the workers, which only copy numbers; what is made of them is made on the thread that asked.
 
-use base::Now;
+use base::{NodeId, Now};
 
 use crate::cluster_view::{PartitionStanding, Status};
 use crate::connection::NARF_VERSION;
@@ -34,6 +34,26 @@ pub struct Report {
     state: &'static str,
     /// None for a node that is on its own.
     pub(crate) fabric: Option<FabricFigures>,
+    view: Option<FabricView>,
+}
+
+/// The cluster as one node sees it at a moment, in numbers: what its events are told from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FabricView {
+    /// Members that this node does not hear, live ones all.
+    pub silent: Vec<NodeId>,
+    /// Who leads the meta group, and is heard; this node only while it hears a majority.
+    pub leader: Option<NodeId>,
+    /// Partitions in all.
+    pub partitions: usize,
+    /// Of those, the ones that cannot be written to.
+    pub refused: usize,
+    /// Partitions that are to be here and are not yet.
+    pub coming: usize,
+    /// Partitions that are here still and are not to be.
+    pub going: usize,
+    /// Partitions whose replica here may have forgotten something.
+    pub in_doubt: usize,
 }
 
 /// What a node knows of its cluster.
@@ -57,6 +77,11 @@ impl Report {
     /// Whether the node has all that it is to have, and all partitions can be written to.
     pub fn is_ready(&self) -> bool {
         self.state == READY
+    }
+
+    /// The cluster as this node sees it; none for one that is on its own.
+    pub fn view(&self) -> Option<&FabricView> {
+        self.view.as_ref()
     }
 
     pub(crate) fn version(&self) -> &'static str {
@@ -103,8 +128,32 @@ impl Worker {
                 replicas: self.fabric.meta.replicas_effective(),
                 replicas_wanted: usize::from(self.fabric.meta.replicas_wanted()),
             }),
+            view: self.fabric.is_on.then(|| self.fabric_view(&standings)),
             standings,
         };
         self.outbox.control.push(Control::Reported { number, report: Box::new(report) });
+    }
+
+    /// On the first worker, which has the meta group.
+    fn fabric_view(&self, standings: &[PartitionStanding]) -> FabricView {
+        let fabric = &self.fabric;
+        let is_there = |id: u64| id == fabric.me || fabric.is_heard(id);
+        let leader = fabric.meta_replica.as_ref().and_then(|meta| {
+            let leader = meta.group.leader().filter(|leader| is_there(*leader))?;
+            let voters = &meta.members.voters;
+            let heard = voters.iter().filter(|id| is_there(**id)).count();
+            (leader != fabric.me || heard * 2 > voters.len()).then_some(leader)
+        });
+        let count = |is_so: fn(&&PartitionStanding) -> bool| standings.iter().filter(is_so).count();
+        let silent = fabric.meta.live_members().filter(|member| !is_there(member.replica_id()));
+        FabricView {
+            silent: silent.map(|member| member.node).collect(),
+            leader: leader.and_then(|id| fabric.meta.member_of_replica(id)).map(|member| member.node),
+            partitions: standings.len(),
+            refused: count(|standing| !standing.is_served),
+            coming: count(|standing| standing.is_wanted && !standing.is_held),
+            going: count(|standing| standing.is_held && !standing.is_wanted),
+            in_doubt: count(|standing| standing.is_in_doubt),
+        }
     }
 }

@@ -124,6 +124,10 @@ impl Banner {
             None if self.cluster.as_ref().is_some_and(|cluster| cluster.nodes > 1) => {
                 line(&mut out, "Ctrl-C hands the data over to the others, leaves the cluster and stops.")
             }
+            None if self.cluster.is_some() => line(
+                &mut out,
+                "Ctrl-C stops; once other nodes are there it hands the data over and leaves them.",
+            ),
             None => line(&mut out, "Ctrl-C stops."),
         }
         out
@@ -289,7 +293,7 @@ mod tests {
   Security         this machine only, no password
 
   Try   narf set hello world      narf cli      narf bench
-  Ctrl-C stops.
+  Ctrl-C stops; once other nodes are there it hands the data over and leaves them.
 "
         );
     }

@@ -237,10 +237,13 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
+/// Takes a report.
+type Taker = Box<dyn FnOnce(Box<Report>) + Send>;
+
 /// Those who wait for reports, by number.
 #[derive(Default)]
 pub(crate) struct Reports {
-    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Box<Report>>>>,
+    waiting: Mutex<BTreeMap<u64, Taker>>,
     next: AtomicU64,
 }
 
@@ -248,13 +251,22 @@ impl Reports {
     /// The workers have answered. Who asked may have gone.
     pub(crate) fn answer(&self, number: u64, report: Box<Report>) {
         if let Some(waiting) = lock(&self.waiting).remove(&number) {
-            let _ = waiting.send(report);
+            waiting(report);
         }
     }
 }
 
+/// Asks the workers for a report, which is not taken any more once what this returns is dropped.
+pub(crate) fn ask_report(shared: &Shared, take: impl FnOnce(Box<Report>) + Send + 'static) -> Place<'_> {
+    let reports = &shared.reports;
+    let place = Place { reports, number: reports.next.fetch_add(1, Ordering::Relaxed) };
+    lock(&reports.waiting).insert(place.number, Box::new(take));
+    shared.send(WorkerId(0), Item::Report(place.number));
+    place
+}
+
 /// A place among those who wait, given up with it.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
     reports: &'a Reports,
     number: u64,
 }
@@ -267,10 +279,8 @@ impl Drop for Place<'_> {
 
 /// Asks the workers; none if they take too long.
 async fn report(shared: &Shared) -> Option<Box<Report>> {
-    let reports = &shared.reports;
-    let place = Place { reports, number: reports.next.fetch_add(1, Ordering::Relaxed) };
     let (sender, receiver) = oneshot::channel();
-    lock(&reports.waiting).insert(place.number, sender);
-    shared.send(WorkerId(0), Item::Report(place.number));
+    // Who asked may have gone.
+    let _place = ask_report(shared, move |report| drop(sender.send(report)));
     timeout(REPORT_TIME, receiver).await.ok()?.ok()
 }

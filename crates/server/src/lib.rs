@@ -22,6 +22,7 @@ mod disk_thread;
 mod door;
 pub mod embed;
 mod enter;
+mod events;
 mod fabric;
 mod failures;
 mod gather;
@@ -51,6 +52,7 @@ mod start;
 mod system;
 mod timed;
 mod trust;
+mod watch;
 mod worker_thread;
 
 use std::io::IsTerminal;
@@ -159,7 +161,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     tracing::info!("stopping");
     let left = running.membership.as_ref().is_some_and(|membership| {
         membership.should_leave(signals.was_interrupted(), !settings.no_data)
-            && membership.leave(settings.leave_timeout)
+            && membership.leave(settings.leave_timeout, signals.was_interrupted())
     });
     let result = running.stop();
     if left && result.is_ok() && !settings.no_data {

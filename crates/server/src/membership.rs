@@ -22,6 +22,7 @@ use crate::ports;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared};
 use crate::trust::Trust;
+use crate::watch::Watch;
 
 /// How far the port for other nodes is from that for clients.
 const PEER_PORT_DISTANCE: u16 = 10_000;
@@ -53,11 +54,13 @@ impl PeerPort {
             (0, Some(port)) if settings.port != 0 => port,
             (port, _) => port,
         };
-        let chosen = ports::choose(&settings.bind, wanted, settings.peer_port != 0, BACKLOG);
-        let chosen = match chosen {
+        let chosen = match settings.peer_port {
             // Whatever is free will do: nobody types this port.
-            Err(_) if settings.peer_port == 0 => ports::choose(&settings.bind, 0, false, BACKLOG)?,
-            chosen => chosen.context("listen for other nodes; --peer-port asks for another port")?,
+            0 => match ports::choose(&settings.bind, wanted, false, BACKLOG) {
+                Err(_) => ports::choose(&settings.bind, 0, false, BACKLOG)?,
+                Ok(chosen) => chosen,
+            },
+            port => ports::choose_for_peers(&settings.bind, port, BACKLOG)?,
         };
         let peer_address = address(&host, chosen.port);
         Ok(PeerPort { listeners: chosen.listeners, reach: Reach { peer_address, client_address, tls_port } })
@@ -118,6 +121,8 @@ pub(crate) struct Membership {
     /// It is announced on its network.
     presence: Option<Presence>,
     returning: Option<JoinHandle<()>>,
+    /// Tells the log what happens in the cluster.
+    watch: Option<Watch>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -146,9 +151,11 @@ impl Membership {
             door: Some(door),
             presence: None,
             returning: None,
+            watch: None,
             stopping,
         };
         membership.wait_for_the_cluster();
+        membership.watch = Some(Watch::begin(shared).context("start the thread for events")?);
         match (returns, &shared.fabric) {
             (true, _) => membership.say_where(port.reach)?,
             (false, Some(fabric)) => fabric.settle(),
@@ -242,8 +249,15 @@ impl Membership {
     }
 
     /// Hands everything over to the others and leaves; false if that did not come to an end in time.
-    pub(crate) fn leave(&self, patience: Duration) -> bool {
+    pub(crate) fn leave(&self, patience: Duration, was_interrupted: bool) -> bool {
         let Some(fabric) = &self.shared.fabric else { return false };
+        let again = if was_interrupted { "Ctrl-C again" } else { "SIGTERM again" };
+        let seconds = patience.as_secs();
+        tracing::info!(
+            seconds,
+            "handing the data over to the others and leaving; {again} stops at once and stays a member"
+        );
+        let mut progress = Progress::new(Instant::now());
         let (node, deadline) = (self.shared.node_id, Instant::now() + patience);
         fabric.begin_to_leave();
         let mut step = Command::Leave { node };
@@ -260,8 +274,19 @@ impl Membership {
                 match (fabric.ask(&self.shared, step.clone()), &step) {
                     (Ok(()), Command::Leave { .. }) => step = Command::Remove { node },
                     (Ok(()), _) => return true,
-                    (Err(reason), _) => tracing::info!(reason, "this node cannot leave yet"),
+                    (Err(reason), _) => {
+                        if progress.is_news(Instant::now(), &reason) {
+                            tracing::info!(reason, "this node cannot leave yet");
+                        }
+                    }
                 }
+            }
+            if progress.is_due(Instant::now()) {
+                let partitions = fabric.meta().replicas_on(node);
+                tracing::info!(
+                    partitions,
+                    "still handing over; partitions that the others have not taken yet"
+                );
             }
             // What is held changes without the fabric's state.
             fabric.wait_until(Instant::now() + Duration::from_millis(100), |_| false);
@@ -271,11 +296,49 @@ impl Membership {
     }
 }
 
+/// What is said while this node leaves: why it cannot, when that begins or changes, and now and then how far it is.
+struct Progress {
+    reason: Option<String>,
+    said: Option<Instant>,
+    due: Instant,
+}
+
+impl Progress {
+    /// Between two words on how far it is.
+    const PERIOD: Duration = Duration::from_secs(5);
+    /// Between two reasons at least.
+    const REASONS: Duration = Duration::from_secs(1);
+
+    fn new(now: Instant) -> Progress {
+        Progress { reason: None, said: None, due: now + Progress::PERIOD }
+    }
+
+    /// Whether this reason is to be said now.
+    fn is_news(&mut self, now: Instant, reason: &str) -> bool {
+        let is_early = self.said.is_some_and(|said| now.duration_since(said) < Progress::REASONS);
+        if is_early || self.reason.as_deref() == Some(reason) {
+            return false;
+        }
+        (self.reason, self.said) = (Some(reason.to_owned()), Some(now));
+        true
+    }
+
+    /// Whether to say how far it is.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = now + Progress::PERIOD;
+        }
+        is_due
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
         // Nobody is to look for it here any more.
         self.presence = None;
+        self.watch = None;
         self.door = None;
         if let Some(thread) = self.returning.take() {
             while !thread.is_finished() {
@@ -332,5 +395,23 @@ impl Host for ThisDoor {
         // The worker of the same number has the same partitions, if both nodes have as many.
         let worker = WorkerId((usize::from(link.worker) % workers) as u16);
         self.0.send(worker, Item::Linked(Box::new(link)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_said_when_it_begins_and_when_it_changes() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut progress = Progress::new(begin);
+        let said = (0..300).filter(|n| progress.is_news(at(n * 100), "nobody answers")).count();
+        assert_eq!(said, 1);
+        let flapping =
+            (300..600).filter(|n| progress.is_news(at(n * 100), ["a", "b"][*n as usize % 2])).count();
+        assert!((2..=31).contains(&flapping), "{flapping} in 30 s");
+        assert_eq!((0..600).filter(|n| progress.is_due(at(n * 100))).count(), 11);
     }
 }

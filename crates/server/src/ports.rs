@@ -46,6 +46,14 @@ pub enum PortError {
         /// Who has it, in words.
         owner: String,
     },
+    /// Someone else has the port for other nodes.
+    #[error("port {port} for other nodes is used by {owner}; ask for another with --peer-port")]
+    PeerTaken {
+        /// The port.
+        port: u16,
+        /// Who has it, in words.
+        owner: String,
+    },
     /// Someone else has the port for TLS.
     #[error("port {port} for TLS is used by {owner}; ask for another with --tls-port")]
     TlsTaken {
@@ -123,6 +131,14 @@ pub(crate) fn choose_for_tls(
         Err(PortError::Taken { port, owner }) => Err(PortError::TlsTaken { port, owner }),
         Err(error) => Err(error),
     }
+}
+
+/// Listens for other nodes on every address of `bind`, at the port that was asked for.
+pub(crate) fn choose_for_peers(bind: &[String], port: u16, backlog: u32) -> Result<Chosen, PortError> {
+    choose(bind, port, true, backlog).map_err(|error| match error {
+        PortError::Taken { port, owner } => PortError::PeerTaken { port, owner },
+        error => error,
+    })
 }
 
 /// The IP addresses that `bind` names, without port, each once.

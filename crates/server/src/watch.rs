@@ -1,0 +1,105 @@
+//! Looks at the cluster once a second and has the log told what happened ([`events`](crate::events)).
+//!
+//! One thread a node; a worker is only asked for a report, and not at all while this node is alone. Ends when dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use cluster::Meta;
+use node::{FabricView, Report};
+
+use crate::events::{Events, Look};
+use crate::http::ask_report;
+use crate::shared::Shared;
+
+/// Between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Longest the workers may take for a report, and how often it is seen meanwhile whether the node stops.
+const REPORT_TIME: Duration = Duration::from_secs(2);
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub(crate) struct Watch {
+    thread: Option<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Watch {
+    pub(crate) fn begin(shared: &Arc<Shared>) -> std::io::Result<Watch> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (shared, stop) = (Arc::clone(shared), Arc::clone(&stopping));
+        let thread =
+            std::thread::Builder::new().name("events".to_owned()).spawn(move || run(&shared, &stop))?;
+        Ok(Watch { thread: Some(thread), stopping })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic in it was reported by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, stopping: &AtomicBool) {
+    let Some(fabric) = &shared.fabric else { return };
+    let (me, begin) = (shared.node_id, Instant::now());
+    let start = Look::of(&fabric.meta(), me, None, false);
+    let mut events = Events::new(me, shared.settings_at_start.name.clone(), start);
+    let mut next = begin;
+    while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
+        let now = Instant::now();
+        if now < next {
+            std::thread::park_timeout(next - now);
+            continue;
+        }
+        next = now + PERIOD;
+        let meta = fabric.meta();
+        let report = match is_alone(&meta, shared) {
+            true => None,
+            false => report(shared, stopping),
+        };
+        // Struck off, it does not know any more how the others are.
+        if stopping.load(Ordering::Relaxed) || meta.member(me).is_some_and(|member| !member.state.is_live()) {
+            continue;
+        }
+        let view = match &report {
+            Some(report) => report.view().cloned(),
+            None => is_alone(&meta, shared).then(|| FabricView {
+                leader: Some(me),
+                partitions: usize::from(meta.partitions()),
+                ..FabricView::default()
+            }),
+        };
+        let is_ready = report.is_some_and(|report| report.is_ready());
+        let now = begin.elapsed().as_millis() as u64;
+        let happened = events.look(now, Look::of(&meta, me, view, is_ready));
+        happened.iter().for_each(|event| event.log());
+    }
+}
+
+fn is_alone(meta: &Meta, shared: &Shared) -> bool {
+    meta.live_members().all(|member| member.node == shared.node_id)
+}
+
+fn report(shared: &Shared, stopping: &AtomicBool) -> Option<Box<Report>> {
+    let (sender, receiver) = sync_channel(1);
+    // Who asked may have gone.
+    let _place = ask_report(shared, move |report| drop(sender.try_send(report)));
+    let deadline = Instant::now() + REPORT_TIME;
+    while Instant::now() < deadline && !stopping.load(Ordering::Relaxed) {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(report) => return Some(report),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
+}
