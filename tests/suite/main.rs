@@ -22,6 +22,7 @@ mod differential;
 mod discovery;
 mod dump;
 mod durability;
+mod events;
 mod expiry;
 mod fields;
 mod generic;

@@ -89,7 +89,7 @@ pub(crate) struct MetaReplica {
     pub(crate) group: Group,
     pub(crate) state: Meta,
     applied: EntryId,
-    members: Members,
+    pub(crate) members: Members,
     asked: BTreeMap<u64, Asked>,
     next_call: u64,
     next_duty: Millis,

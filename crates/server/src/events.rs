@@ -159,8 +159,9 @@ impl Events {
         Events {
             me: (me, name),
             awaits_ready: !members.is_empty(),
+            // Who is alone leads, which is no news.
+            leader: members.is_empty().then_some(Some(me)),
             members,
-            leader: None,
             refused: 0,
             is_moving: false,
             is_in_doubt: false,

@@ -251,12 +251,14 @@ impl Membership {
     /// Hands everything over to the others and leaves; false if that did not come to an end in time.
     pub(crate) fn leave(&self, patience: Duration, was_interrupted: bool) -> bool {
         let Some(fabric) = &self.shared.fabric else { return false };
-        let again = if was_interrupted { "Ctrl-C again" } else { "SIGTERM again" };
+        let again = match (was_interrupted, fabric.was_told_to_leave()) {
+            (true, _) => "; Ctrl-C again stops at once and stays a member",
+            (false, false) => "; SIGTERM again stops at once and stays a member",
+            // No signal came yet.
+            (false, true) => "",
+        };
         let seconds = patience.as_secs();
-        tracing::info!(
-            seconds,
-            "handing the data over to the others and leaving; {again} stops at once and stays a member"
-        );
+        tracing::info!(seconds, "handing the data over to the others and leaving{again}");
         let mut progress = Progress::new(Instant::now());
         let (node, deadline) = (self.shared.node_id, Instant::now() + patience);
         fabric.begin_to_leave();

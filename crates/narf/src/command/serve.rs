@@ -20,6 +20,11 @@ Examples:
   narf serve --daemon                          returns when the node is ready; narf stop ends it
   narf serve --bind 0.0.0.0 --password-file F  for other machines too";
 
+const STOPPING: &str = "\
+SIGTERM, SHUTDOWN and `narf stop` only stop a node: it stays a member of its cluster and its data
+stays on disk. SIGINT (Ctrl-C) hands the data over to the other nodes, leaves and empties the folder;
+so does SIGTERM for a node that keeps no data, or one of two without which the other cannot write.";
+
 const SOURCES: &str = "\
 Each flag is also a key of narf.toml and an environment variable: --log-level info is
 log-level = \"info\" there and NARF_LOG_LEVEL=info. `narf config init` writes such a file,
@@ -31,7 +36,7 @@ pub(super) fn command() -> Command {
         Command::new("serve")
             .about("Start a node")
             .after_help(EXAMPLES)
-            .after_long_help(format!("{EXAMPLES}\n\n{SOURCES}")),
+            .after_long_help(format!("{EXAMPLES}\n\n{STOPPING}\n\n{SOURCES}")),
     )
 }
 

@@ -46,7 +46,8 @@ fn member(change: Change) -> Vec<Event> {
 fn a_life_of_a_member_is_told_step_by_step_and_each_step_once() {
     let alone = Look { others: BTreeMap::new(), ..well() };
     let mut events = Events::new(ME, "a".to_owned(), alone.clone());
-    events.look(0, alone);
+    events.look(0, alone.clone());
+    events.look(500, alone);
     let steps = [
         (with_member(MemberState::Joining, 1), vec![]),
         (with_member(MemberState::Up, 1), member(Change::Joined)),
