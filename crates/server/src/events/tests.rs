@@ -1,3 +1,6 @@
+//! Each step of a member and of partitions is told once; what goes on and off is bounded. No clock, no cluster: looks are
+//! made by hand.
+
 use super::*;
 
 fn seen(state: MemberState) -> Seen {
