@@ -9,6 +9,8 @@ use narf_tests::{
     Client, Data, Options, Server, Value, eventually, on_one_and_two_workers, skip_unless_narf, within,
 };
 
+use crate::nodes::Cluster;
+
 on_one_and_two_workers!(
     every_policy_keeps_the_limit,
     keys_that_are_used_stay,
@@ -309,4 +311,29 @@ fn a_limit_that_the_data_exceeds_is_reached_soon_after_the_start() {
     let mut c = node.client();
     assert_eq!(c.run("DBSIZE").int(), left, "what went is gone for good");
     assert_eq!(c.run("DEBUG DIGEST").to_string(), digest);
+}
+
+/// What is kept for replicas does not count, whichever worker keeps it: a cluster without keys has room.
+#[test]
+fn a_cluster_that_was_emptied_has_room_whatever_its_workers_keep_for_replicas() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::with(3, |_, options| options.workers(4));
+    let mut client = cluster.nodes[0].client();
+    let value = "x".repeat(16 << 10);
+    for part in 0..15 {
+        let lines = (0..200).map(|number| format!("SET key:{} {value}", part * 200 + number));
+        assert!(client.pipeline(lines).iter().all(|answer| answer.to_string() == "+OK"));
+    }
+    client.check("FLUSHALL", "+OK");
+    for node in &cluster.nodes {
+        node.client().check("CONFIG SET maxmemory 40mb maxmemory-policy noeviction", "+OK");
+    }
+    // What was deleted is freed piece by piece.
+    for number in 0..200 {
+        eventually("room for a key", || {
+            (client.run(&format!("SET new:{number} x")).to_string() == "+OK").then_some(())
+        });
+    }
 }

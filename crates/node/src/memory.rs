@@ -37,6 +37,8 @@ pub struct MemoryUse {
 struct Row {
     /// Bytes of its keys; kept only without an allocator that counts.
     bytes: AtomicU64,
+    /// Bytes in use by it that a limit is not about.
+    uncounted: AtomicU64,
     /// What keys it may have that could go; the best until it was looked at.
     evictable: AtomicU8,
 }
@@ -56,7 +58,11 @@ pub(crate) enum Evictable {
 impl MemoryUse {
     /// For so many workers. Without an allocator that counts, what keys take is added up.
     pub fn new(allocator: Option<Allocator>, workers: u16) -> MemoryUse {
-        let row = || Row { bytes: AtomicU64::new(0), evictable: AtomicU8::new(Evictable::Led as u8) };
+        let row = || Row {
+            bytes: AtomicU64::new(0),
+            uncounted: AtomicU64::new(0),
+            evictable: AtomicU8::new(Evictable::Led as u8),
+        };
         MemoryUse {
             allocator,
             rows: (0..workers).map(|_| row()).collect(),
@@ -142,6 +148,19 @@ impl MemoryUse {
         }
     }
 
+    /// A worker says what it uses that a limit is not about.
+    pub(crate) fn note_uncounted(&self, me: WorkerId, bytes: u64) {
+        if let Some(row) = self.rows.get(usize::from(me.0)) {
+            row.uncounted.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// What the other workers use that a limit is not about, as of their last turns.
+    pub(crate) fn uncounted_elsewhere(&self, me: WorkerId) -> u64 {
+        let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
+        others.map(|(_, row)| row.uncounted.load(Ordering::Relaxed)).sum()
+    }
+
     /// A worker says whether it has keys that could go.
     pub(crate) fn note_evictable(&self, me: WorkerId, what: Evictable) {
         if let Some(row) = self.rows.get(usize::from(me.0)) {
@@ -153,5 +172,20 @@ impl MemoryUse {
     pub(crate) fn others_have_evictable(&self, me: WorkerId, what: Evictable) -> bool {
         let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
         others.into_iter().any(|(_, row)| row.evictable.load(Ordering::Relaxed) >= what as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_count_is_that_of_all_other_workers() {
+        let (memory, ids) = (MemoryUse::new(None, 3), [0, 1, 2].map(WorkerId));
+        assert_eq!(memory.uncounted_elsewhere(ids[0]), 0);
+        ids.iter().zip([1, 20, 300]).for_each(|(id, bytes)| memory.note_uncounted(*id, bytes));
+        assert_eq!(ids.map(|id| memory.uncounted_elsewhere(id)), [320, 301, 21]);
+        memory.note_uncounted(ids[1], 0);
+        assert_eq!(memory.uncounted_elsewhere(ids[0]), 300);
     }
 }
