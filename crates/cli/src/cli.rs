@@ -152,15 +152,20 @@ fn run_once(connection: &mut Connection, parts: &[Vec<u8>], renderer: Renderer) 
         Answer::Stopped => return Ok(Exit::Done),
         Answer::Interrupted => return Ok(Exit::Interrupted),
     };
-    show(&mut std::io::stdout().lock(), &reply, renderer)?;
-    if let Value::Error(text) = &reply
+    tell(parts, &reply, renderer)
+}
+
+/// Shows a reply, with advice if it is an error, and tells what it means.
+pub(crate) fn tell(parts: &[Vec<u8>], reply: &Value, renderer: Renderer) -> Result<Exit, Failure> {
+    show(&mut std::io::stdout().lock(), reply, renderer)?;
+    if let Value::Error(text) = reply
         && let Some(advice) = Advice::CommandLine.on(parts, text)
     {
         say(&format!("narf: {advice}"));
     }
     let looks_for_faults =
         parts.iter().map(|word| word.to_ascii_lowercase()).eq([b"fabric".as_slice(), b"check"]);
-    match &reply {
+    match reply {
         Value::Array(found) if looks_for_faults && !found.is_empty() => Ok(Exit::Degraded),
         reply => Ok(exit_of(reply)),
     }

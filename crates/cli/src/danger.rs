@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use client::{Connection, Value};
 
 use crate::exit::say;
-use crate::{CliArgs, Failure};
+use crate::{CliArgs, Failure, cluster};
 
 /// From this many keys on, `KEYS` is asked about.
 const MANY_KEYS: i64 = 10_000;
@@ -33,9 +33,27 @@ pub(crate) fn question(parts: &[Vec<u8>], connection: &mut Connection, in_multi:
             ))
         }
         b"shutdown" => Some("SHUTDOWN stops the server.".into()),
+        // A node that is not there is nothing to ask about: the server says so.
+        b"fabric" if names_nobody(parts, connection, in_multi) => None,
         b"fabric" => fabric(parts),
         _ => None,
     }
+}
+
+/// Whether it is about a node that is known not to be there.
+fn names_nobody(parts: &[Vec<u8>], connection: &mut Connection, in_multi: bool) -> bool {
+    let is_named = parts.get(1).is_some_and(|verb| {
+        [&b"drain"[..], b"remove"].iter().any(|other| verb.eq_ignore_ascii_case(other))
+    });
+    let Some(name) = parts.get(2).filter(|_| is_named && !in_multi) else { return false };
+    let Ok(Value::Array(members)) = connection.call(["FABRIC", "MEMBERS"]) else { return false };
+    let is_it = |member: &Value| {
+        let mut fields = cluster::fields(member).into_iter();
+        fields.any(|(field, value)| {
+            matches!(field.as_str(), "name" | "id") && value.as_bytes() == Some(name.as_slice())
+        })
+    };
+    !members.iter().any(is_it)
 }
 
 fn fabric(parts: &[Vec<u8>]) -> Option<String> {

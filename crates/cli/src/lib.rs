@@ -15,6 +15,7 @@ mod advice;
 mod askpass;
 mod bench;
 mod cli;
+mod cluster;
 mod completion;
 mod connect;
 mod danger;

@@ -131,8 +131,9 @@ pub enum Refused {
     },
     /// It still holds replicas.
     #[error(
-        "node {node} still holds {replicas} replicas; let it leave with `narf cluster leave` and wait until they are \
-         handed over"
+        "node {node} still holds {replicas} replicas; if it runs, `narf cluster drain {node}` has it hand them over; if \
+         it is dead, it can be removed once `narf cluster members` says that it is down: some ten seconds after it fell \
+         silent, if more than half of the nodes are up"
     )]
     HoldsReplicas {
         /// The member.

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use base::PartitionId;
-use cluster::{Member, MemberState, Meta};
+use base::{NodeId, PartitionId};
+use cluster::{Command, Member, MemberKind, MemberState, Meta};
 
+use crate::meta::DOWN_AFTER_MS;
 use crate::cluster_view::{PartitionStanding, Status};
 use crate::witness::Stranded;
 use crate::worker::Worker;
@@ -20,8 +21,7 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
     let mut found = Vec::new();
     found.extend(stranded(worker, standings));
     found.extend(unserved(worker, meta, standings));
-    found.extend(silent(worker, meta));
-    found.extend(leaving(meta));
+    found.extend(absent(worker, meta));
     if status.missing > 0 {
         found.push(format!(
             "this node has {} of the {} partitions that it is to hold; the others are on their way, wait",
@@ -133,25 +133,94 @@ pub(crate) fn way_out(worker: &Worker, stranded: &[Stranded]) -> Option<String> 
     })
 }
 
-fn silent(worker: &Worker, meta: &Meta) -> Vec<String> {
-    let is_silent = |member: &&Member| {
+/// Members of which something is to be said as they are, each with what can be done about it as things stand now.
+fn absent(worker: &Worker, meta: &Meta) -> Vec<String> {
+    let is_heard = |member: &Member| {
         let replica = member.replica_id();
-        replica != worker.fabric.me && member.state == MemberState::Up && !worker.fabric.is_heard(replica)
+        replica == worker.fabric.me || worker.fabric.is_heard(replica)
     };
-    let tell = |member: &Member| {
-        format!(
-            "node {} ({}) is not heard of; start it, or strike it off for good with `narf cluster remove {}`",
-            member.name, member.peer_address, member.name
-        )
-    };
-    meta.live_members().filter(is_silent).map(tell).collect()
+    let silent = meta.live_members().filter(|member| !is_heard(member)).count();
+    // The rule by which the meta group says of a silent node that it is down.
+    let is_minority = silent * 2 < meta.live_members().count();
+    let plan = cluster::placement::plan(meta);
+    let tell = |member: &Member| absence(meta, plan.as_ref(), member, is_heard(member), is_minority);
+    meta.live_members().filter_map(tell).collect()
 }
 
-fn leaving(meta: &Meta) -> Vec<String> {
-    let tell = |member: &Member| {
-        format!("node {} is {}; its data is handed over, wait", member.name, member.state.name())
+fn absence(
+    meta: &Meta,
+    plan: Option<&Command>,
+    member: &Member,
+    is_heard: bool,
+    is_minority: bool,
+) -> Option<String> {
+    let (name, address) = (&member.name, &member.peer_address);
+    let replicas = meta.replicas_on(member.node);
+    let strike_off = format!("strike it off for good with `narf cluster remove {name}`");
+    let alone = held_alone(meta, member);
+    let is_taken_over = || {
+        let Some(Command::Place { moves, .. }) = plan else { return false };
+        let is_of = |moved: &cluster::Move| {
+            meta.voters_of(moved.partition).contains(&member.node) && !moved.voters.contains(&member.node)
+        };
+        moves.iter().any(is_of)
     };
-    meta.live_members().filter(|member| member.state != MemberState::Up).map(tell).collect()
+    let what = match (member.state, is_heard) {
+        (MemberState::Up, true) | (MemberState::Removed, _) => return None,
+        (MemberState::Up, false) if replicas == 0 => {
+            format!("({address}) is not heard of; start it, or {strike_off}")
+        }
+        (MemberState::Up, false) if is_minority => format!(
+            "({address}) is not heard of; start it. If it stays away it counts as down {} s after it fell silent: \
+             others take over what it holds, and `narf cluster remove {name}` can strike it off for good",
+            DOWN_AFTER_MS / 1000
+        ),
+        (MemberState::Up, false) => format!(
+            "({address}) is not heard of; start it. `narf cluster remove {name}` can strike it off only after more than \
+             half of the nodes are heard of"
+        ),
+        (MemberState::Joining, true) => "is joining, wait".to_owned(),
+        (MemberState::Joining, false) => {
+            format!("({address}) was let in and is not heard of; start it, or {strike_off}")
+        }
+        (MemberState::Leaving, true) if replicas > 0 => {
+            format!("is leaving; its {replicas} replicas are handed over, wait")
+        }
+        (MemberState::Leaving, true) => "is leaving and has handed all over; it stops soon, wait".to_owned(),
+        (MemberState::Down, true) => "was down and is heard of again, wait".to_owned(),
+        (MemberState::Leaving | MemberState::Down, false) => {
+            let state = member.state.name();
+            match (replicas, alone) {
+                (0, _) => format!("is {state} and is to hold nothing any more; start it, or {strike_off}"),
+                (_, 1..) => format!(
+                    "is {state} and not heard of, and alone holds {alone} of the partitions; start it, their data is \
+                     nowhere else"
+                ),
+                _ if is_taken_over() => {
+                    format!("is {state} and not heard of; others take over its {replicas} replicas, wait")
+                }
+                _ if member.state == MemberState::Down => format!(
+                    "is down, and no other node can take its {replicas} replicas; start it or another node, or {strike_off}"
+                ),
+                _ => format!(
+                    "is leaving and not heard of, and no other node can take its {replicas} replicas; start it or another \
+                     node"
+                ),
+            }
+        }
+    };
+    Some(format!("node {name} {what}"))
+}
+
+/// Partitions of which no other live member has a copy.
+fn held_alone(meta: &Meta, member: &Member) -> usize {
+    let has_data = |node: &NodeId| {
+        let other = meta.member(*node).filter(|other| other.state.is_live() && other.kind == MemberKind::Data);
+        other.is_some_and(|other| other.node != member.node)
+    };
+    let is_alone =
+        |voters: &[NodeId]| voters.contains(&member.node) && !voters.iter().any(has_data);
+    meta.targets().iter().filter(|target| is_alone(&target.voters)).count()
 }
 
 fn versions(meta: &Meta) -> Option<String> {

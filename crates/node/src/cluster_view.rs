@@ -42,6 +42,8 @@ pub struct PartitionStanding {
     pub may_lose: u8,
     /// If it is led here: entries that the last of its voters is not known to have.
     pub lag: u64,
+    /// It is led here, and whoever reads it needs to ask no other node now.
+    pub reads_alone: bool,
 }
 
 /// A run of slots with the same leader and the same replicas.
@@ -96,6 +98,8 @@ impl Worker {
                 None => told,
             },
             lag: partition.filter(|_| led_here).map_or(0, lag),
+            reads_alone: led_here
+                && (is_lent || partition.is_some_and(|p| p.group.is_lone() || p.may_read(self.now.mono_us))),
         }
     }
 

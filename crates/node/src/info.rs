@@ -6,6 +6,7 @@ use base::{Args, DbIndex, HashMap};
 use resp::Reply;
 
 use crate::connection::{NARF_VERSION, REDIS_VERSION};
+use crate::cluster_view::{PartitionStanding, Status};
 use crate::gather::{Answer, Question};
 use crate::host::Facts;
 use crate::session::Session;
@@ -68,20 +69,33 @@ impl Snapshot {
 pub(crate) fn total(answers: Vec<Answer>) -> Snapshot {
     let mut total = Snapshot::default();
     for answer in answers {
-        if let Answer::Stats(snapshot) = answer {
+        if let Answer::Stats(snapshot) | Answer::Report(snapshot, _) = answer {
             total.add(&snapshot);
         }
     }
     total
 }
 
+/// How all workers' partitions stand, if they were asked for that too.
+fn standings(answers: &[Answer]) -> Vec<PartitionStanding> {
+    let of = |answer: &Answer| match answer {
+        Answer::Report(_, standings) => standings.clone(),
+        _ => Vec::new(),
+    };
+    let mut standings: Vec<PartitionStanding> = answers.iter().flat_map(of).collect();
+    standings.sort_by_key(|standing| standing.id);
+    standings
+}
+
 impl Worker {
     pub(crate) fn info(&mut self, session: &mut Session, args: Args<'_>) {
         let wanted = wanted_sections(args);
+        let has_groups = self.fabric.is_on && wanted.contains(&"cluster");
         let (channels, patterns) = (self.pubsub.channels(), self.pubsub.patterns());
         let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
-            let context =
-                Context { facts: worker.host.facts(), total: total(answers), worker, channels, patterns };
+            let standings = standings(&answers);
+            let (facts, total) = (worker.host.facts(), total(answers));
+            let context = Context { facts, total, standings, worker, channels, patterns };
             let mut text = String::new();
             for (section, _) in SECTIONS.iter().filter(|(section, _)| wanted.contains(section)) {
                 if !text.is_empty() {
@@ -91,7 +105,8 @@ impl Worker {
             }
             reply.verbatim(text.as_bytes());
         };
-        self.ask(session, Question::Stats, Box::new(finish));
+        let question = if has_groups { Question::Report } else { Question::Stats };
+        self.ask(session, question, Box::new(finish));
     }
 
     /// What this worker contributes; `asker` is the session that is taken out, if it is ours.
@@ -163,6 +178,7 @@ fn wanted_sections(args: Args<'_>) -> Vec<&'static str> {
 struct Context<'a> {
     facts: Facts,
     total: Snapshot,
+    standings: Vec<PartitionStanding>,
     worker: &'a Worker,
     channels: (usize, usize),
     patterns: usize,
@@ -382,7 +398,8 @@ impl Context<'_> {
         let heard = |member: &&cluster::Member| {
             member.replica_id() == fabric.me || fabric.is_heard(member.replica_id())
         };
-        let voters = meta.targets().iter().map(|target| target.voters.len()).min().unwrap_or(0);
+        let status = Status::of(self.worker, meta, &self.standings);
+        lines.add("narf_state", status.word());
         lines.add("narf_cluster_name", meta.name());
         lines.add("narf_cluster_id", format_args!("{:032x}", meta.cluster()));
         lines.add("narf_cluster_version", meta.version());
@@ -393,16 +410,11 @@ impl Context<'_> {
         lines.add("narf_node_kind", me.map_or("", |member| member.kind.name()));
         lines.add("narf_replicas", meta.replicas_effective());
         lines.add("narf_replicas_wanted", meta.replicas_wanted());
-        lines.add("narf_nodes_that_may_be_lost", voters.saturating_sub(1) / 2);
-        lines.add(
-            "narf_partitions_wanted_here",
-            meta.targets()
-                .iter()
-                .filter(|target| {
-                    target.voters.iter().any(|node| cluster::replica_id(*node) == Some(fabric.me))
-                })
-                .count(),
-        );
+        lines.add("narf_nodes_that_may_be_lost", status.may_lose);
+        lines.add("narf_partitions_wanted_here", status.wanted);
+        lines.add("narf_partitions_missing_here", status.missing);
+        lines.add("narf_partitions_served", status.served);
+        self.groups(lines);
         lines.add("narf_peer_frames_malformed", stats.malformed_peer_frames);
         lines.add("narf_peer_messages_refused", stats.refused_peer_messages);
         lines.add("narf_entries_without_room", stats.entries_without_room);
@@ -410,6 +422,19 @@ impl Context<'_> {
         lines.add("narf_replica_age_ms", stats.replica_age_ms);
         lines.add("narf_snapshots_sent", stats.snapshots_sent);
         lines.add("narf_snapshots_received", stats.snapshots_received);
+    }
+
+    /// The groups of partitions that have a replica here, in the terms of the metrics.
+    fn groups(&self, lines: &mut Lines<'_>) {
+        let me = self.worker.fabric.me;
+        let count = |is_so: &dyn Fn(&&PartitionStanding) -> bool| self.standings.iter().filter(is_so).count();
+        lines.add("narf_groups_led", count(&|standing| standing.is_held && standing.leader == me));
+        lines.add("narf_groups_followed", count(&|standing| standing.is_held && standing.leader != me));
+        lines.add("narf_groups_in_doubt", count(&|standing| standing.is_in_doubt));
+        lines.add("narf_groups_without_leader", count(&|standing| standing.leader == 0));
+        lines.add("narf_groups_with_lease", count(&|standing| standing.reads_alone));
+        let lag = self.standings.iter().map(|standing| standing.lag).max();
+        lines.add("narf_replication_lag_entries", lag.unwrap_or(0));
     }
 
     fn replication(&self, lines: &mut Lines<'_>) {

@@ -32,7 +32,7 @@ const DUTY_MS: u64 = 200;
 /// Who has followed no leader of the meta group for so long asks others how the fabric is.
 const LOST_MS: u64 = 2000;
 /// Silent for so long, a node counts as down and its replicas are made anew elsewhere.
-const DOWN_AFTER_MS: u64 = 10_000;
+pub(crate) const DOWN_AFTER_MS: u64 = 10_000;
 /// Who did not look for so long has heard nobody meanwhile, whoever spoke.
 const LOOKED_AWAY_MS: u64 = 2000;
 /// How often a change that somebody else overtook is made again in one turn.

@@ -106,6 +106,22 @@ impl Renderer {
         self.style.is_expanded
     }
 
+    pub(crate) fn is_in_colour(self) -> bool {
+        self.style.in_colour
+    }
+
+    /// Whether it is read by people, not by programs.
+    pub(crate) fn is_for_eyes(self) -> bool {
+        self.terminal
+    }
+
+    /// Rows of words as CSV.
+    pub(crate) fn csv(self, rows: &[Vec<String>]) -> String {
+        let row = |row: &Vec<String>| Value::Array(row.iter().map(|cell| Value::Bulk(cell.clone().into())).collect());
+        let rows: Vec<u8> = rows.iter().flat_map(|cells| self.render(&row(cells))).collect();
+        String::from_utf8_lossy(&rows).into_owned()
+    }
+
     /// Whether an error reply is data of this form. In text it goes to standard error.
     pub(crate) fn shows_errors(self) -> bool {
         self.format != Format::Text || self.terminal

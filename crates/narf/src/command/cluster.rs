@@ -1,5 +1,5 @@
 //! `narf cluster`: what an operator asks of a cluster. Each subcommand is the FABRIC command of its name, sent as
-//! `narf cli` would send it, so that replies, forms of output and exit codes are the same. Only `discover` asks no node.
+//! `narf cli` would send it; for people and as CSV the reply is laid out. Only `discover` asks no node.
 
 use std::process::ExitCode;
 
@@ -19,12 +19,18 @@ pub(super) fn command() -> Command {
         .arg_required_else_help(true)
         .after_help(
             "Examples:\n  narf cluster status\n  narf cluster invite           a token; on another machine:\n  \
-             narf serve --join TOKEN\n  narf cluster drain cosmic-fox",
+             narf serve --join TOKEN\n  narf cluster map\n  narf cluster drain cosmic-fox\n\n\
+             Exit codes: those of narf cli, and 6 if `status` is not ready or `check` found something.",
         )
-        .subcommand(sub("status", "Whether this node has its data, and what the cluster could bear to lose"))
+        .subcommand(
+            sub("status", "Whether this node has its data, and what the cluster could bear to lose").after_help(
+                "Exit codes: 0 ready, which is what /health/ready means: it has its data, and all partitions can be \
+                 written to; 6 joining, moving or degraded; 3 cannot reach it; else those of narf cli.",
+            ),
+        )
         .subcommand(sub("check", "What is wrong and what to do; exit code 6 if anything is"))
         .subcommand(sub("members", "The nodes, what they hold and lead"))
-        .subcommand(sub("map", "For each partition: slots, leader, and the nodes that are to hold it"))
+        .subcommand(sub("map", "A picture of who leads and holds what; -o json or csv: a row a partition"))
         .subcommand(sub("owner", "Where a key is").arg(word("KEY", "Its name")))
         .subcommand(
             sub("invite", "Print a token that lets one node in")
@@ -61,7 +67,10 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("discover", matches)) => discover::run(matches),
-        Some((name, matches)) => shortcut::send(words(name, matches), matches),
+        Some((name, matches)) => match shortcut::cli_args(words(name, matches), matches) {
+            Ok(args) => args.run_cluster(name),
+            Err(exit) => exit,
+        },
         None => ExitCode::from(exit::USAGE),
     }
 }

@@ -46,18 +46,23 @@ pub(super) fn run(verb: &str, matches: &ArgMatches) -> ExitCode {
 
 /// Sends a command as `narf cli` would, with the flags that were given.
 pub(super) fn send(command: Vec<String>, matches: &ArgMatches) -> ExitCode {
+    match cli_args(command, matches) {
+        Ok(args) => args.run(),
+        Err(exit) => exit,
+    }
+}
+
+/// The line of `narf cli` for a command with the flags that were given.
+pub(super) fn cli_args(command: Vec<String>, matches: &ArgMatches) -> Result<cli::CliArgs, ExitCode> {
     let mut line = vec![OsString::from("narf cli")];
     line.extend(flags(matches));
     line.push("--".into());
     line.extend(command.into_iter().map(OsString::from));
     let parsed = cli::CliArgs::augment_args(Command::new("narf cli")).try_get_matches_from(line);
-    match parsed.and_then(|matches| cli::CliArgs::from_arg_matches(&matches)) {
-        Ok(args) => args.run(),
-        Err(error) => {
-            let _ = error.print();
-            ExitCode::from(exit::USAGE)
-        }
-    }
+    parsed.and_then(|matches| cli::CliArgs::from_arg_matches(&matches)).map_err(|error| {
+        let _ = error.print();
+        ExitCode::from(exit::USAGE)
+    })
 }
 
 /// The Redis command.
