@@ -472,7 +472,11 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
     let (code, members, _) = narf(&["members"]);
     assert!(code == 0 && members.contains(&name), "{members}");
     let (code, map, _) = narf(&["map"]);
-    assert!(code == 0 && map.contains("16383"), "{map}");
+    assert!(code == 0 && map.contains("16383") && map.contains(&format!("  {name}  ")), "{map}");
+    let (code, map, _) = narf(&["map", "-o", "csv"]);
+    assert!(code == 0 && map.starts_with("partition,first-slot,last-slot,leader,term,nodes\n0,0,"), "{map}");
+    let (_, status, _) = narf(&["status", "-o", "csv"]);
+    assert!(status.starts_with("state,cluster,") && status.lines().count() == 2, "{status}");
     let (code, owner, _) = narf(&["-o", "json", "owner", "foo"]);
     assert_eq!(code, 2, "flags stand behind the subcommand: {owner}");
     let (code, owner, _) = narf(&["owner", "-o", "json", "foo"]);
@@ -484,6 +488,7 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
     assert!(found.contains("start 1 more"), "{found}");
     assert_eq!(narf(&["replicas", "2"]).0, 0);
     eventually("a cluster that is well", || (narf(&["check"]).0 == 0).then_some(()));
+    assert_eq!(narf(&["check"]).1, "healthy: nothing to do\n");
     let (code, _, error) = narf(&["remove", "nobody"]);
     assert!(code == 1 && error.contains("no node is called 'nobody'"), "{error}");
     cluster.nodes[0].kill9();
@@ -492,6 +497,13 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
         (code == 6 && found.contains("cannot be written to")).then_some(found)
     });
     assert!(found.contains(&format!("node {name} (")) && found.contains("narf cluster remove"), "{found}");
+    let (code, status, _) = narf(&["status"]);
+    assert!(code == 6 && status.contains("degraded"), "{status}");
+    let left = &cluster.nodes[1];
+    assert_eq!(left.info("narf_state").as_deref(), Some("degraded"));
+    assert_eq!(left.info("narf_nodes_that_may_be_lost").as_deref(), Some("0"));
+    let told = ["narf_groups_led", "narf_groups_followed", "narf_groups_in_doubt", "narf_groups_with_lease"];
+    told.iter().for_each(|name| assert!(left.info(name).is_some(), "{name}"));
 }
 
 #[test]

@@ -86,12 +86,7 @@ fn picture(verb: &str, reply: &Value, connection: &mut Connection, look: Look) -
     draw(verb, reply, members, look)
 }
 
-fn draw(
-    verb: &str,
-    reply: &Value,
-    members: impl FnOnce() -> Option<Value>,
-    look: Look,
-) -> Option<String> {
+fn draw(verb: &str, reply: &Value, members: impl FnOnce() -> Option<Value>, look: Look) -> Option<String> {
     if reply.is_error() {
         return None;
     }
@@ -148,7 +143,9 @@ fn rows(verb: &str, reply: &Value) -> Option<Vec<Vec<String>>> {
         (_, Value::Error(_) | Value::Null) => return None,
         ("status" | "owner", reply) => of(vec![plain(reply)], &[]),
         ("members" | "map", Value::Array(items)) => of(items.iter().map(plain).collect(), &[]),
-        ("rebalance", Value::Array(items)) => of(items.iter().map(plain).collect(), &["partition", "now", "then"]),
+        ("rebalance", Value::Array(items)) => {
+            of(items.iter().map(plain).collect(), &["partition", "now", "then"])
+        }
         ("check", Value::Array(found)) => single("finding", found),
         ("invite", token) => single("token", std::slice::from_ref(token)),
         _ => return None,

@@ -42,9 +42,9 @@ pub(crate) fn question(parts: &[Vec<u8>], connection: &mut Connection, in_multi:
 
 /// Whether it is about a node that is known not to be there.
 fn names_nobody(parts: &[Vec<u8>], connection: &mut Connection, in_multi: bool) -> bool {
-    let is_named = parts.get(1).is_some_and(|verb| {
-        [&b"drain"[..], b"remove"].iter().any(|other| verb.eq_ignore_ascii_case(other))
-    });
+    let is_named = parts
+        .get(1)
+        .is_some_and(|verb| [&b"drain"[..], b"remove"].iter().any(|other| verb.eq_ignore_ascii_case(other)));
     let Some(name) = parts.get(2).filter(|_| is_named && !in_multi) else { return false };
     let Ok(Value::Array(members)) = connection.call(["FABRIC", "MEMBERS"]) else { return false };
     let is_it = |member: &Value| {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use base::{NodeId, PartitionId};
 use cluster::{Command, Member, MemberKind, MemberState, Meta};
 
-use crate::meta::DOWN_AFTER_MS;
 use crate::cluster_view::{PartitionStanding, Status};
+use crate::meta::DOWN_AFTER_MS;
 use crate::witness::Stranded;
 use crate::worker::Worker;
 
@@ -215,11 +215,11 @@ fn absence(
 /// Partitions of which no other live member has a copy.
 fn held_alone(meta: &Meta, member: &Member) -> usize {
     let has_data = |node: &NodeId| {
-        let other = meta.member(*node).filter(|other| other.state.is_live() && other.kind == MemberKind::Data);
+        let other =
+            meta.member(*node).filter(|other| other.state.is_live() && other.kind == MemberKind::Data);
         other.is_some_and(|other| other.node != member.node)
     };
-    let is_alone =
-        |voters: &[NodeId]| voters.contains(&member.node) && !voters.iter().any(has_data);
+    let is_alone = |voters: &[NodeId]| voters.contains(&member.node) && !voters.iter().any(has_data);
     meta.targets().iter().filter(|target| is_alone(&target.voters)).count()
 }
 

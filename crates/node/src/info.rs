@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use base::{Args, DbIndex, HashMap};
 use resp::Reply;
 
-use crate::connection::{NARF_VERSION, REDIS_VERSION};
 use crate::cluster_view::{PartitionStanding, Status};
+use crate::connection::{NARF_VERSION, REDIS_VERSION};
 use crate::gather::{Answer, Question};
 use crate::host::Facts;
 use crate::session::Session;

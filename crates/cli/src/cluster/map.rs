@@ -41,7 +41,8 @@ struct Partition {
 }
 
 pub(super) fn draw(items: &[Value], members: Option<&Value>, look: Look) -> String {
-    let mut nodes: Vec<Node> = members.and_then(Value::as_slice).unwrap_or_default().iter().map(node).collect();
+    let mut nodes: Vec<Node> =
+        members.and_then(Value::as_slice).unwrap_or_default().iter().map(node).collect();
     let partitions: Vec<Partition> = items.iter().map(|item| partition(item, &mut nodes)).collect();
     let copies = partitions.iter().map(|partition| partition.copies).max().unwrap_or(0);
     let last_slot = partitions.last().map_or(0, |partition| partition.last_slot);

@@ -1,3 +1,5 @@
+//! What `narf cluster` shows: golden files for pictures and tables, texts for what is short.
+
 use super::*;
 
 fn bulk(text: &str) -> Value {
@@ -35,7 +37,8 @@ fn members(names: &[&str]) -> Value {
     Value::Array(names.iter().enumerate().map(member).collect())
 }
 
-const NAMES: [&str; 3] = ["quiet-otter", "brave-finch", "a-node-with-a-name-that-is-longer-than-it-should-be"];
+const NAMES: [&str; 3] =
+    ["quiet-otter", "brave-finch", "a-node-with-a-name-that-is-longer-than-it-should-be"];
 
 /// Each node leads a third; nobody leads every 50th partition, and one copy is missing of the last four.
 fn partitions(count: usize) -> Value {
@@ -132,7 +135,8 @@ fn short_replies_are_sentences() {
 #[test]
 fn csv_has_a_header_and_a_row_for_each_thing() {
     let csv = |verb: &str, reply: &Value| {
-        let rows = |reply| rows(verb, reply).map(|rows| Renderer::new(Format::Csv, false).csv(&rows)).unwrap();
+        let rows =
+            |reply| rows(verb, reply).map(|rows| Renderer::new(Format::Csv, false).csv(&rows)).unwrap();
         let shown = rows(reply);
         assert_eq!(rows(&flat(reply)), shown, "in RESP2");
         shown

@@ -117,7 +117,9 @@ impl Renderer {
 
     /// Rows of words as CSV.
     pub(crate) fn csv(self, rows: &[Vec<String>]) -> String {
-        let row = |row: &Vec<String>| Value::Array(row.iter().map(|cell| Value::Bulk(cell.clone().into())).collect());
+        let row = |row: &Vec<String>| {
+            Value::Array(row.iter().map(|cell| Value::Bulk(cell.clone().into())).collect())
+        };
         let rows: Vec<u8> = rows.iter().flat_map(|cells| self.render(&row(cells))).collect();
         String::from_utf8_lossy(&rows).into_owned()
     }

@@ -362,3 +362,43 @@ fn who_cannot_hear_the_leader_of_the_meta_group_learns_from_others() {
         }
     }
 }
+
+/// What `FABRIC CHECK` advises of a node that died can be done when it is said, and what cannot be is not advised.
+#[test]
+fn what_is_advised_of_a_dead_node_can_be_done() {
+    let mut world = World::of(3, 4);
+    let client = world.connect(0);
+    let info = world.ask(client, "INFO cluster");
+    assert!(info.contains("narf_state:ready") && info.contains("narf_nodes_that_may_be_lost:1"), "{info}");
+    assert!(info.contains("narf_groups_without_leader:0"), "{info}");
+    world.kill(2);
+    world.pass(3000);
+    let found = world.ask(client, "FABRIC CHECK");
+    assert!(found.contains("node node-2 (") && found.contains("counts as down 10 s after"), "{found}");
+    let refused = world.ask(client, "FABRIC REMOVE node-2");
+    assert!(refused.contains("if it is dead, it can be removed once"), "{refused}");
+    assert!(world.ask(client, "INFO cluster").contains("narf_nodes_that_may_be_lost:0"));
+    world.pass(12_000);
+    let found = world.ask(client, "FABRIC CHECK");
+    assert!(found.contains("is down, and no other node can take its"), "{found}");
+    assert!(!found.contains("node-2 is down; its data is handed over"), "{found}");
+    assert_eq!(world.ask(client, "FABRIC REMOVE node-2"), "OK");
+    assert!(!world.ask(client, "FABRIC CHECK").contains("node-2"));
+}
+
+#[test]
+fn who_died_while_it_left_is_not_waited_for_for_ever() {
+    let mut world = World::of(3, 4);
+    let client = world.connect(0);
+    let id = world.id(2);
+    world.kill(2);
+    world.pass(1000);
+    assert_eq!(world.ask_fabric(0, Command::Leave { node: id }), Ok(()));
+    let found = (0..400).find_map(|_| {
+        world.pass(100);
+        Some(world.ask(client, "FABRIC CHECK")).filter(|found| !found.contains("wait\""))
+    });
+    let found = found.expect("what is waited for ends");
+    assert!(found.contains("node-2 is leaving and is to hold nothing any more"), "{found}");
+    assert_eq!(world.ask(client, "FABRIC REMOVE node-2"), "OK");
+}
