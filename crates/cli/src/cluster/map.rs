@@ -53,7 +53,7 @@ pub(super) fn draw(items: &[Value], members: Option<&Value>, look: Look) -> Stri
     text.push_str(&grid(&partitions, look));
     let orphans = partitions.iter().filter(|partition| partition.leader.is_none()).count();
     if orphans > 0 {
-        let line = format!("{orphans} partitions have no leader ({NO_LEADER}); narf cluster check says why");
+        let line = format!("without leader ({NO_LEADER}): {orphans}; narf cluster check says why");
         text.push_str(&format!("\n{}\n", painted(&line, look.in_colour.then_some(31))));
     }
     text
@@ -126,12 +126,10 @@ fn grid(partitions: &[Partition], look: Look) -> String {
     let below = partitions.iter().map(|partition| partition.others.len()).max().unwrap_or(0);
     let each = partitions.len().div_ceil(CELLS_MAX).max(1);
     let cells: Vec<&[Partition]> = partitions.chunks(each).collect();
-    let mut text = match each {
-        1 => "first line: who leads; below: who else is to hold it\n".to_owned(),
-        each => format!(
-            "{each} partitions a letter ({MIXED} not all alike); first line: who leads; below: who else is to hold it\n"
-        ),
-    };
+    let mut text = "first line: who leads; below: who else is to hold it\n".to_owned();
+    if each > 1 {
+        text.push_str(&format!("a letter stands for {each} partitions, {MIXED} if they are not alike\n"));
+    }
     for (block, cells) in cells.chunks(ACROSS).enumerate() {
         let first = block * ACROSS * each;
         for row in 0..=below {
