@@ -75,7 +75,7 @@ fn all_told_to_leave_at_once_say_little() {
     if skip_unless_narf() {
         return;
     }
-    let mut cluster = Cluster::with(3, |_, options| options.set("leave-timeout", 4));
+    let mut cluster = Cluster::with(3, |_, options| options.set("leave-timeout", "4s"));
     for node in &mut cluster.nodes {
         node.expect_log("did not take everything over");
         signal(node.pid(), Signal::Interrupt);

@@ -227,7 +227,12 @@ impl Events {
             return (seen.state == MemberState::Up).then_some(Change::Joined);
         };
         if !seen.state.is_live() {
-            let left = told.standing == Standing::Leaving;
+            // Only who is not heard of is struck off; who goes by itself may be quicker than two looks.
+            let left = match told.standing {
+                Standing::Leaving => true,
+                Standing::Up => !was_silent,
+                Standing::Down => false,
+            };
             return Some(if left { Change::Left } else { Change::Removed });
         }
         if seen.state == MemberState::Down || is_silent && was_silent {
