@@ -376,6 +376,26 @@ fn partitions_that_no_folder_has_are_named_and_start_empty_if_that_is_accepted()
     let sets: Vec<String> = (0..200).map(|number| format!("SET key:{number} {number}")).collect();
     client.pipeline(&sets).iter().for_each(|reply| assert_eq!(reply.text(), "OK"));
     settled_replicas(&cluster);
+    // Who held all when the cluster began has let go of what is to be elsewhere: 8 partitions, 3 replicas of each.
+    eventually("no more replicas than are wanted", || {
+        let held = |node: &Server| {
+            ["narf_groups_led:", "narf_groups_followed:"]
+                .iter()
+                .filter_map(|field| {
+                    node.client()
+                        .run("INFO cluster")
+                        .text()
+                        .split_once(field)?
+                        .1
+                        .lines()
+                        .next()?
+                        .parse::<u64>()
+                        .ok()
+                })
+                .sum::<u64>()
+        };
+        (cluster.nodes.iter().map(held).sum::<u64>() == 24).then_some(())
+    });
     let mut names = Vec::new();
     for node in &cluster.nodes {
         names.push(node.client3().run("FABRIC STATUS").field("node").unwrap().text());

@@ -27,7 +27,7 @@ const AHEAD_MAX: u64 = 10 * 60 * 1000;
 /// Sessions of one partition; with more, the one that was idle longest is forgotten.
 const SESSIONS_MAX: usize = 8192;
 /// What sessions and replies of one partition cost in all; the same beyond that.
-const BYTES_MAX: usize = 8 << 20;
+const BYTES_MAX: usize = 16 << 20;
 /// Numbers kept of a session.
 const NUMBERS_MAX: usize = 1024;
 /// What the numbers of a session cost; no longer reply is kept.

@@ -43,6 +43,9 @@ pub(crate) const ELECTION_TICKS: u16 = 10;
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
+/// For how long a peer that says that its disk is full is not to lead: the lead does not go to and fro while room comes and
+/// goes, nor if some of its workers find room and others do not.
+const FULL_MS: u64 = 5000;
 /// Steps of time between two words of a leader on what it leads, for whoever took them for wrong meanwhile.
 const LEADS_TICKS: u64 = 25;
 /// Steps of time between two questions about replicas that are not to be here.
@@ -63,8 +66,8 @@ pub(crate) struct PeerState {
     pub(crate) heard: Millis,
     /// It has said nothing for so long that what it may have changed is not relied on.
     pub(crate) is_silent: bool,
-    /// Its disk takes no more writes: it is not to lead.
-    pub(crate) is_full: bool,
+    /// Steady clock: until when it is not to lead, for its disk takes no more writes.
+    pub(crate) full_until: Millis,
 }
 
 impl PeerState {
@@ -283,6 +286,18 @@ impl Fabric {
     /// Whether a peer can be asked for something.
     pub(crate) fn is_heard(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
+    }
+
+    /// A peer's disk takes no more writes.
+    pub(crate) fn hear_full(&mut self, node: u64) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.full_until = Millis(self.now.0 + FULL_MS);
+        }
+    }
+
+    /// Whether a peer could not write if it led.
+    pub(crate) fn is_full(&self, node: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.full_until > self.now)
     }
 
     /// A peer said something.
@@ -599,7 +614,9 @@ impl Worker {
         self.fabric.ticks += 1;
         if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
             self.fabric.tell_all(&Item::Alive);
-            self.fabric.tell_all(&Item::Disk { is_full: self.write_refusal.is_some() });
+            if self.write_refusal.is_some() {
+                self.fabric.tell_all(&Item::Full);
+            }
             self.tell_doubts();
         }
         if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {

@@ -46,7 +46,7 @@ const STORED: u8 = 29;
 const BEAT: u8 = 30;
 const BEATEN: u8 = 31;
 const SHRINK: u8 = 32;
-const DISK: u8 = 33;
+const FULL: u8 = 33;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,8 +108,8 @@ pub(crate) enum Item<'a> {
     Ahead { partition: PartitionId, term: u64 },
     /// The sender is there; said now and then, whatever else it has to say.
     Alive,
-    /// Whether the sender's disk takes no more writes.
-    Disk { is_full: bool },
+    /// The sender's disk takes no more writes; said again and again as long as that is so.
+    Full,
     /// The sender's link is a new one; what it answered before may be lost.
     Anew,
     /// The leader of this term wants to know when the receiver has done this with the entry.
@@ -251,7 +251,7 @@ impl Item<'_> {
             }
             Item::Noted { call } => numbers(out, NOTED, &[call]),
             Item::Alive => out.push(ALIVE),
-            Item::Disk { is_full } => out.extend_from_slice(&[DISK, u8::from(is_full)]),
+            Item::Full => out.push(FULL),
             Item::Anew => out.push(ANEW),
             Item::Ask { partition, term, index, reach } => {
                 head(out, ASK, partition, term);
@@ -463,7 +463,7 @@ impl<'a> Reader<'a> {
             BEAT => Item::Beat { stamp_us: self.0.u64()?, groups: self.0.block()? },
             BEATEN => Item::Beaten { stamp_us: self.0.u64()?, groups: self.0.block()? },
             SHRINK => Item::Shrink { partition: self.partition()?, keys: self.0.u64()? },
-            DISK => Item::Disk { is_full: self.truth()? },
+            FULL => Item::Full,
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -593,7 +593,7 @@ mod tests {
             Item::Ahead { partition, term: 4 },
             Item::Anew,
             Item::Alive,
-            Item::Disk { is_full: true },
+            Item::Full,
             Item::Word(Word::Interest {
                 worker: 1,
                 channel: Channel { kind: ChannelKind::Pattern, name: b"news.*".as_slice().into() },

@@ -151,14 +151,10 @@ impl Worker {
         }
     }
 
-    /// A peer's disk is full, or has room: what changes the other workers hear from this one.
-    fn take_disk(&mut self, from: u64, is_full: bool) {
-        let Some(peer) = self.fabric.peers.get_mut(&from) else { return };
-        if std::mem::replace(&mut peer.is_full, is_full) != is_full {
-            let mut said = Vec::new();
-            Item::Disk { is_full }.encode(&mut said);
-            self.tell_other_workers(|| Note::Peer(from, said.clone()));
-        }
+    /// A peer's disk is full. Told to the other workers as a note of its own, which they do not pass on.
+    fn take_full(&mut self, from: u64) {
+        self.fabric.hear_full(from);
+        self.tell_other_workers(|| Note::Full(from));
     }
 
     /// A peer's word comes to one worker: the others hear of it from that.
@@ -203,7 +199,7 @@ impl Worker {
             Item::Publish { .. }
             | Item::Changed { .. }
             | Item::Alive
-            | Item::Disk { .. }
+            | Item::Full
             | Item::Anew
             | Item::Word(_)
             | Item::Beat { .. }
@@ -305,7 +301,7 @@ impl Worker {
             Item::Beat { stamp_us, groups } => self.take_beat(from, stamp_us, groups),
             Item::Beaten { stamp_us, groups } => self.take_beaten(from, stamp_us, groups),
             Item::Alive => self.tell_workers_alive(from),
-            Item::Disk { is_full } => self.take_disk(from, is_full),
+            Item::Full => self.take_full(from),
             Item::Anew => {
                 self.tell_other_workers(|| Note::Recall(from));
                 self.answers_were_lost(from);

@@ -151,7 +151,8 @@ impl Worker {
         let members = if group.is_lone() { &lone } else { &partition.replica.members };
         let is_full = |node: u64| match node == me {
             true => self.write_refusal.is_some(),
-            false => self.fabric.peers.get(&node).is_some_and(|peer| peer.is_full),
+            // A witness never is to lead, whatever room it has.
+            false => self.fabric.is_full(node) || self.fabric.is_witness(node),
         };
         let step = next_step(me, group.is_lone(), members, &target, &standing, &is_full);
         // A newcomer that cannot be reached would only hold up the group.

@@ -297,9 +297,9 @@ impl Worker {
     /// Says why writes must be refused from now on, or that they may go on.
     pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
         let is_full = reason.is_some();
-        if std::mem::replace(&mut self.write_refusal, reason).is_some() != is_full {
+        if !std::mem::replace(&mut self.write_refusal, reason).is_some() && is_full {
             // Before a lead is handed over for it, or it would be handed back.
-            self.fabric.tell_all(&crate::peer_frame::Item::Disk { is_full });
+            self.fabric.tell_all(&crate::peer_frame::Item::Full);
         }
     }
 
@@ -439,6 +439,7 @@ impl Worker {
             Message::Errands(errands) => self.run_errands(&errands),
             Message::Answers(answers) => self.take_answers(&answers),
             Message::Peer(from, items) => self.peer_items(from, &items),
+            Message::Full(node) => self.fabric.hear_full(node),
             Message::MemoryIsShort(share) => self.evict_for_others(share),
             Message::Meta(meta) => self.use_meta(meta),
             Message::ChangeUsers(wish) => self.take_wish(wish),

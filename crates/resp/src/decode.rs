@@ -101,7 +101,7 @@ pub enum ProtocolError {
 /// Decoder of one connection.
 pub struct Decoder {
     limits: Limits,
-    /// The limits take whatever [`Decoder::decode_short`] does.
+    /// The limits take whatever is decoded the short way, in [`Decoder::decode_onto`].
     takes_short: bool,
     /// Arguments found so far of the request under way, or of the last one found.
     spans: Vec<Span>,

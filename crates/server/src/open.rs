@@ -61,15 +61,16 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Takes the folder of the settings. If it was not asked for, another beside it may be meant: one with a node in it before
-    /// one that is empty, for who stopped his nodes and starts one again wants his data back; and if it is another process's,
-    /// the next one, for a second node in the same place is a second node.
+    /// one that is empty, for who stopped his nodes and starts one again wants his data back, unless what is asked for can only
+    /// be a new node; and if it is another process's, the next one, for a second node in the same place is a second node.
     pub(crate) fn take(settings: &mut Settings, is_explicit: bool) -> anyhow::Result<Option<Folder>> {
         if settings.no_data {
             return Ok(None);
         }
         let asked = settings.dir.clone();
         let paths = || (1..=FOLDERS_MAX).map(|number| numbered(&asked, number));
-        if !is_explicit {
+        let is_new = settings.witness || matches!(Join::of(settings)?, Join::Token(_));
+        if !is_explicit && !is_new {
             for path in paths().filter(|path| path.is_dir()) {
                 match Folder::open(&path) {
                     Ok(folder) if folder.meta.is_some() => {
@@ -77,7 +78,8 @@ impl Folder {
                         return Ok(Some(folder));
                     }
                     Ok(_) => {}
-                    Err(error) if is_in_use(&error) => {}
+                    // What is wrong with one that nobody named is not ours to say.
+                    Err(error) if is_in_use(&error) || path != asked => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -140,7 +140,9 @@ impl WorkerThread {
         }
         let mut events = Events::with_capacity(1024);
         // Else the kernel may let 50 µs pass for 10.
-        rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000))?;
+        if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000)) {
+            tracing::debug!(%error, "the kernel rounds short waits up");
+        }
         while !self.stopping && !self.shared.has_failed() {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
@@ -182,7 +184,7 @@ impl WorkerThread {
         let wait_us = self.gather.wait_us(now_us, || lock(&self.shared.settings).gather_us.into());
         if wait_us > 0 && now_us + wait_us < next.0.saturating_mul(1000) {
             std::thread::sleep(Duration::from_micros(wait_us));
-            now_us += wait_us;
+            now_us = self.shared.mono_us();
         }
         if next == Millis::NEVER {
             return None;
