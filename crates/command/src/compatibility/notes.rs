@@ -53,6 +53,15 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "On several nodes what was counted is not kept in the string, as a read changes nothing there.",
     ),
     (
+        "copy move",
+        "On several nodes databases lie in partitions of their own: to another database is refused with -CROSSSLOT.",
+    ),
+    ("latency|histogram", "Counts once latency-tracking is on; it is off unless asked for."),
+    (
+        "publish spublish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub",
+        "Counts the clients of the node that is asked; messages reach those of all nodes.",
+    ),
+    (
         "readonly",
         "Lets a replica on this node answer reads, also of connections that know nothing of clusters.",
     ),
