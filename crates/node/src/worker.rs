@@ -297,7 +297,7 @@ impl Worker {
     /// Says why writes must be refused from now on, or that they may go on.
     pub fn set_write_refusal(&mut self, reason: Option<Arc<str>>) {
         let is_full = reason.is_some();
-        if !std::mem::replace(&mut self.write_refusal, reason).is_some() && is_full {
+        if std::mem::replace(&mut self.write_refusal, reason).is_none() && is_full {
             // Before a lead is handed over for it, or it would be handed back.
             self.fabric.tell_all(&crate::peer_frame::Item::Full);
         }
