@@ -265,7 +265,8 @@ impl Worker {
         if !self.memory.is_counted() {
             self.memory.note_bytes(self.id, self.key_bytes());
         }
-        self.memory.note_uncounted(self.id, self.uncounted().sum(self.memory.is_counted()));
+        let uncounted = self.uncounted();
+        self.memory.note_uncounted(self.id, uncounted.sum(self.memory.is_counted()), uncounted.leaving);
         let eviction = &mut self.eviction;
         eviction.elsewhere = self.memory.elsewhere(self.id);
         eviction.allowance = eviction.limit;
@@ -365,7 +366,8 @@ impl Worker {
     /// is still there.
     pub fn memory_pressure(&self) -> Pressure {
         let uncounted = Uncounted { leaving: 0, ..self.uncounted() };
-        let uncounted = uncounted.sum(self.memory.is_counted()) + self.memory.uncounted_elsewhere(self.id);
+        let (others, leaving) = self.memory.uncounted_elsewhere(self.id);
+        let uncounted = uncounted.sum(self.memory.is_counted()) + others.saturating_sub(leaving);
         let may_use = self.eviction.limit.saturating_add(uncounted);
         let is_over = self.eviction.is_on() && self.used_memory() > may_use;
         let others = |what| self.memory.others_have_evictable(self.id, what);
@@ -422,7 +424,7 @@ impl Worker {
     fn evict_for_room(&mut self, used: u64, answered: usize) -> Room {
         // What is in use is that of all workers, and so must be what does not count.
         let mut uncounted =
-            self.uncounted().sum(self.memory.is_counted()) + self.memory.uncounted_elsewhere(self.id);
+            self.uncounted().sum(self.memory.is_counted()) + self.memory.uncounted_elsewhere(self.id).0;
         if self.memory.is_counted() {
             uncounted += self.answered_bytes() + answered as u64;
         }

@@ -37,8 +37,9 @@ pub struct MemoryUse {
 struct Row {
     /// Bytes of its keys; kept only without an allocator that counts.
     bytes: AtomicU64,
-    /// Bytes in use by it that a limit is not about.
+    /// Bytes in use by it that a limit is not about, and those of keys that were told to go and have not gone.
     uncounted: AtomicU64,
+    leaving: AtomicU64,
     /// What keys it may have that could go; the best until it was looked at.
     evictable: AtomicU8,
 }
@@ -61,6 +62,7 @@ impl MemoryUse {
         let row = || Row {
             bytes: AtomicU64::new(0),
             uncounted: AtomicU64::new(0),
+            leaving: AtomicU64::new(0),
             evictable: AtomicU8::new(Evictable::Led as u8),
         };
         MemoryUse {
@@ -148,17 +150,20 @@ impl MemoryUse {
         }
     }
 
-    /// A worker says what it uses that a limit is not about.
-    pub(crate) fn note_uncounted(&self, me: WorkerId, bytes: u64) {
+    /// A worker says what it uses that a limit is not about, and what of it is leaving.
+    pub(crate) fn note_uncounted(&self, me: WorkerId, bytes: u64, leaving: u64) {
         if let Some(row) = self.rows.get(usize::from(me.0)) {
             row.uncounted.store(bytes, Ordering::Relaxed);
+            row.leaving.store(leaving, Ordering::Relaxed);
         }
     }
 
-    /// What the other workers use that a limit is not about, as of their last turns.
-    pub(crate) fn uncounted_elsewhere(&self, me: WorkerId) -> u64 {
+    /// What the other workers use that a limit is not about, and what of it is leaving, as of their last turns.
+    pub(crate) fn uncounted_elsewhere(&self, me: WorkerId) -> (u64, u64) {
         let others = self.rows.iter().enumerate().filter(|(number, _)| *number != usize::from(me.0));
-        others.map(|(_, row)| row.uncounted.load(Ordering::Relaxed)).sum()
+        let both =
+            others.map(|(_, row)| [&row.uncounted, &row.leaving].map(|sum| sum.load(Ordering::Relaxed)));
+        both.fold((0, 0), |sums, [uncounted, leaving]| (sums.0 + uncounted, sums.1 + leaving))
     }
 
     /// A worker says whether it has keys that could go.
@@ -182,10 +187,10 @@ mod tests {
     #[test]
     fn what_does_not_count_is_that_of_all_other_workers() {
         let (memory, ids) = (MemoryUse::new(None, 3), [0, 1, 2].map(WorkerId));
-        assert_eq!(memory.uncounted_elsewhere(ids[0]), 0);
-        ids.iter().zip([1, 20, 300]).for_each(|(id, bytes)| memory.note_uncounted(*id, bytes));
-        assert_eq!(ids.map(|id| memory.uncounted_elsewhere(id)), [320, 301, 21]);
-        memory.note_uncounted(ids[1], 0);
-        assert_eq!(memory.uncounted_elsewhere(ids[0]), 300);
+        assert_eq!(memory.uncounted_elsewhere(ids[0]), (0, 0));
+        ids.iter().zip([1, 20, 300]).for_each(|(id, bytes)| memory.note_uncounted(*id, bytes, bytes / 10));
+        assert_eq!(ids.map(|id| memory.uncounted_elsewhere(id)), [(320, 32), (301, 30), (21, 2)]);
+        memory.note_uncounted(ids[1], 0, 0);
+        assert_eq!(memory.uncounted_elsewhere(ids[0]), (300, 30));
     }
 }
