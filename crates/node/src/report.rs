@@ -56,6 +56,14 @@ pub struct FabricView {
     pub in_doubt: usize,
 }
 
+impl FabricView {
+    /// Whether all is as it is to be.
+    pub fn is_calm(&self) -> bool {
+        let unsettled = self.refused + self.coming + self.going + self.in_doubt;
+        self.silent.is_empty() && self.leader.is_some() && unsettled == 0
+    }
+}
+
 /// What a node knows of its cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FabricFigures {

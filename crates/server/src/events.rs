@@ -1,7 +1,7 @@
 //! What happens in the cluster, as this node sees it, told once each: the last state that was told is compared with the
 //! present one.
 //!
-//! Pure: it is shown the state about once a second ([`watch`](crate::watch)) and answers what to say. Invariants: at most
+//! Pure: it is shown the state each second or some ([`watch`](crate::watch)) and answers what to say. Invariants: at most
 //! one event of a kind at a look, and no more than [`BURST`] of a kind and then one each [`REFILL_MS`], so that something
 //! that goes on and off for weeks fills no disk; what could not be told stays untold, so that the state in which things
 //! come to rest is told in the end. What another look might take back is told when two in a row agree.
