@@ -7,7 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use base::allocated;
@@ -103,7 +103,7 @@ unsafe impl GlobalAlloc for Counted {
 
 /// What the server may ask of it.
 pub(crate) const FOR_SERVER: server::Allocator =
-    server::Allocator { allocated: allocated_in_all, allocated_here, give_back, describe };
+    server::Allocator { allocated: allocated_in_all, allocated_here, give_back, leave_giving_back, describe };
 
 fn allocated_in_all() -> u64 {
     let taken = TAKEN.load(Ordering::Relaxed).min(COUNTERS.len());
@@ -122,8 +122,21 @@ fn allocated_here() -> i64 {
 
 /// Gives what is free, and was the calling thread's, back to the system.
 fn give_back() {
+    // A thread that never allocated is not known to mimalloc, which does nothing for it.
+    drop(std::hint::black_box(Box::new(0_u8)));
     // SAFETY: takes no pointer; may be called at any time.
     unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// mimalloc's `mi_option_purge_delay`, which its wrapper does not name: after how many milliseconds a thread that frees
+/// pages gives back to the system what is free by then.
+const PURGE_DELAY: c_int = 15;
+
+/// Has it be given back by [`give_back`] alone.
+fn leave_giving_back() {
+    // Never would mean that `give_back` does not either.
+    // SAFETY: takes no pointer; each allocation reads the option anew.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, c_long::from(i32::MAX)) }
 }
 
 /// mimalloc's own account of itself.
@@ -153,6 +166,29 @@ mod tests {
             // A single word is rounded up to two here: it is rare, and the smallest alignment gives it as much.
             assert_eq!(allocated(size).max(16), good.max(16), "{size}");
         }
+    }
+
+    /// What of this process is in memory, in bytes.
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel's")]
+    fn resident() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "that another thread gives it back is the point")]
+    fn what_a_thread_frees_another_gives_back() {
+        const PART: usize = 64 << 20;
+        // SAFETY: takes no pointer.
+        let before = unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        assert_eq!(before, 1000, "the option has another number in this version of mimalloc");
+        leave_giving_back();
+        let blocks: Vec<Box<[u8]>> = (0..PART / 4096).map(|_| vec![1; 4000].into_boxed_slice()).collect();
+        let full = resident();
+        drop(blocks);
+        assert!(resident() > full - PART / 2, "given back by the thread that freed it");
+        assert!(std::thread::spawn(give_back).join().is_ok());
+        assert!(resident() < full - PART / 2, "{full} -> {}", resident());
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod events;
 mod fabric;
 mod failures;
 mod gather;
+mod give_back;
 mod handshakes;
 mod hello;
 mod host;
@@ -82,8 +83,10 @@ pub struct Allocator {
     pub allocated: fn() -> u64,
     /// Of those, what the calling thread has allocated, less what it has freed.
     pub allocated_here: fn() -> i64,
-    /// Gives what is free, and was the calling thread's, back to the system.
+    /// Gives what is free back to the system, of what threads keep only the calling thread's.
     pub give_back: fn(),
+    /// Has threads that free memory leave that to whoever calls `give_back`, from now on.
+    pub leave_giving_back: fn(),
     /// Its own account of itself.
     pub describe: fn() -> String,
 }

@@ -17,6 +17,7 @@ use crate::client_tls::ClientTls;
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
 use crate::fabric::Fabric;
+use crate::give_back::GiveBack;
 use crate::handshakes::Handshakes;
 use crate::host::ThisHost;
 use crate::http::Http;
@@ -62,6 +63,7 @@ pub(crate) struct Running {
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
     /// The thread that looks at passwords.
+    give_back: Option<GiveBack>,
     looking: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
     pub(crate) membership: Option<Membership>,
@@ -149,6 +151,8 @@ impl Running {
         let listeners =
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
         let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
+        let give_back = shared.allocator.map(GiveBack::begin).transpose();
+        let give_back = give_back.context("start the thread that gives memory back")?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
         let looking = passwords::spawn(&shared)?;
         let workers =
@@ -169,6 +173,7 @@ impl Running {
             handshakes,
             workers,
             disk,
+            give_back,
             looking,
             membership: None,
         };
@@ -213,6 +218,7 @@ impl Running {
         {
             self.shared.fail("the disk thread panicked; please report it with the log");
         }
+        self.give_back = None;
     }
 }
 
