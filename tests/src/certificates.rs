@@ -71,6 +71,11 @@ impl Certificates {
         certificate(&self.path(name))
     }
 
+    /// The key in a file.
+    pub fn key(&self, name: &str) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(self.path(name)).expect("a key")
+    }
+
     /// How a client connects that trusts this authority and shows the pair of this name, if any.
     pub fn config(&self, pair: Option<&str>) -> Arc<ClientConfig> {
         self.config_of(pair, &[&rustls::version::TLS12, &rustls::version::TLS13])
@@ -91,7 +96,7 @@ impl Certificates {
         Arc::new(match pair {
             None => builder.with_no_client_auth(),
             Some(name) => {
-                let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).expect("a key");
+                let key = self.key(&format!("{name}.key"));
                 let chain = vec![self.certificate(&format!("{name}.crt"))];
                 builder.with_client_auth_cert(chain, key).expect("a pair")
             }

@@ -9,6 +9,7 @@
     reason = "tests wait for real servers, measure time, fail loudly and say what they measured"
 )]
 
+mod advisories;
 mod auth;
 mod bitmaps;
 mod chaos;
@@ -36,6 +37,7 @@ mod lists;
 mod memory;
 mod nodes;
 mod notifications;
+mod peers;
 mod protocol;
 mod pubsub;
 mod readme;

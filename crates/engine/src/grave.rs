@@ -141,6 +141,7 @@ impl Grave {
             let Some(segment) = self.segments.pop() else { break };
             freed += segment.len() + 1;
             self.bytes = self.bytes.saturating_sub(segment.slot_bytes());
+            segment.prefetch_all();
             for entry in segment.into_entries() {
                 self.bytes = self.bytes.saturating_sub(entry.memory());
                 self.bury(entry);

@@ -284,6 +284,11 @@ impl Segment {
         self.buckets[slot / BUCKET].0[slot % BUCKET].as_ref()
     }
 
+    /// Asks for all entries: together they come in a fraction of the time that it takes to wait for each.
+    pub(crate) fn prefetch_all(&self) {
+        (0..self.buckets.len()).for_each(|bucket| self.prefetch_bucket(bucket));
+    }
+
     /// Takes all entries out, in no order that means anything.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {
         self.buckets.into_vec().into_iter().flat_map(|bucket| bucket.0.into_iter().flatten())
