@@ -495,10 +495,20 @@ impl Worker {
             return Some(true);
         }
         (block.ending, block.unblocker) = (Some(ending), unblocker);
-        if let Some(partition) = served_at {
-            self.release(conn, partition, Dest::Nobody);
+        match served_at {
+            Some(partition) => self.release(conn, partition, Dest::Nobody),
+            None => self.call_try_back(conn),
         }
         None
+    }
+
+    /// A try that is held for others who come first on a fabric takes nothing out; one that was let in does what it does.
+    fn call_try_back(&mut self, conn: ConnId) {
+        let Some(block) = self.blocks.open.get(&conn).filter(|_| self.fabric.is_spread) else { return };
+        let State::Trying { run, .. } = block.state else { return };
+        if let Some(partition) = block.runs.get(run).map(|run| run.partition) {
+            self.release(conn, partition, Dest::Nobody);
+        }
     }
 
     fn end_with(&mut self, conn: ConnId, ending: Ending) {
@@ -535,6 +545,7 @@ impl Worker {
 
     /// A client that goes waits for nothing.
     pub(crate) fn drop_block(&mut self, conn: ConnId) {
+        self.call_try_back(conn);
         self.forget_block(conn);
     }
 
@@ -551,7 +562,7 @@ impl Worker {
             // Those of several partitions, and of a fabric, are told that it is their turn, and take nothing out.
             _ => None,
         };
-        self.forget_block(conn);
+        self.drop_block(conn);
         if let Some(partition) = elsewhere {
             self.release(conn, partition, Dest::Kill { worker: self.id, number: kill });
         }

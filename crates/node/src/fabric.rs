@@ -14,7 +14,7 @@ use base::{Args, HashMap, KeyHasher, Millis, PartitionId};
 use cluster::Meta;
 use command::{Flags, NodeCommand, Run};
 use raft::{Message, Role};
-use resp::{Decoder, Reply};
+use resp::Decoder;
 
 use crate::beats::{BEAT_TICKS, Beats};
 use crate::borrow::Place;
@@ -332,6 +332,9 @@ impl Worker {
             (Standing::Lone | Standing::Leads, Run::Node(NodeCommand::NarfRelease)) => {
                 self.release_waiter(&head);
             }
+            (Standing::Lone, _) if self.fabric.is_spread && head.spec.flags.contains(Flags::BLOCKING) => {
+                self.take_try(head, args, raw);
+            }
             (Standing::Lone, _) => self.serve_alone(&head, args, raw),
             (Standing::Leads, _) => self.serve_leading(head, args, raw),
             (Standing::Elsewhere(node), _) => match head.dest {
@@ -368,16 +371,10 @@ impl Worker {
                     _ => self.park(Errand { head, request: WireRequest::copy_of(args, raw) }),
                 };
             }
-            let time = partition.time(turn.now);
-            if head.spec.flags.contains(Flags::BLOCKING) && partition.finds_nothing(&head, args, time) {
-                Reply::new(fabric.answers.buffer(), head.version).null_array();
-                return fabric.answers.seal(head.dest);
+            if head.spec.flags.contains(Flags::BLOCKING) {
+                return self.take_try(head, args, raw);
             }
-            #[cfg(narf_plant)]
-            crate::planted::taken(turn.events, &head, args);
-            partition.take_write(head, args, raw, time, &mut fabric.answers);
-            fabric.stir(id);
-            self.turn_bytes += raw.len() + 64;
+            self.take_up(head, args, raw);
         } else if partition.read_behind_writes(&head, args, raw) {
         } else if partition.may_read(mono_us) {
             let time = partition.time(turn.now);
@@ -394,6 +391,19 @@ impl Worker {
             partition.read_confirmed(head, args, raw);
             fabric.stir(id);
         }
+    }
+
+    /// Takes up a write that its leader may propose.
+    #[inline]
+    pub(crate) fn take_up(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
+        let (turn, places, fabric) = split(self);
+        let Some(partition) = places[usize::from(head.partition.0)].partition.as_deref_mut() else { return };
+        let time = partition.time(turn.now);
+        #[cfg(narf_plant)]
+        crate::planted::taken(turn.events, &head, args);
+        partition.take_write(head, args, raw, time, &mut fabric.answers);
+        fabric.stir(head.partition);
+        self.turn_bytes += raw.len() + 64;
     }
 
     pub(crate) fn forward(&mut self, node: u64, errand: Errand) {

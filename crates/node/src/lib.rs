@@ -95,6 +95,7 @@ mod timeouts;
 mod trackers;
 mod tracking;
 mod transfer;
+mod tries;
 mod txn;
 mod users;
 mod waiters;

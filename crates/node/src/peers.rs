@@ -57,6 +57,7 @@ impl Worker {
         partitions.for_each(|partition| partition.forget_echo(node));
         self.caches.gap_of_node();
         self.forget_interests(node);
+        self.end_tries_of(node);
         self.forget_waiters_of(node);
         self.recall_from(node);
     }
@@ -81,6 +82,7 @@ impl Worker {
     pub(crate) fn answers_were_lost(&mut self, node: u64) {
         self.caches.gap_of_node();
         self.forget_asked(node);
+        self.end_tries_of(node);
         self.recall_from(node);
     }
 

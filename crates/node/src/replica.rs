@@ -22,7 +22,7 @@ mod reads;
 use std::collections::VecDeque;
 
 use base::{Args, DbIndex, HashMap, Millis, PartitionId};
-use command::{DataCommand, NodeCommand, Run, Spec};
+use command::{DataCommand, Flags, NodeCommand, Run, Spec};
 use engine::{Access, Store};
 use raft::{Entry, EntryId, Members, Message, MessageKind, Payload, ReadToken, Role};
 use resp::{Reply, Version};
@@ -481,8 +481,12 @@ impl Partition {
             store.hashed = hashed;
             (store.access, store.notes_counts, store.ledger) = (access, true, Some(ledger));
             store.events = turn.events.if_wanted().filter(|_| tells);
-            let mut reply = Reply::new(answers.buffer(), version);
-            engine::execute(operation.command, operation.args, &mut store, &mut reply);
+            let out = answers.buffer();
+            let start = out.len();
+            engine::execute(operation.command, operation.args, &mut store, &mut Reply::new(out, version));
+            if let Some(head) = head.filter(|head| head.spec.flags.contains(Flags::BLOCKING)) {
+                self.note_outcome(&head, &answers.buffer()[start..]);
+            }
             if operation.command == DataCommand::NarfExpire {
                 self.replica.is_expiring = false;
             }
@@ -676,7 +680,7 @@ impl Partition {
             self.replica.told_commit = 0;
             self.replica.leads_since_us = now_us;
             self.replica.witnessed = Witnessed::of_new_leader(self.group.last());
-            return Vec::new();
+            return self.waiters.take_all_held().collect();
         }
         self.shorten_pending(now_us / 1000);
         self.give_up_collected()
@@ -693,10 +697,16 @@ impl Partition {
     /// What is not proposed yet, and reads, for others to serve.
     fn give_up_collected(&mut self) -> Vec<Errand> {
         let batch = self.give_up_batch();
+        let held = self.waiters.take_all_held();
         let replica = &mut self.replica;
         // A client's reads came before what it has in the batch, and that before what is in the line.
         let confirming = std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads);
-        confirming.chain(replica.unconfirmed.drain(..)).chain(batch).chain(replica.line.drain(..)).collect()
+        confirming
+            .chain(replica.unconfirmed.drain(..))
+            .chain(batch)
+            .chain(replica.line.drain(..))
+            .chain(held)
+            .collect()
     }
 
     /// Empties the open batch; what was in it.

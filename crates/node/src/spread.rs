@@ -1,7 +1,7 @@
 //! A client's request where partitions may be led by other nodes: read here if that is safe, else sent on its way.
 
 use base::{AckLevel, Args, DbIndex, PartitionId};
-use command::{DataCommand, NodeCommand, Spec};
+use command::{DataCommand, Flags, NodeCommand, Spec};
 use resp::Reply;
 
 use crate::data::Place;
@@ -160,8 +160,13 @@ impl Worker {
             false => self.run_alone(head, args, raw, &mut out),
         };
         self.answer_alone(head, changed, &out);
-        if self.partition_mut(head.partition).is_some_and(|partition| partition.has_stirred_waiters()) {
-            self.stirred_waiters.push(head.partition);
+        if let Some(partition) = self.partition_mut(head.partition) {
+            if head.spec.flags.contains(Flags::BLOCKING) {
+                partition.note_outcome(head, &out);
+            }
+            if partition.has_stirred_waiters() {
+                self.stirred_waiters.push(head.partition);
+            }
         }
         out.clear();
         self.scratch = out;

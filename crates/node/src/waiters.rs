@@ -1,9 +1,10 @@
 //! Who waits for keys of a partition (`BLPOP` and its like): the side of the partition.
 //!
 //! A client's worker registers it with `narf.await` where each of its keys is led. When a key of its has something and
-//! whoever came before has gone, it is told so (`+READY`) and tries its request as any other; until it says
-//! `narf.release`, or for [`TURN_MS`], so much of the key is kept for it from others who wait. Nothing is taken out for
-//! a client that may not be there any more, and a registration that is lost on the way is made again without harm.
+//! whoever came before has gone, it is told so (`+READY`) and tries its request as any other, in the order of the line
+//! (`tries`); until it has found something or says `narf.release`, or for [`TURN_MS`], so much of the key is kept for it
+//! from others who wait. Nothing is taken out for a client that may not be there any more, and a registration that is
+//! lost on the way is made again without harm.
 //!
 //! On a node that has the partition alone, a request whose keys are all in it is run here and now, before any other
 //! request: there is nobody to be told, and nothing to be lost.
@@ -16,18 +17,19 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use base::{Args, DbIndex, HashMap, Millis, PartitionId, parse_i64};
-use command::{Flags, Lookup, Run};
+use command::{Lookup, Run};
 use engine::{Kind, Patience};
 
 use crate::acl::User;
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::fabric::split;
 use crate::partition::Partition;
+use crate::tries::Held;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
 /// How long a client that was told to try has its turn.
-const TURN_MS: u64 = 1000;
+pub(crate) const TURN_MS: u64 = 1000;
 /// How soon turns are looked at again in a partition that was lent when some ended.
 const LENT_MS: u64 = 20;
 /// It is a client's turn.
@@ -46,48 +48,62 @@ pub(crate) fn is_nothing(reply: &[u8]) -> bool {
 }
 
 /// A place in the line: since when a client waits, wall clock, and a number for those of one moment.
-type Place = (Millis, u64);
+pub(crate) type Place = (Millis, u64);
 
-struct Waiter {
+pub(crate) struct Waiter {
     /// Of the registration: who is to be answered.
-    head: ErrandHead,
+    pub(crate) head: ErrandHead,
     request: WireRequest,
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// How much of that there must be before it can do anything.
-    least: usize,
+    pub(crate) least: usize,
     /// Those of its keys that are in this partition.
-    keys: Vec<Box<[u8]>>,
+    pub(crate) keys: Vec<Box<[u8]>>,
     may_serve: bool,
     /// Who is asked about before it is served; none may do everything.
     user: Option<Box<[u8]>>,
-    /// It was told to try: steady clock, until when it has its turn. Its registration is answered.
-    turn: Option<Millis>,
+    /// It was told to try. Its registration is answered.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Of a client that was told to try.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    /// Steady clock: until when it has it.
+    pub(crate) until: Millis,
+    /// Its try was let in, or answered.
+    pub(crate) has_tried: bool,
+}
+
+/// Those who wait for one key.
+#[derive(Default)]
+pub(crate) struct Line {
+    pub(crate) places: BTreeSet<Place>,
+    /// Of them, those who were told to try and have not tried: whoever is behind them tries later.
+    pub(crate) told: BTreeSet<Place>,
 }
 
 /// The clients that wait for keys of one partition.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    line: BTreeMap<Place, Waiter>,
-    by_key: BTreeMap<(DbIndex, Box<[u8]>), BTreeSet<Place>>,
-    by_client: HashMap<u64, Place>,
-    arrivals: u64,
+    pub(crate) line: BTreeMap<Place, Waiter>,
+    pub(crate) by_key: BTreeMap<(DbIndex, Box<[u8]>), Line>,
+    pub(crate) by_client: HashMap<u64, Place>,
+    pub(crate) arrivals: u64,
+    /// Tries that came before their turn, in the order in which they go on.
+    pub(crate) held: BTreeMap<Place, Held>,
 }
 
 impl Waiters {
     pub(crate) fn is_empty(&self) -> bool {
-        self.line.is_empty()
+        self.line.is_empty() && self.held.is_empty()
     }
 
     /// Who comes next in the line of a key behind a place, or first.
     fn next_of_key(&self, db: DbIndex, key: &[u8], behind: Option<Place>) -> Option<Place> {
-        let places = self.by_key.get(&(db, key.into()))?;
+        let line = self.by_key.get(&(db, key.into()))?;
         let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
-        places.range((from, Bound::Unbounded)).next().copied()
-    }
-
-    fn of_key(&self, db: DbIndex, key: &[u8]) -> impl Iterator<Item = (&Place, &Waiter)> {
-        let places = self.by_key.get(&(db, key.into()));
-        places.into_iter().flatten().filter_map(|place| Some((place, self.line.get(place)?)))
+        line.places.range((from, Bound::Unbounded)).next().copied()
     }
 }
 
@@ -112,22 +128,23 @@ impl Partition {
             let keyspace = self.keyspace(db);
             keyspace.await_key(key);
             keyspace.look_at_awaited(key);
-            self.waiters.by_key.entry((db, key.clone())).or_default().insert(place);
+            self.waiters.by_key.entry((db, key.clone())).or_default().places.insert(place);
         }
         self.waiters.by_client.insert(who, place);
         self.waiters.line.insert(place, waiter);
     }
 
     /// Takes a client out of the line; its keys are looked at again if it had its turn.
-    fn remove_waiter(&mut self, place: Place) -> Option<Waiter> {
+    pub(crate) fn remove_waiter(&mut self, place: Place) -> Option<Waiter> {
         let waiter = self.waiters.line.remove(&place)?;
         let db = waiter.head.db;
         self.waiters.by_client.remove(&waiter.head.who);
         for key in &waiter.keys {
             let tag = (db, key.clone());
-            if let Some(places) = self.waiters.by_key.get_mut(&tag) {
-                places.remove(&place);
-                if places.is_empty() {
+            if let Some(line) = self.waiters.by_key.get_mut(&tag) {
+                line.places.remove(&place);
+                line.told.remove(&place);
+                if line.places.is_empty() {
                     self.waiters.by_key.remove(&tag);
                 }
             }
@@ -153,7 +170,7 @@ impl Partition {
     }
 
     /// Forgets those that `is_gone` says are not there any more; whether there were any.
-    fn forget_waiters(&mut self, is_gone: impl Fn(Dest, Option<Millis>) -> bool) -> bool {
+    fn forget_waiters(&mut self, is_gone: impl Fn(Dest, Option<Turn>) -> bool) -> bool {
         let gone =
             |(place, waiter): (&Place, &Waiter)| is_gone(waiter.head.dest, waiter.turn).then_some(*place);
         let gone: Vec<Place> = self.waiters.line.iter().filter_map(gone).collect();
@@ -163,53 +180,14 @@ impl Partition {
         !gone.is_empty()
     }
 
-    /// When the first turn of a client ends.
+    /// When the first turn of a client ends, or the first try was held for long enough.
     fn next_turn_end(&self) -> Millis {
-        self.waiters.line.values().filter_map(|waiter| waiter.turn).min().unwrap_or(Millis::NEVER)
-    }
-
-    /// Whether a blocking request of a client would surely find nothing, or only what is kept for others, so that it
-    /// need not become an entry.
-    pub(crate) fn finds_nothing(&self, head: &ErrandHead, args: Args<'_>, now: Millis) -> bool {
-        let Run::Data(command) = head.spec.run else { return false };
-        let Some(patience) = Patience::of(command, args) else { return false };
-        self.replica.is_caught_up()
-            && patience.keys().iter().all(|key| {
-                let stock = self.existing(head.db).and_then(|keyspace| keyspace.stock(key, now));
-                match stock {
-                    None => true,
-                    Some((kind, len)) => {
-                        kind == patience.kind && self.left_for(head, key, kind, len) < patience.least
-                    }
-                }
-            })
-    }
-
-    /// How much of a key is left for a client by those who come before it in the line; who wants more than there is takes
-    /// nothing.
-    fn left_for(&self, head: &ErrandHead, key: &[u8], kind: Kind, len: usize) -> usize {
-        let mut left = len;
-        let line = self.waiters.of_key(head.db, key).filter(|(_, waiter)| waiter.kind == kind);
-        for (_, waiter) in line.take_while(|(_, waiter)| waiter.head.who != head.who) {
-            if left == 0 {
-                break;
-            }
-            left -= if waiter.least <= left { waiter.least } else { 0 };
-        }
-        left
+        let turns = self.waiters.line.values().filter_map(|waiter| waiter.turn).map(|turn| turn.until);
+        turns.chain(self.waiters.held.values().map(|held| held.until)).min().unwrap_or(Millis::NEVER)
     }
 }
 
 impl Worker {
-    /// Whether a request that waits would find nothing in a partition at hand that has all of its keys, or only what is
-    /// kept for others.
-    pub(crate) fn finds_nothing(&self, head: &ErrandHead, args: Args<'_>) -> bool {
-        head.spec.flags.contains(Flags::BLOCKING)
-            && self.place_of(head.partition).is_some_and(|partition| {
-                partition.finds_nothing(head, args, partition.time(self.now.millis()))
-            })
-    }
-
     /// `narf.await`: puts a client into the line of a partition that is at hand.
     pub(crate) fn take_waiter(&mut self, head: ErrandHead, args: Args<'_>) {
         let since = parse_i64(args.at(1)).and_then(|since| u64::try_from(since).ok());
@@ -257,6 +235,10 @@ impl Worker {
         {
             self.fabric.answers.push(waiter.head.dest, GONE);
         }
+        let held = self.partition_mut(head.partition).and_then(|p| p.waiters.take_held(head.who));
+        if let Some(held) = held {
+            held.find_nothing(&mut self.fabric.answers);
+        }
         self.stirred_waiters.push(head.partition);
         self.fabric.answers.push(head.dest, b"+OK\r\n");
     }
@@ -272,7 +254,7 @@ impl Worker {
 
     #[cold]
     fn serve_stirred(&mut self) {
-        // Each round serves someone, who is gone then, or gives someone a turn; so this ends.
+        // Each round serves someone, who is gone then, gives someone a turn, or lets a try go on; so this ends.
         while !self.stirred_waiters.is_empty() {
             for id in std::mem::take(&mut self.stirred_waiters) {
                 // A guest is looked at when it is at home again.
@@ -282,6 +264,7 @@ impl Worker {
                 for (db, key) in self.partition_mut(id).map(Partition::take_stirred).unwrap_or_default() {
                     self.serve_line(id, db, &key);
                 }
+                self.let_tries_go_on(id);
             }
         }
     }
@@ -323,8 +306,13 @@ impl Worker {
         let until = Millis(self.now.mono_millis().0 + TURN_MS);
         let Some(partition) = self.partition_mut(id) else { return };
         let Some(waiter) = partition.waiters.line.get_mut(&place) else { return };
-        waiter.turn = Some(until);
-        let dest = waiter.head.dest;
+        waiter.turn = Some(Turn { until, has_tried: false });
+        let (dest, db) = (waiter.head.dest, waiter.head.db);
+        for key in &waiter.keys {
+            if let Some(line) = partition.waiters.by_key.get_mut(&(db, key.clone())) {
+                line.told.insert(place);
+            }
+        }
         self.turns_end = self.turns_end.min(until);
         self.fabric.answers.push(dest, READY);
     }
@@ -375,9 +363,10 @@ impl Worker {
             if partition.waiters.is_empty() {
                 continue;
             }
-            if partition.forget_waiters(|_, turn| turn.is_some_and(|end| end <= now)) {
+            if partition.forget_waiters(|_, turn| turn.is_some_and(|turn| turn.until <= now)) {
                 self.stirred_waiters.push(PartitionId(place as u16));
             }
+            partition.end_holds(now, &mut self.fabric.answers);
             self.turns_end = self.turns_end.min(partition.next_turn_end());
         }
     }

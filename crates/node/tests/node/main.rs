@@ -32,6 +32,7 @@ mod rescue;
 mod sessions;
 mod tracking;
 mod transactions;
+mod turns;
 mod users;
 mod watchers;
 mod witness;
