@@ -9,7 +9,7 @@ use resp::Value;
 use crate::cluster::client::Client;
 use crate::cluster::events::{Changes, Listener};
 use crate::cluster::mix;
-use crate::cluster::queue::Queue;
+use crate::cluster::queue::{Queue, elements};
 use crate::trace::tell;
 
 const REGISTERS: u64 = 4;
@@ -195,7 +195,11 @@ impl Op {
                 .collect(),
             Op::ReadTwins(key) => one(format!("MGET {{t{key}}}a {{t{key}}}b")),
             Op::Fill(key, value) => one(format!("SET f{key} {value:0>200}")),
-            Op::Push(key, value) => one(format!("RPUSH q{key} {value}")),
+            Op::Push(key, push) => {
+                let values = elements(push).map(|value| value.to_string());
+                let words = ["RPUSH".to_owned(), format!("q{key}")].into_iter().chain(values);
+                vec![words.collect()]
+            }
             Op::Take(key, millis) => {
                 let keys = key.map_or_else(|| "q2 q0 q1".to_owned(), |key| format!("q{key}"));
                 one(format!("BLPOP {keys} {}", millis as f64 / 1000.0))

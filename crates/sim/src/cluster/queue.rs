@@ -1,7 +1,8 @@
 //! The history of a queue: a list to which clients push numbers of their own, and from which clients that wait take.
 //!
 //! What was taken was pushed, and by one client only; what was pushed is taken, or there at the end, unless someone took
-//! it and was never told.
+//! it and was never told. Who came first is not judged: a client has its place once it is registered where the key is led,
+//! which no client sees, and loses its turn while its node stands still.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,14 @@ enum Push {
     Open,
     Kept,
     Refused,
+}
+
+/// Elements that one push may bring, so that several clients are told at once.
+const ELEMENTS_MAX: u64 = 3;
+
+/// What a push brings, by its number.
+pub(crate) fn elements(push: u64) -> impl Iterator<Item = u64> {
+    (0..=push % ELEMENTS_MAX).map(move |place| push * ELEMENTS_MAX + place)
 }
 
 /// See the module.
@@ -28,16 +37,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn asked(&mut self, value: u64) {
-        self.pushes.insert(value, Push::Open);
+    pub(crate) fn asked(&mut self, push: u64) {
+        self.pushes.extend(elements(push).map(|value| (value, Push::Open)));
     }
 
-    pub(crate) fn kept(&mut self, value: u64) {
-        self.pushes.insert(value, Push::Kept);
+    pub(crate) fn kept(&mut self, push: u64) {
+        self.pushes.extend(elements(push).map(|value| (value, Push::Kept)));
     }
 
-    pub(crate) fn refused(&mut self, value: u64) {
-        self.pushes.insert(value, Push::Refused);
+    pub(crate) fn refused(&mut self, push: u64) {
+        self.pushes.extend(elements(push).map(|value| (value, Push::Refused)));
     }
 
     pub(crate) fn lost_take(&mut self) {
@@ -94,26 +103,34 @@ mod tests {
     #[test]
     fn a_queue_loses_nothing_and_gives_nothing_twice() {
         let mut queue = Queue::default();
-        for value in 1..=4 {
-            queue.asked(value);
+        // Each brings one element.
+        let [one, two, three, four] = [3, 6, 9, 12].map(|push| push * ELEMENTS_MAX);
+        for push in [3, 6, 9, 12] {
+            queue.asked(push);
         }
-        queue.kept(1);
-        queue.kept(2);
-        queue.refused(3);
-        assert!(queue.took(9).is_err(), "from nowhere");
-        assert!(queue.took(3).is_err(), "refused");
-        assert!(queue.holds(&[1, 2, 4]).is_ok(), "of 4 nobody knows");
-        assert!(queue.holds(&[2]).is_err(), "1 is gone");
-        assert!(queue.took(1).is_ok() && queue.took(1).is_err(), "twice");
-        assert!(queue.holds(&[1, 2]).is_err(), "taken and there");
-        assert!(queue.holds(&[2]).is_ok());
+        queue.kept(3);
+        queue.kept(6);
+        queue.refused(9);
+        assert!(queue.took(1).is_err(), "from nowhere");
+        assert!(queue.took(three).is_err(), "refused");
+        assert!(queue.holds(&[one, two, four]).is_ok(), "of the fourth nobody knows");
+        assert!(queue.holds(&[two]).is_err(), "the first is gone");
+        assert!(queue.took(one).is_ok() && queue.took(one).is_err(), "twice");
+        assert!(queue.holds(&[one, two]).is_err(), "taken and there");
+        assert!(queue.holds(&[two]).is_ok());
         queue.lost_take();
         assert!(queue.holds(&[]).is_ok());
-        queue.kept(4);
+        queue.kept(12);
         assert!(queue.holds(&[]).is_err(), "one of two is gone");
         queue.may_vanish = true;
-        assert!(queue.holds(&[]).is_ok() && queue.holds(&[1]).is_err(), "taken and there");
+        assert!(queue.holds(&[]).is_ok() && queue.holds(&[one]).is_err(), "taken and there");
         queue.lose();
-        assert!(queue.took(1).is_ok() && queue.took(3).is_err());
+        assert!(queue.took(one).is_ok() && queue.took(three).is_err());
+    }
+
+    #[test]
+    fn a_push_brings_one_to_three_elements_of_its_own() {
+        let brought = [6, 7, 8].map(|push| elements(push).collect::<Vec<_>>());
+        assert_eq!(brought, [vec![18], vec![21, 22], vec![24, 25, 26]]);
     }
 }
