@@ -52,6 +52,7 @@ mod strings;
 mod tls;
 mod tracking;
 mod transactions;
+mod turns;
 mod users;
 mod users_differential;
 mod witness;

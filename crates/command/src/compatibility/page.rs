@@ -40,6 +40,10 @@ As a whole:
 - On several nodes database 0 is spread over them. A request, or a transaction, whose keys lie in several partitions is
   answered `-CROSSSLOT` then, but for those that can be cut key by key (`MGET`, `MSET`, `DEL`, `EXISTS`, `TOUCH`, `UNLINK`).
   Databases 1 to 15 lie whole in one partition each: there requests work on any keys, as on one Redis.
+- Clients that wait for a key (`BLPOP`, `BLMOVE`, `BZPOPMIN` and their like) may wait on any nodes, and are served in the order
+  in which they began, also when several elements come at once. On several nodes a request that does not wait (`LPOP`) may
+  come between, and whoever does not answer for a second is passed over. The keys of one may lie in several partitions, but
+  those of a move (`BLMOVE`, `BRPOPLPUSH`) must not: `-CROSSSLOT`.
 - `KEYS`, `SCAN`, `DBSIZE`, `RANDOMKEY`, `FLUSHDB` and `FLUSHALL` are about all nodes.
 - One connection's requests take effect in the order in which they were sent, but for one case: in the moments in which a
   leader has no lease yet, as after an election, a read may see writes that were sent behind it in the same pipeline.
