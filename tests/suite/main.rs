@@ -45,6 +45,7 @@ mod real_clients;
 mod recent;
 mod rescue;
 mod scan;
+mod scope;
 mod sets;
 mod sort;
 mod sorted_sets;

@@ -131,6 +131,11 @@ impl Spec {
         self.flags.contains(Flags::INTERNAL)
     }
 
+    /// Whether it is listed for people. Containers say nothing that their subcommands do not.
+    pub fn is_listed(&self) -> bool {
+        !self.is_internal() && self.run != Run::Container
+    }
+
     /// Whether a request has one key, its first argument, needs nothing else and never waits, as with most commands.
     #[inline]
     pub fn is_plain(&self) -> bool {

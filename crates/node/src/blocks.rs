@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use base::{AckLevel, Args, ConnId, DbIndex, HashMap, Millis, PartitionId, WorkerId};
-use command::{DataCommand, NodeCommand, Spec};
+use command::{DataCommand, NodeCommand, Scope, Spec};
 use engine::{Access, Patience};
 use resp::{Reply, Version};
 
@@ -188,8 +188,8 @@ impl Worker {
             Place::One(id) => vec![id],
             Place::Several(ids) => ids,
         };
-        let is_move = matches!(command, DataCommand::BLMove | DataCommand::BLMoveM | DataCommand::BRPopLPush);
-        if self.fabric.is_spread && is_move && ids.len() > 1 {
+        let needs_all = spec.scope() == Scope::Partition;
+        if self.fabric.is_spread && needs_all && ids.len() > 1 {
             self.stats.errors += 1;
             Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
             return Some(Taken::Done);

@@ -5,7 +5,7 @@
 //! of Redis, so that a request with two faults gets the same error.
 
 use base::{Args, DbIndex};
-use command::{DataCommand, Flags, Lookup, NodeCommand, Run, Spec, Split};
+use command::{DataCommand, Flags, Lookup, NodeCommand, Run, Scope, Spec, Split};
 use resp::Reply;
 
 use crate::acl_log::Context;
@@ -437,12 +437,7 @@ fn allowed_while_subscribed(spec: &Spec) -> bool {
 }
 
 fn allowed_while_monitoring(spec: &Spec) -> bool {
-    use NodeCommand as N;
-    match spec.run {
-        Run::Data(_) => false,
-        Run::Node(N::DbSize | N::Keys | N::Scan | N::RandomKey | N::FlushAll | N::FlushDb) => false,
-        Run::Node(_) | Run::Container => true,
-    }
+    !matches!(spec.run, Run::Data(_)) && spec.scope() != Scope::Database
 }
 
 fn unknown_command(args: Args<'_>) -> Vec<u8> {
