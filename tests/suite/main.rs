@@ -24,6 +24,7 @@ mod discovery;
 mod dump;
 mod durability;
 mod events;
+mod examples;
 mod expiry;
 mod fields;
 mod generic;

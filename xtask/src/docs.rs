@@ -27,42 +27,59 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 #[cfg(feature = "pages")]
 mod pages {
     use std::fs;
+    use std::path::PathBuf;
 
     use anyhow::{Context, Result};
 
     use crate::workspace::root;
 
-    struct Page {
-        path: &'static str,
-        write: fn() -> String,
+    /// A page's path below `docs/`, and its text.
+    type Page = (String, String);
+
+    fn pages() -> Vec<Page> {
+        let mut pages = vec![
+            ("commands.md".into(), command::reference::index_markdown()),
+            ("compatibility.md".into(), command::compatibility::compatibility_markdown()),
+            ("metrics.md".into(), node::metrics::reference_markdown()),
+            ("settings.md".into(), node::settings::reference_markdown()),
+        ];
+        pages.extend(command::Group::ALL.map(|group| {
+            let path = format!("{GROUPS}/{}", command::reference::file_name(group));
+            (path, command::reference::group_markdown(group))
+        }));
+        pages
     }
 
-    const PAGES: &[Page] = &[
-        Page { path: "docs/commands.md", write: command::reference_markdown },
-        Page { path: "docs/compatibility.md", write: command::compatibility::compatibility_markdown },
-        Page { path: "docs/metrics.md", write: node::metrics::reference_markdown },
-        Page { path: "docs/settings.md", write: node::settings::reference_markdown },
-    ];
+    /// The folder of the pages of groups of commands. Nothing else is in it.
+    const GROUPS: &str = "commands";
+
+    fn docs() -> PathBuf {
+        root().join("docs")
+    }
 
     pub(super) fn write() -> Result<()> {
-        for page in PAGES {
-            fs::write(root().join(page.path), (page.write)())
-                .with_context(|| format!("write {}", page.path))?;
-            println!("wrote {}", page.path);
+        let folder = docs().join(GROUPS);
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        for (path, text) in pages() {
+            fs::write(docs().join(&path), text).with_context(|| format!("write docs/{path}"))?;
+            println!("wrote docs/{path}");
         }
         Ok(())
     }
 
     /// Which pages are not what the code would write.
     pub(super) fn check() -> Vec<String> {
-        let is_stale = |page: &&Page| {
-            let found = fs::read_to_string(root().join(page.path)).unwrap_or_default();
-            found != (page.write)()
-        };
-        PAGES
-            .iter()
-            .filter(is_stale)
-            .map(|page| format!("{} is out of date; run `cargo xtask docs`", page.path))
-            .collect()
+        let pages = pages();
+        let is_stale =
+            |(path, text): &&Page| fs::read_to_string(docs().join(path)).unwrap_or_default() != *text;
+        let stale = pages.iter().filter(is_stale);
+        let mut complaints: Vec<String> =
+            stale.map(|(path, _)| format!("docs/{path} is out of date; run `cargo xtask docs`")).collect();
+        let found = fs::read_dir(docs().join(GROUPS)).into_iter().flatten().flatten();
+        let names = found.map(|entry| format!("{GROUPS}/{}", entry.file_name().to_string_lossy()));
+        let is_unknown = |name: &String| !pages.iter().any(|(path, _)| path == name);
+        complaints
+            .extend(names.filter(is_unknown).map(|name| format!("docs/{name} is of no group; delete it")));
+        complaints
     }
 }

@@ -64,9 +64,10 @@ mod tests {
     fn a_command_is_explained_from_its_row() {
         let text = answer(&["config", "get"]);
         assert!(text.starts_with("CONFIG GET parameter"), "{text}");
-        assert!(text.contains("group       server"), "{text}");
+        assert!(text.contains("group         server"), "{text}");
         assert!(answer(&["config"]).contains("Subcommands:"));
         assert!(answer(&["get"]).starts_with("GET key\n"));
+        assert!(answer(&["get"]).contains("\nExamples:\n  > SET greeting \"hello\"\n  OK\n"));
     }
 
     #[test]

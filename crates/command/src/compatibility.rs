@@ -8,6 +8,7 @@
 mod notes;
 mod page;
 
+pub(crate) use page::beside_redis;
 pub use page::compatibility_markdown;
 
 use crate::syntax::{Arg, arguments};

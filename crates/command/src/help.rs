@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::{Group, Movable, Run, Spec, all, lookup_name};
+use crate::{
+    DataCommand, Flags, Group, Movable, NodeCommand, Run, Scope, Spec, Split, all, examples, lookup_name,
+};
 
 /// What the words after `help` name.
 #[derive(Clone, Debug)]
@@ -28,13 +30,13 @@ pub fn topic(words: &str) -> Topic {
     }
 }
 
-/// A command on one screen: usage, summary, facts, and its subcommands if it has any.
+/// A command on one screen: usage, summary, facts, its subcommands if it has any, and examples.
 pub fn describe(spec: &Spec) -> String {
     let mut text = format!("{}\n\n{}\n\n", spec.usage(), spec.summary);
     let mut fact = |name: &str, value: String| {
         if !value.is_empty() {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {name:<12}{value}");
+            let _ = writeln!(text, "  {name:<14}{value}");
         }
     };
     fact("group", spec.group.name().into());
@@ -43,12 +45,72 @@ pub fn describe(spec: &Spec) -> String {
     fact("keys", keys(spec));
     fact("flags", spec.flags.names().collect::<Vec<_>>().join(" "));
     fact("categories", spec.categories.names().collect::<Vec<_>>().join(" "));
+    fact("in a cluster", in_cluster(spec));
     if let Some(deprecated) = spec.deprecated {
         fact("deprecated", format!("since {}; use {}", deprecated.since, deprecated.replaced_by));
     }
     if spec.has_subcommands() {
         text.push_str("\nSubcommands:\n");
         text.push_str(&list(spec.subcommands().iter()));
+    }
+    for (at, example) in examples::of(spec).iter().enumerate() {
+        text.push_str(if at == 0 { "\nExamples:\n" } else { "\n" });
+        for line in example.shown().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+/// Whom it concerns where there are several nodes, in words; nothing of what only stands before a subcommand.
+pub(crate) fn in_cluster(spec: &Spec) -> String {
+    let mut text = String::from(match spec.scope() {
+        Scope::Partition if spec.run == Run::Data(DataCommand::Move) => {
+            "Refused with -CROSSSLOT unless both databases are in one partition."
+        }
+        Scope::Partition if matches!(spec.run, Run::Node(_)) && !spec.has_keys() => {
+            "The keys of all its requests must be in one partition, else -EXECABORT."
+        }
+        Scope::Partition if spec.names_several_keys() => {
+            "All keys must be in one partition, else -CROSSSLOT."
+        }
+        Scope::Partition if !spec.has_keys() => "",
+        Scope::Partition => "The partition of the key.",
+        Scope::Partitions(Split::Sum) => "Cut by partition: each part is atomic, counts are added up.",
+        Scope::Partitions(Split::Array) => {
+            "Cut by partition: each part is atomic, values come in the order of the keys."
+        }
+        Scope::Partitions(Split::Ok) => "Cut by partition: each part is atomic, the whole is not.",
+        Scope::FirstThatHas => {
+            "Keys may be in several partitions: they are tried one after the other, and waited for together."
+        }
+        Scope::Database if spec.is_write() => "All partitions, each by itself.",
+        Scope::Database if spec.run == Run::Node(NodeCommand::Scan) => {
+            "All partitions, one after the other: the cursor says where to go on."
+        }
+        Scope::Database => "All partitions; the answers are put together.",
+        Scope::Slot => "The partition of the slot.",
+        Scope::Written => "The partitions that this connection has written to.",
+        Scope::Agreed => "All nodes: it needs a majority of them.",
+        Scope::Known => "The node that is asked tells what it knows of all.",
+        Scope::Subscribers => "Clients of all nodes hear it; those of the node that is asked are counted.",
+        Scope::Node => "The node that is asked.",
+        Scope::Connection if spec.channels().is_some() => {
+            "This connection; it hears what is published at any node."
+        }
+        Scope::Connection => "This connection.",
+        Scope::Alone => "Refused where there are several nodes.",
+        Scope::Nobody if spec.run == Run::Container => "",
+        Scope::Nobody => "Always refused.",
+    });
+    if matches!(spec.run, Run::Data(DataCommand::Sort | DataCommand::SortRo)) {
+        text.push_str(" Patterns of BY and GET must have the hash tag of the key.");
+    }
+    if spec.flags.contains(Flags::BLOCKING) && matches!(spec.run, Run::Data(_)) {
+        text.push_str(" Whoever waits stands in line where the key is led.");
+    }
+    if spec.reads_replicas() {
+        text.push_str(" With READONLY, replicas answer.");
     }
     text
 }
@@ -165,12 +227,18 @@ mod tests {
             text,
             "MSET key value [key value ...]\n\n\
              Sets several strings.\n\n  \
-             group       string\n  \
-             since       1.0.1\n  \
-             cost        O(N), N the number of keys\n  \
-             keys        every 2nd argument from 1 on\n  \
-             flags       write denyoom\n  \
-             categories  @write @string @slow\n"
+             group         string\n  \
+             since         1.0.1\n  \
+             cost          O(N), N the number of keys\n  \
+             keys          every 2nd argument from 1 on\n  \
+             flags         write denyoom\n  \
+             categories    @write @string @slow\n  \
+             in a cluster  Cut by partition: each part is atomic, the whole is not.\n\n\
+             Examples:\n  \
+             > MSET user:1 \"ada\" user:2 \"bob\"\n  \
+             OK\n  \
+             > GET user:2\n  \
+             \"bob\"\n"
         );
         assert!(describe(lookup_name("object").unwrap()).contains("\n  OBJECT FREQ      Returns how often"));
     }

@@ -2,7 +2,7 @@
 //!
 //! A row ([`Spec`]) says who runs a command, how many arguments it takes, where its keys are, what it may do, and how
 //! it is documented. The parser, the router, access control, transactions, `COMMAND`, help texts, hints of the
-//! prompt and the reference page all read it here.
+//! prompt and the reference pages all read it here.
 //!
 //! ```
 //! let request = base::Request::from_parts(["config", "GET", "port"]);
@@ -17,12 +17,13 @@
 //! row, which is checked while compiling. Knows no data, no connection, no reply.
 
 pub mod compatibility;
+pub mod examples;
 pub mod help;
 mod hint;
 mod id;
 mod keys;
 mod lookup;
-mod reference;
+pub mod reference;
 mod scope;
 mod spec;
 pub mod syntax;
@@ -33,7 +34,6 @@ pub use hint::{hint, next_value, next_words};
 pub use id::{DataCommand, NodeCommand};
 pub use keys::{CountedKeys, FindKeys, KeyAccess, KeyRange, KeySpec, KeysOf, Movable, StoreOption};
 pub use lookup::{Lookup, all, lookup, lookup_name, top_levels};
-pub use reference::reference_markdown;
 pub use scope::Scope;
 pub use spec::{Categories, Category, Deprecated, Flags, Group, Run, Spec, Split};
 pub use table::LEN as ROWS;

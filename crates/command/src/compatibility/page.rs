@@ -84,6 +84,28 @@ fn row(page: &mut String, command: &RedisCommand) {
     let _ = writeln!(page, "| `{name}` | {} | {} |", options.join(" "), answer(command));
 }
 
+/// How a command is to those of Redis, in a sentence or two.
+pub(crate) fn beside_redis(spec: &Spec) -> String {
+    if spec.since.starts_with("narf") {
+        return "Narf's own.".into();
+    }
+    let mut names = [Some(spec.name), spec.parent_name()].into_iter().flatten();
+    let Some(command) = names.find_map(|name| redis_commands().find(|command| command.name == name)) else {
+        return "Newer than Redis 7.2, and does what it does there.".into();
+    };
+    let more = command.more_options();
+    let mut text = match command.standing() {
+        Standing::Same => "The same.".into(),
+        Standing::Differs(how) => how.to_owned(),
+        Standing::Missing(instead) => return format!("Refused here. {instead}"),
+    };
+    if !more.is_empty() && command.name == spec.name {
+        let more: Vec<String> = more.iter().map(|word| format!("`{word}`")).collect();
+        let _ = write!(text, " Beyond 7.2: {}.", more.join(" "));
+    }
+    text
+}
+
 fn answer(command: &RedisCommand) -> String {
     let quoted = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ");
     let mut text = match command.standing() {
