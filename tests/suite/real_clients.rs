@@ -182,6 +182,17 @@ fn redis_py_survives_the_death_of_a_node() {
     }
 }
 
+/// No setting is changed: what surfaces is what its users see.
+#[test]
+fn redis_py_as_it_comes_hides_the_death_of_a_node() {
+    let Some(python) = python().filter(|_| !skip_unless_narf()) else { return };
+    for kind in ["plain", "cluster"] {
+        let mut command = Command::new(&python);
+        command.arg(script("stock.py"));
+        survive(command, kind);
+    }
+}
+
 #[test]
 fn redis_py_counts_exactly_once_while_connections_are_cut_and_a_node_dies() {
     let Some(python) = python().filter(|_| !skip_unless_narf()) else { return };
@@ -196,6 +207,16 @@ fn ioredis_survives_the_death_of_a_node() {
     for kind in ["plain", "cluster"] {
         let mut command = Command::new("node");
         command.env("NODE_PATH", &modules).arg(script("cluster.cjs"));
+        survive(command, kind);
+    }
+}
+
+#[test]
+fn ioredis_as_it_comes_hides_the_death_of_a_node() {
+    let Some(modules) = node_modules().filter(|_| !skip_unless_narf()) else { return };
+    for kind in ["plain", "cluster"] {
+        let mut command = Command::new("node");
+        command.env("NODE_PATH", &modules).arg(script("stock.cjs"));
         survive(command, kind);
     }
 }

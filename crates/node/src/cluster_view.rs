@@ -1,12 +1,10 @@
-//! What is told of the cluster: the CLUSTER replies by which cluster-aware clients find their way, and those of FABRIC
-//! for people.
+//! What is told of the cluster: the CLUSTER replies for its clients ([`crate::slot_map`] writes the larger ones), and those
+//! of FABRIC for people.
 //!
 //! Who is a member and where partitions are to be is known to every worker; who leads a partition is known to the
 //! worker that owns it, so all are asked.
 
-use std::fmt::Write;
-
-use base::{Args, NodeId, PartitionId, Slot, slot_of};
+use base::{Args, PartitionId, Slot, slot_of};
 use cluster::{Member, MemberKind, MemberState, Meta};
 use command::NodeCommand;
 use resp::Reply;
@@ -15,7 +13,9 @@ use crate::gather::{Answer, Question};
 use crate::partition::Partition;
 use crate::rescue::RESCUED;
 use crate::router::Router;
-use crate::session::{Peer, Session};
+use crate::session::Session;
+use crate::slot_map::SlotMap;
+use crate::ways::Speaks;
 use crate::witness::Stranded;
 use crate::worker::Worker;
 
@@ -44,14 +44,6 @@ pub struct PartitionStanding {
     pub lag: u64,
     /// It is led here, and whoever reads it needs to ask no other node now.
     pub reads_alone: bool,
-}
-
-/// A run of slots with the same leader and the same replicas.
-struct Run<'a> {
-    first: u16,
-    last: u16,
-    leader: Option<&'a Member>,
-    replicas: Vec<&'a Member>,
 }
 
 impl Worker {
@@ -112,18 +104,12 @@ impl Worker {
         let speaks = Speaks::of(session);
         let finish = move |worker: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
             let standings = standings_of(answers);
-            let meta = std::sync::Arc::clone(&worker.fabric.meta);
+            let map = SlotMap::new(&worker.fabric, &standings);
             match command {
-                NodeCommand::ClusterSlots => write_slots(&runs(&meta, &standings), speaks, reply),
-                NodeCommand::ClusterShards => write_shards(&runs(&meta, &standings), reply),
-                NodeCommand::ClusterNodes => {
-                    let runs = runs(&meta, &standings);
-                    let text = nodes_text(&meta, &runs, worker.fabric.me, speaks, &|node| {
-                        worker.fabric.is_heard(node)
-                    });
-                    reply.verbatim(text.as_bytes());
-                }
-                _ => reply.verbatim(info_text(&meta, &standings).as_bytes()),
+                NodeCommand::ClusterSlots => map.write_slots(speaks, reply),
+                NodeCommand::ClusterShards => map.write_shards(reply),
+                NodeCommand::ClusterNodes => reply.verbatim(map.nodes_text(speaks).as_bytes()),
+                _ => reply.verbatim(map.info_text(&standings).as_bytes()),
             }
         };
         self.ask(session, Question::Standings, Box::new(finish));
@@ -264,184 +250,8 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
 }
 
 /// The first and the last slot of a partition.
-fn slots(id: PartitionId, partitions: u16) -> (u16, u16) {
+pub(crate) fn slots(id: PartitionId, partitions: u16) -> (u16, u16) {
     Router::new(partitions, 1).slots_of(id)
-}
-
-/// Partitions, those beside each other joined if they are held alike. Members that clients cannot reach are left out.
-fn runs<'a>(meta: &'a Meta, standings: &[PartitionStanding]) -> Vec<Run<'a>> {
-    let mut runs: Vec<Run<'a>> = Vec::new();
-    for standing in standings {
-        let (first, last) = slots(standing.id, meta.partitions());
-        let leader =
-            meta.member_of_replica(standing.leader).filter(|member| !member.client_address.is_empty());
-        let voters = meta.voters_of(standing.id).iter().filter_map(|node| meta.member(*node));
-        let replicas: Vec<&Member> = voters
-            .filter(|member| member.kind == MemberKind::Data)
-            .filter(|member| leader.is_none_or(|leader| leader.node != member.node))
-            .filter(|member| member.state == MemberState::Up && !member.client_address.is_empty())
-            .collect();
-        let ids = |members: &[&Member]| members.iter().map(|member| member.node).collect::<Vec<NodeId>>();
-        match runs.last_mut() {
-            Some(run)
-                if run.leader.map(|leader| leader.node) == leader.map(|leader| leader.node)
-                    && ids(&run.replicas) == ids(&replicas) =>
-            {
-                run.last = last;
-            }
-            _ => runs.push(Run { first, last, leader, replicas }),
-        }
-    }
-    runs
-}
-
-/// What the client that asks speaks: it is told of ports that speak it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaks {
-    Plain,
-    Tls,
-}
-
-impl Speaks {
-    fn of(session: &Session) -> Speaks {
-        match &session.peer {
-            Peer::Tcp { tls: Some(_), .. } => Speaks::Tls,
-            Peer::Tcp { tls: None, .. } | Peer::Unix(_) | Peer::InProcess => Speaks::Plain,
-        }
-    }
-
-    /// Host and port where such a client reaches a member. One that has no such port is told of with the port it has.
-    fn way_to(self, member: &Member) -> (&str, u16) {
-        let (host, port) = host_and_port(&member.client_address);
-        match self {
-            Speaks::Tls if member.tls_port != 0 => (host, member.tls_port),
-            Speaks::Tls | Speaks::Plain => (host, port),
-        }
-    }
-
-    /// The same as one word, with brackets around an IPv6 host.
-    fn address_of(self, member: &Member) -> String {
-        match (member.client_address.rsplit_once(':'), self) {
-            (Some((host, _)), Speaks::Tls) if member.tls_port != 0 => format!("{host}:{}", member.tls_port),
-            _ => member.client_address.clone(),
-        }
-    }
-}
-
-/// Host and port of an address; brackets of an IPv6 host are left out, as Redis does.
-fn host_and_port(address: &str) -> (&str, u16) {
-    let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
-    (host.trim_start_matches('[').trim_end_matches(']'), port.parse().unwrap_or(0))
-}
-
-fn write_slots(runs: &[Run<'_>], speaks: Speaks, reply: &mut Reply<'_>) {
-    let led: Vec<&Run<'_>> = runs.iter().filter(|run| run.leader.is_some()).collect();
-    reply.array(led.len());
-    for run in led {
-        reply.array(3 + run.replicas.len());
-        reply.int(i64::from(run.first));
-        reply.int(i64::from(run.last));
-        for member in run.leader.iter().chain(&run.replicas) {
-            let (host, port) = speaks.way_to(member);
-            reply.array(4);
-            reply.bulk(host.as_bytes());
-            reply.int(i64::from(port));
-            reply.bulk(member.node.to_string().as_bytes());
-            reply.array(0);
-        }
-    }
-}
-
-fn write_shards(runs: &[Run<'_>], reply: &mut Reply<'_>) {
-    reply.array(runs.len());
-    for run in runs {
-        reply.map(2);
-        reply.bulk(b"slots");
-        reply.array(2);
-        reply.int(i64::from(run.first));
-        reply.int(i64::from(run.last));
-        reply.bulk(b"nodes");
-        reply.array(usize::from(run.leader.is_some()) + run.replicas.len());
-        let leader = run.leader.iter().map(|member| (member, "master"));
-        for (member, role) in leader.chain(run.replicas.iter().map(|member| (member, "replica"))) {
-            let (host, port) = host_and_port(&member.client_address);
-            // A node that speaks TLS only has its port for that as the one for clients, too.
-            let ports = [("port", port), ("tls-port", member.tls_port)];
-            let ports = ports
-                .into_iter()
-                .filter(|(name, port)| *port != 0 && (*name != "port" || *port != member.tls_port));
-            reply.map(6 + ports.clone().count());
-            for (name, value) in [("id", member.node.to_string().as_str()), ("ip", host), ("endpoint", host)]
-            {
-                reply.bulk(name.as_bytes());
-                reply.bulk(value.as_bytes());
-            }
-            for (name, port) in ports {
-                reply.bulk(name.as_bytes());
-                reply.int(i64::from(port));
-            }
-            reply.bulk(b"role");
-            reply.bulk(role.as_bytes());
-            reply.bulk(b"replication-offset");
-            reply.int(0);
-            reply.bulk(b"health");
-            reply.bulk(if member.state == MemberState::Up { b"online" } else { b"fail" });
-        }
-    }
-}
-
-/// Each node is a master of what it leads: in Narf no node is a replica of another one.
-fn nodes_text(
-    meta: &Meta,
-    runs: &[Run<'_>],
-    me: u64,
-    speaks: Speaks,
-    is_heard: &dyn Fn(u64) -> bool,
-) -> String {
-    let mut text = String::new();
-    for member in meta.live_members() {
-        let is_me = member.replica_id() == me;
-        let (host, port) = speaks.way_to(member);
-        let (_, peer_port) = host_and_port(&member.peer_address);
-        let flags = match (is_me, member.state) {
-            (true, _) => "myself,master",
-            (false, MemberState::Down) => "master,fail",
-            (false, MemberState::Joining) => "handshake",
-            (false, _) if !is_heard(member.replica_id()) => "master,fail?",
-            (false, _) => "master",
-        };
-        let link = if is_me || is_heard(member.replica_id()) { "connected" } else { "disconnected" };
-        let _ =
-            write!(text, "{} {host}:{port}@{peer_port} {flags} - 0 0 {} {link}", member.node, meta.version());
-        for run in runs.iter().filter(|run| run.leader.is_some_and(|leader| leader.node == member.node)) {
-            let _ = match run.first == run.last {
-                true => write!(text, " {}", run.first),
-                false => write!(text, " {}-{}", run.first, run.last),
-            };
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn info_text(meta: &Meta, standings: &[PartitionStanding]) -> String {
-    let count = |is_so: &dyn Fn(&&PartitionStanding) -> bool| -> u32 {
-        let of = standings.iter().filter(is_so).map(|standing| slots(standing.id, meta.partitions()));
-        of.map(|(first, last)| u32::from(last - first) + 1).sum()
-    };
-    let (all, fine) = (count(&|_| true), count(&|standing| standing.is_served));
-    let leaders: std::collections::BTreeSet<u64> = standings.iter().map(|standing| standing.leader).collect();
-    format!(
-        "cluster_enabled:1\r\ncluster_state:{}\r\ncluster_slots_assigned:{all}\r\ncluster_slots_ok:{fine}\r\n\
-         cluster_slots_pfail:0\r\ncluster_slots_fail:{}\r\ncluster_known_nodes:{}\r\ncluster_size:{}\r\n\
-         cluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
-        if fine == all { "ok" } else { "fail" },
-        all - fine,
-        meta.live_members().count(),
-        leaders.iter().filter(|leader| **leader != 0).count(),
-        meta.version(),
-        meta.version(),
-    )
 }
 
 fn name_of(meta: &Meta, replica: u64) -> String {
@@ -641,12 +451,5 @@ mod tests {
             }
             assert_eq!(next, Slot::COUNT);
         }
-    }
-
-    #[test]
-    fn hosts_of_both_families_are_told_from_their_ports() {
-        assert_eq!(host_and_port("10.0.0.1:6379"), ("10.0.0.1", 6379));
-        assert_eq!(host_and_port("[::1]:7000"), ("::1", 7000));
-        assert_eq!(host_and_port(""), ("", 0));
     }
 }

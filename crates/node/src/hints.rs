@@ -95,6 +95,13 @@ impl Fabric {
         may_lose(members, &|id| id == self.me || self.is_heard(id) && is_of_use(id))
     }
 
+    /// Whether a majority of those that are to have a partition is there: if nobody leads it, they elect somebody.
+    pub(crate) fn can_elect(&self, partition: PartitionId) -> bool {
+        let voters = self.meta.voters_of(partition);
+        let ids = voters.iter().filter_map(|node| cluster::replica_id(*node));
+        ids.filter(|&id| id == self.me || self.is_heard(id)).count() * 2 > voters.len()
+    }
+
     /// What this node says of a partition that it leads.
     pub(crate) fn leads_item(&self, partition: &Partition) -> Item<'static> {
         let (partition, may_lose, term) = (partition.id, self.may_lose_of(partition), partition.term());

@@ -8,6 +8,9 @@ use crate::worker::Worker;
 
 /// How long a request may wait for a leader or a quorum before its client is told that there is none.
 const PATIENCE_MS: u64 = 1000;
+/// How much longer while a majority is there, which is about to elect one: most clients give what they are told of a
+/// cluster to their users, and try nothing again.
+const ELECTION_MS: u64 = 1000;
 /// How long a request that was sent to another node, or into the log, may be without an answer.
 const OUTCOME_MS: u64 = 5000;
 /// Requests parked for one partition; more are refused.
@@ -45,8 +48,11 @@ impl Worker {
     /// Those who have waited long enough are told so.
     pub(crate) fn give_up_waiting(&mut self, now: Millis) {
         let fabric = &mut *self.fabric;
-        for (id, line) in &mut fabric.parked {
-            for errand in line.extract_if(.., |errand| errand.head.patience <= now) {
+        let mut parked = std::mem::take(&mut fabric.parked);
+        for (id, line) in &mut parked {
+            let grace = if fabric.can_elect(*id) { ELECTION_MS } else { 0 };
+            for errand in line.extract_if(.., |errand| errand.head.patience.0.saturating_add(grace) <= now.0)
+            {
                 let text = match errand.head.spec.is_write() {
                     true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
                     false => format!("CLUSTERDOWN partition {} has no leader", id.0),
@@ -54,7 +60,8 @@ impl Worker {
                 fabric.answers.error(&errand.head, &text);
             }
         }
-        fabric.parked.retain(|_, line| !line.is_empty());
+        parked.retain(|_, line| !line.is_empty());
+        fabric.parked = parked;
         let is_late = |_: &u64, forward: &mut Forward| forward.errand.head.deadline <= now;
         let mut late: Vec<(u64, Forward)> = fabric.forwards.extract_if(is_late).collect();
         // In the order in which they were asked.

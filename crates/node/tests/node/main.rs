@@ -30,6 +30,7 @@ mod pubsub;
 mod recovery;
 mod rescue;
 mod sessions;
+mod slot_maps;
 mod tracking;
 mod transactions;
 mod turns;
