@@ -53,6 +53,13 @@ async function patient(call) {
 async function main() {
   const clients = connect();
   await script(clients, 'before');
+  if (kind === 'plain') {
+    // What INFO says of the mode keeps nobody from the other databases.
+    const numbered = new Redis({ ...places[1], db: 5 });
+    assert.equal(await numbered.set('numbered', 1), 'OK');
+    assert.equal(await clients[0].get('numbered'), null);
+    numbered.disconnect();
+  }
   console.log('KILL');
   const lines = readline.createInterface({ input: process.stdin });
   await new Promise((resolve) => lines.once('line', resolve));

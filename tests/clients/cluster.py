@@ -73,6 +73,12 @@ def patient(call):
 
 clients = connect()
 script(clients, "before")
+if KIND == "plain":
+    # What INFO says of the mode keeps nobody from the other databases.
+    numbered = redis.Redis(host="127.0.0.1", port=PORTS[1], db=5, **OPTIONS)
+    assert clients[0].info("server")["redis_mode"] == "cluster"
+    assert numbered.set("numbered", "1") and numbered.get("numbered") == "1"
+    assert clients[0].get("numbered") is None
 print("KILL", flush=True)
 sys.stdin.readline()
 acknowledged = []

@@ -215,9 +215,14 @@ fn what_every_client_sends_at_connect_is_answered(node: &Server) {
     c.run("CLIENT SETINFO LIB-VER 8.1.0");
     c.check("SELECT 7", "+OK");
     let info = c.run("INFO").text();
-    for line in ["loading:0", "redis_mode:standalone", "role:master", "maxmemory_policy:noeviction"] {
+    for line in ["loading:0", "role:master", "maxmemory_policy:noeviction"] {
         assert!(info.lines().any(|got| got.trim() == line), "INFO has no {line}");
     }
+    // Who asks for the mode and who looks whether there is a cluster find the same.
+    let is_cluster = info.lines().any(|line| line.trim() == "cluster_enabled:1");
+    let mode = if is_cluster { "cluster" } else { "standalone" };
+    assert!(info.contains(&format!("redis_mode:{mode}\r\n")), "{info}");
+    assert_eq!(c.run("HELLO 3").field("mode").unwrap().text(), mode);
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
     assert!(version.starts_with('7'), "redis_version is {version}");
     assert!(c.run("COMMAND DOCS").items().len() > 100);

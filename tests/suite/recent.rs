@@ -8,7 +8,23 @@ on_one_and_two_workers!(
     several_elements_move_in_either_order,
     a_move_waits_until_there_is_enough,
     cardinalities_of_unions_and_differences_are_counted,
+    fields_are_walked_over_without_their_values,
 );
+
+fn fields_are_walked_over_without_their_values(node: &Server) {
+    let Some(mut c) = node.narf_client() else { return };
+    c.check_all(
+        r#"
+        HSET h a 1 b 2 => :2
+        HSCAN h 0 NOVALUES => ["0", ["a", "b"]]
+        HSCAN h 0 COUNT 5 novalues MATCH b => ["0", ["b"]]
+        HSCAN none 0 NOVALUES => ["0", []]
+        HSCAN h 0 NOVALUES 1 => -ERR syntax error
+        SADD s a => :1
+        SSCAN s 0 NOVALUES => -ERR syntax error
+        "#,
+    );
+}
 
 fn numbers_grow_within_bounds_and_get_a_deadline(node: &Server) {
     let Some(mut c) = node.narf_client() else { return };

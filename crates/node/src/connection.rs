@@ -17,8 +17,9 @@ use crate::txn::db_of;
 use crate::users::{DEFAULT, set_user};
 use crate::worker::Worker;
 
-/// The version of Redis whose behaviour this is.
-pub(crate) const REDIS_VERSION: &str = "7.2.4";
+/// The version of Redis whose commands are here, by which clients decide what to ask for: redis-py takes a cache only from
+/// 7.4 on. What of it is newer than 7.2 is its fields that expire and `HSCAN NOVALUES`; texts of errors are those of 7.2.
+pub(crate) const REDIS_VERSION: &str = "7.4.2";
 
 /// Our own version.
 pub(crate) const NARF_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -253,6 +254,11 @@ impl Worker {
         Ok(Proof::Given)
     }
 
+    /// What a client finds here: every node serves every key, and a client that knows clusters may ask for the way.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.fabric.is_on { "cluster" } else { "standalone" }
+    }
+
     fn write_hello(&self, session: &Session, out: &mut Vec<u8>) {
         let mut reply = Reply::new(out, session.version);
         reply.map(8);
@@ -268,7 +274,7 @@ impl Worker {
         reply.bulk(b"id");
         reply.int(session.at.conn.0 as i64);
         reply.bulk(b"mode");
-        reply.bulk(b"standalone");
+        reply.bulk(self.mode().as_bytes());
         reply.bulk(b"role");
         reply.bulk(b"master");
         reply.bulk(b"modules");

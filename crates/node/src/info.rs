@@ -227,7 +227,7 @@ impl Context<'_> {
         lines.add("redis_version", REDIS_VERSION);
         lines.add("redis_git_sha1", "00000000");
         lines.add("redis_git_dirty", 0);
-        lines.add("redis_mode", "standalone");
+        lines.add("redis_mode", self.worker.mode());
         lines.add("narf_version", NARF_VERSION);
         lines.add("narf_node_id", &facts.node_id);
         lines.add("narf_node_name", &self.worker.settings.name);

@@ -49,6 +49,10 @@ As a whole:
   leader has no lease yet, as after an election, a read may see writes that were sent behind it in the same pipeline.
 - A write is answered when a majority of its replicas has it in the log. One whose leader is lost meanwhile is answered
   `-UNKNOWNOUTCOME`: it may have been applied or not. [sessions.md](sessions.md) shows how to send it again safely.
+- `CLUSTER SLOTS`, `SHARDS` and `NODES` name a master for each slot that takes requests now: who leads it or, while nobody
+  does who can be reached, a node that lives and keeps requests until there is a leader again.
+- `INFO` and `HELLO` tell of version 7.4.2, which clients look at before they use fields that expire or a cache, and of the
+  mode `cluster` on a node that is part of one; its databases can be selected all the same.
 - Persistence and replication are Narf's own; there are no RDB and AOF files, and no replica of another server.
 ";
 

@@ -147,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
     data(HScan, "hscan", -3, READONLY)
         .since("2.8.0")
         .keys(&[key(1, 1, 1, RO | ACCESS)])
-        .syntax("key cursor [MATCH pattern] [COUNT count]")
+        .syntax("key cursor [MATCH pattern] [COUNT count] [NOVALUES]")
         .cost("O(1) a call, O(N) for a whole round, N the size of the hash")
         .tips(&["nondeterministic_output"])
         .summary("Walks over the fields of a hash, some at each call."),

@@ -418,11 +418,13 @@ impl<'a> Operation<'a> for HScan<'a> {
     fn apply(self, store: &mut Store<'_>, reply: &mut Reply<'_>) -> Applied<'a> {
         answer_scan(reply, |found| {
             let Some(hash) = find_hash(store, self.key)? else { return Ok(0) };
-            let options = ScanOptions::parse(self.options, ScanOver::Elements)?;
+            let options = ScanOptions::parse(self.options, ScanOver::Fields)?;
             Ok(hash.scan(self.cursor, options.count, &mut |field, value| {
                 if options.takes(field) {
                     found.push(field);
-                    found.push(value);
+                    if !options.names_only {
+                        found.push(value);
+                    }
                 }
             }))
         })

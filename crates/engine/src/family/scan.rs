@@ -43,23 +43,32 @@ pub struct ScanOptions<'a> {
     pub pattern: Option<&'a [u8]>,
     /// Only keys of the type with this name. Always `None` where `TYPE` is no option.
     pub kind: Option<&'a [u8]>,
+    /// Without the values of fields. Never so where `NOVALUES` is no option.
+    pub names_only: bool,
 }
 
-/// Whether `TYPE` is an option.
+/// Which options there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanOver {
     /// `SCAN`: keys have types.
     Keys,
-    /// `HSCAN` and its kin: elements have none.
+    /// `HSCAN`: fields have values.
+    Fields,
+    /// `SSCAN` and `ZSCAN`: nothing but what all have.
     Elements,
 }
 
 impl<'a> ScanOptions<'a> {
     /// Reads the arguments behind the cursor.
     pub fn parse(args: Args<'a>, over: ScanOver) -> Result<ScanOptions<'a>, RequestError<'a>> {
-        let mut options = ScanOptions { count: 10, pattern: None, kind: None };
+        let mut options = ScanOptions { count: 10, pattern: None, kind: None, names_only: false };
         let mut at = 0;
         while let Some(word) = args.get(at) {
+            if is_word(word, "NOVALUES") && over == ScanOver::Fields {
+                options.names_only = true;
+                at += 1;
+                continue;
+            }
             let value = args.get(at + 1).ok_or(RequestError::Syntax)?;
             if is_word(word, "COUNT") {
                 let count = integer(value)?;
