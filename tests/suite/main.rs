@@ -44,6 +44,7 @@ mod pubsub;
 mod readme;
 mod real_clients;
 mod recent;
+mod redirects;
 mod rescue;
 mod scan;
 mod scope;

@@ -79,7 +79,7 @@ fn node_redis_works() {
     run_node("node_redis.cjs");
 }
 
-fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok();
     if !there {
         skip(&format!("{program} is not installed"));

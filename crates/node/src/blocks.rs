@@ -29,6 +29,7 @@ use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
 use crate::gather::Answer;
 use crate::output::Ticket;
+use crate::redirect::Redirect;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, SessionRef, Stall, gate};
 use crate::waiters::{AGAIN, GONE, NOTHING, READY, is_nothing};
@@ -90,6 +91,7 @@ struct Block {
     db: DbIndex,
     access: Access,
     ack: AckLevel,
+    redirect: Option<Redirect>,
     spec: &'static Spec,
     command: DataCommand,
     request: WireRequest,
@@ -248,6 +250,7 @@ impl Worker {
             db: session.db,
             access: session.access(),
             ack: session.ack,
+            redirect: session.redirect_for(spec, request.args()),
             spec,
             command,
             request: request.clone(),
@@ -282,6 +285,7 @@ impl Worker {
             access: block.access,
             ack: block.ack,
             takes_stale: false,
+            redirect: block.redirect,
             reader: None,
             spec: block.spec,
             patience,
@@ -407,6 +411,8 @@ impl Worker {
                 patience: self.waiting_patience(),
                 // It waits as long as the client does; where it waits, its node is known to be there.
                 deadline: Millis::NEVER,
+                // Before it waits, it has tried, and would have been sent away then.
+                redirect: None,
                 ..self.head_for(block, conn, part.partition, u32::from(part.partition.0))
             };
             self.send_errand(head, request.args(), request.raw());

@@ -294,6 +294,7 @@ impl Worker {
         session.no_evict = false;
         session.no_touch = false;
         session.takes_stale = false;
+        session.set_gate(gate::REDIRECTS, self.redirects());
         session.set_ack(self.default_ack());
         self.end_skip(session);
         self.be_default(session);

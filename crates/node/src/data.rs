@@ -265,6 +265,7 @@ impl Worker {
             access,
             ack,
             takes_stale,
+            redirect: None,
             reader: tracks.then(|| Reader::new(0, from, at)),
             spec,
             patience,

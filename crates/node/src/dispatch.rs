@@ -14,6 +14,7 @@ use crate::eviction::OUT_OF_MEMORY;
 use crate::numbered::parse_number;
 use crate::partition::{ROOM_PER_REQUEST, ROOM_PER_WORD};
 use crate::pause::changes_or_publishes;
+use crate::scatter::CROSS_SLOT;
 use crate::session::{NO_COMMAND, ReplyMode, Session, Stall, gate};
 use crate::txn::Transaction;
 use crate::wire::WireRequest;
@@ -236,6 +237,12 @@ impl Worker {
                 }
                 return self.refuse(session, &text);
             }
+        }
+        if session.has_gate(gate::REDIRECTS) && !is_barred && self.crosses_slots(session, spec, args) {
+            if spec.run == Run::Node(NodeCommand::Exec) {
+                self.leave_transaction(session);
+            }
+            return self.refuse(session, CROSS_SLOT);
         }
         if self.eviction.is_on()
             && let Some(decision) = self.admit_by_memory(session, spec)

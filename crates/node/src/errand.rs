@@ -10,6 +10,7 @@ use resp::{Reply, Version};
 
 use crate::message::{Calls, Message};
 use crate::output::Ticket;
+use crate::redirect::Redirect;
 use crate::session::SessionRef;
 use crate::trackers::Reader;
 use crate::wire::WireRequest;
@@ -50,6 +51,8 @@ pub struct ErrandHead {
     pub(crate) ack: AckLevel,
     /// A read is answered by any replica, however old what it has may be.
     pub(crate) takes_stale: bool,
+    /// How its client is told of another node that leads its key, if it is not to be sent on.
+    pub(crate) redirect: Option<Redirect>,
     /// Who is to be told when what it reads changes, if anybody.
     pub(crate) reader: Option<Reader>,
     pub(crate) spec: &'static Spec,
@@ -71,6 +74,7 @@ impl ErrandHead {
             access: Access::Untouched,
             ack: AckLevel::Quorum,
             takes_stale: false,
+            redirect: None,
             reader: None,
             spec,
             patience: Millis::NEVER,

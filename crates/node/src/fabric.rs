@@ -342,6 +342,7 @@ impl Worker {
                 Dest::Node { node: asker, call } => {
                     self.fabric.tell(asker, &Item::Elsewhere { call, leader: node });
                 }
+                _ if self.redirect(&head, node) => {}
                 _ => self.forward(node, Errand { head, request: WireRequest::copy_of(args, raw) }),
             },
             (Standing::Nobody, _) => match head.dest {

@@ -14,6 +14,7 @@ use resp::Reply;
 
 use crate::errand::{Dest, ErrandHead};
 use crate::output::Ticket;
+use crate::redirect::slots_inside;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, SessionRef, Stall, Watched, WatchedSince};
 use crate::txn::{Transaction, db_of, is_keyspace_command};
@@ -110,6 +111,10 @@ impl Worker {
         request: &WireRequest,
         what: What,
     ) {
+        let slot = match &what {
+            What::Exec(transaction) => slots_inside(&transaction.requests).next(),
+            What::Watch(_, _, keys) => keys.first().map(|key| base::slot_of(key)),
+        };
         let number = self.fabric.execs.next;
         self.fabric.execs.next += 1;
         let (at, ticket) = (session.at, session.output.open());
@@ -126,6 +131,7 @@ impl Worker {
             access: session.access(),
             ack: session.ack,
             takes_stale: false,
+            redirect: session.redirect_from(slot),
             reader,
             spec: command.spec(),
             patience,

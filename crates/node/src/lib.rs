@@ -76,6 +76,7 @@ mod reconcile;
 mod recovering;
 mod recovering_meta;
 mod recovery;
+mod redirect;
 mod replay_tail;
 mod replica;
 mod report;

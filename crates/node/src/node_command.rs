@@ -51,7 +51,8 @@ impl Worker {
             | N::ClientGetRedir
             | N::ClientTrackingInfo
             | N::ClientCaching
-            | N::ClientAck => self.run_client(session, command, args),
+            | N::ClientAck
+            | N::ClientRedirect => self.run_client(session, command, args),
             N::ClientTracking => self.client_tracking(session, args),
             N::ClientList => self.client_list(session, args),
             N::ClientKill => self.client_kill(session, args),

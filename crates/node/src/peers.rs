@@ -235,6 +235,7 @@ impl Worker {
                     access,
                     ack,
                     takes_stale: false,
+                    redirect: None,
                     reader,
                     spec,
                     patience,

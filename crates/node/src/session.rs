@@ -63,6 +63,8 @@ pub(crate) mod gate {
     pub(crate) const TRACKS: u16 = 128;
     /// `CLIENT SESSION SEQ` said something of the next request.
     pub(crate) const NUMBERED: u16 = 256;
+    /// Is told who leads a key, instead of being served from there: `CLIENT REDIRECT`.
+    pub(crate) const REDIRECTS: u16 = 512;
 }
 
 /// What `CLIENT LIST` shows of a client that has sent no command that there is.

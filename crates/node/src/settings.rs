@@ -79,6 +79,7 @@ pub struct Settings {
     pub witness: bool,
     pub on_damage: DamagePolicy,
     pub ack: AckLevel,
+    pub redirect: bool,
     pub fsync_interval: Duration,
     pub log_segment_size: u64,
     pub checkpoint_log_size: u64,

@@ -313,13 +313,14 @@ impl Worker {
         let open = !self.wants_password(&peer);
         let (in_process, default) = (peer == Peer::InProcess, Arc::clone(&self.users.default));
         let limits = self.limits(open);
-        let (ack, now) = (self.default_ack(), self.now.mono_millis());
+        let (ack, redirects, now) = (self.default_ack(), self.redirects(), self.now.mono_millis());
         let token = self.sessions.insert(|token| {
             let mut session = Session::new(SessionRef { token, conn }, peer, ack, limits, now);
             if !in_process {
                 set_user(&mut session, default);
             }
             session.set_gate(gate::UNAUTHENTICATED, !open);
+            session.set_gate(gate::REDIRECTS, redirects);
             session.set_ack(ack);
             session
         });

@@ -75,6 +75,11 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("timeout [WRITE | ALL]")
             .cost("O(1)")
             .summary("Holds back the commands of all connections for so many milliseconds."),
+        node(ClientRedirect, "client|redirect", 3, NOSCRIPT | LOADING | STALE)
+            .since("narf 0.1.0")
+            .syntax("<ON | OFF>")
+            .cost("O(1)")
+            .summary("Says whether this connection is sent to the node that leads a key, or served by way of this one."),
         node(ClientReply, "client|reply", 3, NOSCRIPT | LOADING | STALE)
             .since("3.2.0")
             .syntax("<ON | OFF | SKIP>")

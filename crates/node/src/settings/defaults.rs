@@ -72,6 +72,7 @@ impl Settings {
             no_data: false,
             witness: false,
             ack: AckLevel::Quorum,
+            redirect: false,
             fsync_interval: Duration::ZERO,
             log_segment_size: 0,
             checkpoint_log_size: 0,

@@ -352,6 +352,15 @@ pub static SETTINGS: &[Setting] = &[
     )
     .within(Section::Cluster),
     Setting::new(
+        "redirect",
+        Kind::Bool(field!(redirect)),
+        "no",
+        "Answers new clients -MOVED where another node leads the key, as Redis Cluster does, and -CROSSSLOT where that \
+         would, instead of serving them by way of this node; each may change it for itself with CLIENT REDIRECT.",
+    )
+    .running()
+    .within(Section::Cluster),
+    Setting::new(
         "witness",
         Kind::Bool(field!(witness)),
         "no",

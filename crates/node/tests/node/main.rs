@@ -28,6 +28,7 @@ mod order;
 mod power;
 mod pubsub;
 mod recovery;
+mod redirects;
 mod rescue;
 mod sessions;
 mod slot_maps;
