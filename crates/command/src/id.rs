@@ -67,7 +67,7 @@ commands! {
     NodeCommand {
         // Connection.
         Auth ClientAck ClientCaching ClientGetName ClientGetRedir ClientHelp ClientId ClientInfo ClientKill
-        ClientList ClientNoEvict ClientNoTouch ClientPause ClientRedirect ClientReply ClientSession ClientSetInfo ClientSetName ClientTracking
+        ClientList ClientNoEvict ClientNoTouch ClientPause ClientRead ClientRedirect ClientReply ClientSession ClientSetInfo ClientSetName ClientTracking
         ClientTrackingInfo ClientUnblock ClientUnpause Echo Hello Ping Quit Reset Select
         // Publish and subscribe.
         PSubscribe Publish PubSubChannels PubSubHelp PubSubNumPat PubSubNumSub PubSubShardChannels

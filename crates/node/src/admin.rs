@@ -13,6 +13,7 @@ use crate::acl_command::BUSY;
 use crate::dispatch::Taken;
 use crate::gather::{Answer, Question, sum};
 use crate::outbox::Control;
+use crate::read_level::ReadLevel;
 use crate::session::{Peer, Session};
 use crate::settings::{DebugCommand, Settings};
 use crate::slowlog::{SlowEntry, write_entries};
@@ -272,8 +273,10 @@ impl Worker {
             }
             // Over a cluster any node serves any key, so nothing is asked of these but what they say of reads.
             NodeCommand::ReadOnly | NodeCommand::ReadWrite | NodeCommand::Asking if self.fabric.is_on => {
-                if command != NodeCommand::Asking {
-                    session.takes_stale = command == NodeCommand::ReadOnly;
+                match command {
+                    NodeCommand::ReadOnly => session.reads = ReadLevel::Stale,
+                    NodeCommand::ReadWrite => session.reads = ReadLevel::Lease,
+                    _ => {}
                 }
                 reply.ok();
             }

@@ -29,6 +29,7 @@ use crate::dispatch::Taken;
 use crate::errand::{Dest, ErrandHead};
 use crate::gather::Answer;
 use crate::output::Ticket;
+use crate::read_level::ReadLevel;
 use crate::redirect::Redirect;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, SessionRef, Stall, gate};
@@ -284,7 +285,7 @@ impl Worker {
             version: block.client.2,
             access: block.access,
             ack: block.ack,
-            takes_stale: false,
+            reads: ReadLevel::Lease,
             redirect: block.redirect,
             reader: None,
             spec: block.spec,

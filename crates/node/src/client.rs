@@ -178,6 +178,7 @@ impl Worker {
                 crate::tracking::run(session, command, args, &mut reply);
             }
             N::ClientAck => set_ack(self, session, args, &mut reply),
+            N::ClientRead => crate::read_level::run(session, args, &mut reply),
             N::ClientRedirect => self.set_redirect(session, args.at(2), &mut reply),
             _ => reply.error("ERR syntax error"),
         }
@@ -342,7 +343,7 @@ impl Worker {
         format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} \
              multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp=0 obl={} oll={} omem={} \
-             tot-mem={} events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={} ack={} redirect={} worker={} \
+             tot-mem={} events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={} ack={} read={} redirect={} worker={} \
              tot-net-in={} tot-net-out={} tot-cmds={} tls={}",
             session.at.conn.0,
             address(&session.peer),
@@ -373,6 +374,7 @@ impl Worker {
             text(&session.lib_name),
             text(&session.lib_version),
             session.ack.name(),
+            session.reads.name(),
             if session.has_gate(gate::REDIRECTS) { "on" } else { "off" },
             self.id.0,
             session.bytes_in,

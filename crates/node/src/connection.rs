@@ -12,6 +12,7 @@ use crate::acl_command::BUSY;
 use crate::acl_log::{Context, Reason};
 use crate::dispatch::Taken;
 use crate::password_jobs::Attempt;
+use crate::read_level::ReadLevel;
 use crate::session::{Peer, Session, gate};
 use crate::txn::db_of;
 use crate::users::{DEFAULT, set_user};
@@ -293,7 +294,7 @@ impl Worker {
         session.name = Box::default();
         session.no_evict = false;
         session.no_touch = false;
-        session.takes_stale = false;
+        session.reads = ReadLevel::Lease;
         session.set_gate(gate::REDIRECTS, self.redirects());
         session.set_ack(self.default_ack());
         self.end_skip(session);

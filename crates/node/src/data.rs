@@ -11,6 +11,7 @@ use crate::errand::{Dest, ErrandHead};
 use crate::message::CallHead;
 use crate::output::Ticket;
 use crate::partition::{Operation, Partition, Turn};
+use crate::read_level::ReadLevel;
 use crate::session::{Session, Stall, gate};
 use crate::trackers::Reader;
 use crate::wire::WireRequest;
@@ -255,7 +256,7 @@ impl Worker {
         let CallHead { session: at, ticket, partition, db, version, access, ack, tracks, spec } = *head;
         let (patience, deadline) = self.errand_times();
         let dest = Dest::Session { worker: from, at, ticket };
-        let (who, takes_stale) = (at.conn.0, false);
+        let who = at.conn.0;
         let head = ErrandHead {
             dest,
             who,
@@ -264,7 +265,7 @@ impl Worker {
             version,
             access,
             ack,
-            takes_stale,
+            reads: ReadLevel::Lease,
             redirect: None,
             reader: tracks.then(|| Reader::new(0, from, at)),
             spec,

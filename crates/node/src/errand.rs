@@ -10,6 +10,7 @@ use resp::{Reply, Version};
 
 use crate::message::{Calls, Message};
 use crate::output::Ticket;
+use crate::read_level::ReadLevel;
 use crate::redirect::Redirect;
 use crate::session::SessionRef;
 use crate::trackers::Reader;
@@ -49,8 +50,8 @@ pub struct ErrandHead {
     pub(crate) version: Version,
     pub(crate) access: Access,
     pub(crate) ack: AckLevel,
-    /// A read is answered by any replica, however old what it has may be.
-    pub(crate) takes_stale: bool,
+    /// Who may answer a read, and what must be confirmed before.
+    pub(crate) reads: ReadLevel,
     /// How its client is told of another node that leads its key, if it is not to be sent on.
     pub(crate) redirect: Option<Redirect>,
     /// Who is to be told when what it reads changes, if anybody.
@@ -73,7 +74,7 @@ impl ErrandHead {
             version: Version::Resp2,
             access: Access::Untouched,
             ack: AckLevel::Quorum,
-            takes_stale: false,
+            reads: ReadLevel::Lease,
             redirect: None,
             reader: None,
             spec,

@@ -28,6 +28,7 @@ use crate::meta::{Asker, MetaReplica};
 use crate::pace::Pace;
 use crate::partition::Turn;
 use crate::peer_frame::{Item, put_message};
+use crate::read_level::ReadLevel;
 use crate::scatter::Scatters;
 use crate::transfer::Transfers;
 use crate::wire::WireRequest;
@@ -314,7 +315,7 @@ impl Worker {
 
     /// Serves an errand for a partition that this worker owns, or sends it to where it can be served.
     pub(crate) fn errand(&mut self, head: ErrandHead, args: Args<'_>, raw: &[u8]) {
-        if head.takes_stale && !head.spec.is_write() && self.read_stale(&head, args) {
+        if head.reads == ReadLevel::Stale && !head.spec.is_write() && self.read_stale(&head, args) {
             return;
         }
         // Alone, a node has every partition; one that is not here is lent, and comes back.
@@ -377,7 +378,7 @@ impl Worker {
             }
             self.take_up(head, args, raw);
         } else if partition.read_behind_writes(&head, args, raw) {
-        } else if partition.may_read(mono_us) {
+        } else if head.reads != ReadLevel::Linear && partition.may_read(mono_us) {
             let time = partition.time(turn.now);
             partition.read(&head, args, time, &mut turn, fabric.answers.buffer());
             fabric.answers.seal(head.dest);
@@ -420,6 +421,7 @@ impl Worker {
             version: head.version,
             access: head.access,
             ack: head.ack as u8,
+            confirms: head.reads == ReadLevel::Linear,
             reader: head.reader.map(|reader| (reader.worker, reader.at())),
             request: errand.request.raw(),
         };

@@ -130,7 +130,7 @@ impl Worker {
             version: session.version,
             access: session.access(),
             ack: session.ack,
-            takes_stale: false,
+            reads: session.reads.at_the_leader(),
             redirect: session.redirect_from(slot),
             reader,
             spec: command.spec(),

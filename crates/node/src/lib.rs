@@ -72,6 +72,7 @@ mod peers;
 #[cfg(narf_plant)]
 mod planted;
 mod pubsub;
+mod read_level;
 mod reconcile;
 mod recovering;
 mod recovering_meta;

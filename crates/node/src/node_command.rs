@@ -52,6 +52,7 @@ impl Worker {
             | N::ClientTrackingInfo
             | N::ClientCaching
             | N::ClientAck
+            | N::ClientRead
             | N::ClientRedirect => self.run_client(session, command, args),
             N::ClientTracking => self.client_tracking(session, args),
             N::ClientList => self.client_list(session, args),

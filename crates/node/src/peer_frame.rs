@@ -62,6 +62,8 @@ pub(crate) enum Item<'a> {
         version: Version,
         access: Access,
         ack: u8,
+        /// A read that the lead is to be confirmed for, whatever the receiver's clock says.
+        confirms: bool,
         /// The worker and session that are to be told when what it reads changes.
         reader: Option<(u16, SessionRef)>,
         request: &'a [u8],
@@ -164,14 +166,15 @@ impl Item<'_> {
                 head(out, RAFT, group, stamp_us);
                 block(out, message);
             }
-            Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
+            Item::Call { call, partition, who, db, version, access, ack, confirms, reader, request } => {
                 out.push(CALL);
                 put(out, &call.to_le_bytes());
                 put(out, &partition.0.to_le_bytes());
                 put(out, &who.to_le_bytes());
                 let flags = u8::from(version == Version::Resp3)
                     | (u8::from(access == Access::Untouched) << 1)
-                    | (u8::from(reader.is_some()) << 2);
+                    | (u8::from(reader.is_some()) << 2)
+                    | (u8::from(confirms) << 3);
                 put(out, &[db.number(), flags, ack]);
                 if let Some((worker, at)) = reader {
                     put(out, &worker.to_le_bytes());
@@ -482,18 +485,18 @@ impl<'a> Reader<'a> {
         let (call, partition, who) = (self.0.u64()?, self.partition()?, self.0.u64()?);
         let db = DbIndex::new(self.0.u8()?).ok_or_else(|| self.error("no such database"))?;
         let flags = self.0.u8()?;
-        if flags > 7 {
+        if flags > 15 {
             return Err(self.error("unknown flags"));
         }
         let version = if flags & 1 == 0 { Version::Resp2 } else { Version::Resp3 };
         let access = if flags & 2 == 0 { Access::Noted } else { Access::Untouched };
-        let ack = self.0.u8()?;
+        let (ack, confirms) = (self.0.u8()?, flags & 8 != 0);
         let reader = match flags & 4 {
             0 => None,
             _ => Some((self.0.u16()?, self.session()?)),
         };
         let request = self.0.block()?;
-        Ok(Item::Call { call, partition, who, db, version, access, ack, reader, request })
+        Ok(Item::Call { call, partition, who, db, version, access, ack, confirms, reader, request })
     }
 
     fn session(&mut self) -> Result<SessionRef, FrameError> {
@@ -559,6 +562,7 @@ mod tests {
                 version: Version::Resp3,
                 access: Access::Untouched,
                 ack: 1,
+                confirms: false,
                 reader: None,
                 request: b"*1\r\n$4\r\nPING\r\n",
             },
@@ -570,6 +574,7 @@ mod tests {
                 version: Version::Resp2,
                 access: Access::Noted,
                 ack: 1,
+                confirms: true,
                 reader: Some((2, at)),
                 request: b"*1\r\n$4\r\nPING\r\n",
             },

@@ -18,6 +18,7 @@ use crate::message::Message as Note;
 use crate::operations::ACCEPTED;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items};
+use crate::read_level::ReadLevel;
 use crate::trackers::{Reader, who_of};
 use crate::worker::Worker;
 
@@ -212,7 +213,7 @@ impl Worker {
     fn take_item(&mut self, from: u64, item: Item<'_>) {
         match item {
             Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
-            Item::Call { call, partition, who, db, version, access, ack, reader, request } => {
+            Item::Call { call, partition, who, db, version, access, ack, confirms, reader, request } => {
                 let dest = Dest::Node { node: from, call };
                 let mut decoder = self.fabric.decoder.take().unwrap_or_else(|| Decoder::new(ACCEPTED));
                 let Some((spec, args)) = servable(&mut decoder, request) else {
@@ -234,7 +235,7 @@ impl Worker {
                     version,
                     access,
                     ack,
-                    takes_stale: false,
+                    reads: if confirms { ReadLevel::Linear } else { ReadLevel::Lease },
                     redirect: None,
                     reader,
                     spec,

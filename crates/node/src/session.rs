@@ -13,6 +13,7 @@ use crate::acl::{Known, User};
 use crate::numbered::Numbering;
 use crate::output::Output;
 use crate::pubsub::Subscriptions;
+use crate::read_level::ReadLevel;
 use crate::tracking::Tracking;
 use crate::txn::{PendingExec, Transaction};
 use crate::waits::Written;
@@ -126,8 +127,8 @@ pub(crate) struct Session {
     pub(crate) db: DbIndex,
     pub(crate) gate: u16,
     pub(crate) ack: AckLevel,
-    /// `READONLY` was sent: reads are answered by a replica here, if there is one.
-    pub(crate) takes_stale: bool,
+    /// How fresh what it reads must be.
+    pub(crate) reads: ReadLevel,
     /// Taken out while requests are taken up; in a box, so that this moves a pointer.
     pub(crate) decoder: Option<Box<Decoder>>,
     /// Limits to decode with from the next request on.
@@ -188,7 +189,7 @@ impl Session {
             db: DbIndex::ZERO,
             gate: 0,
             ack,
-            takes_stale: false,
+            reads: ReadLevel::Lease,
             decoder: Some(Box::new(Decoder::new(limits))),
             new_limits: None,
             input: Vec::new(),
@@ -240,6 +241,11 @@ impl Session {
     pub(crate) fn update_subscribed_gate(&mut self) {
         let narrowed = self.version == Version::Resp2 && self.subscriptions.count() > 0;
         self.set_gate(gate::SUBSCRIBED, narrowed);
+    }
+
+    /// How fresh what it reads now must be: who watches a key reads what the watch was set on.
+    pub(crate) fn read_level(&self) -> ReadLevel {
+        if self.watched.is_empty() { self.reads } else { self.reads.at_the_leader() }
     }
 
     /// Whether a transaction of this session runs at the moment.

@@ -11,6 +11,7 @@ use crate::fabric::split;
 use crate::fabric_txn::ExecPlan;
 use crate::numbered::asked_spec;
 use crate::partition::Operation;
+use crate::read_level::ReadLevel;
 use crate::scatter::CROSS_SLOT;
 use crate::session::{Session, Stall};
 use crate::worker::Worker;
@@ -81,7 +82,7 @@ impl Worker {
         spec: &'static Spec,
         args: Args<'_>,
     ) -> bool {
-        if session.output.is_waiting() {
+        if session.output.is_waiting() || session.reads == ReadLevel::Linear {
             return false;
         }
         let reader = self.local_reader_of(session);

@@ -36,7 +36,8 @@ command does and costs is in [commands.md](commands.md).
 
 As a whole:
 
-- Any node answers for any key; it asks the one that leads the key's slot. `MOVED` and `ASK` are never sent.
+- Any node answers for any key; it asks the one that leads the key's slot. `MOVED` is sent only to who
+  asked for it by `CLIENT REDIRECT on`, or by the setting `redirect`; `ASK` never.
 - On several nodes database 0 is spread over them. A request, or a transaction, whose keys lie in several partitions is
   answered `-CROSSSLOT` then, but for those that can be cut key by key (`MGET`, `MSET`, `DEL`, `EXISTS`, `TOUCH`, `UNLINK`).
   Databases 1 to 15 lie whole in one partition each: there requests work on any keys, as on one Redis.

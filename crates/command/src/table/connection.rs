@@ -75,6 +75,14 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("timeout [WRITE | ALL]")
             .cost("O(1)")
             .summary("Holds back the commands of all connections for so many milliseconds."),
+        node(ClientRead, "client|read", -2, NOSCRIPT | LOADING | STALE)
+            .since("narf 0.1.0")
+            .syntax("[LEASE | LINEAR | STALE]")
+            .cost("O(1)")
+            .summary(
+                "Returns or sets who answers reads of this connection: the leader by its lease, or once a majority has \
+                 confirmed it, or any replica.",
+            ),
         node(ClientRedirect, "client|redirect", 3, NOSCRIPT | LOADING | STALE)
             .since("narf 0.1.0")
             .syntax("<ON | OFF>")

@@ -27,6 +27,7 @@ mod notify;
 mod order;
 mod power;
 mod pubsub;
+mod read_levels;
 mod recovery;
 mod redirects;
 mod rescue;
