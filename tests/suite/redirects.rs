@@ -8,7 +8,7 @@ use crate::nodes::Cluster;
 use crate::real_clients::{check, installed};
 
 fn redirecting(_: usize, options: Options) -> Options {
-    options.set("redirect", "yes")
+    options.variable("NARF_REDIRECT", "yes")
 }
 
 #[test]
