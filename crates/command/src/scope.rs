@@ -137,6 +137,8 @@ impl NodeCommand {
             | N::ClientInfo
             | N::ClientNoEvict
             | N::ClientNoTouch
+            | N::ClientRead
+            | N::ClientRedirect
             | N::ClientReply
             | N::ClientSession
             | N::ClientSetInfo
