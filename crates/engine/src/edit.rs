@@ -73,8 +73,9 @@ impl<'a> EntryMut<'a> {
         if matches!(self.entry.form(), Form::Hash | Form::BigText | Form::Set | Form::List | Form::ZSet) {
             self.retire_value();
         }
-        let before = self.entry.memory();
+        let (kind, before) = (self.entry.kind(), self.entry.memory());
         self.entry.set_body(body);
+        self.book.sums.retype(kind, self.entry.kind(), before);
         if raw {
             self.entry.set_raw(true);
         }
@@ -233,7 +234,7 @@ impl<'a> EntryMut<'a> {
     /// Must come after each change, with the memory before it.
     #[inline]
     pub(crate) fn finish(&mut self, before: usize) {
-        self.book.resized(before, self.entry.memory());
+        self.book.resized(self.entry.kind(), before, self.entry.memory());
     }
 
     #[inline]
@@ -258,7 +259,8 @@ impl<'a> EntryMut<'a> {
         stand_in.set_clock(self.entry.clock());
         stand_in.set_walk_bit(self.entry.walk_bit());
         stand_in.set_fingerprint(self.entry.fingerprint());
-        self.book.memory = (self.book.memory + stand_in.memory()).saturating_sub(self.entry.memory());
+        self.book.sums.remove(self.entry);
+        self.book.sums.add(&stand_in);
         self.book.lapse_moved(self.hash, self.entry.first_lapse(), None);
         let old = std::mem::replace(self.entry, stand_in);
         self.book.retire(old);

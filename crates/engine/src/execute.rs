@@ -259,14 +259,14 @@ macro_rules! with_operation {
     }};
 }
 
-/// Carries out a request and writes its reply. A wrong request is answered and changes nothing.
+/// Carries out a request and writes its reply; whether that is an error. A wrong request is answered and changes nothing.
 ///
 /// The number of arguments was checked against the table before; if it was not, missing ones read as empty.
 #[inline]
-pub fn execute(command: DataCommand, args: Args<'_>, store: &mut Store<'_>, reply: &mut Reply<'_>) {
-    if let Err(error) = try_execute(command, args, store, reply) {
-        error.write(reply);
-    }
+pub fn execute(command: DataCommand, args: Args<'_>, store: &mut Store<'_>, reply: &mut Reply<'_>) -> bool {
+    let Err(error) = try_execute(command, args, store, reply) else { return false };
+    error.write(reply);
+    true
 }
 
 /// Whether a request is right as far as that can be told without looking at any key.

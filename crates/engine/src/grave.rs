@@ -16,6 +16,8 @@ pub(crate) struct Grave {
     remains: Vec<Buried>,
     /// Heap bytes of all of it, about.
     bytes: usize,
+    /// How many big values, keys and fields have been freed so far.
+    freed: u64,
 }
 
 /// What a big value leaves, and how much of it.
@@ -80,6 +82,16 @@ impl Grave {
         self.bytes
     }
 
+    /// How many big values, keys of cleared tables and fields of big hashes are not freed yet, and how many were.
+    pub(crate) fn objects(&self) -> (usize, u64) {
+        (self.remains.len() + self.segments.iter().map(Segment::len).sum::<usize>(), self.freed)
+    }
+
+    /// Counts anew what is freed.
+    pub(crate) fn reset_freed(&mut self) {
+        self.freed = 0;
+    }
+
     /// Frees a table later, in slices; its entries take `entry_bytes`.
     pub(crate) fn bury_table(&mut self, table: Table, entry_bytes: usize) {
         let segments = table.into_segments();
@@ -135,17 +147,22 @@ impl Grave {
                 self.bytes = self.bytes.saturating_sub(bytes);
                 if buried.remains.is_empty() {
                     self.remains.pop();
+                    self.freed += 1;
                 }
                 continue;
             }
             let Some(segment) = self.segments.pop() else { break };
             freed += segment.len() + 1;
+            // What is big of it is counted when it is freed.
+            self.freed += segment.len() as u64;
+            let remains = self.remains.len();
             self.bytes = self.bytes.saturating_sub(segment.slot_bytes());
             segment.prefetch_all();
             for entry in segment.into_entries() {
                 self.bytes = self.bytes.saturating_sub(entry.memory());
                 self.bury(entry);
             }
+            self.freed = self.freed.saturating_sub((self.remains.len() - remains) as u64);
         }
         if self.is_empty() {
             // Sizes may have been estimates.

@@ -1,6 +1,6 @@
 //! One database's part in one partition: the keys, and all that is kept about them.
 //!
-//! Invariants: `memory` is the sum over entries and slots; every entry with a deadline has an item in the wheel that
+//! Invariants: `sums` are the sums over entries; every entry with a deadline has an item in the wheel that
 //! comes no later; a lapsed entry stays until [`Keyspace::expire`] deletes it, which only a logged entry asks for.
 //! Does not know: the clock, replication, commands, replies.
 
@@ -16,12 +16,16 @@ use crate::noted::NotedChanges;
 use crate::store::Sought;
 use crate::table::entry::{Entry, Form};
 use crate::table::{Spot, Table, body_of};
-use crate::value::{Hash, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
+use crate::value::{Hash, Kind, Limits, Member, NewDeadline, NewValue, set_from_members, zset_from_scored};
 use crate::walk::Walk;
 use crate::watch::{WatchStamp, Watches};
 
 mod changes;
 mod load;
+mod sums;
+
+pub use sums::KindSum;
+use sums::Sums;
 
 /// Most keys that wait in the list of keys seen lapsed; the wheel finds the others by itself.
 const LAPSED_MAX: usize = 1024;
@@ -55,10 +59,11 @@ pub(crate) struct Book {
     pub(crate) clocks: Clocks,
     /// Where the sampling for eviction has come to, as a cursor of a scan.
     pub(crate) hand: u64,
-    /// Heap bytes of the entries.
-    pub(crate) memory: usize,
-    /// Keys with a deadline.
+    /// Keys and heap bytes of the entries, by type.
+    pub(crate) sums: Sums,
+    /// Keys with a deadline, and the sum of their deadlines.
     deadlines: usize,
+    deadline_sum: u128,
     /// Hashes whose fields have deadlines.
     volatile: usize,
     wheel: Wheel,
@@ -131,10 +136,11 @@ impl Book {
         }
     }
 
-    /// An entry, or what one holds, takes so many bytes instead of so many.
+    /// An entry of this type, or what one holds, takes so many bytes instead of so many.
     #[inline]
-    pub(crate) fn resized(&mut self, before: usize, after: usize) {
-        self.memory = (self.memory + after).saturating_sub(before);
+    pub(crate) fn resized(&mut self, kind: Kind, before: usize, after: usize) {
+        let sum = self.sums.of(kind);
+        sum.bytes = (sum.bytes + after).saturating_sub(before);
     }
 
     /// An entry left the table for good.
@@ -153,10 +159,13 @@ impl Book {
 
     #[inline]
     pub(crate) fn deadline_moved(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>) {
-        match (old, new) {
-            (None, Some(_)) => self.deadlines += 1,
-            (Some(_), None) => self.deadlines -= 1,
-            (None, None) | (Some(_), Some(_)) => {}
+        if let Some(Millis(old)) = old {
+            self.deadlines -= 1;
+            self.deadline_sum -= u128::from(old);
+        }
+        if let Some(Millis(new)) = new {
+            self.deadlines += 1;
+            self.deadline_sum += u128::from(new);
         }
         self.schedule_earlier(hash, old, new);
     }
@@ -202,8 +211,9 @@ impl Keyspace {
             limits: Limits::REDIS,
             clocks: Clocks::Time,
             hand: 0,
-            memory: 0,
+            sums: Sums::default(),
             deadlines: 0,
+            deadline_sum: 0,
             volatile: 0,
             wheel: Wheel::default(),
             rebuild: None,
@@ -237,7 +247,7 @@ impl Keyspace {
 
     /// Heap bytes of entries, table and expiry index, estimated from the sizes asked of the allocator.
     pub fn memory(&self) -> usize {
-        self.book.memory + self.table.memory() + self.book.wheel.memory()
+        self.book.sums.bytes() + self.table.memory() + self.book.wheel.memory()
     }
 
     /// Number of keys with a deadline.
@@ -313,9 +323,10 @@ impl Keyspace {
         self.book.lookups
     }
 
-    /// Counts reads anew from now on.
-    pub fn reset_lookups(&mut self) {
+    /// Counts reads, and what is freed in slices, anew from now on.
+    pub fn reset_counts(&mut self) {
         self.book.lookups = Lookups::default();
+        self.book.grave.reset_freed();
     }
 
     /// The same, opened for change.
@@ -483,7 +494,7 @@ impl Keyspace {
     /// Takes an entry out of the table and the sums.
     fn pull(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
         let entry = self.table.remove(hash, key)?;
-        self.book.memory -= entry.memory();
+        self.book.sums.remove(&entry);
         self.book.deadline_moved(hash, entry.deadline(), None);
         if entry.is_volatile() {
             self.book.lapse_moved(hash, entry.first_lapse(), None);
@@ -498,7 +509,7 @@ impl Keyspace {
     /// Puts an entry that is not there into the table and the sums.
     fn add_to<'a>(table: &'a mut Table, book: &mut Book, hash: u64, mut entry: Entry) -> &'a mut Entry {
         entry.set_walk_bit(book.seen);
-        book.memory += entry.memory();
+        book.sums.add(&entry);
         book.deadline_moved(hash, None, entry.deadline());
         if entry.is_volatile() {
             book.lapse_moved(hash, None, entry.first_lapse());
@@ -519,16 +530,17 @@ impl Keyspace {
         let hasher = self.book.hasher;
         let full = std::mem::take(&mut self.table);
         let table = match &mut self.book.walk {
-            Some(walk) => walk.retire_table(full, self.book.memory, |key| hasher.hash(key)),
+            Some(walk) => walk.retire_table(full, self.book.sums.bytes(), |key| hasher.hash(key)),
             None => Some(full),
         };
         if let Some(table) = table {
-            self.book.grave.bury_table(table, self.book.memory);
+            self.book.grave.bury_table(table, self.book.sums.bytes());
         }
         self.book.noted.cleared();
         self.book.changes += 1;
-        self.book.memory = 0;
+        self.book.sums = Sums::default();
         self.book.deadlines = 0;
+        self.book.deadline_sum = 0;
         self.book.volatile = 0;
         self.book.rebuild = None;
         self.put_wheel_aside(Wheel::default());
@@ -547,6 +559,12 @@ impl Keyspace {
     /// what a walk keeps of the keyspace as it was. About.
     pub fn condemned(&self) -> usize {
         self.book.grave.bytes() + self.book.walk.as_ref().map_or(0, |walk| walk.held_bytes())
+    }
+
+    /// How many big values, keys of a cleared keyspace and fields of big hashes are no longer here and not freed yet, and
+    /// how many were freed since they were last counted anew.
+    pub fn lazily_freed(&self) -> (usize, u64) {
+        self.book.grave.objects()
     }
 
     /// Frees memory of cleared tables and removed big values, about `budget` entries of it, and goes on giving up
@@ -754,8 +772,7 @@ impl Keyspace {
 
     /// Panics if the books do not match the entries. Looks at every entry: for tests and debug builds.
     pub fn check_invariants(&self) {
-        let entries: usize = self.table.iter().map(Entry::memory).sum();
-        assert_eq!(self.book.memory, entries, "memory is the sum over entries");
+        self.check_sums();
         let deadlines = self.table.iter().filter(|entry| entry.deadline().is_some()).count();
         assert_eq!(self.book.deadlines, deadlines, "keys with a deadline are counted");
         let volatile = self.table.iter().filter(|entry| entry.first_lapse().is_some()).count();

@@ -78,7 +78,7 @@ pub use family::once::{NumberedRequest, numbered_commands, numbered_words};
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
 pub use family::sort::{SortPattern, sort_patterns, sorted_bytes};
 pub use hyperloglog::self_test as hyperloglog_self_test;
-pub use keyspace::{Keyspace, Lookups};
+pub use keyspace::{Keyspace, KindSum, Lookups};
 pub use ledger::{Ledger, LedgerWalk, Numbered, SessionId, Verdict};
 pub use member_ahead::MemberAhead;
 pub use record::{RecordError, encode_entry};

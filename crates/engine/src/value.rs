@@ -46,6 +46,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [Kind; 5] = [Kind::String, Kind::Hash, Kind::Set, Kind::List, Kind::ZSet];
+
     /// The word that `TYPE` answers and `SCAN ... TYPE` takes.
     pub fn name(self) -> &'static str {
         match self {

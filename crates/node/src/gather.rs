@@ -286,7 +286,7 @@ impl Worker {
                 self.eviction.over_ms = 0;
                 let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
                 for partition in partitions {
-                    partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.reset_lookups());
+                    partition.keyspaces_mut().for_each(|(_, keyspace)| keyspace.reset_counts());
                 }
                 Answer::Done
             }

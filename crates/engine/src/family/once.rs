@@ -84,7 +84,9 @@ fn run(request: Args<'_>, store: &mut Store<'_>, reply: &mut Reply<'_>) {
 #[inline(never)]
 fn run_one(request: Args<'_>, store: &mut Store<'_>, reply: &mut Reply<'_>) {
     match runnable(request) {
-        Some((command, _)) => crate::execute(command, request, store, reply),
+        Some((command, _)) => {
+            crate::execute(command, request, store, reply);
+        }
         None => RequestError::BadOnce.write(reply),
     }
 }

@@ -11,7 +11,7 @@ use crate::edit::EntryMut;
 use crate::keyspace::Book;
 use crate::table::Table;
 use crate::table::entry::{Body, Entry, Form, INLINE_LIMIT};
-use crate::value::{Limits, NewDeadline, small_hash, text_body};
+use crate::value::{Kind, Limits, NewDeadline, small_hash, text_body};
 
 mod lapses;
 
@@ -524,7 +524,7 @@ impl HashMut<'_, '_> {
                 entry.big_hash_mut().is_some_and(|hash| hash.set(field, value))
             }
         };
-        book.resized(before, entry.memory());
+        book.resized(Kind::Hash, before, entry.memory());
         created
     }
 

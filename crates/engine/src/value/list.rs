@@ -12,7 +12,7 @@ use base::Millis;
 use crate::edit::EntryMut;
 use crate::table::entry::{Body, Entry, Form, INLINE_LIMIT};
 use crate::value::packed::{self, Elements, Framed};
-use crate::value::{Limits, small_hash};
+use crate::value::{Kind, Limits, small_hash};
 
 mod chunk;
 mod deque;
@@ -252,7 +252,7 @@ impl ListMut<'_, '_> {
         let before = list.room();
         change(Held::Big(list));
         if list.room() != before {
-            book.resized(List::memory_of(before), list.memory());
+            book.resized(Kind::List, List::memory_of(before), list.memory());
         }
         if comes.is_none() && fits(list.len(), list.bytes(), limits, 2) {
             self.reform(to_small);

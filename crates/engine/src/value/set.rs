@@ -11,7 +11,7 @@ use base::{I64_TEXT_MAX, KeyHasher, Millis, Random, format_i64, parse_i64};
 use crate::edit::EntryMut;
 use crate::table::entry::{Body, Entry, Form, INLINE_LIMIT};
 use crate::tree::{self, Tree};
-use crate::value::{Limits, int_set, small_hash, small_set};
+use crate::value::{Kind, Limits, int_set, small_hash, small_set};
 use base::allocated;
 
 /// The tree form of a set.
@@ -306,7 +306,7 @@ impl SetMut<'_, '_> {
         let before = set.memory();
         let is_new = set.insert(member);
         if is_new {
-            book.resized(before, set.memory());
+            book.resized(Kind::Set, before, set.memory());
             self.entry.begin();
         }
         is_new

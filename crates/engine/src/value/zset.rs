@@ -13,7 +13,7 @@ use crate::edit::EntryMut;
 use crate::table::entry::{Body, Entry, Form};
 use crate::tree;
 use crate::value::set::{sample_places, scan_tree};
-use crate::value::{Limits, small_hash};
+use crate::value::{Kind, Limits, small_hash};
 
 mod big;
 mod small;
@@ -233,7 +233,7 @@ impl ZSetMut<'_, '_> {
         let Some(zset) = entry.boxed_mut::<ZSet>() else { return Ok(()) };
         let before = zset.memory();
         if zset.update(member, next)? {
-            book.resized(before, zset.memory());
+            book.resized(Kind::ZSet, before, zset.memory());
             self.entry.begin();
         }
         Ok(())
