@@ -32,6 +32,7 @@ mod geo;
 mod hash;
 mod http;
 mod hyperloglogs;
+mod info;
 mod introspection;
 mod lifecycle;
 mod lists;

@@ -165,6 +165,11 @@ impl Blocks {
     }
 
     /// When the first of them has waited long enough.
+    /// How many clients wait until a time at most.
+    pub(crate) fn timed(&self) -> u64 {
+        self.deadlines.len() as u64
+    }
+
     pub(crate) fn next_run(&self) -> Millis {
         self.deadlines.first().map_or(Millis::NEVER, |(deadline, _)| *deadline)
     }
@@ -193,7 +198,7 @@ impl Worker {
         };
         let needs_all = spec.scope() == Scope::Partition;
         if self.fabric.is_spread && needs_all && ids.len() > 1 {
-            self.stats.errors += 1;
+            self.stats.note_refused(CROSS_SLOT);
             Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
             return Some(Taken::Done);
         }
@@ -344,7 +349,7 @@ impl Worker {
             (false, Some(request)) => match self.denied(&session, spec, request.args(), Context::TopLevel) {
                 None => Asked::Allowed,
                 Some(text) => {
-                    self.stats.errors += 1;
+                    self.stats.note_refused(&text);
                     let mut answer = Vec::new();
                     Reply::new(&mut answer, version).error(text);
                     Asked::Denied(answer)

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{ConnId, DbIndex, PartitionId, WorkerId};
+use command::Run;
 use engine::{Keyspace, KeyspaceSet};
 
 use crate::errand::Errand;
@@ -269,15 +270,31 @@ impl Worker {
                 Work::Request(request) => {
                     let mut out = Vec::new();
                     let changed = self.run_borrowed(&mut session, &request, &mut out);
+                    self.note_late_failure(&session, &out);
                     self.fill_late(&mut session, ticket, changed, &out);
                 }
-                Work::Exec(transaction) => self.run_exec(&mut session, ticket, *transaction),
+                Work::Exec(transaction) => {
+                    let mark = session.output.mark();
+                    self.run_exec(&mut session, ticket, *transaction);
+                    self.note_late_failure(&session, session.output.since(mark));
+                }
                 Work::Unwatch(_) | Work::Block(_) => {}
             }
             self.tell_events(Some(&mut session));
             self.queue_send(&mut session);
         }
         self.sessions.put_back(session);
+    }
+
+    /// Counts the request that a session waits for, if this is its reply and an error. Those for keys are counted where they
+    /// ran.
+    pub(crate) fn note_late_failure(&mut self, session: &Session, reply: &[u8]) {
+        if reply.first() == Some(&b'-')
+            && let Some(spec) = command::lookup_name(session.last_command)
+            && matches!(spec.run, Run::Node(_))
+        {
+            self.stats.note_failed(spec, reply);
+        }
     }
 
     /// After a task: guests go home with the turn's messages, our own take up what waited for them.

@@ -88,6 +88,32 @@ pub(crate) fn members_chunk(members: &raft::Members, is_received: bool) -> Vec<u
     bytes
 }
 
+/// What is told of a worker's checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointFigures {
+    /// One is being written.
+    pub is_running: bool,
+    /// For how long, until the whole node's are on stable storage.
+    pub current_ms: Option<u64>,
+    /// How long the last took, if there was one.
+    pub last_ms: Option<u64>,
+    /// That one could not be written.
+    pub has_failed: bool,
+    /// Operations that changed something since the last that was written began.
+    pub changes_since: u64,
+}
+
+impl CheckpointFigures {
+    /// Puts those of another worker beside.
+    pub(crate) fn add(&mut self, other: &CheckpointFigures) {
+        self.is_running |= other.is_running;
+        self.current_ms = self.current_ms.max(other.current_ms);
+        self.last_ms = self.last_ms.max(other.last_ms);
+        self.has_failed |= other.has_failed;
+        self.changes_since += other.changes_since;
+    }
+}
+
 /// The checkpoint under way on one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
@@ -104,6 +130,12 @@ pub(crate) struct Checkpoints {
     is_round_open: bool,
     /// A partition's checkpoint could not be written in this round.
     has_failed: bool,
+    /// When the round began, and how many changes there were then; until it is over on all workers.
+    began: Option<(Millis, u64)>,
+    /// How long the last round took, in milliseconds, and whether it failed.
+    last: Option<(u64, bool)>,
+    /// Changes that there were when the last round that was written began.
+    changes_saved: u64,
     /// Those who wait for the round of the whole node to be over: a worker, and its gathering.
     waiting: Vec<(WorkerId, u64)>,
 }
@@ -144,6 +176,7 @@ impl Worker {
         self.outbox.checkpoints.push(CheckpointWrite::RoundBegins);
         self.checkpoints.is_round_open = true;
         self.checkpoints.has_failed = false;
+        self.checkpoints.began = Some((self.now.mono_millis(), self.stats.changes));
         self.checkpoints.todo =
             self.router.all().filter(|id| self.router.owner(*id) == self.id).rev().collect();
         self.checkpoints.next_run = Some(Millis::default());
@@ -211,11 +244,34 @@ impl Worker {
 
     /// The round is over on all workers, and its files are on stable storage.
     pub fn round_over(&mut self) {
+        self.note_round();
         let answer = Answer::Saved(!self.checkpoints.has_failed);
         for (asker, gather) in std::mem::take(&mut self.checkpoints.waiting) {
             self.answer_late_to(asker, gather, answer.clone());
         }
         self.resume_sessions();
+    }
+
+    fn note_round(&mut self) {
+        let Some((began, changes)) = self.checkpoints.began.take() else { return };
+        let has_failed = self.checkpoints.has_failed;
+        self.checkpoints.last = Some((self.now.mono_millis().since(began), has_failed));
+        if !has_failed {
+            self.checkpoints.changes_saved = changes;
+            self.stats.checkpoints += 1;
+        }
+    }
+
+    /// How this worker fares with its checkpoints.
+    pub(crate) fn checkpoint_figures(&self) -> CheckpointFigures {
+        let Checkpoints { began, last, changes_saved, .. } = &self.checkpoints;
+        CheckpointFigures {
+            is_running: self.is_checkpointing(),
+            current_ms: began.map(|(began, _)| self.now.mono_millis().since(began)),
+            last_ms: last.map(|(took, _)| took),
+            has_failed: last.is_some_and(|(_, has_failed)| has_failed),
+            changes_since: self.stats.changes.saturating_sub(*changes_saved),
+        }
     }
 
     /// Gives up the checkpoint of a partition whose state is about to go: what is left to be walked is not what it

@@ -178,6 +178,12 @@ impl Worker {
         found
     }
 
+    /// How many ways to workers of other nodes are up, and how many bytes wait to be sent there.
+    pub(crate) fn peer_links(&self) -> (u64, u64) {
+        let up = self.fabric.peers.values().filter(|peer| peer.is_up);
+        up.fold((0, 0), |(links, bytes), peer| (links + 1, bytes + peer.frame.len() as u64))
+    }
+
     /// `CLUSTER LINKS`: this worker's ways to other nodes, each of which goes both ways.
     pub(crate) fn write_links(&self, reply: &mut Reply<'_>) {
         let member = |id: &u64| self.fabric.meta.member_of_replica(*id);

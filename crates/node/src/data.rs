@@ -79,7 +79,7 @@ impl Worker {
 
     #[cold]
     fn answer_refusal(&mut self, session: &mut Session, refusal: String) {
-        self.stats.errors += 1;
+        self.stats.note_refused(&refusal);
         Reply::new(session.output.end(), session.version).error(refusal);
     }
 
@@ -229,6 +229,7 @@ impl Worker {
         let start = replies.buffer().len();
         let changed = match refusal {
             Some(refusal) => {
+                self.stats.note_refused(&refusal);
                 Reply::new(replies.buffer(), version).error(refusal);
                 false
             }
@@ -339,7 +340,9 @@ impl Worker {
         let mut store = Store::over(set, db, now, seed);
         store.access = access;
         store.events = self.events.if_wanted();
-        engine::execute(command, args, &mut store, &mut Reply::new(out, version));
+        if engine::execute(command, args, &mut store, &mut Reply::new(out, version)) {
+            self.stats.note_failed(spec, out);
+        }
         let mut changed = false;
         for id in ids {
             // Of a read nothing is left but keys that it found lapsed.
@@ -466,7 +469,7 @@ impl Worker {
         let (args, raw) = (request.args(), request.raw());
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         if let Some(refusal) = self.request_refused(session.db, spec, args, raw) {
-            self.stats.errors += 1;
+            self.stats.note_refused(&refusal);
             Reply::new(out, session.version).error(refusal);
             return false;
         }

@@ -201,7 +201,7 @@ impl Worker {
         } else {
             session.set_number(None);
         }
-        self.stats.errors += 1;
+        self.stats.note_refused(&text);
         Reply::new(session.output.end(), session.version).error(text);
     }
 
@@ -281,7 +281,7 @@ impl Worker {
 
     fn refuse(&mut self, session: &mut Session, text: &str) -> Admitted {
         self.break_transaction(session);
-        self.stats.errors += 1;
+        self.stats.note_refused(text);
         Reply::new(session.output.end(), session.version).error(text);
         Admitted::Answered
     }
@@ -334,6 +334,7 @@ impl Worker {
         if transaction.bytes + raw.len() > limit {
             transaction.broken = true;
             let text = "ERR transaction exceeds client-query-buffer-limit; send it in parts";
+            self.stats.note_refused(text);
             Reply::new(session.output.end(), session.version).error(text);
             return;
         }

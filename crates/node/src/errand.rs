@@ -100,6 +100,8 @@ pub(crate) fn no_quorum(id: PartitionId) -> String {
 pub struct Answers {
     bytes: Vec<u8>,
     heads: Vec<(Dest, u32)>,
+    /// Requests that were answered with an error and not run here, and the errors.
+    failed: Vec<(&'static Spec, Box<[u8]>)>,
 }
 
 impl Answers {
@@ -136,7 +138,15 @@ impl Answers {
     /// Answers with an error.
     pub(crate) fn error(&mut self, head: &ErrandHead, text: &str) {
         Reply::new(&mut self.bytes, head.version).error(text);
+        if head.dest != Dest::Nobody {
+            self.failed.push((head.spec, text.as_bytes().into()));
+        }
         self.seal(head.dest);
+    }
+
+    /// Takes what failed since the last time.
+    pub(crate) fn take_failed(&mut self) -> Vec<(&'static Spec, Box<[u8]>)> {
+        std::mem::take(&mut self.failed)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Dest, &[u8])> {

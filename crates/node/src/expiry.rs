@@ -75,6 +75,7 @@ impl Worker {
             // Each turn begins where the last one ran out, so that no partition waits for ever.
             let place = (self.expiry.from + step) % count;
             if work >= KEYS_A_TURN {
+                self.stats.expiry_cut_short += 1;
                 self.expiry.from = place;
                 next_due = Some(Millis::default());
                 break;

@@ -556,6 +556,9 @@ impl Worker {
         for (dest, answer) in answers.iter() {
             self.take_answer(dest, answer);
         }
+        for (spec, text) in answers.take_failed() {
+            self.stats.note_failure(spec, &text);
+        }
         answers.clear();
         if self.fabric.answers.is_empty() {
             self.fabric.answers = answers;
@@ -697,6 +700,7 @@ pub(crate) fn split(worker: &mut Worker) -> (Turn<'_>, &mut [Place], &mut Fabric
     let turn = Turn {
         now: worker.now.millis(),
         random: &mut worker.random,
+        stats: &mut worker.stats,
         events: &mut worker.events,
         logging: worker.logging,
         room,

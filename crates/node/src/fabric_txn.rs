@@ -54,7 +54,6 @@ impl Worker {
             _ => Some(CROSS_SLOT.to_owned()),
         };
         if let Some(refusal) = refusal {
-            self.stats.errors += 1;
             let text = format!("EXECABORT Transaction discarded because of: {refusal}");
             return Reply::new(session.output.end(), session.version).error(text);
         }
@@ -145,7 +144,6 @@ impl Worker {
         let keys: Vec<&[u8]> = args.iter().skip(1).collect();
         let partition = self.router.partition(session.db, keys[0]);
         if keys.iter().any(|key| self.router.partition(session.db, key) != partition) {
-            self.stats.errors += 1;
             return Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
         }
         let mut words: Vec<&[u8]> = vec![b"narf.digests"];

@@ -238,6 +238,7 @@ impl Worker {
         finish(self, gather.answers, &mut Reply::new(&mut out, version));
         let Some(mut session) = self.sessions.take(at.token) else { return };
         if session.at.conn == at.conn {
+            self.note_late_failure(&session, &out);
             self.fill_ticket(&mut session, ticket, &out);
             self.queue_send(&mut session);
         }

@@ -256,7 +256,6 @@ impl Worker {
         };
         let Some(count) = count.filter(|_| args.len() <= 3) else {
             let text = format!("ERR FABRIC HOTKEYS takes how many keys to tell of, 1 to {KEYS_MAX}");
-            self.stats.errors += 1;
             return Reply::new(session.output.end(), session.version).error(text);
         };
         let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {

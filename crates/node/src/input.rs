@@ -53,6 +53,7 @@ impl Worker {
         let Some(mut session) = self.sessions.take(token) else { return };
         session.active = self.now.mono_millis();
         session.bytes_in += bytes.len() as u64;
+        self.stats.reads += 1;
         self.stats.net_input_bytes += bytes.len() as u64;
         if session.closing {
             return self.sessions.put_back(session);

@@ -39,7 +39,6 @@ impl Worker {
                 false => Some("ERR This instance has cluster support disabled"),
             };
             if let Some(refusal) = refusal {
-                self.stats.errors += 1;
                 return Reply::new(session.output.end(), session.version).error(refusal);
             }
         }

@@ -1,7 +1,7 @@
 //! `LATENCY`: how long requests took, by command, and the moments at which something took too long.
 //!
-//! Each worker keeps its own figures; they are put together when someone asks. What is not timed is not in them: fast
-//! commands are timed only if `latency-tracking` or a threshold asks for it, for that costs more than running one.
+//! Each worker keeps its own figures; they are put together when someone asks. Of fast commands, of which a clock read each
+//! would cost more than running one, some are timed for the others (`stats`), unless `latency-tracking` is `all`.
 //!
 //! Knows no clock: times and moments are told.
 
@@ -13,48 +13,16 @@ use command::{Flags, NodeCommand, Spec};
 use resp::Reply;
 
 use crate::gather::{Answer, Question};
+use crate::histogram::Histogram;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::worker::Worker;
 
-/// Up to about a second, twice as long each; longer ones are in the last.
-const BUCKETS: usize = 21;
 /// Moments that are kept of an event: Redis's number.
 const SAMPLES_MAX: usize = 160;
 const GRAPH_WIDTH: usize = 80;
 const GRAPH_ROWS: usize = 4;
-
-/// How many requests took how long.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Histogram([u64; BUCKETS]);
-
-impl Histogram {
-    /// The longest time of a bucket in microseconds, as Redis shows it.
-    fn bound(bucket: usize) -> u64 {
-        ((1032 << bucket) - 1) / 1000
-    }
-
-    pub(crate) fn note(&mut self, micros: u64) {
-        let bucket = (0..BUCKETS).find(|&bucket| micros <= Histogram::bound(bucket));
-        self.0[bucket.unwrap_or(BUCKETS - 1)] += 1;
-    }
-
-    pub(crate) fn add(&mut self, other: &Histogram) {
-        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
-    }
-
-    /// For each bucket that has something, its bound and how many requests took no longer.
-    fn steps(&self) -> Vec<(u64, u64)> {
-        let mut sum = 0;
-        let mut steps = Vec::new();
-        for (bucket, count) in self.0.iter().enumerate().filter(|(_, count)| **count > 0) {
-            sum += count;
-            steps.push((Histogram::bound(bucket), sum));
-        }
-        steps
-    }
-}
 
 /// The moments at which something took too long: at most one a second, its longest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -244,7 +212,7 @@ fn write_histograms(answers: &[Answer], names: &[Vec<u8>], reply: &mut Reply<'_>
         reply.bulk(name.as_bytes());
         reply.map(2);
         reply.bulk(b"calls");
-        reply.int(steps.last().map_or(0, |(_, sum)| *sum as i64));
+        reply.int(histogram.total() as i64);
         reply.bulk(b"histogram_usec");
         reply.map(steps.len());
         for (bound, sum) in steps {
@@ -333,17 +301,6 @@ fn advice(threshold_ms: u64, events: &Events, stats: &Stats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_counted_up_to_bounds_that_double() {
-        let mut histogram = Histogram::default();
-        [0, 1, 2, 3, 33, 34, 1_000_000, u64::MAX].into_iter().for_each(|micros| histogram.note(micros));
-        assert_eq!(histogram.steps(), [(1, 2), (2, 3), (4, 4), (33, 5), (66, 6), (1_082_130, 8)]);
-        let mut other = Histogram::default();
-        other.note(2);
-        other.add(&histogram);
-        assert_eq!(other.steps()[1], (2, 4));
-    }
 
     #[test]
     fn a_second_keeps_its_longest_moment_and_old_ones_are_dropped() {

@@ -39,6 +39,7 @@ mod fabric_command;
 mod fabric_txn;
 mod gather;
 mod hints;
+mod histogram;
 mod holds;
 mod host;
 mod hot_keys;

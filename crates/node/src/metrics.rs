@@ -166,13 +166,13 @@ Each node tells of itself. A counter starts at zero with the node, and those of 
 `CONFIG RESETSTAT`. Not every call is timed, since reading a clock costs more than a fast command: of the fast commands, and
 of `SET`, `MSET` and their like with short values, only those that happen to be each 61st request of a worker. To see how long
 calls take, divide the seconds by the timed calls; `slowlog-log-slower-than` below 1000 has all of them timed, as
-`latency-tracking` has.
+`latency-tracking` at `all` has.
 
 In `INFO commandstats` a call that was timed stands for those of its command since the last: `usec` is about what all calls
 took but the few that no other stands for yet, and never less than before, so that exporters made for Redis draw true rates;
 `usec_per_call` is the mean. It is the time on the client's worker: if the key is led by another node or kept by another
-worker, not the way there and back. Of what runs inside `EXEC` the calls are counted, and the time is that of `EXEC`. Samples
-are neither in `SLOWLOG` nor in `LATENCY HISTOGRAM`.
+worker, not the way there and back. Of what runs inside `EXEC` the calls are counted, and the time is that of `EXEC`. In
+`LATENCY HISTOGRAM` and `INFO latencystats` it stands for as many. Samples are not in `SLOWLOG`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

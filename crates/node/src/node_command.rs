@@ -11,8 +11,25 @@ use crate::session::{Session, Stall};
 use crate::worker::Worker;
 
 impl Worker {
-    /// Runs a request that the node answers itself.
+    /// Runs a request that the node answers itself, and counts it if it fails.
     pub(crate) fn run_node(
+        &mut self,
+        session: &mut Session,
+        command: NodeCommand,
+        spec: &'static Spec,
+        args: Args<'_>,
+        raw: &[u8],
+    ) -> Taken {
+        let mark = session.output.mark();
+        let taken = self.answer_node(session, command, spec, args, raw);
+        let reply = session.output.since(mark);
+        if reply.first() == Some(&b'-') {
+            self.stats.note_failed(spec, reply);
+        }
+        taken
+    }
+
+    fn answer_node(
         &mut self,
         session: &mut Session,
         command: NodeCommand,
@@ -107,8 +124,7 @@ impl Worker {
             | N::DebugDigest
             | N::DebugReload => self.start_keyspace_command(session, command, spec, args, raw),
 
-            N::Migrate => self.with_reply(session, |worker, session, out| {
-                worker.stats.errors += 1;
+            N::Migrate => self.with_reply(session, |_, session, out| {
                 Reply::new(out, session.version).error(NO_MIGRATE);
             }),
 

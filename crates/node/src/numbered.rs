@@ -111,10 +111,7 @@ impl Worker {
         let number = parse_number(args);
         match number {
             Ok(_) => reply.ok(),
-            Err(text) => {
-                self.stats.errors += 1;
-                reply.error(text);
-            }
+            Err(text) => reply.error(text),
         }
         session.set_number(Some(number.unwrap_or(Numbering::Refused)));
     }
@@ -168,7 +165,7 @@ impl Worker {
             ),
             (Some(Numbering::Refused) | None, _) => NO_NUMBER.to_owned(),
         };
-        self.stats.errors += 1;
+        self.stats.note_refused(&refusal);
         Reply::new(session.output.end(), session.version).error(refusal);
         Taken::Done
     }
@@ -210,7 +207,7 @@ impl Worker {
                 self.send_once(session, places[0], &which, command, args, raw);
             }
             (Place::Several(_), None) => {
-                self.stats.errors += 1;
+                self.stats.note_refused(CROSS_SLOT);
                 Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
             }
         }
@@ -239,9 +236,17 @@ impl Worker {
             return self.send_for(session, place, spec, args, raw);
         }
         match self.write_refused(asked_spec(spec, args), raw.len()) {
-            None => self.run_at(session, place, command, spec, args, raw),
+            None => {
+                let mark = session.output.mark();
+                self.run_at(session, place, command, spec, args, raw);
+                // What was numbered is answered within the answer of the number.
+                let reply = session.output.since(mark);
+                if reply.first() == Some(&b'-') {
+                    self.stats.note_failed(asked_spec(spec, args), reply);
+                }
+            }
             Some(refusal) => {
-                self.stats.errors += 1;
+                self.stats.note_refused(&refusal);
                 Reply::new(session.output.end(), session.version).error(refusal);
             }
         }
@@ -280,7 +285,6 @@ impl Worker {
             (Numbering::Number(..), _) => Some(CROSS_SLOT.to_owned()),
             (Numbering::Refused, _) => Some(NO_NUMBER.to_owned()),
         };
-        self.stats.errors += 1;
         let text = format!("EXECABORT Transaction discarded because of: {}", refusal.unwrap_or_default());
         Reply::new(session.output.end(), session.version).error(text);
     }

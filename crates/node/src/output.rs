@@ -58,6 +58,18 @@ impl Output {
         self.push_end()
     }
 
+    /// How much was written so far; see [`Output::since`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.ready.len(), self.tail.len())
+    }
+
+    /// What was written at the end since `mark`, if nothing was sent and no reply came late meanwhile that others waited
+    /// behind.
+    pub(crate) fn since(&self, (ready, tail): (usize, usize)) -> &[u8] {
+        let behind = self.tail.get(tail..).filter(|bytes| !bytes.is_empty());
+        behind.or_else(|| self.ready.get(ready..)).unwrap_or_default()
+    }
+
     /// Where a message that answers no request is to be written: it is sent to a muted client too.
     #[inline]
     pub(crate) fn push_end(&mut self) -> &mut Vec<u8> {

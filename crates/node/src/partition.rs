@@ -18,6 +18,7 @@ use crate::entry::{EntryError, EntryHeader, HEADER_LEN, write_entries, write_ent
 use crate::operations::seed_of;
 use crate::replica::Replica;
 use crate::settings::Settings;
+use crate::stats::Stats;
 use crate::trackers::Trackers;
 use crate::waiters::Waiters;
 use crate::wire::WireRequest;
@@ -49,6 +50,8 @@ impl Content {
 pub(crate) struct Turn<'a> {
     pub(crate) now: Millis,
     pub(crate) random: &'a mut Random,
+    /// Where it is noted which requests failed.
+    pub(crate) stats: &'a mut Stats,
     /// Where it is noted what happens to keys.
     pub(crate) events: &'a mut Events,
     pub(crate) logging: bool,
@@ -373,7 +376,10 @@ impl Partition {
         store.events = turn.events.if_wanted();
         store.notes_counts = notes_counts;
         let mut reply = Reply::new(out, operation.version);
-        engine::execute(operation.command, operation.args, &mut store, &mut reply);
+        let has_failed = engine::execute(operation.command, operation.args, &mut store, &mut reply);
+        if has_failed {
+            turn.stats.note_failed(operation.spec, out);
+        }
         let changed = keyspace.changes() != before;
         let lapsed = keyspace.has_lapsed();
         if changed {

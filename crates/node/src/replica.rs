@@ -483,7 +483,11 @@ impl Partition {
             store.events = turn.events.if_wanted().filter(|_| tells);
             let out = answers.buffer();
             let start = out.len();
-            engine::execute(operation.command, operation.args, &mut store, &mut Reply::new(out, version));
+            let has_failed =
+                engine::execute(operation.command, operation.args, &mut store, &mut Reply::new(out, version));
+            if let Some(head) = head.filter(|_| has_failed) {
+                turn.stats.note_failed(head.spec, answers.buffer());
+            }
             if let Some(head) = head.filter(|head| head.spec.flags.contains(Flags::BLOCKING)) {
                 self.note_outcome(&head, &answers.buffer()[start..]);
             }
@@ -584,7 +588,9 @@ impl Partition {
                 let mut store = Store::new(keyspace, head.db, now, turn.random.next_u64());
                 store.access = head.access;
                 store.events = turn.events.if_wanted();
-                engine::execute(command, args, &mut store, &mut reply);
+                if engine::execute(command, args, &mut store, &mut reply) {
+                    turn.stats.note_failed(head.spec, out);
+                }
                 self.note_read(head, args);
             }
             Run::Node(command) => self.read_whole(command, head.db, args, now, turn.random, &mut reply),

@@ -7,10 +7,13 @@
 
 mod defaults;
 mod error;
+mod fixed;
 mod kind;
 mod lookup;
 mod notify;
+mod percentiles;
 mod reference;
+mod rows;
 mod setting;
 mod table;
 mod text;
@@ -27,12 +30,13 @@ pub use error::{Invalid, SettingError, Unit};
 pub use kind::{Access, Kind, Voice};
 pub use lookup::{find, nearest_key};
 pub use notify::Notify;
+pub use percentiles::Percentiles;
 pub use reference::reference_markdown;
+pub use rows::{Rows, SETTINGS};
 pub use setting::{Change, Section, Setting};
-pub use table::SETTINGS;
 pub use values::{
-    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
-    Secret, TlsAuthClients, TlsSettings,
+    DamagePolicy, DebugCommand, LatencyTracking, LogFormat, LogLevel, MemoryPolicy, OutputLimit,
+    OutputLimits, PubSubDefault, Secret, TlsAuthClients, TlsSettings,
 };
 
 /// What the node was told. The table says what each field means and what it may hold.
@@ -107,7 +111,8 @@ pub struct Settings {
     pub logfile: Option<PathBuf>,
     pub slowlog_log_slower_than: i64,
     pub slowlog_max_len: u64,
-    pub latency_tracking: bool,
+    pub latency_tracking: LatencyTracking,
+    pub latency_percentiles: Percentiles,
     pub latency_monitor_threshold: u64,
     pub notify_keyspace_events: Notify,
     pub active_expire: bool,

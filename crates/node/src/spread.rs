@@ -48,7 +48,7 @@ impl Worker {
             return Taken::Later;
         }
         if let Some(refusal) = sort_refused(session.db, command, args) {
-            self.stats.errors += 1;
+            self.stats.note_refused(&refusal);
             Reply::new(session.output.end(), session.version).error(refusal);
             return Taken::Done;
         }
@@ -65,7 +65,7 @@ impl Worker {
                 // One partition tells what is wrong with it.
                 Some(_) => self.send_for(session, ids[0], spec, args, raw),
                 None => {
-                    self.stats.errors += 1;
+                    self.stats.note_refused(CROSS_SLOT);
                     Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
                 }
             },

@@ -2,53 +2,30 @@
 //!
 //! The hot path adds to plain fields; sums are made when someone asks.
 
+mod calls;
+mod errors;
+mod snapshot;
+
 use std::collections::BTreeMap;
 
-use base::{HashMap, Now};
+use base::Now;
 use command::{DataCommand, Flags, NodeCommand, Run, Spec};
 
-use crate::eviction::Uncounted;
-use crate::latency::Histogram;
-use crate::settings::Settings;
+use crate::histogram::Histogram;
+use crate::settings::{LatencyTracking, Settings};
 
-/// Calls of one command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Calls {
-    /// How often it ran.
-    pub calls: u64,
-    /// How many of those calls were timed, and nanoseconds that these took.
-    pub timed: u64,
-    /// See above.
-    pub nanos: u64,
-    /// How many calls those stand for that were timed, and nanoseconds that all of these took, about.
-    pub covered: u64,
-    /// See above.
-    pub nanos_about: u64,
-    /// How many were inside transactions: no other call stands for them.
-    pub inside: u64,
-    /// How often it was refused before it ran.
-    pub rejected: u64,
-}
+pub(crate) use calls::Calls;
+pub(crate) use errors::ErrorCounts;
+use errors::last_error;
+pub(crate) use snapshot::{DbCount, Snapshot};
 
-impl Calls {
-    /// One took so long, and stands for so many.
-    fn time(&mut self, nanos: u64, weight: u64) {
-        self.timed += 1;
-        self.nanos += nanos;
-        self.covered += weight;
-        self.nanos_about = self.nanos_about.saturating_add(nanos.saturating_mul(weight));
-    }
-
-    /// Microseconds that they took in all, about; never less than before, and short of the last few that no other stands
-    /// for yet.
-    pub(crate) fn micros(&self) -> u64 {
-        self.nanos_about / 1000
-    }
-
-    /// Microseconds that one takes, about.
-    pub(crate) fn micros_each(&self) -> f64 {
-        self.nanos_about as f64 / 1000.0 / self.covered.max(1) as f64
-    }
+/// What rates are measured from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sampled {
+    at_us: u64,
+    commands: u64,
+    /// Bytes from clients and to them.
+    net: (u64, u64),
 }
 
 /// Counters of one worker.
@@ -64,12 +41,20 @@ pub struct Stats {
     pub net_input_bytes: u64,
     /// Bytes to clients.
     pub net_output_bytes: u64,
+    /// Reads from clients' sockets that brought something.
+    pub reads: u64,
+    /// Writes to clients' sockets that took something.
+    pub writes: u64,
+    /// Turns that deleted as many lapsed keys as one may, and left others for the next.
+    pub expiry_cut_short: u64,
+    /// Rounds of checkpoints that were written.
+    pub checkpoints: u64,
     /// Keys deleted because their deadline had passed.
     pub expired_keys: u64,
     /// Keys deleted because memory was short.
     pub evicted_keys: u64,
-    /// Error replies made by the node.
-    pub errors: u64,
+    /// Error replies made by the node, where they were made: on several nodes by the one that ran the request.
+    pub(crate) errors: ErrorCounts,
     /// Operations that changed something.
     pub changes: u64,
     /// Requests sent to other workers.
@@ -116,10 +101,13 @@ pub struct Stats {
     pub longest_turn_us: u64,
     /// Requests a second, of late.
     pub commands_a_second: u64,
-    sampled: (u64, u64),
+    /// Bytes from clients a second, and to them, of late.
+    pub net_bytes_a_second: (u64, u64),
+    sampled: Sampled,
     data: Vec<Calls>,
     node: Vec<Calls>,
     latencies: BTreeMap<&'static str, Histogram>,
+    tracks: bool,
     time_fast: bool,
     time_slow: bool,
     /// A request is timed for others when so many were taken up.
@@ -134,9 +122,13 @@ impl Default for Stats {
             rejected_connections: 0,
             net_input_bytes: 0,
             net_output_bytes: 0,
+            reads: 0,
+            writes: 0,
+            expiry_cut_short: 0,
+            checkpoints: 0,
             expired_keys: 0,
             evicted_keys: 0,
-            errors: 0,
+            errors: ErrorCounts::default(),
             changes: 0,
             calls_sent: 0,
             delivered_messages: 0,
@@ -160,10 +152,12 @@ impl Default for Stats {
             long_turns: 0,
             longest_turn_us: 0,
             commands_a_second: 0,
-            sampled: (0, 0),
+            net_bytes_a_second: (0, 0),
+            sampled: Sampled::default(),
             data: vec![Calls::default(); DataCommand::ALL.len()],
             node: vec![Calls::default(); NodeCommand::ALL.len()],
             latencies: BTreeMap::new(),
+            tracks: true,
             time_fast: false,
             time_slow: true,
             next_sample: 0,
@@ -203,7 +197,8 @@ impl Stats {
     }
 
     pub(crate) fn set(&mut self, settings: &Settings) {
-        let all = settings.latency_tracking || settings.latency_monitor_threshold > 0;
+        let all = settings.latency_tracking == LatencyTracking::All || settings.latency_monitor_threshold > 0;
+        self.tracks = settings.latency_tracking != LatencyTracking::No;
         self.time_fast = all || (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than);
         self.time_slow = all || settings.slowlog_log_slower_than >= 0;
     }
@@ -256,36 +251,69 @@ impl Stats {
         if let Some(calls) = self.of(spec) {
             calls.time(nanos, 1);
         }
-        self.latencies.entry(spec.name).or_default().note(nanos / 1000);
+        self.track(spec, nanos, 1);
     }
 
     /// A call took so long that stands for those of its command since the last that did. Before it is counted.
     pub(crate) fn sample_call(&mut self, spec: &Spec, nanos: u64) {
         self.next_sample = self.commands + SAMPLE_EACH;
-        if let Some(calls) = self.of(spec) {
-            calls.time(nanos, 1 + calls.calls.saturating_sub(calls.covered + calls.inside));
+        let Some(calls) = self.of(spec) else { return };
+        let weight = 1 + calls.calls.saturating_sub(calls.covered + calls.inside);
+        calls.time(nanos, weight);
+        self.track(spec, nanos, weight);
+    }
+
+    fn track(&mut self, spec: &Spec, nanos: u64, weight: u64) {
+        if self.tracks {
+            self.latencies.entry(spec.name).or_default().note(nanos, weight);
         }
     }
 
-    /// How long requests took that were timed, by command.
+    /// A request of this command was answered with the error that ends these replies.
+    #[cold]
+    pub(crate) fn note_failed(&mut self, spec: &Spec, replies: &[u8]) {
+        if let Some(text) = last_error(replies) {
+            self.note_failure(spec, text);
+        }
+    }
+
+    /// A request of this command was answered with an error of this text.
+    pub(crate) fn note_failure(&mut self, spec: &Spec, text: &[u8]) {
+        self.errors.note(text);
+        if let Some(calls) = self.of(spec) {
+            calls.failed += 1;
+        }
+    }
+
+    /// A request was answered with an error before it ran.
+    #[cold]
+    pub(crate) fn note_refused(&mut self, text: impl AsRef<[u8]>) {
+        self.errors.note(text.as_ref());
+    }
+
+    /// How long requests took, by command: each that was timed, as often as it stands for others.
     pub(crate) fn latencies(&self) -> &BTreeMap<&'static str, Histogram> {
         &self.latencies
     }
 
     /// Updates the rate of requests; call every tenth of a second or so.
     pub(crate) fn sample(&mut self, now: Now) {
-        let (then, commands) = self.sampled;
-        let elapsed = now.mono_us.saturating_sub(then);
+        let last = &self.sampled;
+        let elapsed = now.mono_us.saturating_sub(last.at_us);
         if elapsed >= 500_000 {
-            self.commands_a_second = (self.commands - commands) * 1_000_000 / elapsed.max(1);
-            self.sampled = (now.mono_us, self.commands);
+            let rate = |now: u64, then: u64| (now - then) * 1_000_000 / elapsed;
+            self.commands_a_second = rate(self.commands, last.commands);
+            self.net_bytes_a_second =
+                (rate(self.net_input_bytes, last.net.0), rate(self.net_output_bytes, last.net.1));
+            let net = (self.net_input_bytes, self.net_output_bytes);
+            self.sampled = Sampled { at_us: now.mono_us, commands: self.commands, net };
         }
     }
 
-    /// `CONFIG RESETSTAT`.
+    /// `CONFIG RESETSTAT`. Changes go on: it is told how many there were since the last checkpoint.
     pub(crate) fn reset(&mut self) {
-        let (time_fast, time_slow) = (self.time_fast, self.time_slow);
-        *self = Stats { time_fast, time_slow, ..Stats::default() };
+        let Stats { tracks, time_fast, time_slow, changes, .. } = *self;
+        *self = Stats { tracks, time_fast, time_slow, changes, ..Stats::default() };
     }
 
     /// Commands that were called or refused, by name.
@@ -303,9 +331,13 @@ impl Stats {
         self.rejected_connections += other.rejected_connections;
         self.net_input_bytes += other.net_input_bytes;
         self.net_output_bytes += other.net_output_bytes;
+        self.reads += other.reads;
+        self.writes += other.writes;
+        self.expiry_cut_short += other.expiry_cut_short;
+        self.checkpoints = self.checkpoints.max(other.checkpoints);
         self.expired_keys += other.expired_keys;
         self.evicted_keys += other.evicted_keys;
-        self.errors += other.errors;
+        self.errors.add(&other.errors);
         self.changes += other.changes;
         self.calls_sent += other.calls_sent;
         self.delivered_messages += other.delivered_messages;
@@ -329,74 +361,17 @@ impl Stats {
         self.long_turns += other.long_turns;
         self.longest_turn_us = self.longest_turn_us.max(other.longest_turn_us);
         self.commands_a_second += other.commands_a_second;
+        self.net_bytes_a_second.0 += other.net_bytes_a_second.0;
+        self.net_bytes_a_second.1 += other.net_bytes_a_second.1;
         for (mine, theirs) in
             self.data.iter_mut().chain(&mut self.node).zip(other.data.iter().chain(&other.node))
         {
-            mine.calls += theirs.calls;
-            mine.timed += theirs.timed;
-            mine.nanos += theirs.nanos;
-            mine.covered += theirs.covered;
-            mine.inside += theirs.inside;
-            mine.nanos_about += theirs.nanos_about;
-            mine.rejected += theirs.rejected;
+            mine.add(theirs);
         }
         for (name, histogram) in &other.latencies {
             self.latencies.entry(name).or_default().add(histogram);
         }
     }
-}
-
-/// Keys of one database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DbCount {
-    /// How many keys.
-    pub keys: u64,
-    /// How many of them have a deadline.
-    pub deadlines: u64,
-}
-
-/// What one worker contributes to `INFO`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    /// Its counters.
-    pub stats: Stats,
-    /// Its clients.
-    pub clients: u64,
-    /// Of those, subscribed ones.
-    pub pubsub_clients: u64,
-    /// Of those, waiting for a key or for replicas.
-    pub blocked_clients: u64,
-    /// Of those, told of changes of keys.
-    pub tracking_clients: u64,
-    /// Of those, in a transaction that watches.
-    pub watching_clients: u64,
-    /// Largest input and output buffers.
-    pub largest_buffers: (u64, u64),
-    /// Bytes of all client buffers.
-    pub client_bytes: u64,
-    /// Bytes of keys and values.
-    pub data_bytes: u64,
-    /// Sessions of clients that partitions know, one that several know counted in each, and what they keep of them.
-    pub client_sessions: u64,
-    /// Bytes of what they keep of them.
-    pub client_session_bytes: u64,
-    /// Bytes that the limit of memory is not about.
-    pub uncounted: Uncounted,
-    /// How long, in milliseconds, more memory has been used than may be, and how long in all; of the worker to which it
-    /// happened longest.
-    pub exceeded_ms: (u64, u64),
-    /// Reads that found their key, and that did not.
-    pub lookups: (u64, u64),
-    /// Keys by database.
-    pub dbs: HashMap<u8, DbCount>,
-    /// Entries in the slow log.
-    pub slow: u64,
-    /// Partitions of its own.
-    pub partitions: u64,
-    /// Whether it writes a checkpoint.
-    pub checkpointing: bool,
-    /// Sum of the indexes of all its groups.
-    pub entries: u64,
 }
 
 #[cfg(test)]
@@ -462,6 +437,7 @@ mod tests {
         let set = calls(&stats, "set");
         assert_eq!((set.calls, set.timed), (1001, 1 + 1000 / SAMPLE_EACH));
         assert_eq!(set.covered, 1 + 1000 / SAMPLE_EACH * SAMPLE_EACH, "for the rest no other stands yet");
+        assert_eq!(stats.latencies()["set"].total(), set.covered, "it is told of as many");
         assert_eq!(set.micros(), 9 + 2 * (set.covered - 1));
         // Long ones are timed each, and stand for themselves.
         assert_eq!(call(&mut stats, "lrange", 5, |number| number * 1_000), 5);

@@ -82,7 +82,6 @@ impl Worker {
         session.set_gate(gate::IN_MULTI, false);
         if transaction.broken {
             self.unwatch_all(session);
-            self.stats.errors += 1;
             Reply::new(session.output.end(), session.version)
                 .error("EXECABORT Transaction discarded because of previous errors.");
             return;
@@ -160,7 +159,6 @@ impl Worker {
             return false;
         }
         if let Some(refusal) = self.transaction_refused(session, &transaction) {
-            self.stats.errors += 1;
             let text = format!("EXECABORT Transaction discarded because of: {refusal}");
             Reply::new(session.output.end(), session.version).error(text);
             return false;
@@ -208,7 +206,7 @@ impl Worker {
         let Lookup::Found(spec) = command::lookup(args) else { return false };
         self.stats.count_inside(spec);
         if let Some(text) = self.denied_in_exec(session, spec, args) {
-            self.stats.errors += 1;
+            self.stats.note_refused(&text);
             Reply::new(session.output.end(), session.version).error(text);
             return false;
         }

@@ -97,6 +97,11 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
+    /// How many clients wait until a time at most.
+    pub(crate) fn timed(&self) -> u64 {
+        self.open.values().filter(|wait| wait.deadline < Millis::NEVER).count() as u64
+    }
+
     /// The turn is over, and the log ends here.
     pub(crate) fn appended(&mut self, end: u64) {
         for wait in self.open.values_mut() {

@@ -383,6 +383,7 @@ impl Worker {
     #[inline]
     pub fn sent(&mut self, token: u32, count: usize) -> AfterSend {
         let Some(session) = self.sessions.get_mut(token) else { return AfterSend::Close };
+        self.stats.writes += 1;
         self.stats.net_output_bytes += count as u64;
         session.bytes_out += count as u64;
         session.output.mark_sent(count);

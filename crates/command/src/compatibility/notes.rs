@@ -26,7 +26,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ("command|docs", "Has texts of its own, and the options of newer versions."),
     (
         "config|get config|set config|rewrite",
-        "Knows the settings of docs/settings.md; those of Redis that mean something here have its names.",
+        "Knows the settings of docs/settings.md; those of Redis that mean something here have its names. What is fixed takes the value that it has and says of others why not.",
     ),
     (
         "debug",
@@ -38,7 +38,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "info",
-        "Has the fields that clients and exporters read, and its own as narf_…; persistence and replication are told of as far as they mean something.",
+        "Has each field of Redis whose value is known here, zeros where the thing does not exist, and its own as narf_…; keys and their bytes by type in the section types.",
     ),
     ("lolwut", "Shows a picture of its own."),
     (
@@ -56,7 +56,10 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "copy move",
         "On several nodes databases lie in partitions of their own: to another database is refused with -CROSSSLOT.",
     ),
-    ("latency|histogram", "Counts once latency-tracking is on; it is off unless asked for."),
+    (
+        "latency|histogram",
+        "Of fast commands one request of 61 is timed and stands for the others; latency-tracking at all has each timed.",
+    ),
     (
         "publish spublish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub",
         "Counts the clients of the node that is asked; messages reach those of all nodes.",

@@ -1,6 +1,7 @@
 //! The table of metrics: a row each, in the order in which they are told.
 
 use base::DbIndex;
+use engine::KindSum;
 
 use super::{Kind, Metric, Sample, Source, Value};
 use crate::cluster_view::PartitionStanding;
@@ -83,7 +84,7 @@ pub static METRICS: &[Metric] = &[
     counter("narf_commands_total", |s| one(s.report.total.stats.commands), "Requests taken up."),
     counter(
         "narf_requests_refused_total",
-        |s| one(s.report.total.stats.errors),
+        |s| one(s.report.total.stats.errors.total()),
         "Errors that the node answered before a command ran, as to one that it does not know.",
     ),
     counter(
@@ -96,6 +97,12 @@ pub static METRICS: &[Metric] = &[
         "narf_command_rejected_total",
         |s| by_command(s, |calls| Value::Whole(calls.rejected)),
         "Calls of each command that were refused before they ran.",
+    )
+    .by(&["command"]),
+    counter(
+        "narf_command_failed_calls_total",
+        |s| by_command(s, |calls| Value::Whole(calls.failed)),
+        "Calls of each command that were answered with an error.",
     )
     .by(&["command"]),
     counter(
@@ -119,6 +126,14 @@ pub static METRICS: &[Metric] = &[
     .by(&["db"]),
     gauge("narf_keys_expiring", |s| by_db(s, |count| count.deadlines), "Of these, keys with a deadline.")
         .by(&["db"]),
+    gauge(
+        "narf_keys_of_type",
+        |s| by_type(s, |sum| sum.keys),
+        "Keys by database and type, of the partitions that are held here.",
+    )
+    .by(&["db", "type"]),
+    gauge("narf_keys_of_type_bytes", |s| by_type(s, |sum| sum.bytes), "What these keys take with their values.")
+        .by(&["db", "type"]),
     counter(
         "narf_keys_expired_total",
         |s| one(s.report.total.stats.expired_keys),
@@ -180,7 +195,7 @@ pub static METRICS: &[Metric] = &[
     gauge("narf_log_sync_longest_seconds", |s| seconds(s.facts.log_sync_us.1), "The longest of them."),
     gauge(
         "narf_checkpoint_in_progress",
-        |s| one(u64::from(s.report.total.checkpointing)),
+        |s| one(u64::from(s.report.total.checkpoint.is_running)),
         "1 while a checkpoint is written, else 0.",
     ),
     gauge(
@@ -410,6 +425,20 @@ fn tls_handshakes(source: &Source<'_>) -> Vec<Sample> {
 fn by_command(source: &Source<'_>, of: fn(&Calls) -> Value) -> Vec<Sample> {
     let commands = source.report.total.stats.by_command();
     commands.iter().map(|(name, calls)| labelled(*name, of(calls))).collect()
+}
+
+/// Types that a database has keys of.
+fn by_type(source: &Source<'_>, of: fn(&KindSum) -> usize) -> Vec<Sample> {
+    let dbs = &source.report.total.dbs;
+    let present = (0..DbIndex::COUNT).filter_map(|db| Some((db, dbs.get(&db)?)));
+    let samples = present.flat_map(|(db, count)| {
+        let kinds = engine::Kind::ALL.into_iter().zip(count.kinds).filter(|(_, sum)| sum.keys > 0);
+        kinds.map(move |(kind, sum)| Sample {
+            labels: vec![db.to_string(), kind.name().to_owned()],
+            value: Value::Whole(of(&sum) as u64),
+        })
+    });
+    samples.collect()
 }
 
 /// Database 0 is always told of, others while they hold something.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use base::AckLevel;
 
 use super::values::{
-    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
-    Secret, TlsAuthClients, TlsSettings,
+    DamagePolicy, DebugCommand, LatencyTracking, LogFormat, LogLevel, MemoryPolicy, OutputLimit,
+    OutputLimits, PubSubDefault, Secret, TlsAuthClients, TlsSettings,
 };
-use super::{Notify, SETTINGS, Settings, Voice};
+use super::{Notify, Percentiles, SETTINGS, Settings, Voice};
 
 impl Settings {
     /// What every row calls default.
@@ -100,7 +100,8 @@ impl Settings {
             logfile: None,
             slowlog_log_slower_than: 0,
             slowlog_max_len: 0,
-            latency_tracking: false,
+            latency_tracking: LatencyTracking::No,
+            latency_percentiles: Percentiles::default(),
             latency_monitor_threshold: 0,
             notify_keyspace_events: Notify::default(),
             active_expire: false,

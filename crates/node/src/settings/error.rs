@@ -69,6 +69,10 @@ pub enum Invalid {
     OutputLimitNumber,
     /// `notify-keyspace-events`: a letter that is none of it.
     EventClass,
+    /// `latency-tracking-info-percentiles`: a word that is no number.
+    PercentileNumber,
+    /// `latency-tracking-info-percentiles`: not from 0 to 100.
+    PercentileRange,
     /// Understood, and refused for this reason.
     Refused(&'static str),
 }
@@ -112,6 +116,10 @@ impl fmt::Display for Invalid {
                 f.write_str("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
             }
             Invalid::EventClass => f.write_str("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+            Invalid::PercentileNumber => f.write_str("Invalid latency-tracking-info-percentiles parameters"),
+            Invalid::PercentileRange => {
+                f.write_str("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+            }
             Invalid::Refused(why) => f.write_str(why),
         }
     }
@@ -145,6 +153,8 @@ impl Invalid {
                 "must give hard and soft limits as sizes and the time in whole seconds".to_owned()
             }
             Invalid::EventClass => "must be made of the letters Ag$lshzxeKEtmdn".to_owned(),
+            Invalid::PercentileNumber => "must be numbers with spaces between".to_owned(),
+            Invalid::PercentileRange => "must be numbers from 0 to 100".to_owned(),
             Invalid::Refused(why) => format!("is refused: {why}"),
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Settings;
 use super::error::{Invalid, Unit};
 use super::notify::Notify;
+use super::percentiles::Percentiles;
 use super::text::{self, SizeError};
 use super::values::{OutputLimit, OutputLimits, Secret};
 
@@ -90,6 +91,8 @@ pub enum Kind {
     OutputLimits(Access<OutputLimits>),
     /// `notify-keyspace-events`.
     Notify(Access<Notify>),
+    /// `latency-tracking-info-percentiles`.
+    Percentiles(Access<Percentiles>),
     /// Something that clients ask about and nobody can change.
     Fact {
         /// What it is.
@@ -140,6 +143,7 @@ impl Kind {
             Kind::Notify(field) => {
                 *(field.write)(settings) = Notify::parse(value).ok_or(Invalid::EventClass)?;
             }
+            Kind::Percentiles(field) => *(field.write)(settings) = Percentiles::parse(value)?,
             // Tools set these to what they already are; that is no reason to fail.
             Kind::Fact { value: fact, why } => {
                 if !fact(settings).eq_ignore_ascii_case(value) {
@@ -169,6 +173,7 @@ impl Kind {
             }
             Kind::OutputLimits(field) => format_output_limits((field.read)(settings)),
             Kind::Notify(field) => (field.read)(settings).text(),
+            Kind::Percentiles(field) => (field.read)(settings).text(),
             Kind::Fact { value, .. } => value(settings),
         }
     }
@@ -193,6 +198,7 @@ impl Kind {
             | Kind::Text(_)
             | Kind::Path(_)
             | Kind::OptionalPath(_)
+            | Kind::Percentiles(_)
             | Kind::Fact { .. } => quoted(&self.format(settings)),
         }
     }
@@ -216,6 +222,7 @@ impl Kind {
             Kind::Secret(_) => "secret".to_owned(),
             Kind::OutputLimits(_) => "class hard soft seconds, repeated".to_owned(),
             Kind::Notify(_) => "letters of `Ag$lshzxeKEtmdn`".to_owned(),
+            Kind::Percentiles(_) => "numbers from 0 to 100".to_owned(),
             Kind::Fact { .. } => "fixed".to_owned(),
         }
     }

@@ -1,7 +1,7 @@
 //! By which words a setting is found, and what a wrong one was probably meant to be.
 
+use super::rows::SETTINGS;
 use super::setting::Setting;
-use super::table::SETTINGS;
 
 /// The row of this name, key or alias, in any case.
 pub fn find(word: &str) -> Option<&'static Setting> {

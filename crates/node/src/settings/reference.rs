@@ -1,7 +1,7 @@
 //! `docs/settings.md`, written from the table.
 
+use super::rows::SETTINGS;
 use super::setting::{Change, Section, Setting};
-use super::table::SETTINGS;
 
 /// The whole page. A test compares it with the file in `docs`.
 pub fn reference_markdown() -> String {

@@ -37,6 +37,8 @@ pub enum Section {
     Encoding,
     /// Logs and diagnosis.
     Diagnosis,
+    /// What Redis lets one choose and is fixed here.
+    Fixed,
 }
 
 impl Section {
@@ -50,6 +52,7 @@ impl Section {
         Section::Limits,
         Section::Encoding,
         Section::Diagnosis,
+        Section::Fixed,
     ];
 
     /// Its heading.
@@ -63,6 +66,7 @@ impl Section {
             Section::Limits => "Limits",
             Section::Encoding => "Encoding",
             Section::Diagnosis => "Logs and diagnosis",
+            Section::Fixed => "Redis's names for what is fixed here",
         }
     }
 }
@@ -155,6 +159,7 @@ impl Setting {
             Kind::Secret(_) => "SECRET",
             Kind::OutputLimits(_) => "LIMITS",
             Kind::Notify(_) => "LETTERS",
+            Kind::Percentiles(_) => "NUMBERS",
             Kind::Fact { .. } => "FACT",
         }
     }

@@ -7,7 +7,8 @@ use base::AckLevel;
 use super::kind::{Access, Kind};
 use super::setting::{Section, Setting};
 use super::values::{
-    DamagePolicy, DebugCommand, LogFormat, LogLevel, MemoryPolicy, PubSubDefault, TlsAuthClients,
+    DamagePolicy, DebugCommand, LatencyTracking, LogFormat, LogLevel, MemoryPolicy, PubSubDefault,
+    TlsAuthClients,
 };
 
 macro_rules! field {
@@ -44,8 +45,8 @@ const TB: u64 = 1 << 40;
 const SECONDS_MAX: i64 = i32::MAX as i64;
 const ACK_WORDS: &[&str] = &["local", "quorum", "durable", "all"];
 
-/// Every setting there is, by chapter.
-pub static SETTINGS: &[Setting] = &[
+/// Every setting but those of Redis that are fixed here, by chapter.
+pub(super) static TABLE: &[Setting] = &[
     // Network.
     Setting::new(
         "port",
@@ -745,9 +746,19 @@ pub static SETTINGS: &[Setting] = &[
     .within(Section::Diagnosis),
     Setting::new(
         "latency-tracking",
-        Kind::Bool(field!(latency_tracking)),
-        "no",
-        "Times fast commands too, for LATENCY HISTOGRAM; others are timed anyway.",
+        word!(latency_tracking: LatencyTracking, LatencyTracking::WORDS),
+        "yes",
+        "Of which requests LATENCY HISTOGRAM and INFO latencystats tell how long they took: of none, or of all. Of commands \
+         so fast that a clock read would cost as much as they do, `yes` times one request of 61 for the others; `all` times \
+         each.",
+    )
+    .running()
+    .within(Section::Diagnosis),
+    Setting::new(
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles(field!(latency_percentiles)),
+        "50 99 99.9",
+        "Which percentiles INFO latencystats tells for each command.",
     )
     .running()
     .within(Section::Diagnosis),

@@ -110,6 +110,18 @@ words! {
 }
 
 words! {
+    /// Of which requests it is told how long they took.
+    LatencyTracking {
+        /// Of none.
+        No = "no" | "false" | "off" | "0",
+        /// Of all, as some of them tell for the others where reading a clock would cost more than the request.
+        Yes = "yes" | "true" | "on" | "1",
+        /// Of all, and each is timed.
+        All = "all",
+    }
+}
+
+words! {
     /// What a log line looks like.
     LogFormat {
         /// `Pretty` on a terminal, `Json` elsewhere.

@@ -43,7 +43,7 @@ pub struct Origins(Vec<Origin>);
 
 impl Origins {
     pub(super) fn all_default() -> Origins {
-        Origins(vec![Origin::Default; SETTINGS.len()])
+        Origins(vec![Origin::Default; SETTINGS.count()])
     }
 
     /// Where the value of `row` came from.

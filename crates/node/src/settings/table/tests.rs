@@ -1,6 +1,6 @@
 //! The table: its words, and what is said for a wrong one.
 
-use super::*;
+use crate::settings::SETTINGS;
 
 #[test]
 fn no_two_rows_share_a_word() {
