@@ -35,7 +35,7 @@ impl Context<'_> {
         lines.add("uptime_in_days", uptime / 86_400);
         lines.add("hz", 10);
         lines.add("configured_hz", 10);
-        lines.add("lru_clock", now.wall_us / 1_000_000 & CLOCK_SECONDS);
+        lines.add("lru_clock", (now.wall_us / 1_000_000) & CLOCK_SECONDS);
         lines.add("executable", &facts.executable);
         lines.add("config_file", &facts.config_file);
         lines.add("io_threads_active", 0);
