@@ -427,12 +427,13 @@ fn by_command(source: &Source<'_>, of: fn(&Calls) -> Value) -> Vec<Sample> {
     commands.iter().map(|(name, calls)| labelled(*name, of(calls))).collect()
 }
 
-/// Types that a database has keys of.
+/// All types of database 0, and of others those that they have keys of.
 fn by_type(source: &Source<'_>, of: fn(&KindSum) -> usize) -> Vec<Sample> {
     let dbs = &source.report.total.dbs;
-    let present = (0..DbIndex::COUNT).filter_map(|db| Some((db, dbs.get(&db)?)));
-    let samples = present.flat_map(|(db, count)| {
-        let kinds = engine::Kind::ALL.into_iter().zip(count.kinds).filter(|(_, sum)| sum.keys > 0);
+    let shown = (0..DbIndex::COUNT).filter(|db| *db == 0 || dbs.contains_key(db));
+    let samples = shown.flat_map(|db| {
+        let kinds = dbs.get(&db).map(|count| count.kinds).unwrap_or_default();
+        let kinds = engine::Kind::ALL.into_iter().zip(kinds).filter(move |(_, sum)| db == 0 || sum.keys > 0);
         kinds.map(move |(kind, sum)| Sample {
             labels: vec![db.to_string(), kind.name().to_owned()],
             value: Value::Whole(of(&sum) as u64),
