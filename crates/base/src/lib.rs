@@ -13,6 +13,7 @@ mod number;
 #[cfg(narf_plant)]
 pub mod plant;
 mod random;
+mod steady_wall;
 mod time;
 
 pub use allocation::{allocated, round_up};
@@ -23,6 +24,7 @@ pub use hash::{KeyHasher, checksum, slot_of};
 pub use id::{AckLevel, ConnId, DbIndex, NodeId, PartitionId, Slot, WorkerId};
 pub use number::{I64_TEXT_MAX, format_i64, parse_i64};
 pub use random::Random;
+pub use steady_wall::{ClockState, Hands, SteadyWall};
 pub use time::{Millis, Now};
 
 #[cfg(all(narf_plant, not(debug_assertions)))]
