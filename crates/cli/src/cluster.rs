@@ -74,6 +74,7 @@ impl Renderer {
 fn exit_of(verb: &str, reply: &Value) -> Exit {
     let is_fine = match verb {
         "status" => fields(reply).iter().any(|(name, value)| name == "state" && bare(value) == "ready"),
+        "clock" => !fields(reply).iter().any(|(name, value)| name == "state" && bare(value) == "alarm"),
         "check" => reply.as_slice().is_none_or(<[Value]>::is_empty),
         _ => true,
     };
@@ -92,6 +93,7 @@ fn draw(verb: &str, reply: &Value, members: impl FnOnce() -> Option<Value>, look
     }
     Some(match (verb, reply) {
         ("status", _) => status(reply, look),
+        ("clock", _) => clock(reply, look),
         ("owner", Value::Map(_) | Value::Array(_)) => table::pairs(&cells(reply)),
         ("members", Value::Array(items)) => table::rows(&items.iter().map(cells).collect::<Vec<_>>()),
         ("map", Value::Array(items)) => map::draw(items, members().as_ref(), look),
@@ -107,15 +109,31 @@ fn draw(verb: &str, reply: &Value, members: impl FnOnce() -> Option<Value>, look
 }
 
 fn status(reply: &Value, look: Look) -> String {
-    let cells = cells(reply);
-    let state = cells.iter().find(|(name, _)| name == "state").map_or("", |(_, state)| state.as_str());
-    let (colour, meaning) = match state {
+    with_meaning(reply, look, |state| match state {
         "ready" => (32, "this node has its data, and all partitions can be written to"),
         "joining" => (33, "this node is not a full member yet"),
         "moving" => (33, "data that this node is to have is on its way"),
         "degraded" => (31, "some partitions cannot be written to; narf cluster check says why"),
         _ => (33, ""),
-    };
+    })
+}
+
+fn clock(reply: &Value, look: Look) -> String {
+    with_meaning(reply, look, |state| match state {
+        "follows" => (32, "the node's time is the system's"),
+        "slower" => (33, "the system's clock is behind, and the node's goes slower until it has caught up"),
+        "alarm" => {
+            (31, "the system's clock was set or is wrong, and is not followed; if it is right: --accept")
+        }
+        _ => (33, ""),
+    })
+}
+
+/// Fields one a line, with what the state means and the colour of that.
+fn with_meaning(reply: &Value, look: Look, meaning_of: fn(&str) -> (u8, &'static str)) -> String {
+    let cells = cells(reply);
+    let state = cells.iter().find(|(name, _)| name == "state").map_or("", |(_, state)| state.as_str());
+    let (colour, meaning) = meaning_of(state);
     let word = format!("{state}: {meaning}");
     let word = word.trim_end_matches([':', ' ']);
     let shown = if look.in_colour { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() };
@@ -141,7 +159,7 @@ fn rows(verb: &str, reply: &Value) -> Option<Vec<Vec<String>>> {
     let plain = |value: &Value| table::cells_or(value, "");
     Some(match (verb, reply) {
         (_, Value::Error(_) | Value::Null) => return None,
-        ("status" | "owner", reply) => of(vec![plain(reply)], &[]),
+        ("status" | "owner" | "clock", reply) => of(vec![plain(reply)], &[]),
         ("members" | "map", Value::Array(items)) => of(items.iter().map(plain).collect(), &[]),
         ("rebalance", Value::Array(items)) => {
             of(items.iter().map(plain).collect(), &["partition", "now", "then"])

@@ -61,6 +61,10 @@ fn fabric(parts: &[Vec<u8>]) -> Option<String> {
     match parts.get(1)?.to_ascii_lowercase().as_slice() {
         b"leave" => Some("This node hands its data over, leaves the cluster and stops.".into()),
         b"drain" => Some(format!("{} hands its data over, leaves the cluster and stops.", node())),
+        b"clock" if parts.len() > 2 => Some(
+            "This node takes the time of its system: keys that lapse before that time are gone at once."
+                .to_owned(),
+        ),
         b"trust" if parts.len() > 2 => Some(
             "This witness forgets what it keeps: writes that only nodes had which were struck off are lost."
                 .to_owned(),
@@ -192,6 +196,10 @@ mod tests {
         check("get k", 1, false, None);
         let drained = "red-fox hands its data over, leaves the cluster and stops.";
         check("fabric drain red-fox", 1, false, Some(drained));
+        check("fabric clock", 1, false, None);
+        let taken =
+            "This node takes the time of its system: keys that lapse before that time are gone at once.";
+        check("fabric clock accept", 1, false, Some(taken));
         check("fabric members", 1, false, None);
     }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use base::ClockState;
 use resp::Foreign;
 
 use crate::session::Peer;
@@ -45,6 +46,23 @@ pub struct Facts {
     pub tls: Option<TlsFigures>,
     /// Total memory of the machine in bytes.
     pub system_memory: u64,
+    /// How the node's wall clock stands to the system's.
+    pub clock: Clock,
+}
+
+/// How a node's wall clock stands to the system's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// How far the system's is ahead, in microseconds; negative if it is behind.
+    pub off_us: i64,
+    /// Whether it is followed.
+    pub state: ClockState,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { off_us: 0, state: ClockState::Follows }
+    }
 }
 
 /// What became of clients that came over TLS, before the node heard of them.
@@ -72,6 +90,8 @@ pub struct Invitation {
 pub trait Host: Send {
     /// Facts of this moment. May be slow: it reads files.
     fn facts(&self) -> Facts;
+    /// An operator says that the system's clock is right. A host that has none does nothing.
+    fn accept_clock(&self) {}
     /// When a checkpoint of the whole node was last complete, in seconds since the Unix epoch.
     fn last_save(&self) -> Option<u64>;
     /// Writes the settings that differ from their defaults to the configuration file, or says why it cannot.

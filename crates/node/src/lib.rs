@@ -23,6 +23,7 @@ mod borrow;
 mod caches;
 mod checkpoint;
 mod client;
+mod clock;
 mod cluster_check;
 mod cluster_view;
 mod connection;
@@ -112,7 +113,7 @@ mod witness;
 mod worker;
 
 pub use eviction::Pressure;
-pub use host::{Facts, Host, Invitation, TlsFigures};
+pub use host::{Clock, Facts, Host, Invitation, TlsFigures};
 pub use memory::{Allocator, MemoryUse};
 pub use message::Message;
 pub use outbox::{CheckpointDone, CheckpointWrite, Control, Outbox};

@@ -179,6 +179,7 @@ impl Worker {
             N::FabricCheck | N::FabricMap | N::FabricMembers | N::FabricOwner | N::FabricStatus => {
                 self.show_fabric(session, command, args);
             }
+            N::FabricClock => self.fabric_clock(session, args),
             N::FabricTrust => self.trust(session, args),
             N::FabricHotKeys => self.show_hot_keys(session, args),
             N::FabricRebalance => self.rebalance(session, args),

@@ -222,6 +222,11 @@ impl Partition {
         self.id
     }
 
+    /// The newest time of an entry.
+    pub fn newest(&self) -> Millis {
+        self.last_time
+    }
+
     /// Keys of all databases, lapsed ones included.
     pub fn keys(&self) -> u64 {
         self.keyspaces().map(|(_, keyspace)| keyspace.len() as u64).sum()

@@ -65,6 +65,16 @@ pub(crate) enum Event {
     InDoubt(usize),
     Certain,
     Ready,
+    /// The system's clock is so far ahead, or behind, and not followed.
+    ClockAlarm {
+        off_ms: i64,
+    },
+    /// It is followed again.
+    ClockFollowed,
+    /// An operator says that it is right.
+    ClockAccepted {
+        off_ms: i64,
+    },
 }
 
 /// What became of members.
@@ -347,6 +357,14 @@ impl Event {
             ),
             Event::Certain => tracing::info!("the replicas here are in no doubt any more"),
             Event::Ready => tracing::info!("this node has its data, and writes work"),
+            Event::ClockAlarm { off_ms } => tracing::warn!(
+                off_ms,
+                "the system's clock was set or is wrong, and is not followed; if it is right: narf cluster clock --accept"
+            ),
+            Event::ClockFollowed => tracing::info!("the system's clock is followed"),
+            Event::ClockAccepted { off_ms } => {
+                tracing::info!(off_ms, "the system's clock is accepted as it is")
+            }
         }
     }
 }

@@ -49,7 +49,12 @@ impl Host for ThisHost {
             log_synced_ago: log.map(|_| shared.mono_us().saturating_sub(synced_us) as f64 / 1e6),
             system_memory: system_memory(),
             tls: shared.client_tls.as_ref().map(ClientTls::figures),
+            clock: shared.clock(),
         }
+    }
+
+    fn accept_clock(&self) {
+        self.0.accept_clock();
     }
 
     fn last_save(&self) -> Option<u64> {

@@ -53,6 +53,7 @@ mod start;
 mod system;
 mod timed;
 mod trust;
+mod wall;
 mod watch;
 mod worker_thread;
 

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use base::{NodeId, Now, PartitionId, WorkerId};
+use base::{Millis, NodeId, Now, PartitionId, WorkerId};
 use log::{Log, LogError, Position, SyncHandle};
 use node::acl::password::Solved;
 use node::settings::Settings;
-use node::{CheckpointDone, CheckpointWrite, Message, Peer};
+use node::{CheckpointDone, CheckpointWrite, Clock, Message, Peer};
 
 use crate::client_tls::ClientTls;
 use crate::door::{DialError, Link};
@@ -20,6 +20,7 @@ use crate::logging::Logging;
 use crate::passwords::Passwords;
 use crate::signals::StopHandle;
 use crate::socket::Socket;
+use crate::wall::Wall;
 
 /// Something for a worker thread.
 pub(crate) enum Item {
@@ -160,6 +161,7 @@ impl SharedLog {
 /// What the threads of a node share.
 pub(crate) struct Shared {
     started_us: u64,
+    wall: Wall,
     pub(crate) node_id: NodeId,
     pub(crate) run_id: u128,
     pub(crate) settings: Mutex<Arc<Settings>>,
@@ -210,9 +212,12 @@ impl Shared {
         allocator: Option<crate::Allocator>,
         fabric: Option<Fabric>,
         passwords: Passwords,
+        newest: Millis,
     ) -> Shared {
+        let started_us = boot_us();
         Shared {
-            started_us: boot_us(),
+            started_us,
+            wall: Wall::new(|| boot_us().saturating_sub(started_us), newest.0.saturating_mul(1000)),
             node_id: identity.0,
             run_id: identity.1,
             settings: Mutex::new(Arc::new(settings.clone())),
@@ -243,8 +248,17 @@ impl Shared {
 
     /// The time, for one turn.
     pub(crate) fn now(&self) -> Now {
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Now { wall_us: wall.as_micros() as u64, mono_us: self.mono_us() }
+        self.wall.now(|| self.mono_us())
+    }
+
+    /// How the node's wall clock stands to the system's.
+    pub(crate) fn clock(&self) -> Clock {
+        self.wall.stand(|| self.mono_us())
+    }
+
+    /// An operator says that the system's clock is right.
+    pub(crate) fn accept_clock(&self) {
+        self.wall.accept(|| self.mono_us());
     }
 
     /// Microseconds of a clock that no one sets and that does not stop while the machine sleeps: a lease must not

@@ -101,6 +101,7 @@ impl Running {
         settings.partitions = opened.meta.partitions;
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
+        let newest = opened.partitions.iter().map(|partition| partition.newest()).max().unwrap_or_default();
 
         let (jobs, job_queue) = match &opened.storage {
             Some(_) => {
@@ -147,6 +148,7 @@ impl Running {
             plan.allocator,
             fabric,
             Passwords::new()?,
+            newest,
         ));
         let listeners =
             chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;

@@ -114,6 +114,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|check", "only Narf has it: suite/cluster.rs"),
     ("fabric|drain", "only Narf has it: suite/cluster.rs"),
     ("fabric|help", "only Narf has it: suite/cluster.rs"),
+    ("fabric|clock", "only Narf has it: tests/suite/clock.rs"),
     ("fabric|hotkeys", "only Narf has it: crates/node/tests/node/hot_keys.rs"),
     ("fabric|invite", "only Narf has it: suite/cluster.rs"),
     ("fabric|leave", "only Narf has it: suite/cluster.rs"),

@@ -88,6 +88,14 @@ fn status_of(state: &str) -> Value {
     map(vec![("state", bulk(state)), ("cluster", bulk("default")), ("nodes-up", Value::Int(3))])
 }
 
+fn clock_of(state: &str, offset: i64) -> Value {
+    map(vec![
+        ("state", bulk(state)),
+        ("offset-ms", Value::Int(offset)),
+        ("time-ms", Value::Int(1_700_000_000_000)),
+    ])
+}
+
 #[test]
 fn a_cluster_is_shown_to_people_as_in_the_golden_files() {
     for count in [16, 64, 256, 2000] {
@@ -99,6 +107,7 @@ fn a_cluster_is_shown_to_people_as_in_the_golden_files() {
     check("status", &status_of("ready"), PLAIN, "status.txt");
     let partition = partitions(64).as_slice().unwrap()[9].clone();
     check("owner", &partition, PLAIN, "owner.txt");
+    check("clock", &clock_of("alarm", -3_600_000), PLAIN, "clock.txt");
 }
 
 #[test]
@@ -142,6 +151,7 @@ fn csv_has_a_header_and_a_row_for_each_thing() {
         shown
     };
     assert_eq!(csv("status", &status_of("ready")), "state,cluster,nodes-up\nready,default,3\n");
+    assert_eq!(csv("clock", &clock_of("alarm", -7)), "state,offset-ms,time-ms\nalarm,-7,1700000000000\n");
     let map = csv("map", &partitions(16));
     let mut lines = map.lines();
     assert_eq!(lines.next(), Some("partition,first-slot,last-slot,leader,term,nodes"));
@@ -164,6 +174,9 @@ fn only_a_ready_node_and_a_cluster_that_is_well_are_done() {
     {
         assert_eq!(exit_of("status", &status_of(state)), exit, "{state}");
         assert_eq!(exit_of("status", &flat(&status_of(state))), exit, "{state}");
+    }
+    for (state, exit) in [("follows", Exit::Done), ("slower", Exit::Done), ("alarm", Exit::Degraded)] {
+        assert_eq!(exit_of("clock", &clock_of(state, 0)), exit, "{state}");
     }
     assert_eq!(exit_of("check", &Value::Array(Vec::new())), Exit::Done);
     assert_eq!(exit_of("check", &Value::Array(vec![bulk("one")])), Exit::Degraded);

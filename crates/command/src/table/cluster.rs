@@ -95,6 +95,14 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(N), N the number of partitions")
             .tips(&["nondeterministic_output"])
             .summary("Lists what is wrong with the cluster and what to do; nothing if all is well."),
+        node(FabricClock, "fabric|clock", -2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("[ACCEPT]")
+            .cost("O(1)")
+            .tips(&["nondeterministic_output"])
+            .summary(
+                "Tells how far the system's clock is off from this node's, which ignores jumps of it; ACCEPT says that it is right.",
+            ),
         node(FabricDrain, "fabric|drain", 3, ADMIN | STALE)
             .since("narf 0.1.0")
             .syntax("node")

@@ -20,7 +20,8 @@ pub(super) fn command() -> Command {
         .after_help(
             "Examples:\n  narf cluster status\n  narf cluster invite           a token; on another machine:\n  \
              narf serve --join TOKEN\n  narf cluster map\n  narf cluster drain cosmic-fox\n\n\
-             Exit codes: those of narf cli, and 6 if `status` is not ready or `check` found something.",
+             Exit codes: those of narf cli, and 6 if `status` is not ready, `check` found something or \
+             `clock` is not followed.",
         )
         .subcommand(
             sub("status", "Whether this node has its data, and what the cluster could bear to lose").after_help(
@@ -37,6 +38,14 @@ pub(super) fn command() -> Command {
                 .arg(Arg::new("word").value_name("SECONDS").help("How long it is good [default: 600]")),
         )
         .subcommand(discover::command())
+        .subcommand(
+            sub("clock", "How far the system's clock is off from the node's; exit code 6 if it is not followed").arg(
+                Arg::new("accept")
+                    .long("accept")
+                    .action(clap::ArgAction::SetTrue)
+                    .help("The system's clock is right: one that is ahead is taken at once, one that is behind waited for"),
+            ),
+        )
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
         .subcommand(
@@ -78,7 +87,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
     let word = matches.try_get_one::<String>("word").ok().flatten();
-    let flags = [("dry-run", "DRYRUN"), ("accept-loss", "LOSS")].into_iter();
+    let flags = [("accept", "ACCEPT"), ("dry-run", "DRYRUN"), ("accept-loss", "LOSS")].into_iter();
     let is_set = |flag: &str| matches.try_get_one::<bool>(flag).ok().flatten() == Some(&true);
     let flags = flags.filter(|(flag, _)| is_set(flag)).map(|(_, word)| word.to_owned());
     ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(flags).collect()
@@ -105,6 +114,8 @@ mod tests {
         check("rebalance", "FABRIC REBALANCE");
         check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
         check("trust --accept-loss", "FABRIC TRUST LOSS");
+        check("clock", "FABRIC CLOCK");
+        check("clock --accept", "FABRIC CLOCK ACCEPT");
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }

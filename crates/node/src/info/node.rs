@@ -31,6 +31,8 @@ impl Context<'_> {
         lines.add("run_id", &facts.run_id);
         lines.add("tcp_port", facts.tcp_port);
         lines.add("server_time_usec", now.wall_us);
+        lines.add("narf_clock_offset_ms", facts.clock.off_ms());
+        lines.add("narf_clock_alarm", u8::from(facts.clock.is_alarmed()));
         lines.add("uptime_in_seconds", uptime);
         lines.add("uptime_in_days", uptime / 86_400);
         lines.add("hz", 10);

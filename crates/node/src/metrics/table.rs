@@ -166,6 +166,16 @@ pub static METRICS: &[Metric] = &[
     ),
     gauge("narf_memory_system_bytes", |s| one(s.facts.system_memory), "Memory of the machine."),
     gauge(
+        "narf_clock_offset_seconds",
+        |s| vec![bare(Value::Fraction(s.facts.clock.off_us as f64 / 1e6))],
+        "How far the system's clock is ahead of the node's; negative if it is behind.",
+    ),
+    gauge(
+        "narf_clock_alarm",
+        |s| one(u64::from(s.facts.clock.is_alarmed())),
+        "1 while the system's clock is not followed, as it was set or is wrong; else 0.",
+    ),
+    gauge(
         "narf_writes_refused",
         |s| one(u64::from(s.report.writes_refused)),
         "1 while writes are refused, as on a full disk, else 0.",
