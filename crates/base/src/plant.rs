@@ -52,15 +52,18 @@ pub enum Plant {
     ToldTwice = 20,
     /// A leader tells of a write when it takes it, before it is committed.
     ToldEarly = 21,
+    /// A shell takes the system's wall clock as it comes.
+    TakesJumps = 22,
 }
 
 impl Plant {
     /// Every bug that one node by itself can have, with its name.
-    pub const ALONE: [(&'static str, Plant); 4] = [
+    pub const ALONE: [(&'static str, Plant); 5] = [
         ("ack_before_write", Plant::AckBeforeWrite),
         ("lost_tail", Plant::LostTail),
         ("expired_served", Plant::ExpiredServed),
         ("reply_order", Plant::ReplyOrder),
+        ("takes_jumps", Plant::TakesJumps),
     ];
 
     /// Every bug that takes two nodes and a witness, with its name.

@@ -1,60 +1,138 @@
-//! The simulated clocks of a machine: a steady one, and a wall clock that an operator or a time server sets.
+//! The simulated clocks of a machine: a steady one, a wall clock that an operator or a time server sets, and between them
+//! and the node the clock that takes no jumps, as in the server's shell.
 //!
-//! Invariants: the steady clock only grows; every wall time ever shown can be asked for afterwards, for that is
-//! what the oracle judges deadlines by.
+//! Invariants: the steady clock only grows; what a node was ever shown can be asked for afterwards, for that is what the
+//! oracle judges deadlines by; within one life of the process it goes at the pace of the steady clock, a tenth more or less,
+//! whatever becomes of the system's, unless an operator accepts that.
 
-use base::Now;
+use base::{Millis, Now, SteadyWall};
 
 /// Where the wall clock begins: far enough from zero to be set back.
 const WALL_START_US: u64 = 1_700_000_000_000_000;
 
-/// Both clocks.
+const SECOND_US: i64 = 1_000_000;
+const HOUR_US: i64 = 3600 * SECOND_US;
+const YEAR_US: i64 = 365 * 24 * HOUR_US;
+
+/// What the clock is set by, but for a few milliseconds: by little, by what is just followed and what is not, and far off.
+const STEPS_US: [i64; 14] = [
+    -50_000,
+    -5_000,
+    5_000,
+    50_000,
+    -SECOND_US,
+    SECOND_US,
+    4 * SECOND_US,
+    -6 * SECOND_US,
+    6 * SECOND_US,
+    -HOUR_US,
+    HOUR_US,
+    -YEAR_US,
+    YEAR_US,
+    // 1970.
+    i64::MIN,
+];
+
+/// The clocks.
 pub struct Clock {
-    mono_us: u64,
-    /// From which steady time on the wall clock is how far ahead of the steady one.
-    steps: Vec<(u64, u64)>,
+    system: Now,
+    steady: SteadyWall,
+    /// What was shown: steady time and wall time, whenever time passed.
+    shown: Vec<(u64, u64)>,
+    /// The same when a process began.
+    begun: Vec<(u64, u64)>,
     latest_wall_us: u64,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { mono_us: 1_000_000, steps: vec![(0, WALL_START_US)], latest_wall_us: 0 }
+        let system = Now { wall_us: WALL_START_US + 1_000_000, mono_us: 1_000_000 };
+        let steady = SteadyWall::new(system, 0);
+        let first = (system.mono_us, system.wall_us);
+        Clock { system, steady, shown: vec![first], begun: vec![first], latest_wall_us: system.wall_us }
     }
 }
 
 impl Clock {
-    /// The time now.
+    /// The time now, as the node has it.
     pub fn now(&self) -> Now {
-        Now { wall_us: self.mono_us + self.ahead(), mono_us: self.mono_us }
+        #[cfg(narf_plant)]
+        if base::plant::is(base::plant::Plant::TakesJumps) {
+            return self.system;
+        }
+        self.rightly()
     }
 
-    fn ahead(&self) -> u64 {
-        self.steps.last().map_or(WALL_START_US, |&(_, ahead)| ahead)
+    /// The time that the node should have.
+    fn rightly(&self) -> Now {
+        let mono_us = self.system.mono_us;
+        Now { wall_us: self.steady.hands().wall_us(mono_us), mono_us }
     }
 
     /// Time passes.
     pub fn advance(&mut self, by_us: u64) {
-        self.mono_us += by_us;
-        self.latest_wall_us = self.latest_wall_us.max(self.now().wall_us);
+        let before = self.rightly().wall_us;
+        self.system.mono_us += by_us;
+        self.system.wall_us += by_us;
+        self.steady.look(self.system);
+        let passed = self.rightly().wall_us - before;
+        let is_steady = passed <= by_us + by_us / 10 && passed + by_us.min(1_000_000) / 10 >= by_us;
+        // Time that is stood still for at one look is caught up with at later ones.
+        assert!(is_steady || passed >= by_us.saturating_sub(100_000), "clock: {passed} µs in {by_us}");
+        self.note();
     }
 
-    /// The wall clock is set.
-    pub fn step(&mut self, by_us: i64) {
-        self.steps.push((self.mono_us, self.ahead().saturating_add_signed(by_us)));
-        self.latest_wall_us = self.latest_wall_us.max(self.now().wall_us);
+    fn note(&mut self) {
+        let Now { wall_us, mono_us } = self.rightly();
+        self.shown.push((mono_us, wall_us));
+        self.latest_wall_us = self.latest_wall_us.max(wall_us);
+    }
+
+    /// The system's clock is set, to something that a number chooses; by how much.
+    pub fn step(&mut self, draw: u64) -> i64 {
+        let by_us = STEPS_US[(draw % STEPS_US.len() as u64) as usize].saturating_add((draw % 20_000) as i64);
+        let before = self.system.wall_us;
+        self.system.wall_us = before.saturating_add_signed(by_us);
+        by_us.max(-before.cast_signed())
+    }
+
+    /// An operator says that the system's clock is right, unless that is more than so far ahead.
+    pub fn accept(&mut self, most_us: u64) {
+        self.steady.look(self.system);
+        if self.system.wall_us <= self.rightly().wall_us + most_us {
+            self.steady.accept();
+        }
+        self.note();
+    }
+
+    /// The system's clock is set so far ahead, and accepted.
+    pub fn leap(&mut self, by_us: u64) {
+        self.system.wall_us = self.rightly().wall_us + by_us;
+        self.accept(by_us);
+    }
+
+    /// The system's clock is right again.
+    pub fn set_right(&mut self) {
+        self.system.wall_us = WALL_START_US + self.system.mono_us;
+    }
+
+    /// A process begins whose log goes up to that time.
+    pub fn begin(&mut self, newest: Millis) {
+        self.steady = SteadyWall::new(self.system, newest.0 * 1000);
+        let Now { wall_us, mono_us } = self.rightly();
+        self.begun.push((mono_us, wall_us));
+        self.note();
     }
 
     /// The earliest wall time shown since a steady time, and the latest ever, in milliseconds. The time of an
     /// entry made meanwhile lies between: it is the wall clock, or that of an earlier entry.
     pub fn window_since(&self, mono_us: u64) -> Window {
-        let mut earliest = u64::MAX;
-        for (number, &(from, ahead)) in self.steps.iter().enumerate() {
-            let until = self.steps.get(number + 1).map_or(self.mono_us, |next| next.0);
-            if until >= mono_us {
-                earliest = earliest.min(from.max(mono_us) + ahead);
-            }
-        }
-        Window { from: earliest / 1000, until: self.latest_wall_us.max(self.now().wall_us) / 1000 }
+        // Within a life it only grows.
+        let first = self.shown.partition_point(|(mono, _)| *mono < mono_us);
+        let shown = self.shown.get(first).or(self.shown.last()).map(|(_, wall)| *wall);
+        let begun = self.begun.iter().rev().take_while(|(mono, _)| *mono >= mono_us).map(|(_, wall)| *wall);
+        let earliest = begun.chain(shown).min().unwrap_or(0);
+        Window { from: earliest / 1000, until: self.latest_wall_us / 1000 }
     }
 }
 
@@ -72,18 +150,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_holds_every_wall_time_that_was_shown() {
+    fn a_window_holds_every_wall_time_that_was_shown_and_no_jump() {
         let mut clock = Clock::default();
         let start = clock.now();
         clock.advance(5_000);
-        clock.step(60_000_000);
-        clock.advance(1_000);
+        for draw in 0..50 {
+            clock.step(draw);
+            clock.set_right();
+            clock.step(draw + 7);
+            clock.advance(1_000);
+        }
+        let window = clock.window_since(start.mono_us);
+        assert_eq!(window.from, start.wall_us / 1000);
+        assert!((50..=61).contains(&(window.until - window.from)), "{window:?}");
+        clock.leap(300_000_000);
         let ahead = clock.now();
-        clock.step(-90_000_000);
+        assert!(ahead.wall_us >= start.wall_us + 300_000_000);
+        // The next process begins with the system's clock, which was set back.
+        clock.set_right();
+        clock.begin(Millis(0));
         clock.advance(1_000);
         let window = clock.window_since(start.mono_us);
         assert_eq!(window.until, ahead.wall_us / 1000);
-        assert_eq!(window.from, (clock.now().wall_us - 1_000) / 1000);
+        assert_eq!(window.from, start.wall_us / 1000);
         assert_eq!(clock.window_since(clock.now().mono_us).from, clock.now().wall_us / 1000);
     }
 }

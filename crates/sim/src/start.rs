@@ -67,6 +67,13 @@ pub(crate) struct Started {
     pub(crate) frames: u64,
 }
 
+impl Started {
+    /// The newest time of an entry.
+    pub(crate) fn newest(&self) -> Millis {
+        self.partitions.iter().map(|partition| partition.newest()).max().unwrap_or_default()
+    }
+}
+
 /// Reads checkpoints, then the log behind them, and takes the node's part. A folder without an identity gets `fresh`.
 pub(crate) fn start(
     place: Place,

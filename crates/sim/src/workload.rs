@@ -102,7 +102,8 @@ fn text(client: &mut Client) -> Vec<u8> {
 }
 
 fn act(client: &mut Client, clock: &Clock) -> Act {
-    let soon = 1 + client.random().below(60);
+    let most = if client.random().chance(1, 4) { 5_000 } else { 60 };
+    let soon = 1 + client.random().below(most);
     let field = format!("f{}", client.random().below(4)).into_bytes();
     let wall_ms = clock.now().wall_us / 1000;
     match client.random().below(28) {

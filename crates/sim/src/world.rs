@@ -237,6 +237,7 @@ impl World {
             Err(error) => return Err(format!("start: the node does not start: {error}")),
         };
         self.starts += 1;
+        self.clock.begin(started.newest());
         let (frames, cut) = (started.frames, started.cut_bytes);
         self.note(format_args!("the node starts with {frames} frames, {cut} bytes cut"));
         let router = Router::new(self.plan.partitions, self.plan.workers);
@@ -341,10 +342,14 @@ impl World {
                 self.full_until_us = Some(self.clock.now().mono_us + 1 + self.random.below(2_000_000));
             }
             Kind::ClockStep => {
-                let by_ms = [-100_000, -50, -5, 5, 50, 100_000][self.random.below(6) as usize];
-                let by_ms = by_ms + self.random.below(20) as i64;
-                self.note(format_args!("the wall clock is set by {by_ms} ms"));
-                self.clock.step(by_ms * 1000);
+                if self.random.chance(1, 8) {
+                    self.note(format_args!("the wall clock is accepted as it is"));
+                    self.clock.accept(u64::MAX / 2);
+                } else {
+                    let draw = self.random.next_u64();
+                    let by_us = self.clock.step(draw);
+                    self.note(format_args!("the wall clock is set by {by_us} µs"));
+                }
             }
             Kind::Freeze => {
                 let until = self.clock.now().mono_us + self.random.below(300_000);
@@ -374,7 +379,7 @@ impl World {
         self.clock.advance(1_000_000);
         self.oracle.may_refuse = false;
         // Past every deadline, so that what is there now stays.
-        self.clock.step(300_000_000);
+        self.clock.leap(300_000_000);
         self.rest()?;
         self.oracle.channels.check_all_heard()
     }

@@ -127,6 +127,9 @@ impl Machine {
         };
         let started = start(place, self.identity, begins, random)?;
         self.starts += 1;
+        // As a start waits for time to be known: what is wrong then would be taken for right.
+        self.clock.set_right();
+        self.clock.begin(started.newest());
         self.synced_us = self.now().mono_us;
         self.lost_power = false;
         let pace = (plan.sync_interval_us, plan.checkpoint_log_bytes);

@@ -11,6 +11,8 @@ use crate::cluster::machine::{Machine, Stand};
 use crate::cluster::plan::Kind;
 use crate::life::{Around, Life};
 
+/// An operator who accepts a clock that is ahead sees to it that it is by no more: sessions lapse within a day.
+const ACCEPTED_MOST_US: u64 = 3_700_000_000;
 /// So many nodes more than at first there may be.
 const MORE_NODES: usize = 2;
 /// Every so many steps is looked whether all is in its place.
@@ -111,8 +113,13 @@ impl ClusterWorld {
             }
             Kind::Break => self.wires.break_between(number, other),
             Kind::ClockStep => {
-                let by_ms = [-100_000, -50, -5, 5, 50, 100_000][self.random.below(6) as usize];
-                self.machines[number].clock.step((by_ms + self.random.below(20) as i64) * 1000);
+                if self.random.chance(1, 8) {
+                    self.machines[number].clock.accept(ACCEPTED_MOST_US);
+                } else {
+                    let draw = self.random.next_u64();
+                    let by_us = self.machines[number].clock.step(draw);
+                    self.note(format_args!("the wall clock of node {number} is set by {by_us} µs"));
+                }
             }
             Kind::Join => self.have_one_join(),
             Kind::Leave => self.have_leave(number),
