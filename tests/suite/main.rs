@@ -15,6 +15,7 @@ mod bitmaps;
 mod chaos;
 mod cli;
 mod clients;
+mod clock;
 mod cluster;
 mod compatibility;
 mod conditions;

@@ -1,0 +1,220 @@
+//! Wall clocks that are set while nodes run. A process is lied to about its clock by a library that is preloaded
+//! (`clock.c`); the steady clock stays what it is.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use narf_tests::{Client, Kind, Options, Server, eventually, narf_binary, skip_unless_narf};
+use tempfile::TempDir;
+
+use crate::nodes::Cluster;
+
+const HOUR: i64 = 3600;
+const YEAR: i64 = 365 * 24 * HOUR;
+/// What the log says of a clock that was set.
+const ALARM: &str = "the system's clock was set or is wrong";
+
+/// The clocks of some processes, and the library that lies about them.
+struct Clocks {
+    folder: TempDir,
+    files: Vec<File>,
+}
+
+impl Clocks {
+    fn new(count: usize) -> Clocks {
+        let folder = TempDir::with_prefix("narf-clock-").unwrap();
+        let source = folder.path().join("clock.c");
+        std::fs::write(&source, include_str!("clock.c")).unwrap();
+        let mut compile = Command::new("gcc");
+        compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]);
+        let output = compile.arg(folder.path().join("clock.so")).arg(source).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut clocks = Clocks { folder, files: Vec::new() };
+        for number in 0..count {
+            clocks.files.push(File::create(clocks.path(number)).unwrap());
+            clocks.set(number, 0);
+        }
+        clocks
+    }
+
+    fn path(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("clock-{number}"))
+    }
+
+    fn options(&self, number: usize, options: Options) -> Options {
+        let library = self.folder.path().join("clock.so");
+        options
+            .variable("LD_PRELOAD", library.to_str().unwrap())
+            .variable("NARF_TEST_CLOCK", self.path(number).to_str().unwrap())
+            .expect_log(ALARM)
+    }
+
+    /// A clock is so many seconds off from now on.
+    fn set(&self, number: usize, seconds: i64) {
+        self.files[number].write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
+    }
+}
+
+fn seconds_now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+fn jumps() -> [i64; 5] {
+    [YEAR, -YEAR, -seconds_now(), HOUR, -HOUR]
+}
+
+fn number(node: &Server, field: &str) -> i64 {
+    node.info(field).unwrap().parse().unwrap()
+}
+
+#[track_caller]
+fn wait_for_alarm(node: &Server, is_on: i64) {
+    eventually("the alarm", || (number(node, "narf_clock_alarm") == is_on).then_some(()));
+}
+
+/// Writes a key that lapses after so long, and sees to it that it does then, and not earlier.
+#[track_caller]
+fn check_lapses(client: &mut Client, key: &str, millis: u64) {
+    let begun = Instant::now();
+    client.check(&format!("SET {key} v PX {millis}"), "+OK");
+    eventually("a key that lapses", || (client.run(&format!("EXISTS {key}")).int() == 0).then_some(()));
+    let took = begun.elapsed();
+    let least = Duration::from_millis(millis) * 9 / 10;
+    assert!(took >= least, "{key} lapsed after {took:?} instead of {millis} ms");
+    assert!(took < Duration::from_millis(millis + 2_000), "{key} lapsed only after {took:?}");
+}
+
+#[test]
+fn no_key_dies_or_lives_longer_for_a_jump_which_is_told() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(1);
+    let node = Server::start(clocks.options(0, Options::new().kind(Kind::Narf)));
+    let mut client = node.client();
+    assert_eq!((number(&node, "narf_clock_alarm"), number(&node, "narf_clock_offset_ms") / 1000), (0, 0));
+    for (round, jump) in jumps().into_iter().enumerate() {
+        let (begun, keys) = (Instant::now(), 200);
+        for key in 0..keys {
+            client.check(&format!("SET {round}:{key} v PX 60000"), "+OK");
+        }
+        clocks.set(0, jump);
+        wait_for_alarm(&node, 1);
+        let off = number(&node, "narf_clock_offset_ms") / 1000;
+        assert!((off - jump).abs() <= 2, "{off} instead of {jump}");
+        let seconds = client.run("TIME").items()[0].text().parse::<i64>().unwrap();
+        assert!((seconds - seconds_now()).abs() <= 2, "{seconds}");
+        check_lapses(&mut client, "short", 700);
+        for key in 0..keys {
+            let left = client.run(&format!("PTTL {round}:{key}")).int();
+            let least = 60_000 - i64::try_from(begun.elapsed().as_millis()).unwrap() - 1_000;
+            assert!((least..=60_000).contains(&left), "{left} instead of {least} or more");
+        }
+        assert!(client.run("FABRIC CHECK").to_string().contains("s clock of this node is"));
+        clocks.set(0, 0);
+        wait_for_alarm(&node, 0);
+    }
+    let told = node.log().lines().filter(|line| line.contains(ALARM)).count();
+    assert_eq!(told, jumps().len(), "{}", node.log());
+    assert_eq!(node.log().matches("the system's clock is followed").count(), jumps().len(), "{}", node.log());
+}
+
+#[test]
+fn an_operator_accepts_a_clock_that_is_ahead_at_once_and_one_that_is_behind_by_going_slower() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(1);
+    let node = Server::start(clocks.options(0, Options::new().kind(Kind::Narf)));
+    let narf = |words: &[&str]| {
+        let mut command = Command::new(narf_binary());
+        command.args(["cluster", "clock"]).args(words).env("NARF_URL", format!("redis://{}", node.address()));
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let mut client = node.client3();
+    let (code, text) = narf(&[]);
+    assert!(code == 0 && text.contains("follows: the node's time is the system's"), "{text}");
+    client.check("SET minutes v EX 600", "+OK");
+    client.check("SET hours v EX 7200", "+OK");
+    clocks.set(0, HOUR);
+    let (code, text) = narf(&["-o", "csv"]);
+    assert!(code == 6 && text.starts_with("state,offset-ms,time-ms\nalarm,36000"), "{code} {text}");
+    client.check("GET minutes", "\"v\"");
+    let (code, text) = narf(&["--accept"]);
+    assert!(code == 0 && text.contains("follows"), "{code} {text}");
+    client.check("EXISTS minutes", ":0");
+    let left = client.run("TTL hours").int();
+    assert!((3590..=3600).contains(&left), "{left}");
+    // And back: no key comes to life again, and none lives an hour longer.
+    clocks.set(0, 0);
+    let state = |client: &mut Client, line: &str| client.run(line).field("state").unwrap().text();
+    assert_eq!(state(&mut client, "FABRIC CLOCK"), "alarm");
+    assert_eq!(state(&mut client, "FABRIC CLOCK ACCEPT"), "slower");
+    client.check("EXISTS minutes", ":0");
+    check_lapses(&mut client, "short", 700);
+    let (code, text) = narf(&[]);
+    assert!(code == 0 && text.contains("slower"), "{code} {text}");
+    assert_eq!(number(&node, "narf_clock_alarm"), 0);
+    client.check("FABRIC CLOCK NOW", "-ERR syntax error");
+}
+
+/// Ends the load, however the test ends.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn nodes_whose_clocks_jump_elect_nobody_and_keep_the_same_keys() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(3);
+    let cluster = Cluster::with(3, |number, options| clocks.options(number, options));
+    let terms = || -> Vec<i64> {
+        let map = cluster.nodes[0].client3().run("FABRIC MAP").items();
+        map.iter().map(|partition| partition.field("term").unwrap().int()).collect()
+    };
+    let (before, stop) = (terms(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let load = |node: &Server| {
+            let (mut client, mut written) = (node.client(), 0);
+            while !stop.load(Ordering::Relaxed) {
+                let key = format!("load:{}:{}", node.port(), written % 500);
+                client.check(&format!("SET {key} {written} PX 60000"), "+OK");
+                client.check(&format!("GET {key}"), &format!("\"{written}\""));
+                written += 1;
+            }
+            written
+        };
+        let loads: Vec<_> = cluster.nodes.iter().map(|node| scope.spawn(move || load(node))).collect();
+        let _stops = Stops(&stop);
+        let mut client = cluster.nodes[0].client();
+        for (round, jump) in jumps().into_iter().enumerate() {
+            let number = round % 3;
+            for key in 0..100 {
+                client.check(&format!("SET {round}:{key} v PX 60000"), "+OK");
+            }
+            clocks.set(number, jump);
+            wait_for_alarm(&cluster.nodes[number], 1);
+            check_lapses(&mut client, &format!("short:{round}"), 700);
+            for key in 0..100 {
+                client.check(&format!("GET {round}:{key}"), "\"v\"");
+            }
+            clocks.set(number, 0);
+            wait_for_alarm(&cluster.nodes[number], 0);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(loads.into_iter().all(|load| load.join().unwrap() > 50));
+    });
+    assert_eq!(terms(), before);
+    cluster.compare_replicas().unwrap();
+}
