@@ -169,7 +169,6 @@ mod tests {
     }
 
     /// What of this process is in memory, in bytes.
-    #[expect(clippy::disallowed_methods, reason = "a file of the kernel's")]
     fn resident() -> usize {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096

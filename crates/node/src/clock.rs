@@ -46,7 +46,6 @@ impl Worker {
     pub(crate) fn fabric_clock(&mut self, session: &mut Session, args: Args<'_>) {
         let accepts = args.len() == 3 && args.at(2).eq_ignore_ascii_case(b"accept");
         if args.len() != 2 && !accepts {
-            self.stats.errors += 1;
             return Reply::new(session.output.end(), session.version).error("ERR syntax error");
         }
         if accepts {
