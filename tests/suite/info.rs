@@ -83,6 +83,8 @@ fn each_field_of_redis_is_there_or_left_out_for_a_reason() {
     }
     let redis = Server::start(Options::new().kind(Kind::Redis));
     redis.config_set("appendonly", "yes");
+    // Until its first file is written it does not stop when it is told to.
+    eventually("an append-only file", || (redis.info("aof_rewrite_in_progress")? == "0").then_some(()));
     let narf = Server::start(Options::new().data(Data::Temporary));
     let (theirs, ours) = (fields(&mut redis.client()), fields(&mut narf.client()));
     let missing: BTreeSet<&str> =

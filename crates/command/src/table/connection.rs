@@ -80,8 +80,7 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("[LEASE | LINEAR | STALE]")
             .cost("O(1)")
             .summary(
-                "Returns or sets who answers reads of this connection: the leader by its lease, or once a majority has \
-                 confirmed it, or any replica.",
+                "Returns or sets whether reads rely on the leader's lease, on a word of the majority, or on no leader.",
             ),
         node(ClientRedirect, "client|redirect", 3, NOSCRIPT | LOADING | STALE)
             .since("narf 0.1.0")

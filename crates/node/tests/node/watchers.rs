@@ -136,7 +136,7 @@ fn info_counts_all_workers() {
             "connected_clients:4",
             "pubsub_clients:1",
             "watching_clients:1",
-            "db0:keys=8,expires=8,avg_ttl=0",
+            "db0:keys=8,expires=8,avg_ttl=100000",
             "total_connections_received:4",
             "cmdstat_set:calls=8,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=0",
             "redis_mode:standalone",
