@@ -83,7 +83,19 @@ impl Host for ThisHost {
         let Some(log) = &self.0.log else { return true };
         // Each worker may count on its share of what there is.
         let needed = (bytes as u64).saturating_mul(self.0.inboxes().len().max(1) as u64);
-        log.headroom() >= needed || log.reserve(needed).is_ok()
+        if log.headroom() >= needed {
+            return true;
+        }
+        match log.reserve(needed) {
+            Ok(()) => true,
+            Err(error) => {
+                // A disk that does more than being full ends the node, before it says anything of this turn.
+                if !error.is_full() {
+                    self.0.fail(&error.to_string());
+                }
+                false
+            }
+        }
     }
 
     fn invitation(&self) -> Option<Invitation> {

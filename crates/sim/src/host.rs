@@ -1,6 +1,6 @@
 //! The surroundings of a simulated node: constants, so that nothing in a run depends on the machine it runs on.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use log::Log;
 use node::settings::Settings;
@@ -9,10 +9,14 @@ use node::{Facts, Host};
 /// The log as the workers of one life share it.
 pub(crate) type SharedLog = Arc<Mutex<Log>>;
 
+/// What a worker's host found wrong with the disk, for the shell to see when the turn is over.
+pub(crate) type Failure = Arc<Mutex<Option<String>>>;
+
 /// A machine without properties but its log.
 pub(crate) struct SimHost {
     pub(crate) log: SharedLog,
     pub(crate) workers: u64,
+    pub(crate) failure: Failure,
 }
 
 impl Host for SimHost {
@@ -33,7 +37,16 @@ impl Host for SimHost {
     fn make_log_room(&self, bytes: usize) -> bool {
         let mut log = lock(&self.log);
         let needed = bytes as u64 * self.workers;
-        log.headroom() >= needed || log.reserve(needed).is_ok()
+        if log.headroom() >= needed {
+            return true;
+        }
+        let reserved = log.reserve(needed);
+        if let Err(error) = &reserved
+            && !error.is_full()
+        {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+        reserved.is_ok()
     }
 
     fn stopwatch_ns(&self) -> u64 {

@@ -6,7 +6,7 @@
 //! to them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{ConnId, Millis, NodeId, Now, PartitionId, Random, WorkerId};
 use log::{LogError, Position, SyncHandle};
@@ -14,7 +14,7 @@ use node::settings::Settings;
 use node::{AfterSend, CheckpointDone, Control, FabricSetup, Outbox, Peer, Router, Worker, WorkerSetup};
 
 use crate::desk::{Desk, DiskJob};
-use crate::host::{SharedLog, SimHost, lock};
+use crate::host::{Failure, SharedLog, SimHost, lock};
 use crate::net::{End, LinkId, Network};
 use crate::start::Started;
 use crate::trace::Trace;
@@ -78,6 +78,7 @@ struct Seat {
 pub(crate) struct Life {
     seats: Vec<Seat>,
     log: SharedLog,
+    failure: Failure,
     sync: SyncHandle,
     pub(crate) desk: Desk,
     /// Why the process stops; nothing is answered from then on.
@@ -136,6 +137,7 @@ impl Life {
         let sync = log.sync_handle();
         let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
+        let failure = Failure::default();
         let settings = Arc::new(settings.clone());
         let is_whole = node::is_whole(&partitions, router.partitions());
         let mut owned: Vec<Vec<_>> = (0..router.workers()).map(|_| Vec::new()).collect();
@@ -164,7 +166,11 @@ impl Life {
                 logging: true,
                 seed: random.next_u64(),
                 memory: Arc::clone(&memory),
-                host: Box::new(SimHost { log: Arc::clone(&shared), workers: u64::from(router.workers()) }),
+                host: Box::new(SimHost {
+                    log: Arc::clone(&shared),
+                    workers: u64::from(router.workers()),
+                    failure: Arc::clone(&failure),
+                }),
                 users: node::StartUsers { own: users.clone(), ..Default::default() },
                 fabric,
             }),
@@ -179,6 +185,7 @@ impl Life {
         Life {
             seats: owned.into_iter().zip(fabrics).enumerate().map(seat).collect(),
             log: shared,
+            failure,
             sync,
             desk,
             failed: None,
@@ -306,6 +313,11 @@ impl Life {
             for token in std::mem::take(&mut outbox.send) {
                 self.flush(seat, token, around);
             }
+        }
+        if let Some(reason) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            around.note(format_args!("the node stops: {reason}"));
+            self.failed = Some(reason);
+            return;
         }
         let solved =
             std::mem::take(&mut outbox.passwords).into_iter().map(|job| Item::Passwords(job.solve()));
