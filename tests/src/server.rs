@@ -253,8 +253,9 @@ impl Server {
     /// A new connection on which nothing was sent.
     #[track_caller]
     pub fn bare_client(&self) -> Client {
-        Client::tcp(self.address())
-            .unwrap_or_else(|error| panic!("the server takes no connection: {error}; its log:\n{}", self.log()))
+        Client::tcp(self.address()).unwrap_or_else(|error| {
+            panic!("the server takes no connection: {error}; its log:\n{}", self.log())
+        })
     }
 
     /// A new RESP3 connection.

@@ -54,16 +54,23 @@ pub enum Plant {
     ToldEarly = 21,
     /// A shell takes the system's wall clock as it comes.
     TakesJumps = 22,
+    /// The checksum of a frame's payload is not looked at when the log is read.
+    ChecksumIgnored = 23,
+    /// Each replica applies entries at the time of its own clock.
+    OwnTime = 24,
+    /// A replica votes for who has less in its log, which makes it cut what is committed.
+    VotesForLess = 25,
 }
 
 impl Plant {
     /// Every bug that one node by itself can have, with its name.
-    pub const ALONE: [(&'static str, Plant); 5] = [
+    pub const ALONE: [(&'static str, Plant); 6] = [
         ("ack_before_write", Plant::AckBeforeWrite),
         ("lost_tail", Plant::LostTail),
         ("expired_served", Plant::ExpiredServed),
         ("reply_order", Plant::ReplyOrder),
         ("takes_jumps", Plant::TakesJumps),
+        ("checksum_ignored", Plant::ChecksumIgnored),
     ];
 
     /// Every bug that takes two nodes and a witness, with its name.
@@ -71,7 +78,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 15] = [
+    pub const CLUSTER: [(&'static str, Plant); 17] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -87,6 +94,8 @@ impl Plant {
         ("evicts_unlogged", Plant::EvictsUnlogged),
         ("told_twice", Plant::ToldTwice),
         ("told_early", Plant::ToldEarly),
+        ("own_time", Plant::OwnTime),
+        ("votes_for_less", Plant::VotesForLess),
     ];
 }
 

@@ -317,6 +317,8 @@ impl Recovery {
         let len = HEADER_LEN as u64 + u64::from(header.len);
         let frame = reader.at(at.offset, len).map_err(read_error())?;
         let whole = frame.len() as u64 == len && base::checksum(&frame[HEADER_LEN..]) == header.payload_crc;
+        #[cfg(narf_plant)]
+        let whole = whole || base::plant::is(base::plant::Plant::ChecksumIgnored);
         Ok(whole.then_some(header))
     }
 

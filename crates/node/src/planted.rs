@@ -16,6 +16,12 @@ pub(crate) fn spoil(ready: &mut Ready, is_leader: bool) {
     }
 }
 
+/// With which stamp a replica applies an entry at this moment.
+pub(crate) fn restamp(stamp: crate::operations::Stamp, now: base::Millis) -> crate::operations::Stamp {
+    let time = if is(Plant::OwnTime) { now } else { stamp.time };
+    crate::operations::Stamp { time, ..stamp }
+}
+
 /// Whether a replica tells what an entry does to keys.
 pub(crate) fn tells(should: bool) -> bool {
     (should || is(Plant::ToldTwice)) && !is(Plant::ToldEarly)

@@ -467,6 +467,8 @@ impl Partition {
         let may_read = self.group.is_leader() && self.may_read(turn.mono_us);
         let Payload::Data(data) = &entry.payload else { return true };
         let Some((stamp, body)) = Stamp::decode(data) else { return false };
+        #[cfg(narf_plant)]
+        let stamp = crate::planted::restamp(stamp, turn.now);
         let mut steps = steps.into_iter();
         let mut keys = KeysAhead::new();
         let known = each_operation(&body, stamp.operations, &mut |operation| {

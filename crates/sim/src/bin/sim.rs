@@ -132,8 +132,7 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
     for ((name, bug), nodes, witness, ticks) in alone.chain(cluster).chain(witness) {
         plant(Some(bug));
         let arguments = Arguments { nodes, witness, ticks, trace: false, plant: None, ..*arguments };
-        let mut runs = (first..first + count).map(|seed| run_seed(&arguments, seed).0);
-        let found = runs.find_map(|report| Some((report.seed, report.violation?)));
+        let found = (first..first + count).find_map(|seed| Some((seed, violation_of(&arguments, seed)?)));
         match found {
             Some((seed, violation)) => {
                 let first_line: String =
@@ -152,6 +151,17 @@ fn find_planted(arguments: &Arguments) -> ExitCode {
     }
     plant(None);
     if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a seed shows. An assertion that fails in a node shows the bug as well.
+#[cfg(narf_plant)]
+fn violation_of(arguments: &Arguments, seed: u64) -> Option<String> {
+    let run = std::panic::AssertUnwindSafe(|| run_seed(arguments, seed).0.violation);
+    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Some(format!("a node panics: {}", text.unwrap_or_default()))
+    })
 }
 
 fn run_seed(arguments: &Arguments, seed: u64) -> (Report, Trace) {
