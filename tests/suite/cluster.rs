@@ -521,3 +521,30 @@ fn a_node_that_was_told_to_stay_alone_does() {
         Server::start_in_vain(options(&runtime.path().join("run")).set("join", "10.0.0.1:6379"));
     assert!(!status.success() && log.contains("narf cluster invite"), "{log}");
 }
+
+#[test]
+fn a_node_that_lost_its_folder_comes_back_to_its_port_as_another_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    let keep_nothing =
+        |number, options: Options| if number == 2 { options.data(Data::None) } else { options };
+    let mut cluster = Cluster::with(3, keep_nothing);
+    let mut first = cluster.nodes[0].client3();
+    first.check("SET k v", "+OK");
+    let id = |client: &mut Client| client.run("CLUSTER MYID").text();
+    let old = id(&mut cluster.nodes[2].client());
+    // At its port, and at that for nodes, which is chosen by it.
+    cluster.nodes[2].kill9();
+    cluster.nodes[2].begin_again_in_place();
+    cluster.nodes[2].wait_until_up();
+    let mut third = cluster.nodes[2].client();
+    assert_ne!(id(&mut third), old);
+    cluster.wait_until_ready(3);
+    third.check("GET k", "\"v\"");
+    third.check("SET k w", "+OK");
+    cluster.compare_replicas().unwrap();
+    // What is left of the old one is a name, which is struck off by hand.
+    first.check(&format!("FABRIC REMOVE {old}"), "+OK");
+    assert_eq!(first.run("FABRIC MEMBERS").items().len(), 3);
+}

@@ -69,8 +69,8 @@ pub enum Refused {
     },
     /// An address is taken.
     #[error(
-        "address {address} belongs to member {holder}; give the node another one, or if that member is gone for good, \
-         remove it with `narf cluster remove {holder}`"
+        "address {address} belongs to member {holder}; give the node another one, or if that member is gone, wait until the \
+         others take it for down, which is 10 s after they heard of it last"
     )]
     AddressTaken {
         /// The address.

@@ -130,11 +130,11 @@ pub struct Member {
     pub node: NodeId,
     /// A name for people.
     pub name: String,
-    /// Where peers reach it: `host:port`. Empty once it is removed.
+    /// Where peers reach it: `host:port`. Empty once it is removed, and while another has its address.
     pub peer_address: String,
     /// Where clients reach it, or empty.
     pub client_address: String,
-    /// The port there for clients that speak TLS, or 0. Zero once it is removed.
+    /// The port there for clients that speak TLS, or 0.
     pub tls_port: u16,
     /// What it is there for.
     pub kind: MemberKind,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use base::{Millis, NodeId, PartitionId, Slot};
 
 use crate::command::{HashSeed, REPLICAS_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX};
-use crate::member::{Member, MemberKind, MemberState};
+use crate::member::{Member, MemberKind};
 use crate::token::TokenHash;
 use crate::users::Users;
 
@@ -313,15 +313,12 @@ fn first_broken(rules: &[(bool, &'static str)]) -> Result<(), &'static str> {
 
 impl Member {
     fn is_well_formed(&self) -> bool {
-        let are_addresses = match self.state {
-            MemberState::Removed => {
-                self.peer_address.is_empty() && self.client_address.is_empty() && self.tls_port == 0
-            }
-            MemberState::Joining | MemberState::Up | MemberState::Leaving | MemberState::Down => {
-                crate::member::check_addresses(&self.peer_address, &self.client_address, self.tls_port)
-                    .is_ok()
-            }
-        };
+        // A live member may have none as well: another took them while it was away.
+        let has_none = self.peer_address.is_empty() && self.client_address.is_empty() && self.tls_port == 0;
+        let are_addresses = has_none
+            || self.state.is_live()
+                && crate::member::check_addresses(&self.peer_address, &self.client_address, self.tls_port)
+                    .is_ok();
         are_addresses
             && crate::member::check_name("name", &self.name).is_ok()
             && crate::member::check_weight(self.weight).is_ok()

@@ -144,6 +144,39 @@ fn nobody_takes_an_address_that_is_taken() {
 }
 
 #[test]
+fn who_is_down_or_leaves_gives_its_address_to_who_is_there_now() {
+    for gone in
+        [Command::SetState { node: node(2), state: MemberState::Down }, Command::Leave { node: node(2) }]
+    {
+        let mut meta = cluster(3);
+        apply(&mut meta, gone.clone()).unwrap();
+        let there = newcomer(2);
+        let other = Newcomer { peer_address: there.peer_address.clone(), ..newcomer(4) };
+        // Refused for another reason, nothing was taken.
+        let invited = |member| Command::Join { member, admission: Admission::Token(token()) };
+        assert!(apply(&mut meta, invited(other.clone())).is_err());
+        assert_eq!(meta.member(node(2)).unwrap().peer_address, there.peer_address);
+        let other = Command::Join { member: other, admission: Admission::Local };
+        assert_eq!(apply(&mut meta, other), Ok(Applied::Changed));
+        let old = meta.member(node(2)).unwrap();
+        assert_eq!((&*old.peer_address, &*old.client_address, old.tls_port), ("", "", 0));
+        assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
+        // It is back, and says where: not there.
+        apply(&mut meta, up(2)).unwrap();
+        let says = |peer_address: &str| Command::SetAddresses {
+            node: node(2),
+            peer_address: peer_address.to_owned(),
+            client_address: String::new(),
+            tls_port: 0,
+            incarnation: 2,
+            version: "0.1.0".to_owned(),
+        };
+        assert!(matches!(apply(&mut meta, says(&there.peer_address)), Err(Refused::AddressTaken { .. })));
+        assert_eq!(apply(&mut meta, says("10.0.9.2:16379")), Ok(Applied::Changed));
+    }
+}
+
+#[test]
 fn data_is_never_left_without_a_node() {
     let mut meta = cluster(2);
     assert!(matches!(

@@ -155,7 +155,11 @@ fn absence(
     is_heard: bool,
     is_minority: bool,
 ) -> Option<String> {
-    let (name, address) = (&member.name, &member.peer_address);
+    let name = &member.name;
+    let address = match &*member.peer_address {
+        "" => "another node has its address",
+        address => address,
+    };
     let replicas = meta.replicas_on(member.node);
     let strike_off = format!("strike it off for good with `narf cluster remove {name}`");
     let alone = held_alone(meta, member);

@@ -167,6 +167,8 @@ pub(crate) fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted
 pub(crate) trait Gate {
     /// Has the fabric decide on something.
     fn decide(&self, command: Command) -> Result<(), String>;
+    /// A member that keeps a newcomer from being where it is, and is not heard of: it may be taken for down soon.
+    fn silent_holder(&self, newcomer: &Newcomer) -> Option<NodeId>;
     /// The fabric's state, once this node has heard that another one is a member; none if that takes too long.
     fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>>;
     /// What its members share.
@@ -229,9 +231,10 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
         }
     };
     let node = request.newcomer.node;
-    if let Err(reason) = gate.decide(Command::Join { member: request.newcomer, admission }) {
-        // A fabric that decided against it has said why; one that did not decide may do so yet.
-        let is_decided = !reason.starts_with("the fabric");
+    if let Err(reason) = gate.decide(Command::Join { member: request.newcomer.clone(), admission }) {
+        // A fabric that decided against it has said why; one that did not decide may do so yet, and so may one that waits for
+        // a node which is not there any more.
+        let is_decided = !reason.starts_with("the fabric") && gate.silent_holder(&request.newcomer).is_none();
         return match is_decided {
             true => (Outcome::Refused, refusal(REFUSED, &reason)),
             false => (Outcome::Later, refusal(LATER, &reason)),

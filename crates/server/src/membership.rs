@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base::{NodeId, WorkerId};
-use cluster::{Command, MemberState, Meta};
+use cluster::{Command, MemberState, Meta, Newcomer};
 use node::settings::Settings;
 
 use crate::discovery::{self, Announcement, Presence};
@@ -366,6 +366,14 @@ impl ThisDoor {
 impl Gate for ThisDoor {
     fn decide(&self, command: Command) -> Result<(), String> {
         self.fabric().ask(&self.0, command)
+    }
+
+    fn silent_holder(&self, newcomer: &Newcomer) -> Option<NodeId> {
+        let meta = self.fabric().meta();
+        let addresses = [&*newcomer.peer_address, &*newcomer.client_address];
+        let holder = meta.holder_of(newcomer.node, addresses)?.node;
+        let report = crate::watch::report(&self.0, &AtomicBool::new(false))?;
+        report.view()?.silent.contains(&holder).then_some(holder)
     }
 
     fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>> {

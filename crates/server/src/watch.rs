@@ -97,7 +97,8 @@ fn is_alone(meta: &Meta, shared: &Shared) -> bool {
     meta.live_members().all(|member| member.node == shared.node_id)
 }
 
-fn report(shared: &Shared, stopping: &AtomicBool) -> Option<Box<Report>> {
+/// How the node is, by all its workers; none if that takes too long.
+pub(crate) fn report(shared: &Shared, stopping: &AtomicBool) -> Option<Box<Report>> {
     let (sender, receiver) = sync_channel(1);
     // Who asked may have gone.
     let _place = ask_report(shared, move |report| drop(sender.try_send(report)));

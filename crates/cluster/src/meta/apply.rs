@@ -152,6 +152,7 @@ impl Meta {
         if let Admission::Token(hash) = admission {
             self.use_token(hash, newcomer.node, time)?;
         }
+        self.take_addresses(newcomer.node, [&newcomer.peer_address, &newcomer.client_address]);
         self.members.insert(newcomer.node, Member::new(newcomer, MemberState::Joining, time));
         self.settle_voters();
         Ok(Applied::Changed)
@@ -189,14 +190,27 @@ impl Meta {
         Ok(())
     }
 
-    /// Nobody else has these addresses.
+    /// Nobody has these addresses who counts on being found there.
     fn check_free(&self, node: NodeId, addresses: [&str; 2]) -> Result<(), Refused> {
-        for member in self.live_members().filter(|member| member.node != node) {
-            if let Some(taken) = member.addresses().find(|taken| addresses.iter().any(|a| a == taken)) {
-                return Err(Refused::AddressTaken { address: taken.to_owned(), holder: member.node });
+        let Some(holder) = self.holder_of(node, addresses) else { return Ok(()) };
+        let taken = holder.addresses().find(|taken| addresses.contains(taken)).unwrap_or_default();
+        Err(Refused::AddressTaken { address: taken.to_owned(), holder: holder.node })
+    }
+
+    /// Who keeps `node` from having these addresses. Whoever is down or on its way out does not: a process that listens
+    /// there is asking, so it is there no more.
+    pub fn holder_of(&self, node: NodeId, addresses: [&str; 2]) -> Option<&Member> {
+        self.live_members()
+            .find(|member| member.node != node && member.keeps_its_addresses() && member.has_any(addresses))
+    }
+
+    /// Who had these addresses is nowhere until it says where it is.
+    fn take_addresses(&mut self, node: NodeId, addresses: [&str; 2]) {
+        for member in self.members.values_mut() {
+            if member.node != node && member.has_any(addresses) {
+                member.forget_addresses();
             }
         }
-        Ok(())
     }
 
     fn live_member_mut(&mut self, node: NodeId) -> Result<&mut Member, Refused> {
@@ -246,6 +260,7 @@ impl Meta {
             return Err(Refused::OldIncarnation { node, known, found: incarnation });
         }
         self.check_free(node, [peer, client])?;
+        self.take_addresses(node, [peer, client]);
         let member = self.live_member_mut(node)?;
         peer.clone_into(&mut member.peer_address);
         client.clone_into(&mut member.client_address);
@@ -304,9 +319,7 @@ impl Meta {
         }
         let member = self.live_member_mut(node)?;
         member.enter(MemberState::Removed, time);
-        member.peer_address.clear();
-        member.client_address.clear();
-        member.tls_port = 0;
+        member.forget_addresses();
         self.settle_voters();
         Ok(Applied::Changed)
     }
@@ -423,6 +436,20 @@ impl Member {
     fn enter(&mut self, state: MemberState, time: Millis) {
         self.state = state;
         self.changed = time;
+    }
+
+    fn forget_addresses(&mut self) {
+        self.peer_address.clear();
+        self.client_address.clear();
+        self.tls_port = 0;
+    }
+
+    fn has_any(&self, addresses: [&str; 2]) -> bool {
+        self.addresses().any(|address| addresses.contains(&address))
+    }
+
+    fn keeps_its_addresses(&self) -> bool {
+        matches!(self.state, MemberState::Joining | MemberState::Up)
     }
 }
 
