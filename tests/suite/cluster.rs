@@ -453,6 +453,36 @@ fn a_token_lets_one_node_in_and_no_other() {
 }
 
 #[test]
+fn a_token_of_another_cluster_is_refused_at_once() {
+    if skip_unless_narf() {
+        return;
+    }
+    let found = || Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8);
+    let (mine, mut other) = (Server::start(found()), Server::start(found()));
+    let invite = |node: &Server| node.client().run("FABRIC INVITE 60").text();
+    let (token, of_other) = (invite(&mine), invite(&other));
+    // Where the other cluster was nobody is, or mine.
+    let (words, place) = of_other.rsplit_once(".0.0.1:").unwrap();
+    let words = words.strip_suffix("127").unwrap();
+    let (_, my_place) = token.rsplit_once(":").unwrap();
+    other.kill9();
+    let begin = Instant::now();
+    for places in
+        [format!("127.0.0.1:{my_place},127.0.0.1:{place}"), format!("127.0.0.1:{place},127.0.0.1:{my_place}")]
+    {
+        let join =
+            Options::new().kind(Kind::Narf).data(Data::Temporary).set("join", format!("{words}{places}"));
+        let (status, log) = Server::start_in_vain(join);
+        assert!(!status.success() && log.contains("is not of the cluster that the token is from"), "{log}");
+    }
+    // Nor does a member take it for its own.
+    let folder = Data::At(other.data_path());
+    let (status, log) = Server::start_in_vain(found().data(folder).set("join", &token));
+    assert!(!status.success() && log.contains("of another cluster than the token"), "{log}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn narf_cluster_shows_the_cluster_and_changes_it() {
     if skip_unless_narf() {
         return;

@@ -255,7 +255,7 @@ fn refuse_unreachable(token: &JoinToken, newcomer: &Newcomer) -> anyhow::Result<
 }
 
 /// Asks one after the other, until one lets the node in or has decided that it will not, or the time is over: whoever answers
-/// nothing takes a part of it.
+/// nothing takes a part of it. Nobody waits for a place where nobody is while a stranger answers at another.
 fn ask_each(passes: &[Pass<'_>], newcomer: &Newcomer, deadline: Instant) -> Result<Admitted, JoinError> {
     let mut last = None;
     for pass in passes {
@@ -268,12 +268,23 @@ fn ask_each(passes: &[Pass<'_>], newcomer: &Newcomer, deadline: Instant) -> Resu
             Err(error) if error.is_final() && !matches!(error, JoinError::Stranger { .. }) => {
                 return Err(error);
             }
-            // One that may answer yet is worth more words than a stranger.
-            Err(error) if last.is_none() || !error.is_final() => last = Some(error),
+            Err(error) if last.as_ref().is_none_or(|last| weight(&error) >= weight(last)) => {
+                last = Some(error)
+            }
             Err(_) => {}
         }
     }
     Err(last.expect("a token names a place, and a folder without sockets is not asked"))
+}
+
+/// What is worth more words than the rest: one of the cluster that may let the node in yet, then a stranger, which tells that
+/// the token is of another cluster, and last a place where nobody is.
+fn weight(error: &JoinError) -> u8 {
+    match error {
+        JoinError::Later { .. } => 2,
+        JoinError::Stranger { .. } => 1,
+        JoinError::Link { .. } | JoinError::Refused { .. } | JoinError::Answer { .. } => 0,
+    }
 }
 
 /// A node as it introduces itself.

@@ -164,6 +164,15 @@ fn reopen(
 ) -> anyhow::Result<Opened> {
     let entrance = match Trust::load(&settings.dir, meta.node_id)? {
         Some(trust) => {
+            if let Join::Token(token) = join
+                && token.fingerprint() != trust.fingerprint()
+            {
+                bail!(
+                    "{} is of a node of another cluster than the token; start it without the token, or join the token's \
+                     cluster with another data folder",
+                    settings.dir.display()
+                );
+            }
             let (meta, how) = match enter::load_admission(&settings.dir)? {
                 Some(meta) => (meta, How::Joins),
                 None => (Meta::new(), How::Founds),
