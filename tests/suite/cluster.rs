@@ -578,3 +578,30 @@ fn a_node_that_lost_its_folder_comes_back_to_its_port_as_another_node() {
     first.check(&format!("FABRIC REMOVE {old}"), "+OK");
     assert_eq!(first.run("FABRIC MEMBERS").items().len(), 3);
 }
+
+#[test]
+fn replicas_are_compared_on_demand_and_by_themselves() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::with(3, |_, options| options.set("scrub-interval", 1));
+    let mut clients: Vec<Client> = cluster.nodes.iter().map(Server::client).collect();
+    for number in 0..300 {
+        clients[number % 3].check(&format!("SET key:{number} {number}"), "+OK");
+    }
+    let counted = |client: &mut Client, name: &str| -> u64 {
+        let info = client.run("INFO cluster").text();
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|number| number.trim().parse().ok()).unwrap()
+    };
+    eventually("comparisons", || {
+        (clients.iter_mut().map(|client| counted(client, "narf_scrubs")).sum::<u64>() >= 16).then_some(())
+    });
+    clients[0].check("CONFIG SET scrub-interval 0", "+OK");
+    let led: i64 = clients.iter_mut().map(|client| client.run("FABRIC SCRUB").int()).sum();
+    assert_eq!(led, 8);
+    for client in &mut clients {
+        assert_eq!(counted(client, "narf_scrub_differences"), 0);
+        assert_eq!(client.run("FABRIC CHECK").items().len(), 0);
+    }
+}

@@ -20,7 +20,8 @@ impl Digester {
         Digester { low: KeyHasher::new(0x6E61_7266), high: KeyHasher::new(0x6469_6765), buffer: Vec::new() }
     }
 
-    fn hash(&mut self, kind: u8, pieces: &[&[u8]]) -> u128 {
+    /// Kinds below 32 are those of values and keys here; an image has others.
+    pub(crate) fn hash(&mut self, kind: u8, pieces: &[&[u8]]) -> u128 {
         self.buffer.clear();
         self.buffer.push(kind);
         for piece in pieces {

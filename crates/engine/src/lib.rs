@@ -25,7 +25,8 @@
 //! | `geohash` | positions on Earth as scores |
 //! | `hyperloglog` | strings that count different elements |
 //! | `expire`, `watch`, `awaited`, `noted`, `clock` | deadlines, watched and awaited keys, changes, access clocks |
-//! | `walk`, `record`, `digest` | checkpoints in slices, keys as bytes, comparison of replicas |
+//! | `walk`, `record` | checkpoints in slices, keys as bytes |
+//! | `digest`, `image_digest` | comparison of replicas: of all at once, and of what a walk gives |
 //! | `event` | what commands tell that they did to keys |
 //! | `ledger` | numbered requests that ran, and what they were answered |
 //! | `evict` | which keys go first when memory runs short |
@@ -52,6 +53,7 @@ mod geohash;
 pub mod glob;
 mod grave;
 mod hyperloglog;
+mod image_digest;
 mod keyspace;
 mod ledger;
 mod member_ahead;
@@ -78,6 +80,7 @@ pub use family::once::{NumberedRequest, numbered_commands, numbered_words};
 pub use family::scan::{ScanOptions, ScanOver, parse_cursor};
 pub use family::sort::{SortPattern, sort_patterns, sorted_bytes};
 pub use hyperloglog::self_test as hyperloglog_self_test;
+pub use image_digest::ImageDigest;
 pub use keyspace::{Keyspace, KindSum, Lookups};
 pub use ledger::{Ledger, LedgerWalk, Numbered, SessionId, Verdict};
 pub use member_ahead::MemberAhead;

@@ -35,7 +35,7 @@ pub(crate) const BIG_HASH: usize = 256;
 const BIG_TEXT: usize = 256 * 1024;
 
 /// Bytes of a part, about.
-const PART_BYTES: usize = 16 * 1024;
+pub(crate) const PART_BYTES: usize = 16 * 1024;
 
 /// What passing over an entry costs that was seen already, in bytes written instead.
 const SEEN_COST: usize = 32;

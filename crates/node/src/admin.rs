@@ -106,6 +106,7 @@ impl Worker {
         let Ok(settings) = self.settings.with_changes(pairs) else { return };
         let settings = Arc::new(settings);
         self.use_settings(Arc::clone(&settings));
+        self.scrubs.interval_changed();
         // One of the workers speaks for the node, so that the shell hears of changes in one order.
         if self.id == WorkerId(0) {
             self.outbox.control.push(Control::SettingsChanged(settings));

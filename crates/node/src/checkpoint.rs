@@ -60,6 +60,12 @@ impl StateWalk {
         StateWalk { ledger: None, dbs: Vec::new(), kept: None }
     }
 
+    /// Whether nobody has ended it: what is next would not be what it began with.
+    pub(crate) fn goes_on(&self, partition: &Partition) -> bool {
+        let is_next = |db: &DbIndex| partition.existing(*db).is_some_and(|keyspace| keyspace.is_walking());
+        self.ledger.is_some() || self.dbs.last().is_none_or(is_next)
+    }
+
     /// The next chunk, about so long, without its first byte if there is nothing in it; none if that was all.
     pub(crate) fn next(&mut self, partition: &mut Partition, bytes: usize) -> Option<Vec<u8>> {
         if let Some(walk) = &mut self.ledger {
@@ -360,6 +366,7 @@ impl Worker {
         let (logging, now) = (self.logging, self.now.millis());
         let place = usize::from(id.0);
         let Some(partition) = self.places[place].partition.as_deref_mut() else { return false };
+        partition.end_scrub();
         let Some(walk) = StateWalk::begin(partition) else {
             self.checkpoints.next_run = Some(Millis(self.now.mono_millis().0 + 1));
             return false;

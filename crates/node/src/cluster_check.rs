@@ -22,6 +22,7 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
     found.extend(stranded(worker, standings));
     found.extend(unserved(worker, meta, standings));
     found.extend(absent(worker, meta));
+    found.extend(standings.iter().filter_map(|standing| differing(meta, standing)));
     if status.missing > 0 {
         found.push(format!(
             "this node has {} of the {} partitions that it is to hold; the others are on their way, wait",
@@ -85,6 +86,20 @@ fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Op
              that are left",
             away.join(", ")
         ),
+    })
+}
+
+/// A partition whose replicas are not the same. Which of them is right nobody can tell.
+fn differing(meta: &Meta, standing: &PartitionStanding) -> Option<String> {
+    let name = |node: &u64| meta.member_of_replica(*node).map_or("?", |member| &member.name);
+    let names: Vec<&str> = standing.differing.iter().map(name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "partition {} is not the same here and on {}, which must never be; keep the data folders and report it; \
+             `narf cluster leave` there and starting a new node in its place gives it a copy of what is here",
+            standing.id.0,
+            names.join(", ")
+        )
     })
 }
 

@@ -20,7 +20,7 @@ use crate::witness::Stranded;
 use crate::worker::Worker;
 
 /// How a partition stands, as the worker sees it that owns it here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionStanding {
     /// Which.
     pub id: PartitionId,
@@ -44,6 +44,8 @@ pub struct PartitionStanding {
     pub lag: u64,
     /// It is led here, and whoever reads it needs to ask no other node now.
     pub reads_alone: bool,
+    /// If it is led here: replicas that held something else when they were compared last.
+    pub differing: Vec<u64>,
 }
 
 impl Worker {
@@ -83,6 +85,7 @@ impl Worker {
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
             is_served,
             is_in_doubt: self.is_in_doubt(id),
+            differing: self.scrubs.differing(id).to_vec(),
             stranded: if is_served { None } else { self.stranded(id) },
             may_lose: match partition.filter(|_| led_here) {
                 _ if !is_served => 0,

@@ -52,6 +52,17 @@ impl Worker {
         }
     }
 
+    /// `FABRIC SCRUB`.
+    pub(crate) fn scrub_now(&mut self, session: &mut Session) {
+        if !self.fabric.is_on {
+            return Reply::new(session.output.end(), session.version).error(ALONE);
+        }
+        let finish = |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            reply.int(crate::gather::sum(&answers) as i64);
+        };
+        self.ask(session, Question::Scrub, Box::new(finish));
+    }
+
     /// `FABRIC TRUST`.
     pub(crate) fn trust(&mut self, session: &mut Session, args: Args<'_>) {
         let accepts_loss = args.len() == 3 && args.at(2).eq_ignore_ascii_case(b"loss");

@@ -79,6 +79,8 @@ pub enum Question {
     Report,
     /// Which keys are asked for most; go on counting for some time.
     HotKeys,
+    /// Compare the replicas of what the worker leads; the answer counts partitions.
+    Scrub,
     /// Take what replicas here have for all that they ever had, and give up what others had that are gone, if this says so.
     Trust { accepts_loss: bool },
 }
@@ -337,6 +339,7 @@ impl Worker {
                 Answer::Report(Box::new(self.snapshot(asker.as_deref())), self.partition_standings())
             }
             Question::HotKeys => self.report_hot_keys(),
+            Question::Scrub => self.begin_round(),
             Question::Checkpoint => Answer::Count(u64::from(self.begin_checkpoint())),
         })
     }

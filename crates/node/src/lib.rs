@@ -87,6 +87,7 @@ mod rescue;
 mod rights;
 mod router;
 mod scatter;
+mod scrub;
 mod session;
 pub mod settings;
 mod shrink;

@@ -183,6 +183,7 @@ impl Worker {
             N::FabricTrust => self.trust(session, args),
             N::FabricHotKeys => self.show_hot_keys(session, args),
             N::FabricRebalance => self.rebalance(session, args),
+            N::FabricScrub => self.scrub_now(session),
             N::FabricDrain | N::FabricInvite | N::FabricLeave | N::FabricRemove | N::FabricReplicas => {
                 self.change_fabric(session, command, args);
             }

@@ -47,6 +47,8 @@ const BEAT: u8 = 30;
 const BEATEN: u8 = 31;
 const SHRINK: u8 = 32;
 const FULL: u8 = 33;
+const COMPARE: u8 = 34;
+const COMPARED: u8 = 35;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +139,10 @@ pub(crate) enum Item<'a> {
     /// The sender uses more memory than it may: of a partition that the receiver leads, so many keys may stay of those that
     /// may go.
     Shrink { partition: PartitionId, keys: u64 },
+    /// The sender, who leads, wants a digest of what the receiver holds right behind this entry.
+    Compare { partition: PartitionId, number: u64, index: u64 },
+    /// What was asked by this number; none if the receiver was past that, or could not look.
+    Compared { partition: PartitionId, number: u64, digest: Option<u128> },
 }
 
 /// See [`Item::SnapshotState`].
@@ -302,6 +308,15 @@ impl Item<'_> {
                 block(out, groups);
             }
             Item::Shrink { partition, keys } => head(out, SHRINK, partition, keys),
+            Item::Compare { partition, number, index } => {
+                head(out, COMPARE, partition, number);
+                put(out, &index.to_le_bytes());
+            }
+            Item::Compared { partition, number, digest } => {
+                head(out, COMPARED, partition, number);
+                out.push(u8::from(digest.is_some()));
+                put(out, &digest.unwrap_or_default().to_le_bytes());
+            }
         }
     }
 }
@@ -467,8 +482,21 @@ impl<'a> Reader<'a> {
             BEATEN => Item::Beaten { stamp_us: self.0.u64()?, groups: self.0.block()? },
             SHRINK => Item::Shrink { partition: self.partition()?, keys: self.0.u64()? },
             FULL => Item::Full,
+            COMPARE => {
+                Item::Compare { partition: self.partition()?, number: self.0.u64()?, index: self.0.u64()? }
+            }
+            COMPARED => self.compared()?,
             _ => return Err(self.error("unknown kind of item")),
         })
+    }
+
+    fn compared(&mut self) -> Result<Item<'a>, FrameError> {
+        let (partition, number) = (self.partition()?, self.0.u64()?);
+        let (is_known, digest) = (self.truth()?, u128::from_le_bytes(self.0.array()?));
+        if !is_known && digest != 0 {
+            return Err(self.error("a digest that is not known is zero"));
+        }
+        Ok(Item::Compared { partition, number, digest: is_known.then_some(digest) })
     }
 
     fn interest(&mut self) -> Result<Item<'a>, FrameError> {
@@ -616,6 +644,9 @@ mod tests {
             Item::Beat { stamp_us: 7, groups: b"groups" },
             Item::Beaten { stamp_us: 7, groups: b"" },
             Item::Shrink { partition, keys: 9 },
+            Item::Compare { partition, number: 8, index: 5 },
+            Item::Compared { partition, number: 8, digest: Some(1 << 90) },
+            Item::Compared { partition, number: 8, digest: None },
         ]
     }
 

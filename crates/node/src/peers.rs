@@ -192,6 +192,8 @@ impl Worker {
             | Item::Ahead { partition, .. }
             | Item::Stored { partition, .. }
             | Item::Shrink { partition, .. }
+            | Item::Compare { partition, .. }
+            | Item::Compared { partition, .. }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -298,6 +300,10 @@ impl Worker {
                 self.take_stored(from, partition, term, raft::Stored { by_all, by_present });
             }
             Item::Shrink { partition, keys } => self.shrink(partition, keys),
+            Item::Compare { partition, number, index } => {
+                self.asked_to_compare(from, partition, number, index);
+            }
+            Item::Compared { partition, number, digest } => self.compared(from, partition, number, digest),
             Item::Word(word) => self.take_word(from, word, self.router.workers() - 1),
             Item::Noted { call } => self.noted_by_node(from, call),
             Item::Invalid { at, is_own, key, .. } => self.told_by_node(at, is_own, key),

@@ -278,6 +278,7 @@ impl Worker {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
         }
         self.abandon_checkpoint(id);
+        self.scrubs.forget(id);
         for Errand { head, request } in errands {
             self.errand(head, request.args(), request.raw());
         }

@@ -35,6 +35,7 @@ use crate::fabric_txn::{ExecPlan, count_watches};
 use crate::lease::{LEASE_US, Lease};
 use crate::operations::{Stamp, each_operation};
 use crate::partition::{Partition, Turn};
+use crate::scrub::Scrub;
 use crate::wire::WireRequest;
 use crate::witness::Witnessed;
 
@@ -139,6 +140,8 @@ pub(crate) struct Replica {
     is_refused: bool,
     /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
     leads_since_us: u64,
+    /// Somebody compares replicas of the partition.
+    pub(crate) scrub: Option<Box<Scrub>>,
 }
 
 impl Replica {
@@ -168,6 +171,7 @@ impl Replica {
             evicted: 0,
             is_refused: false,
             leads_since_us: 0,
+            scrub: None,
         }
     }
 
@@ -453,6 +457,9 @@ impl Partition {
         #[cfg(narf_plant)]
         if entry.id.index <= self.replica.applied.index {
             return true;
+        }
+        if self.replica.scrub.is_some() {
+            self.begin_scrub();
         }
         let steps = self.resolve_up_to(entry.id, answers);
         self.replica.applied = entry.id;

@@ -2,7 +2,7 @@
 //!
 //! Taken on the workers, which only copy numbers; what is made of them is made on the thread that asked.
 
-use base::{NodeId, Now};
+use base::{NodeId, Now, PartitionId};
 
 use crate::cluster_view::{PartitionStanding, Status};
 use crate::connection::NARF_VERSION;
@@ -54,6 +54,8 @@ pub struct FabricView {
     pub going: usize,
     /// Partitions whose replica here may have forgotten something.
     pub in_doubt: usize,
+    /// Partitions led here of which a replica held something else than this one when they were compared last.
+    pub differing: Vec<PartitionId>,
 }
 
 impl FabricView {
@@ -162,6 +164,7 @@ impl Worker {
             coming: count(|standing| standing.is_wanted && !standing.is_held),
             going: count(|standing| standing.is_held && !standing.is_wanted),
             in_doubt: count(|standing| standing.is_in_doubt),
+            differing: standings.iter().filter(|s| !s.differing.is_empty()).map(|s| s.id).collect(),
         }
     }
 }

@@ -87,6 +87,7 @@ pub struct Settings {
     pub fsync_interval: Duration,
     pub log_segment_size: u64,
     pub checkpoint_log_size: u64,
+    pub scrub_interval: Duration,
     pub proto_max_bulk_len: u64,
     pub client_query_buffer_limit: u64,
     pub output_limits: OutputLimits,

@@ -93,6 +93,10 @@ pub struct Stats {
     pub snapshots_sent: u64,
     /// States of partitions received from other nodes.
     pub snapshots_received: u64,
+    /// Comparisons of a partition's replicas that this node has led to an end.
+    pub scrubs: u64,
+    /// Replicas that were found to hold something else than their leader.
+    pub scrub_differences: u64,
     /// Turns whose length was told.
     pub turns: u64,
     /// Of those, the ones that took longer than 2 ms: everyone on the worker waited meanwhile.
@@ -148,6 +152,8 @@ impl Default for Stats {
             replica_age_ms: 0,
             snapshots_sent: 0,
             snapshots_received: 0,
+            scrubs: 0,
+            scrub_differences: 0,
             turns: 0,
             long_turns: 0,
             longest_turn_us: 0,
@@ -357,6 +363,8 @@ impl Stats {
         self.replica_age_ms = self.replica_age_ms.max(other.replica_age_ms);
         self.snapshots_sent += other.snapshots_sent;
         self.snapshots_received += other.snapshots_received;
+        self.scrubs += other.scrubs;
+        self.scrub_differences += other.scrub_differences;
         self.turns += other.turns;
         self.long_turns += other.long_turns;
         self.longest_turn_us = self.longest_turn_us.max(other.longest_turn_us);

@@ -178,6 +178,7 @@ impl Worker {
         let (turn, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         let to_witness = fabric.is_witness(to);
+        partition.end_scrub();
         let is_walking = partition.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
         // A witness that leads has nothing to send.
         if partition.group.is_leader() && partition.group.is_witness() {

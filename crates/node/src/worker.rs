@@ -32,6 +32,7 @@ use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::recovering_meta::RecoveredMeta;
 use crate::router::Router;
+use crate::scrub::Scrubs;
 use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
@@ -133,6 +134,7 @@ pub struct Worker {
     pub(crate) memory: Arc<MemoryUse>,
     pub(crate) eviction: Eviction,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) scrubs: Scrubs,
     /// Requests of this turn, by the worker they go to.
     pub(crate) calls: Vec<Calls>,
     /// Answers of this turn, by the worker they go to.
@@ -221,6 +223,7 @@ impl Worker {
             memory: setup.memory,
             eviction: Eviction::default(),
             checkpoints: Checkpoints::default(),
+            scrubs: Scrubs::default(),
             calls: (0..workers).map(|_| Calls::new(setup.id)).collect(),
             replies: (0..workers).map(|_| Replies::default()).collect(),
             durable: (0..workers).map(|_| Replies::default()).collect(),
@@ -559,6 +562,7 @@ impl Worker {
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         let fabric =
             self.fabric.next_tick.min(self.fabric.transfers.next_run()).min(self.fabric.pace.next_run());
+        let work = work.min(self.scrubs.next_run());
         let work = work.min(self.waits.next_run()).min(self.blocks.next_run()).min(self.turns_end);
         work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)
     }
@@ -582,6 +586,7 @@ impl Worker {
         self.end_pause_if_due();
         self.tick_fabric();
         self.run_transfers();
+        self.run_scrub();
         self.run_waits();
         self.run_blocks();
         self.end_turns();

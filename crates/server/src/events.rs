@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use base::NodeId;
+use base::{NodeId, PartitionId};
 use cluster::{MemberState, Meta};
 use node::FabricView;
 
@@ -63,6 +63,8 @@ pub(crate) enum Event {
     },
     Moved,
     InDoubt(usize),
+    /// Replicas of these partitions, which this node leads, are not the same.
+    Differ(Vec<PartitionId>),
     Certain,
     Ready,
     /// The system's clock is so far ahead, or behind, and not followed.
@@ -96,6 +98,7 @@ enum Kind {
     Served,
     Moves,
     Doubt,
+    Differ,
 }
 
 /// How another member was told to stand.
@@ -310,6 +313,10 @@ impl Events {
                 false => Event::Moved,
             });
         }
+        if view.differing.iter().any(|id| !before.differing.contains(id)) && self.may_tell(now, Kind::Differ)
+        {
+            events.push(Event::Differ(view.differing.clone()));
+        }
         let is_in_doubt = view.in_doubt > 0;
         if is_in_doubt != self.is_in_doubt && self.may_tell(now, Kind::Doubt) {
             self.is_in_doubt = is_in_doubt;
@@ -355,6 +362,13 @@ impl Event {
                 partitions,
                 "after a power loss replicas here may have forgotten something; they do not vote until the others confirm"
             ),
+            Event::Differ(partitions) => {
+                let partitions: Vec<u16> = partitions.iter().map(|id| id.0).collect();
+                tracing::error!(
+                    ?partitions,
+                    "replicas of these partitions do not hold the same; `narf cluster check` says which"
+                );
+            }
             Event::Certain => tracing::info!("the replicas here are in no doubt any more"),
             Event::Ready => tracing::info!("this node has its data, and writes work"),
             Event::ClockAlarm { off_ms } => tracing::warn!(

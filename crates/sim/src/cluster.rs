@@ -21,6 +21,7 @@ mod trouble;
 mod wires;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base::{PartitionId, Random};
 use cluster::MemberKind;
@@ -54,6 +55,8 @@ const LISTENERS: usize = 2;
 const AUDIT_MARKS: u64 = 20;
 /// See above.
 const AUDIT_MARK_MS: u64 = 60_000;
+/// How often nodes compare replicas: far more often than real ones, for a run is some seconds long.
+const SCRUB_INTERVAL: Duration = Duration::from_millis(300);
 
 /// A run of a cluster under way.
 pub struct ClusterWorld {
@@ -115,6 +118,7 @@ impl ClusterWorld {
         settings.workers = plan.workers;
         settings.partitions = plan.partitions;
         settings.enable_debug_command = DebugCommand::Yes;
+        settings.scrub_interval = SCRUB_INTERVAL;
         if let Some((bytes, policy)) = plan.memory {
             (settings.maxmemory, settings.maxmemory_policy) = (bytes, policy);
         }
@@ -289,6 +293,9 @@ impl ClusterWorld {
         };
         machine.step(&mut around);
         let Some(life) = &mut machine.life else { return Ok(()) };
+        if (0..life.workers()).any(|seat| life.worker(seat).scrubbed().1 > 0) {
+            return Err(format!("scrub: node {number} found a replica that holds something else"));
+        }
         let (peers, control) = (std::mem::take(&mut life.peers), std::mem::take(&mut life.control));
         if let Some(reason) = life.failed.clone() {
             if !machine.disk_has_trouble {

@@ -126,6 +126,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|rebalance", "only Narf has it: crates/node/tests/node/membership.rs"),
     ("fabric|remove", "only Narf has it: suite/cluster.rs"),
     ("fabric|replicas", "only Narf has it: suite/cluster.rs"),
+    ("fabric|scrub", "only Narf has it: suite/cluster.rs"),
     ("fabric|status", "only Narf has it: suite/cluster.rs"),
     ("fabric|trust", "only Narf has it: crates/node/tests/node/power.rs"),
     ("asking", "Redis runs without cluster support"),

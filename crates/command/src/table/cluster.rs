@@ -164,6 +164,13 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("count")
             .cost("O(1); the data is moved afterwards")
             .summary("Says how many copies of each partition the cluster keeps."),
+        node(FabricScrub, "fabric|scrub", 2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .cost("O(N), N the number of partitions; the data is read through afterwards")
+            .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
+            .summary(
+                "Compares the replicas of what this node leads, and returns how many partitions; FABRIC CHECK tells what differs.",
+            ),
         node(FabricStatus, "fabric|status", 2, STALE)
             .since("narf 0.1.0")
             .cost("O(N), N the number of partitions")

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::DbIndex;
+
 use super::*;
-use crate::value::ValueRef;
+use crate::ImageDigest;
+use crate::value::{End, ValueRef};
 
 mod fields;
 
@@ -244,12 +247,67 @@ fn a_walk_gives_the_content_of_its_beginning() {
                 }
                 player.keyspace.reclaim(50);
             }
-            let copy = loaded(&out);
+            let mut copy = loaded(&out);
             assert!(content(&copy) == expected, "seed {seed} round {round}");
             assert_eq!(copy.digest(Millis(0)), digest);
+            assert_eq!(image_digest(&out), image_digest(&walked(&mut copy)), "seed {seed} round {round}");
             player.keyspace.check_invariants();
             assert_eq!(content(&player.keyspace), player.model);
         }
+    }
+}
+
+fn walked(keyspace: &mut Keyspace) -> Vec<u8> {
+    let mut out = Vec::new();
+    assert!(keyspace.begin_walk());
+    while !keyspace.walk_slice(700, &mut out) {}
+    out
+}
+
+fn image_digest(records: &[u8]) -> u128 {
+    let mut digest = ImageDigest::default();
+    digest.add_records(DbIndex::ZERO, records).unwrap();
+    digest.sum()
+}
+
+#[test]
+fn a_digest_of_a_walk_tells_any_change_and_no_layout() {
+    let text = "x".repeat(600_000);
+    let mut seen = BTreeSet::new();
+    let build = |order: &[usize], change: usize| {
+        let mut keyspace = keyspace();
+        for &at in order {
+            match at {
+                0 => {
+                    let (front, back) = text.split_at(if change == 1 { 400_000 } else { text.len() });
+                    let text = if change == 1 { format!("{front}y{}", &back[1..]) } else { front.to_owned() };
+                    keyspace.insert(b"text", NewValue::Text(text.as_bytes()), None);
+                }
+                1 => {
+                    let deadline = (change == 2).then_some(Millis(9_000));
+                    keyspace.insert(
+                        b"short",
+                        NewValue::Text(if change == 3 { b"13" } else { b"12" }),
+                        deadline,
+                    );
+                }
+                _ => {
+                    let mut entry = keyspace.insert(b"list", NewValue::EmptyList, None);
+                    let mut list = entry.list().unwrap();
+                    let swapped = if change == 4 { 700 } else { usize::MAX };
+                    for number in 0..3000usize {
+                        let number = if number / 2 * 2 == swapped { number ^ 1 } else { number };
+                        list.push(End::Back, &number.to_le_bytes());
+                    }
+                }
+            }
+        }
+        image_digest(&walked(&mut keyspace))
+    };
+    for change in 0..5 {
+        let digest = build(&[0, 1, 2], change);
+        assert_eq!(digest, build(&[2, 0, 1], change), "{change}");
+        assert!(seen.insert(digest), "{change}");
     }
 }
 

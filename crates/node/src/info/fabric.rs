@@ -40,6 +40,8 @@ impl Context<'_> {
         lines.add("narf_replica_age_ms", stats.replica_age_ms);
         lines.add("narf_snapshots_sent", stats.snapshots_sent);
         lines.add("narf_snapshots_received", stats.snapshots_received);
+        lines.add("narf_scrubs", stats.scrubs);
+        lines.add("narf_scrub_differences", stats.scrub_differences);
     }
 
     /// The groups of partitions that have a replica here, in the terms of the metrics.

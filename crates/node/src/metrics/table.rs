@@ -318,6 +318,16 @@ pub static METRICS: &[Metric] = &[
         "States of partitions received from other nodes.",
     ),
     counter(
+        "narf_scrubs_total",
+        |s| one(s.report.total.stats.scrubs),
+        "Comparisons of a partition's replicas that this node has led to an end.",
+    ),
+    counter(
+        "narf_scrub_differences_total",
+        |s| one(s.report.total.stats.scrub_differences),
+        "Replicas that were found to hold something else than their leader: never, unless something is broken.",
+    ),
+    counter(
         "narf_entries_without_room_total",
         |s| one(s.report.total.stats.entries_without_room),
         "Entries of leaders that were not taken, as the log had no room.",

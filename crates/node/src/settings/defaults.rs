@@ -76,6 +76,7 @@ impl Settings {
             fsync_interval: Duration::ZERO,
             log_segment_size: 0,
             checkpoint_log_size: 0,
+            scrub_interval: Duration::ZERO,
             proto_max_bulk_len: 0,
             client_query_buffer_limit: 0,
             output_limits: OutputLimits { normal: limit, replica: limit, pubsub: limit },

@@ -452,6 +452,14 @@ pub(super) static TABLE: &[Setting] = &[
     .running()
     .within(Section::Data),
     Setting::new(
+        "scrub-interval",
+        Kind::Seconds { range: 0..=SECONDS_MAX, field: field!(scrub_interval) },
+        "3600",
+        "How often a node compares the replicas of what it leads, in the background; 0 is never, but for FABRIC SCRUB.",
+    )
+    .running()
+    .within(Section::Data),
+    Setting::new(
         "save",
         Kind::Fact {
             value: |_| String::new(),

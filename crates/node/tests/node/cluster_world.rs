@@ -73,6 +73,8 @@ pub(crate) struct World {
     wires: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
     /// Directed links that lose everything.
     pub(crate) cut: Vec<(usize, usize)>,
+    /// What comes to a node with the first of these bytes has the others instead, which are as many.
+    pub(crate) spoil: Option<(usize, &'static [u8], &'static [u8])>,
     /// Nodes whose disks sync nothing at the moment.
     pub(crate) stalled: Vec<usize>,
     /// Milliseconds that a sync takes, of what was written when it began; none is done at once.
@@ -111,6 +113,7 @@ impl World {
             machines: Vec::new(),
             wires: BTreeMap::new(),
             cut: Vec::new(),
+            spoil: None,
             stalled: Vec::new(),
             sync_ms: 0,
             clients: Vec::new(),
@@ -584,9 +587,14 @@ impl World {
             return false;
         }
         let (from, to) = ready[self.random.below(ready.len() as u64) as usize];
-        let frame = self.wires.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
+        let mut frame = self.wires.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
         if self.cut.contains(&(from, to)) {
             return true;
+        }
+        if let Some((_, what, with)) = self.spoil.filter(|(node, ..)| *node == to) {
+            while let Some(at) = frame.windows(what.len()).position(|bytes| bytes == what) {
+                frame[at..at + what.len()].copy_from_slice(with);
+            }
         }
         let sender = self.machines[from].id;
         self.turn(to, |worker| worker.peer_frame(sender, &frame));

@@ -31,6 +31,7 @@ mod read_levels;
 mod recovery;
 mod redirects;
 mod rescue;
+mod scrub;
 mod sessions;
 mod slot_maps;
 mod tracking;

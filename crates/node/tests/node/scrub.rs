@@ -1,0 +1,84 @@
+//! Replicas that are compared in the background: that they are the same is found while much is written, and that one is not.
+
+use crate::cluster_world::{PARTITIONS, World};
+
+/// What a node counts, by its name in `INFO`.
+fn counted(world: &mut World, node: usize, name: &str) -> u64 {
+    let client = world.connect(node);
+    let info = world.ask(client, "INFO cluster");
+    let line = info
+        .split("\\r\\n")
+        .flat_map(|part| part.split("\r\n"))
+        .find(|line| line.starts_with(name))
+        .unwrap_or_default();
+    line.rsplit(':')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{name} in {info}"))
+}
+
+fn sum(world: &mut World, name: &str) -> u64 {
+    (0..3).map(|node| counted(world, node, name)).sum()
+}
+
+fn scrub(world: &mut World) -> u64 {
+    let clients: Vec<usize> = (0..3).map(|node| world.connect(node)).collect();
+    clients.iter().map(|client| world.ask(*client, "FABRIC SCRUB").parse::<u64>().unwrap()).sum()
+}
+
+/// Values of all kinds, some of them in many parts.
+fn fill(world: &mut World, round: usize) {
+    let client = world.connect(round % 3);
+    for number in 0..40 {
+        world.send(client, &format!("SET key:{number} {round}"));
+        world.send(client, &format!("RPUSH list:{} {number}", number % 3));
+        world.send(client, &format!("HSET hash:{} f{number} {round}", number % 3));
+        world.send(client, &format!("SADD set {round}:{number}"));
+        world.send(client, &format!("ZADD zset {number} {round}:{number}"));
+        world.send(client, &format!("PEXPIRE key:{number} {}", 50 + 7 * number));
+    }
+    let text = "long".repeat(80_000);
+    world.send(client, &format!("SET text {text}{round}"));
+}
+
+#[test]
+fn replicas_are_compared_while_much_is_written() {
+    let mut world = World::of(3, 41);
+    (0..8).for_each(|round| fill(&mut world, round));
+    world.settle();
+    assert_eq!(scrub(&mut world), u64::from(PARTITIONS), "each partition is led by one node");
+    for round in 8..60 {
+        fill(&mut world, round);
+        world.pass(50);
+    }
+    world.settle();
+    assert_eq!(sum(&mut world, "narf_scrubs"), u64::from(PARTITIONS));
+    assert_eq!(sum(&mut world, "narf_scrub_differences"), 0);
+    // Again, and by itself.
+    let client = world.connect(0);
+    assert_eq!(world.ask(client, "CONFIG SET scrub-interval 1"), "OK");
+    world.pass(5000);
+    assert!(counted(&mut world, 0, "narf_scrubs") > u64::from(PARTITIONS) / 2);
+    assert_eq!(sum(&mut world, "narf_scrub_differences"), 0);
+}
+
+#[test]
+fn a_replica_that_holds_something_else_is_found_and_named() {
+    let mut world = World::of(3, 42);
+    fill(&mut world, 1);
+    world.settle();
+    world.spoil = Some((2, b"as-it-was-written", b"as-it-was-spoiled"));
+    let client = world.connect(0);
+    // Led by others as well as by the node that hears something else.
+    for number in 0..40 {
+        assert_eq!(world.ask(client, &format!("SET other:{number} as-it-was-written")), "OK");
+    }
+    world.spoil = None;
+    world.settle();
+    scrub(&mut world);
+    world.settle();
+    assert_eq!(sum(&mut world, "narf_scrubs"), u64::from(PARTITIONS));
+    assert!(sum(&mut world, "narf_scrub_differences") > 0);
+    let check = world.ask(client, "FABRIC CHECK");
+    assert!(check.contains("is not the same here and on"), "{check}");
+}
