@@ -529,7 +529,7 @@ impl Worker {
         partition.replica.seen_since_us = now_us;
         let mut lost = Vec::new();
         if before.0 != now.0 || before.1 != now.1 {
-            lost = partition.role_changed(now_us, &mut fabric.answers);
+            lost = partition.role_changed(before.0 == Some(Role::Leader), now_us, &mut fabric.answers);
         }
         // A witness that leads serves nobody, and hands over.
         let leader = now.2.filter(|leader| !fabric.is_witness(*leader));

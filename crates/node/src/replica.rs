@@ -140,6 +140,8 @@ pub(crate) struct Replica {
     is_refused: bool,
     /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
     leads_since_us: u64,
+    /// The same: when a majority was last known to follow it, while it led, or when it began to.
+    led_until_us: u64,
     /// Somebody compares replicas of the partition.
     pub(crate) scrub: Option<Box<Scrub>>,
 }
@@ -171,6 +173,7 @@ impl Replica {
             evicted: 0,
             is_refused: false,
             leads_since_us: 0,
+            led_until_us: 0,
             scrub: None,
         }
     }
@@ -207,10 +210,9 @@ impl Replica {
         self.wants_to_propose().then(|| self.batch.body.len() + ENTRY_BYTES)
     }
 
-    /// Steady clock, microseconds: what is here was not behind then, for a leader was heard of, or this replica began to
-    /// lead.
+    /// Steady clock, microseconds: what is here was not behind then, for a leader was heard of, or this replica led.
     pub(crate) fn fresh_us(&self) -> u64 {
-        self.heard_leader_us.max(self.leads_since_us)
+        self.heard_leader_us.max(self.led_until_us)
     }
 
     /// Whether nothing is under way.
@@ -686,14 +688,18 @@ impl Partition {
     }
 
     /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.
-    pub(crate) fn role_changed(&mut self, now_us: u64, answers: &mut Answers) -> Vec<Errand> {
+    pub(crate) fn role_changed(&mut self, has_led: bool, now_us: u64, answers: &mut Answers) -> Vec<Errand> {
+        if has_led {
+            let followed = self.replica.lease.since(self.group.node(), &self.replica.members, now_us);
+            self.replica.led_until_us = self.replica.led_until_us.max(followed);
+        }
         self.replica.lease.reset();
         self.replica.acks.reset(self.id, answers);
         self.send_away(answers);
         (self.replica.is_expiring, self.replica.is_refused, self.replica.evicting) = (false, false, 0);
         if self.group.is_leader() {
             self.replica.told_commit = 0;
-            self.replica.leads_since_us = now_us;
+            (self.replica.leads_since_us, self.replica.led_until_us) = (now_us, now_us);
             self.replica.witnessed = Witnessed::of_new_leader(self.group.last());
             return self.waiters.take_all_held().collect();
         }

@@ -160,3 +160,23 @@ fn a_witness_is_not_given_the_lead_for_the_room_it_has() {
     assert!(last.is_some_and(|node| node < 2));
     assert!(!world.pass_until(3000, |world| leader(world) != last));
 }
+
+#[test]
+fn what_a_leader_holds_that_lost_its_followers_is_as_old_as_their_last_answer() {
+    let mut world = World::of(3, 16);
+    let client = world.connect(0);
+    let age = |world: &mut World| {
+        let info = world.ask(client, "INFO cluster");
+        let age = info.split("narf_replica_age_ms:").nth(1).unwrap().split('\r').next().unwrap();
+        age.split('\\').next().unwrap().parse::<u64>().unwrap()
+    };
+    // Long after it was elected.
+    world.pass(60_000);
+    assert!(age(&mut world) < 2000);
+    for other in [1, 2] {
+        world.cut.extend([(0, other), (other, 0)]);
+    }
+    world.pass(5000);
+    let age = age(&mut world);
+    assert!((3000..8000).contains(&age), "{age}");
+}
