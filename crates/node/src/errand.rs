@@ -95,6 +95,14 @@ pub(crate) fn no_quorum(id: PartitionId) -> String {
     format!("CLUSTERDOWN partition {} has no quorum", id.0)
 }
 
+/// The same, if it is known how many of how many voters are there: a majority may be, and take its time.
+pub(crate) fn lost_quorum(id: PartitionId, there: usize, voters: usize) -> String {
+    match there * 2 > voters {
+        true => no_quorum(id),
+        false => format!("CLUSTERDOWN partition {} lost quorum ({there} of {voters})", id.0),
+    }
+}
+
 /// Answers of one turn: their bytes as one block.
 #[derive(Default)]
 pub struct Answers {

@@ -2,7 +2,7 @@
 
 use base::{Millis, PartitionId};
 
-use crate::errand::Errand;
+use crate::errand::{Errand, lost_quorum};
 use crate::fabric::Forward;
 use crate::worker::Worker;
 
@@ -45,22 +45,35 @@ impl Worker {
         Millis(self.now.mono_millis().0 + OUTCOME_MS)
     }
 
+    /// Why nobody serves a partition: too few of its voters are heard of, or they have not elected yet.
+    fn nobody_leads(&self, id: PartitionId) -> String {
+        let held = self.places.get(usize::from(id.0)).and_then(|place| place.partition.as_deref());
+        let voters: Vec<u64> = match held {
+            Some(partition) => partition.replica.members.voters.clone(),
+            None => self.fabric.meta.voters_of(id).iter().copied().filter_map(cluster::replica_id).collect(),
+        };
+        let is_there = |voter: &&u64| **voter == self.fabric.me || self.fabric.is_heard(**voter);
+        let there = voters.iter().filter(is_there).count();
+        match voters.is_empty() || there * 2 > voters.len() {
+            true => format!("CLUSTERDOWN partition {} has no leader", id.0),
+            false => lost_quorum(id, there, voters.len()),
+        }
+    }
+
     /// Those who have waited long enough are told so.
     pub(crate) fn give_up_waiting(&mut self, now: Millis) {
-        let fabric = &mut *self.fabric;
-        let mut parked = std::mem::take(&mut fabric.parked);
+        let mut parked = std::mem::take(&mut self.fabric.parked);
         for (id, line) in &mut parked {
-            let grace = if fabric.can_elect(*id) { ELECTION_MS } else { 0 };
+            let grace = if self.fabric.can_elect(*id) { ELECTION_MS } else { 0 };
             for errand in line.extract_if(.., |errand| errand.head.patience.0.saturating_add(grace) <= now.0)
             {
-                let text = match errand.head.spec.is_write() {
-                    true => format!("CLUSTERDOWN partition {} has no leader, write not applied", id.0),
-                    false => format!("CLUSTERDOWN partition {} has no leader", id.0),
-                };
-                fabric.answers.error(&errand.head, &text);
+                let applied = if errand.head.spec.is_write() { ", write not applied" } else { "" };
+                let text = format!("{}{applied}", self.nobody_leads(*id));
+                self.fabric.answers.error(&errand.head, &text);
             }
         }
         parked.retain(|_, line| !line.is_empty());
+        let fabric = &mut *self.fabric;
         fabric.parked = parked;
         let is_late = |_: &u64, forward: &mut Forward| forward.errand.head.deadline <= now;
         let mut late: Vec<(u64, Forward)> = fabric.forwards.extract_if(is_late).collect();

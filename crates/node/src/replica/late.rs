@@ -2,8 +2,7 @@
 
 use base::Millis;
 
-use super::no_quorum;
-use crate::errand::{Answers, Dest, Errand};
+use crate::errand::{Answers, Dest, Errand, lost_quorum};
 use crate::partition::Partition;
 
 /// How long at least the outcome of what was proposed may take to come from another leader.
@@ -32,13 +31,22 @@ impl Partition {
             again.extend(line.drain(..));
         }
         let late = again.extract_if(.., |errand| is_late(errand));
-        for errand in late.chain(self.replica.unconfirmed.extract_if(.., |errand| is_late(errand))) {
-            let Errand { head, .. } = errand;
+        let late = late.chain(self.replica.unconfirmed.extract_if(.., |errand| is_late(errand)));
+        for Errand { head, .. } in late.collect::<Vec<_>>() {
             let applied = if head.spec.is_write() { ", write not applied" } else { "" };
-            answers.error(&head, &format!("{}{applied}", no_quorum(self.id)));
+            answers.error(&head, &format!("{}{applied}", self.lost_quorum()));
         }
         self.give_up_pending(now, answers);
         again
+    }
+
+    /// What is said while too few voters answer, of which a leader knows.
+    fn lost_quorum(&self) -> String {
+        let (me, voters) = (self.group.node(), &self.replica.members.voters);
+        let is_there = |voter: &&u64| {
+            **voter == me || self.group.progress_of(**voter).is_some_and(|progress| progress.is_active)
+        };
+        lost_quorum(self.id, voters.iter().filter(is_there).count(), voters.len())
     }
 
     fn give_up_pending(&mut self, now: Millis, answers: &mut Answers) {
@@ -52,10 +60,14 @@ impl Partition {
             }
         }
         self.replica.acks.give_up(self.id, now, answers);
+        if self.replica.confirming.is_empty() {
+            return;
+        }
+        let text = self.lost_quorum();
         for confirming in &mut self.replica.confirming {
             for read in confirming.reads.iter_mut().filter(|read| read.head.deadline <= now) {
                 if read.head.dest != Dest::Nobody {
-                    answers.error(&read.head, &no_quorum(self.id));
+                    answers.error(&read.head, &text);
                     read.head.dest = Dest::Nobody;
                 }
             }
