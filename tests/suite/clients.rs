@@ -175,6 +175,9 @@ fn replies_are_switched_off_and_skipped(node: &Server) {
     c.send("INCR k");
     c.check("GET k", r#""3""#);
     c.check("CLIENT REPLY BANANA", "-ERR syntax error");
+    c.check("MULTI", "+OK");
+    c.check("CLIENT REPLY ON", "+QUEUED");
+    c.check("EXEC", "[+OK]");
 }
 
 fn a_pause_holds_back_writes_or_everything(node: &Server) {

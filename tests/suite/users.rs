@@ -344,6 +344,24 @@ fn the_default_user_can_be_locked_and_requirepass_is_its_password() {
 }
 
 #[test]
+fn sort_reads_keys_that_others_name_for_who_may_read_all() {
+    let node = Server::new();
+    let mut root = node.client();
+    root.check("ACL SETUSER ada on >hush +@all ~list*", "+OK");
+    root.check("RPUSH list 2 1", ":2");
+    let mut ada = as_user(&node, "ada", "hush");
+    ada.check("SORT list BY nosort", "[\"2\", \"1\"]");
+    for (line, option) in [
+        ("SORT list BY list*", "BY"),
+        ("SORT list GET #", "GET"),
+        ("SORT_RO list BY nosort get list*", "GET"),
+    ] {
+        ada.check(line, &format!("-ERR {option} option of SORT denied due to insufficient ACL permissions"));
+    }
+    ada.check("SORT other BY list*", "-NOPERM No permissions to access a key");
+}
+
+#[test]
 fn the_file_of_users_is_written_and_read() {
     if skip_unless_narf() {
         return;

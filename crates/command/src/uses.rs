@@ -78,9 +78,10 @@ impl Spec {
         Ok(self.named_keys(args).chain(unnamed))
     }
 
-    /// Whether a request reads keys besides those, named by what another key holds: any key, that is.
-    pub fn follows_content(&self, args: Args<'_>) -> bool {
-        self.specs_of_keys().any(|key| key.find == FindKeys::Content) && follows_content(args)
+    /// The option because of which a request reads keys besides those, named by what another key holds: any key, that is.
+    pub fn follows_content(&self, args: Args<'_>) -> Option<usize> {
+        let may = self.specs_of_keys().any(|key| key.find == FindKeys::Content);
+        follows_content(args).filter(|_| may)
     }
 
     fn specs_of_keys(&self) -> impl Iterator<Item = &KeySpec> + Clone {
@@ -130,9 +131,9 @@ impl Spec {
     }
 }
 
-/// Whether a request of `SORT` goes to keys that are named by what another key holds.
-fn follows_content(request: Args<'_>) -> bool {
-    (2..request.len()).any(|at| {
+/// Which option has a request of `SORT` go to keys that are named by what another key holds.
+fn follows_content(request: Args<'_>) -> Option<usize> {
+    (2..request.len()).find(|&at| {
         let word = request.at(at);
         word.eq_ignore_ascii_case(b"get")
             || word.eq_ignore_ascii_case(b"by") && request.at(at + 1).contains(&b'*')

@@ -255,7 +255,8 @@ impl Worker {
     }
 
     pub(crate) fn client_reply(&mut self, session: &mut Session, args: Args<'_>) {
-        if session.runs_exec() {
+        let stays_on = session.reply_mode == ReplyMode::On && args.at(2).eq_ignore_ascii_case(b"on");
+        if session.runs_exec() && !stays_on {
             // Redis leaves out the element, and with it breaks the array.
             let text = "ERR CLIENT REPLY cannot be used inside a transaction";
             return Reply::new(session.output.end(), session.version).error(text);

@@ -26,9 +26,14 @@ impl Worker {
         let (reason, object) = match denied {
             Denied::Command => (Reason::Command, spec.name.as_bytes()),
             Denied::Key(index) => (Reason::Key, args.at(index)),
+            // Which keys these are only what is stored tells.
+            Denied::Content(_) => (Reason::Key, args.at(1)),
             Denied::Channel(index) => (Reason::Channel, args.at(index)),
         };
         self.note_denied(session, reason, context, object, user.name());
+        if let Denied::Content(option) = denied {
+            return Some(denied_option(args, option));
+        }
         Some(match context {
             Context::TopLevel | Context::Queued => format!("NOPERM {}", told(user, spec, denied)),
             Context::Exec => format!(
@@ -36,7 +41,7 @@ impl Worker {
                  This command is no longer allowed for the following reason: {}",
                 match denied {
                     Denied::Command => "no permission to execute the command or subcommand",
-                    Denied::Key(_) => "no permission to touch the specified keys",
+                    Denied::Key(_) | Denied::Content(_) => "no permission to touch the specified keys",
                     Denied::Channel(_) => {
                         "no permission to access one of the channels used as arguments to the command"
                     }
@@ -57,6 +62,12 @@ impl Worker {
     }
 }
 
+/// In Redis it is the command itself that refuses this.
+fn denied_option(args: Args<'_>, option: usize) -> String {
+    let option = String::from_utf8_lossy(args.at(option)).to_ascii_uppercase();
+    format!("ERR {option} option of SORT denied due to insufficient ACL permissions")
+}
+
 /// What a client is told.
 fn told(user: &User, spec: &Spec, denied: Denied) -> String {
     match denied {
@@ -64,7 +75,7 @@ fn told(user: &User, spec: &Spec, denied: Denied) -> String {
             let name = String::from_utf8_lossy(user.name());
             format!("User {name} has no permissions to run the '{}' command", spec.name)
         }
-        Denied::Key(_) => "No permissions to access a key".to_owned(),
+        Denied::Key(_) | Denied::Content(_) => "No permissions to access a key".to_owned(),
         Denied::Channel(_) => "No permissions to access a channel".to_owned(),
     }
 }
@@ -76,6 +87,7 @@ pub(crate) fn told_in_full(user: &User, spec: &Spec, args: Args<'_>, denied: Den
     match denied {
         Denied::Command => told(user, spec, denied),
         Denied::Key(index) => format!("User {name} has no permissions to access the '{}' key", text(index)),
+        Denied::Content(option) => denied_option(args, option),
         Denied::Channel(index) => {
             format!("User {name} has no permissions to access the '{}' channel", text(index))
         }

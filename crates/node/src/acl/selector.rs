@@ -19,6 +19,8 @@ pub enum Denied {
     Command,
     /// This argument, a key.
     Key(usize),
+    /// This argument, an option of `SORT` that reads keys which another key names.
+    Content(usize),
     /// This argument, a channel.
     Channel(usize),
 }
@@ -248,12 +250,14 @@ impl Selector {
         }
         if !self.all_keys && spec.has_keys() {
             // The first argument stands for those that cannot be told.
-            if !self.reads_all_keys() && spec.follows_content(args) {
-                return Err(Denied::Key(1));
-            }
             let mut uses = spec.key_uses(args).map_err(|_| Denied::Key(1))?;
             if let Some(denied) = uses.find(|used| !self.allows_key(args.at(used.index), *used)) {
                 return Err(Denied::Key(denied.index));
+            }
+            if !self.reads_all_keys()
+                && let Some(option) = spec.follows_content(args)
+            {
+                return Err(Denied::Content(option));
             }
         }
         if !self.all_channels
