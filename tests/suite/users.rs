@@ -362,6 +362,30 @@ fn sort_reads_keys_that_others_name_for_who_may_read_all() {
 }
 
 #[test]
+fn a_password_that_one_node_is_given_closes_all_of_them() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut root = cluster.nodes[0].client();
+    root.check("CONFIG SET requirepass sesame", "+OK");
+    for node in &cluster.nodes {
+        eventually("a node that is closed", || {
+            (node.bare_client().run("GET k").to_string() == "-NOAUTH Authentication required.").then_some(())
+        });
+        let mut stranger = node.bare_client();
+        assert_eq!(stranger.run("AUTH wrong").to_string(), WRONG);
+        assert_eq!(stranger.run("AUTH sesame").to_string(), "+OK");
+        stranger.check("GET k", "nil");
+    }
+    // And opens them.
+    root.check("CONFIG SET requirepass ''", "+OK");
+    for node in &cluster.nodes {
+        eventually("a node that is open", || (node.bare_client().run("PING").text() == "PONG").then_some(()));
+    }
+}
+
+#[test]
 fn the_file_of_users_is_written_and_read() {
     if skip_unless_narf() {
         return;

@@ -20,6 +20,15 @@ use crate::slowlog::{SlowEntry, write_entries};
 use crate::users::{DEFAULT, WishedUsers};
 use crate::worker::Worker;
 
+/// What `CONFIG SET` is to do about the password of `default`.
+enum Requirepass {
+    NotNamed,
+    /// Its hash is still to be made.
+    Later,
+    /// What it makes of the user.
+    Rules(Vec<Vec<u8>>),
+}
+
 impl Worker {
     pub(crate) fn config_get(&mut self, session: &mut Session, args: Args<'_>) {
         let found = self.settings.get_matching_any(args.tail(2).to_vec().iter().copied());
@@ -48,8 +57,16 @@ impl Worker {
         let mut pairs: Vec<_> =
             words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
         match self.hash_requirepass(session, &mut pairs) {
-            Ok(true) => self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok())),
-            Ok(false) => return Taken::Later,
+            // What keeps this node closed must not leave the others open: it is answered once all go by it.
+            Ok(Requirepass::Rules(rules)) if self.users.is_listed(DEFAULT) || self.has_company() => {
+                self.have_all_do(session, Question::Settings(pairs));
+                let (name, known) = (DEFAULT.to_vec(), Vec::new());
+                self.wish_users(session, WishedUsers::Set { name, rules, known });
+            }
+            Ok(Requirepass::Later) => return Taken::Later,
+            Ok(Requirepass::NotNamed | Requirepass::Rules(_)) => {
+                self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok()));
+            }
             Err(text) => Reply::new(session.output.end(), session.version).error(text),
         }
         Taken::Done
@@ -72,32 +89,35 @@ impl Worker {
         })
     }
 
-    /// Puts a hash in the place of the password of `default`, and tells the fabric if that has a user of this name.
-    /// False if the hash is still to be made.
+    /// Whether the fabric has other nodes.
+    fn has_company(&self) -> bool {
+        let me = self.fabric.me;
+        self.fabric.is_on && self.fabric.meta.live_members().any(|member| member.replica_id() != me)
+    }
+
+    /// Puts a hash in the place of the password of `default`.
     fn hash_requirepass(
         &mut self,
         session: &mut Session,
         pairs: &mut [(Vec<u8>, Vec<u8>)],
-    ) -> Result<bool, &'static str> {
+    ) -> Result<Requirepass, &'static str> {
         let Some((_, value)) = pairs.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(b"requirepass"))
         else {
-            return Ok(true);
+            return Ok(Requirepass::NotNamed);
         };
         let mut rules = vec![b"nopass".to_vec()];
         if !value.is_empty() {
             if !Password::parse(value).is_some_and(|hash| hash.is_salted()) {
                 let words = vec![value.clone()];
                 let job = |worker: &mut Worker| worker.job_to_hash(words.clone(), Vec::new());
-                let Some(known) = self.known_words(session, &words, job)? else { return Ok(false) };
+                let Some(known) = self.known_words(session, &words, job)? else {
+                    return Ok(Requirepass::Later);
+                };
                 *value = known.first().and_then(Known::salted).ok_or(BUSY)?.to_string().into_bytes();
             }
             rules = vec![b"resetpass".to_vec(), [b"#", value.as_slice()].concat()];
         }
-        if self.users.is_listed(DEFAULT) {
-            let (name, known) = (DEFAULT.to_vec(), Vec::new());
-            self.wish_users_unasked(WishedUsers::Set { name, rules, known });
-        }
-        Ok(true)
+        Ok(Requirepass::Rules(rules))
     }
 
     /// Applies changes that the worker which was asked found right.

@@ -154,7 +154,9 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("parameter value [parameter value ...]")
             .cost("O(N), N the number of settings")
             .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-            .summary("Changes settings, all or none."),
+            .summary(
+                "Changes settings of this node, all or none; with others beside it, requirepass changes the user default on all.",
+            ),
     ]),
     node(DbSize, "dbsize", 1, READONLY | FAST)
         .since("1.0.0")

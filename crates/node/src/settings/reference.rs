@@ -28,6 +28,9 @@ named by `--config`, else the first of `./narf.toml`, `~/.config/narf/config.tom
 `narf config show --origin` tells where each value comes from, and `narf config check` reads the file without
 starting anything. `CONFIG REWRITE` writes what `CONFIG SET` changed into that file and leaves the rest of it alone.
 
+Settings are those of one node: on several, set each node's, by its file or by asking it. Only the password of `default` is
+the cluster's: see `CONFIG SET requirepass` in docs/users.md.
+
 Sizes take `kb mb gb` (powers of 1024) and `k m g` (powers of 1000); durations take `us ms s m h d`. *Change* says
 when: *running* settings take effect at once by `CONFIG SET`, *start* ones need a restart, *first start* ones are
 fixed when the data folder is made, *fact* is only there to be asked for.
