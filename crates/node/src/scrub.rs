@@ -14,7 +14,7 @@ use base::{DbIndex, Millis, PartitionId};
 use engine::ImageDigest;
 
 use crate::checkpoint::{LEDGER_CHUNK, StateWalk};
-use crate::fabric::split;
+use crate::fabric::{Fabric, split};
 use crate::gather::Answer;
 use crate::partition::Partition;
 use crate::peer_frame::Item;
@@ -180,6 +180,14 @@ impl Partition {
     }
 }
 
+impl Fabric {
+    /// Whether a node holds data and runs the same program: one of before may not know what it is asked.
+    fn can_be_compared(&self, node: u64) -> bool {
+        let version_of = |id| self.meta.member_of_replica(id).map(|member| &*member.version);
+        node != self.me && !self.is_witness(node) && version_of(node) == version_of(self.me)
+    }
+}
+
 impl Worker {
     /// Compares what this worker leads, now; how many partitions that is.
     pub(crate) fn begin_round(&mut self) -> Answer {
@@ -226,9 +234,8 @@ impl Worker {
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         let members = &partition.replica.members;
         let others = members.voters.iter().chain(&members.learners).copied();
-        let others: BTreeSet<u64> = others
-            .filter(|&node| node != fabric.me && fabric.is_heard(node) && !fabric.is_witness(node))
-            .collect();
+        let others: BTreeSet<u64> =
+            others.filter(|&node| fabric.is_heard(node) && fabric.can_be_compared(node)).collect();
         let is_led = !partition.group.is_lone() && partition.leads();
         if !is_led || others.is_empty() {
             self.scrubs.todo.pop();

@@ -496,7 +496,8 @@ impl ClusterWorld {
         self.until("a listener has not heard what was", |world| world.unheard().is_none())
             .map_err(|error| format!("events: {error}\n    {}", self.unheard().unwrap_or_default()))?;
         self.until("replicas of a partition are not the same", |world| world.differing().is_none())
-            .map_err(|error| format!("{error}\n    {}", self.differing().unwrap_or_default()))
+            .map_err(|error| format!("{error}\n    {}", self.differing().unwrap_or_default()))?;
+        self.until("no replicas are compared", |world| world.holders() < 2 || world.has_compared())
     }
 
     /// Asks a node for these one after the other; what was read goes to `truth`.
@@ -550,6 +551,14 @@ impl ClusterWorld {
         let mut around =
             Around::all(self.machines[0].now(), &mut self.random, &mut self.network, &mut self.trace);
         connect(&mut self.clients[id], node, &mut self.machines, &mut around);
+    }
+
+    /// Whether some node has compared replicas since it was started.
+    fn has_compared(&self) -> bool {
+        let lives = self.machines.iter().filter_map(|machine| machine.life.as_ref());
+        lives
+            .flat_map(|life| (0..life.workers()).map(|seat| life.worker(seat).scrubbed().0))
+            .any(|count| count > 0)
     }
 
     /// A partition whose replicas are not the same, and what they are; or workers that do not go by the same users.
