@@ -345,8 +345,13 @@ impl Server {
     #[track_caller]
     pub fn restart_with(&mut self, change: impl FnOnce(Options) -> Options) {
         self.stop();
-        self.options = change(self.options.clone());
+        self.change(change);
         self.launch();
+    }
+
+    /// From the next start on it has other options.
+    pub fn change(&mut self, change: impl FnOnce(Options) -> Options) {
+        self.options = change(self.options.clone());
     }
 
     /// Waits until one that was begun answers.

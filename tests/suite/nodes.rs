@@ -1,6 +1,6 @@
 //! Several nodes of one user on one machine, as the tests of a cluster start them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use narf_tests::{Client, DEADLINE, Data, Kind, Network, Options, Server, eventually, within};
@@ -93,6 +93,11 @@ impl Cluster {
     /// The same, without waiting for it.
     pub(crate) fn begin_to_grow(&mut self) {
         self.nodes.push(Server::begin(options(&self.runtime.path().join("run"))));
+    }
+
+    /// The folder by which nodes of the same user find each other.
+    pub(crate) fn runtime_path(&self) -> PathBuf {
+        self.runtime.path().join("run")
     }
 
     pub(crate) fn kill_all(&mut self) {

@@ -5,6 +5,7 @@
 
 mod map;
 mod table;
+mod upgrade;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -103,6 +104,8 @@ fn draw(verb: &str, reply: &Value, members: impl FnOnce() -> Option<Value>, look
             "nothing to move: all is where it should be\n".to_owned()
         }
         ("rebalance", Value::Array(moves)) => table::rows(&moves.iter().map(cells).collect::<Vec<_>>()),
+        ("upgrade", Value::Array(members)) => upgrade::draw(&members.iter().map(cells).collect::<Vec<_>>()),
+        ("upgrade", level) => format!("level {} is in force\n", bare(level)),
         ("invite", token) => format!("{}\n", bare(token)),
         _ => return None,
     })
@@ -165,6 +168,8 @@ fn rows(verb: &str, reply: &Value) -> Option<Vec<Vec<String>>> {
             of(items.iter().map(plain).collect(), &["partition", "now", "then"])
         }
         ("check", Value::Array(found)) => single("finding", found),
+        ("upgrade", Value::Array(items)) => of(items.iter().map(plain).collect(), &[]),
+        ("upgrade", level) => single("level", std::slice::from_ref(level)),
         ("invite", token) => single("token", std::slice::from_ref(token)),
         _ => return None,
     })

@@ -9,6 +9,7 @@ use std::fmt;
 use base::{Millis, NodeId, PartitionId, Slot};
 
 use crate::error::DecodeError;
+use crate::level::{Level, Levels};
 use crate::member::{
     ADDRESS_BYTES_MAX, MemberKind, MemberState, NAME_BYTES_MAX, Newcomer, VERSION_BYTES_MAX,
 };
@@ -23,9 +24,7 @@ pub const SETTING_KEY_BYTES_MAX: usize = 256;
 /// Most bytes of a setting's value.
 pub const SETTING_VALUE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Without a port for TLS a command is written as before there were any, so that older nodes can read it.
-const WITHOUT_TLS: u8 = 1;
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The seed of the key hash, equal on all nodes. Secret: who knows it can aim keys at one place of a table.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -117,6 +116,8 @@ pub enum Command {
         incarnation: u64,
         /// The version of its program.
         version: String,
+        /// The levels that its program knows.
+        levels: Levels,
     },
     /// Change a member's share of the data.
     SetWeight {
@@ -161,6 +162,11 @@ pub enum Command {
         /// The version of the list of users that was looked at; refused if it has changed.
         based_on: u64,
     },
+    /// Put a higher level in force, which all live members know.
+    Raise {
+        /// The level.
+        level: Level,
+    },
 }
 
 const FOUND: u8 = 1;
@@ -176,13 +182,13 @@ const PLACE: u8 = 10;
 const SET_REPLICAS: u8 = 11;
 const SET: u8 = 12;
 const SET_USERS: u8 = 13;
+const RAISE: u8 = 14;
 
 impl Command {
     /// The bytes of the command.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        let has_tls = self.tls_port() != 0;
-        out.u8(if has_tls { VERSION } else { WITHOUT_TLS });
+        out.u8(VERSION);
         match self {
             Command::Found(founding) => {
                 out.u8(FOUND);
@@ -218,14 +224,23 @@ impl Command {
                 out.node(*node);
                 write_state(*state, &mut out);
             }
-            Command::SetAddresses { node, peer_address, client_address, tls_port, incarnation, version } => {
+            Command::SetAddresses {
+                node,
+                peer_address,
+                client_address,
+                tls_port,
+                incarnation,
+                version,
+                levels,
+            } => {
                 out.u8(SET_ADDRESSES);
                 out.node(*node);
                 out.text(peer_address);
                 out.text(client_address);
-                write_tls_port(*tls_port, &mut out);
+                out.u16(*tls_port);
                 out.u64(*incarnation);
                 out.text(version);
+                write_levels(*levels, &mut out);
             }
             Command::SetWeight { node, weight } => {
                 out.u8(SET_WEIGHT);
@@ -269,6 +284,10 @@ impl Command {
                 out.u64(*based_on);
                 write_changes(changes, &mut out);
             }
+            Command::Raise { level } => {
+                out.u8(RAISE);
+                out.u8(level.0);
+            }
         }
         out.finish()
     }
@@ -277,38 +296,15 @@ impl Command {
     pub fn decode(bytes: &[u8]) -> Result<Command, DecodeError> {
         let mut reader = Reader::new(bytes);
         let found = reader.u8()?;
-        if found != VERSION && found != WITHOUT_TLS {
+        if found != VERSION {
             return Err(DecodeError::Version { what: "a cluster command", found, known: VERSION });
         }
-        let has_tls = found == VERSION;
-        let command = Command::read(&mut reader, has_tls)?;
+        let command = Command::read(&mut reader)?;
         reader.finish()?;
-        match has_tls && command.tls_port() == 0 {
-            true => Err(DecodeError::NotCanonical("a command without a port for TLS has version 1")),
-            false => Ok(command),
-        }
+        Ok(command)
     }
 
-    /// The port for TLS that it tells, or 0.
-    fn tls_port(&self) -> u16 {
-        match self {
-            Command::Found(founding) => founding.member.tls_port,
-            Command::Join { member, .. } => member.tls_port,
-            Command::SetAddresses { tls_port, .. } => *tls_port,
-            Command::AddToken { .. }
-            | Command::RevokeToken { .. }
-            | Command::SetState { .. }
-            | Command::SetWeight { .. }
-            | Command::Leave { .. }
-            | Command::Remove { .. }
-            | Command::Place { .. }
-            | Command::SetReplicas { .. }
-            | Command::Set { .. }
-            | Command::SetUsers { .. } => 0,
-        }
-    }
-
-    fn read(reader: &mut Reader<'_>, has_tls: bool) -> Result<Command, DecodeError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
         Ok(match reader.u8()? {
             FOUND => Command::Found(Founding {
                 cluster: reader.u128()?,
@@ -316,12 +312,12 @@ impl Command {
                 partitions: reader.u16()?,
                 key_hash_seed: HashSeed(reader.u64()?),
                 replicas_wanted: reader.u8()?,
-                member: read_newcomer(reader, has_tls)?,
+                member: read_newcomer(reader)?,
             }),
             ADD_TOKEN => Command::AddToken { hash: TokenHash(reader.array()?), expires: reader.millis()? },
             REVOKE_TOKEN => Command::RevokeToken { hash: TokenHash(reader.array()?) },
             JOIN => Command::Join {
-                member: read_newcomer(reader, has_tls)?,
+                member: read_newcomer(reader)?,
                 admission: match reader.flag()? {
                     false => Admission::Local,
                     true => Admission::Token(TokenHash(reader.array()?)),
@@ -332,9 +328,10 @@ impl Command {
                 node: reader.node()?,
                 peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
                 client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
-                tls_port: read_tls_port(reader, has_tls)?,
+                tls_port: reader.u16()?,
                 incarnation: reader.u64()?,
                 version: reader.text("version", VERSION_BYTES_MAX)?,
+                levels: read_levels(reader)?,
             },
             SET_WEIGHT => Command::SetWeight { node: reader.node()?, weight: reader.u32()? },
             LEAVE => Command::Leave { node: reader.node()? },
@@ -362,6 +359,7 @@ impl Command {
                 let based_on = reader.u64()?;
                 Command::SetUsers { changes: read_changes(reader)?, based_on }
             }
+            RAISE => Command::Raise { level: Level(reader.u8()?) },
             kind => return Err(DecodeError::UnknownKind { what: "cluster command", kind }),
         })
     }
@@ -372,35 +370,37 @@ fn write_newcomer(member: &Newcomer, out: &mut Writer) {
     out.text(&member.name);
     out.text(&member.peer_address);
     out.text(&member.client_address);
-    write_tls_port(member.tls_port, out);
+    out.u16(member.tls_port);
     write_kind(member.kind, out);
     out.u32(member.weight);
     out.u64(member.incarnation);
     out.text(&member.version);
+    write_levels(member.levels, out);
 }
 
-/// Only a command that has one has a place for it.
-fn write_tls_port(port: u16, out: &mut Writer) {
-    if port != 0 {
-        out.u16(port);
-    }
+pub(crate) fn write_levels(levels: Levels, out: &mut Writer) {
+    out.u8(levels.oldest().0);
+    out.u8(levels.newest().0);
 }
 
-fn read_tls_port(reader: &mut Reader<'_>, has_tls: bool) -> Result<u16, DecodeError> {
-    Ok(if has_tls { reader.u16()? } else { 0 })
+pub(crate) fn read_levels(reader: &mut Reader<'_>) -> Result<Levels, DecodeError> {
+    let (oldest, newest) = (reader.u8()?, reader.u8()?);
+    Levels::new(oldest, newest)
+        .ok_or(DecodeError::NotCanonical("levels go from one above 0 to a higher or the same"))
 }
 
-fn read_newcomer(reader: &mut Reader<'_>, has_tls: bool) -> Result<Newcomer, DecodeError> {
+fn read_newcomer(reader: &mut Reader<'_>) -> Result<Newcomer, DecodeError> {
     Ok(Newcomer {
         node: reader.node()?,
         name: reader.text("node name", NAME_BYTES_MAX)?,
         peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
         client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
-        tls_port: read_tls_port(reader, has_tls)?,
+        tls_port: reader.u16()?,
         kind: read_kind(reader)?,
         weight: reader.u32()?,
         incarnation: reader.u64()?,
         version: reader.text("version", VERSION_BYTES_MAX)?,
+        levels: read_levels(reader)?,
     })
 }
 

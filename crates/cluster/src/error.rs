@@ -2,7 +2,7 @@
 
 use base::{NodeId, PartitionId};
 
-use crate::{MemberState, TokenHash};
+use crate::{Level, Levels, MemberState, TokenHash, UnknownLevel};
 
 /// A command that was not applied: the state of the cluster is as before. The text goes to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +165,30 @@ pub enum Refused {
     /// The users were changed since the change was thought out.
     #[error("{}", crate::users::USERS_CHANGED)]
     UsersChanged,
+    /// Whoever asks does not know the level in force.
+    #[error(transparent)]
+    UnknownLevel(#[from] UnknownLevel),
+    /// A level is never taken back.
+    #[error("level {level} is in force and cannot be lowered")]
+    LowerLevel {
+        /// The level in force.
+        level: Level,
+    },
+    /// A member does not know the level that is to be in force.
+    #[error(
+        "level {level} cannot be put in force: node {node} runs version {version}, which knows {levels}; start it with a \
+         newer version, or if it is gone for good, remove it with `narf cluster remove {node}`"
+    )]
+    LevelNotKnown {
+        /// The level.
+        level: Level,
+        /// The first such member.
+        node: NodeId,
+        /// What it knows.
+        levels: Levels,
+        /// The version of its program.
+        version: String,
+    },
     /// The placement breaks a rule; nothing of it was applied.
     #[error("placement of partition {} refused: {rule}; plan again", .partition.0)]
     BadPlacement {

@@ -17,6 +17,7 @@
 //!     weight: WEIGHT_DEFAULT,
 //!     incarnation: 1,
 //!     version: "0.1.0".to_owned(),
+//!     levels: cluster::LEVELS,
 //! };
 //! let founding = Founding {
 //!     cluster: 1,
@@ -42,6 +43,7 @@
 
 mod command;
 mod error;
+mod level;
 mod member;
 mod meta;
 pub mod placement;
@@ -54,6 +56,7 @@ pub use command::{
     SETTING_VALUE_BYTES_MAX,
 };
 pub use error::{DecodeError, Refused};
+pub use level::{LEVELS, Level, Levels, UnknownLevel};
 pub use member::{
     ADDRESS_BYTES_MAX, Member, MemberKind, MemberState, NAME_BYTES_MAX, Newcomer, VERSION_BYTES_MAX,
     WEIGHT_DEFAULT, WEIGHT_MAX, replica_id,

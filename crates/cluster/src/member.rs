@@ -5,6 +5,7 @@ use std::fmt;
 use base::{Millis, NodeId};
 
 use crate::error::Refused;
+use crate::level::Levels;
 
 /// Most bytes of a name, of a node or of the cluster.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -121,6 +122,8 @@ pub struct Newcomer {
     pub incarnation: u64,
     /// The version of its program.
     pub version: String,
+    /// The levels that its program knows.
+    pub levels: Levels,
 }
 
 /// A node as the cluster knows it.
@@ -150,6 +153,8 @@ pub struct Member {
     pub changed: Millis,
     /// The version of its program.
     pub version: String,
+    /// The levels that its program knows.
+    pub levels: Levels,
 }
 
 impl Member {
@@ -167,6 +172,7 @@ impl Member {
             joined: time,
             changed: time,
             version: newcomer.version.clone(),
+            levels: newcomer.levels,
         }
     }
 
@@ -182,6 +188,7 @@ impl Member {
             weight: self.weight,
             incarnation: self.incarnation,
             version: self.version.clone(),
+            levels: self.levels,
         }
     }
 

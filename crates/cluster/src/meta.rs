@@ -6,6 +6,7 @@
 //! target says where they are to be.
 
 mod apply;
+mod levels;
 mod snapshot;
 mod voters;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use base::{Millis, NodeId, PartitionId, Slot};
 
 use crate::command::{HashSeed, REPLICAS_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX};
+use crate::level::Level;
 use crate::member::{Member, MemberKind};
 use crate::token::TokenHash;
 use crate::users::Users;
@@ -59,6 +61,8 @@ pub struct Meta {
     partitions: u16,
     key_hash_seed: HashSeed,
     replicas_wanted: u8,
+    /// In force. Every live member knows it.
+    level: Level,
     members: BTreeMap<NodeId, Member>,
     targets: Vec<Target>,
     tokens: BTreeMap<TokenHash, Token>,
@@ -220,6 +224,8 @@ impl Meta {
             (self.partitions <= Slot::COUNT, "there are not more partitions than slots"),
             ((1..=REPLICAS_MAX).contains(&usize::from(self.replicas_wanted)), "replicas wanted are 1 to 7"),
             (crate::member::check_name("name", &self.name).is_ok(), "the cluster's name is well formed"),
+            (self.level != Level::default(), "a level is in force"),
+            (self.who_lacks(self.level).next().is_none(), "every live member knows the level in force"),
         ];
         first_broken(&rules)
     }

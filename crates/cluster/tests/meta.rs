@@ -7,8 +7,8 @@ mod checks;
 use base::{Millis, NodeId, PartitionId, Random};
 use checks::{check_bytes, check_command};
 use cluster::{
-    Admission, Applied, Command, Definition, Founding, HashSeed, MemberKind, MemberState, Meta, Move,
-    Newcomer, Refused, Secret, TokenHash, UserChange,
+    Admission, Applied, Command, Definition, Founding, HashSeed, Level, Levels, MemberKind, MemberState,
+    Meta, Move, Newcomer, Refused, Secret, TokenHash, UserChange,
 };
 
 fn node(number: u128) -> NodeId {
@@ -26,6 +26,7 @@ fn newcomer(number: u128) -> Newcomer {
         weight: 100,
         incarnation: 1,
         version: "0.1.0".to_owned(),
+        levels: cluster::LEVELS,
     }
 }
 
@@ -250,6 +251,7 @@ fn addresses_change_with_a_later_start_only() {
         tls_port: 0,
         incarnation,
         version: "0.1.1".to_owned(),
+        levels: cluster::LEVELS,
     };
     assert!(matches!(apply(&mut meta, moved(1)), Err(Refused::OldIncarnation { .. })));
     assert_eq!(apply(&mut meta, moved(2)), Ok(Applied::Changed));
@@ -257,44 +259,98 @@ fn addresses_change_with_a_later_start_only() {
 }
 
 #[test]
-fn a_port_for_tls_is_told_and_without_one_bytes_are_those_of_before() {
+fn a_port_for_tls_is_told() {
     let mut meta = cluster(2);
-    let mut moved = Command::SetAddresses {
+    let moved = |incarnation, tls_port| Command::SetAddresses {
         node: node(2),
         peer_address: "10.0.0.2:16379".to_owned(),
         client_address: "10.0.0.2:6379".to_owned(),
-        tls_port: 6380,
-        incarnation: 2,
+        tls_port,
+        incarnation,
         version: "0.1.0".to_owned(),
+        levels: cluster::LEVELS,
     };
-    let plain = meta.encode();
-    assert_eq!((plain[0], moved.encode()[0]), (1, 2));
-    assert_eq!(apply(&mut meta, moved.clone()), Ok(Applied::Changed));
-    assert_eq!(apply(&mut meta, moved.clone()), Ok(Applied::Unchanged));
+    assert_eq!(apply(&mut meta, moved(2, 6380)), Ok(Applied::Changed));
+    assert_eq!(apply(&mut meta, moved(2, 6380)), Ok(Applied::Unchanged));
     assert_eq!(meta.member(node(2)).unwrap().tls_port, 6380);
-    assert_eq!(meta.encode()[0], 3);
     check_bytes(&meta.encode());
-    check_bytes(&moved.encode());
-    let said = |change: &dyn Fn(&mut Newcomer)| {
-        let mut newcomer = newcomer(9);
-        change(&mut newcomer);
-        Command::Join { member: newcomer, admission: Admission::Local }
-    };
-    for (command, version) in [(said(&|n| n.tls_port = 1), 2), (said(&|_| {}), 1)] {
-        assert_eq!((command.encode()[0], Command::decode(&command.encode()).unwrap()), (version, command));
-    }
-    // Two versions of the same would be two forms.
-    let mut other = said(&|n| n.tls_port = 0x7A7B).encode();
-    let at = other.windows(2).position(|pair| pair == [0x7B, 0x7A]).unwrap();
-    other[at..at + 2].fill(0);
-    assert!(Command::decode(&other).is_err());
+    check_bytes(&moved(2, 6380).encode());
     // A port of no address is none.
-    assert!(apply(&mut meta, said(&|n| (n.client_address, n.tls_port) = (String::new(), 1))).is_err());
-    if let Command::SetAddresses { tls_port, incarnation, .. } = &mut moved {
-        (*tls_port, *incarnation) = (0, 3);
+    let member = Newcomer { client_address: String::new(), tls_port: 1, ..newcomer(9) };
+    let join = Command::Join { member, admission: Admission::Local };
+    assert!(apply(&mut meta, join).is_err());
+    assert_eq!(apply(&mut meta, moved(3, 0)), Ok(Applied::Changed));
+    assert_eq!(meta.member(node(2)).unwrap().tls_port, 0);
+}
+
+fn levels(oldest: u8, newest: u8) -> Levels {
+    Levels::new(oldest, newest).unwrap()
+}
+
+/// A member was started again, with a program that knows these.
+fn returns(meta: &Meta, number: u128, levels: Levels) -> Command {
+    let member = meta.member(node(number)).unwrap().clone();
+    Command::SetAddresses {
+        node: member.node,
+        peer_address: member.peer_address,
+        client_address: member.client_address,
+        tls_port: member.tls_port,
+        incarnation: member.incarnation + 1,
+        version: format!("0.{}.0", levels.newest()),
+        levels,
     }
-    assert_eq!(apply(&mut meta, moved), Ok(Applied::Changed));
-    assert_eq!(meta.encode()[0], 1);
+}
+
+#[test]
+fn a_level_comes_into_force_once_all_live_members_know_it_and_stays() {
+    let mut meta = cluster(3);
+    let raise = Command::Raise { level: Level(2) };
+    assert_eq!((meta.level(), meta.level_possible()), (Level(1), Level(1)));
+    for number in 1..=3 {
+        assert!(matches!(apply(&mut meta, raise.clone()), Err(Refused::LevelNotKnown { .. })));
+        let returns = returns(&meta, number, levels(1, 2));
+        assert_eq!(apply(&mut meta, returns), Ok(Applied::Changed));
+    }
+    // Until then any may go back; one that is down may, too.
+    let back = returns(&meta, 3, levels(1, 1));
+    assert_eq!(apply(&mut meta, back), Ok(Applied::Changed));
+    apply(&mut meta, Command::SetState { node: node(3), state: MemberState::Down }).unwrap();
+    let refused = apply(&mut meta, raise.clone()).unwrap_err().to_string();
+    assert!(refused.contains("runs version 0.1.0, which knows level 1"), "{refused}");
+    apply(&mut meta, Command::Remove { node: node(3) }).unwrap();
+    assert_eq!(meta.level_possible(), Level(2));
+    assert_eq!(apply(&mut meta, raise.clone()), Ok(Applied::Changed));
+    assert_eq!((meta.level(), apply(&mut meta, raise)), (Level(2), Ok(Applied::Unchanged)));
+    let lower = apply(&mut meta, Command::Raise { level: Level(1) });
+    assert_eq!(lower, Err(Refused::LowerLevel { level: Level(2) }));
+    check_bytes(&meta.encode());
+}
+
+#[test]
+fn who_does_not_know_the_level_in_force_is_no_member() {
+    let mut meta = Meta::new();
+    let founder = Newcomer { levels: levels(1, 2), version: "0.2.0".to_owned(), ..newcomer(1) };
+    let Command::Found(founding) = found() else { unreachable!() };
+    apply(&mut meta, Command::Found(Founding { member: founder, ..founding })).unwrap();
+    assert_eq!(meta.level(), Level(2), "a new cluster begins with all that its founder knows");
+    let refused = apply(&mut meta, join(2, Admission::Local)).unwrap_err().to_string();
+    let text =
+        "level 2 is in force, and this program knows level 1; use a version that knows it, as 0.2.0 does";
+    assert_eq!(refused, text);
+    let older = returns(&meta, 1, levels(1, 1));
+    assert_eq!(apply(&mut meta, older).unwrap_err().to_string(), text);
+    let member = Newcomer { levels: levels(2, 3), ..newcomer(2) };
+    assert!(apply(&mut meta, Command::Join { member, admission: Admission::Local }).is_ok());
+}
+
+#[test]
+fn another_form_is_refused_by_name() {
+    let mut command = join(2, Admission::Local).encode();
+    let mut state = cluster(2).encode();
+    (command[0], state[0]) = (9, 9);
+    let text = "is not known here, only";
+    let refusals = [Command::decode(&command).unwrap_err(), Meta::decode(&state).unwrap_err()];
+    assert!(refusals.iter().all(|refusal| refusal.to_string().contains(text)), "{refusals:?}");
 }
 
 fn random_command(random: &mut Random, meta: &Meta) -> Command {
@@ -308,14 +364,20 @@ fn random_command(random: &mut Random, meta: &Meta) -> Command {
         MemberState::Down,
         MemberState::Removed,
     ];
-    match random.below(16) {
+    match random.below(18) {
         0 => found(),
         1 => Command::AddToken { hash: token(), expires: Millis(random.below(3000)) },
         2 => Command::RevokeToken { hash: token() },
         3 => join(Admission::Token(token())),
         4 => join(Admission::Local),
+        15 => Command::Raise { level: Level(random.below(4) as u8) },
+        16 if meta.member(node(number)).is_some() => {
+            let newest = 1 + random.below(3) as u8;
+            returns(meta, number, levels(1 + random.below(u64::from(newest)) as u8, newest))
+        }
         5 => {
-            let member = Newcomer { tls_port: random.below(3) as u16, ..newcomer(number) };
+            let levels = levels(1 + random.below(2) as u8, 2 + random.below(2) as u8);
+            let member = Newcomer { tls_port: random.below(3) as u16, levels, ..newcomer(number) };
             Command::Join { member, admission: Admission::Local }
         }
         6 | 7 => Command::SetState { node: node(number), state: state[random.below(5) as usize] },

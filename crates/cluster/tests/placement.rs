@@ -16,6 +16,7 @@ fn newcomer(number: u128, weight: u32) -> Newcomer {
         weight,
         incarnation: 1,
         version: "0.1.0".to_owned(),
+        levels: cluster::LEVELS,
     }
 }
 

@@ -93,7 +93,7 @@ commands! {
         ClusterMyId ClusterMyShardId ClusterNodes ClusterReplicas ClusterShards ClusterSlaves ClusterSlots
         ReadOnly ReadWrite
         FabricCheck FabricClock FabricDrain FabricHelp FabricHotKeys FabricInvite FabricLeave FabricMap FabricMembers FabricOwner
-        FabricRebalance FabricRemove FabricReplicas FabricScrub FabricStatus FabricTrust
+        FabricRebalance FabricRemove FabricReplicas FabricScrub FabricStatus FabricTrust FabricUpgrade
     }
 }
 

@@ -114,7 +114,8 @@ impl NodeCommand {
             | N::FabricLeave
             | N::FabricRebalance
             | N::FabricRemove
-            | N::FabricReplicas => Scope::Agreed,
+            | N::FabricReplicas
+            | N::FabricUpgrade => Scope::Agreed,
 
             N::AclDryRun | N::AclGetUser | N::AclList | N::AclUsers => Scope::Known,
             N::ClusterCountFailureReports

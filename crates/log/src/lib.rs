@@ -33,6 +33,7 @@
 mod disk;
 mod error;
 mod frame;
+mod level;
 mod memory;
 mod meta;
 mod recovery;
@@ -44,6 +45,7 @@ mod writer;
 
 pub use disk::{Disk, DiskFile, Space};
 pub use error::LogError;
+pub use level::FolderLevel;
 pub use memory::{Crash, Fault, MemoryDisk, Operation};
 pub use meta::NodeMeta;
 pub use recovery::{Cut, ReadLog, Recovered};

@@ -20,7 +20,7 @@ use crate::disk::{self, Disk, DiskFile};
 use crate::frame::{ALIGN, FrameHeader, HEADER_LEN, PAYLOAD_MAX, Salt, frame_len};
 use crate::segment::{SEGMENT_HEADER, SegmentHeader, segment_name};
 use crate::watermark::{CLOSED, Mark, WatermarkFile};
-use crate::{LogError, LogOptions, Position};
+use crate::{FolderLevel, LogError, LogOptions, Position};
 
 /// A segment that saw this many syncs is worth filling its successor with zeros: a sync over written blocks
 /// costs about 90 µs where one over merely allocated blocks costs 140 µs (ext4), filling 64 MiB costs 100 ms.
@@ -97,6 +97,11 @@ pub(crate) struct Tail {
 }
 
 impl Log {
+    /// Says in the folder at which level it is from now on, before anything that needs that level is appended.
+    pub fn keep_level(&self, level: &FolderLevel) -> Result<(), LogError> {
+        level.save(&*self.shared.disk)
+    }
+
     /// A log that goes on at `tail`, everything before which is synced.
     pub(crate) fn at(disk: Arc<dyn Disk>, options: LogOptions, watermark: WatermarkFile, tail: Tail) -> Log {
         let Tail { files, offset, capacity, end, certain } = tail;

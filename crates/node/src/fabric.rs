@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Args, HashMap, KeyHasher, Millis, PartitionId};
-use cluster::Meta;
+use cluster::{Level, Levels, Meta};
 use command::{Flags, NodeCommand, Run};
 use raft::{Message, Role};
 use resp::Decoder;
@@ -95,6 +95,8 @@ pub(crate) struct Fabric {
     pub(crate) me: u64,
     /// The key hash of all partitions of the fabric.
     pub(crate) hasher: Option<KeyHasher>,
+    /// The levels that this program knows.
+    pub(crate) levels: Levels,
     /// The fabric's own state, as far as it is known here.
     pub(crate) meta: Arc<Meta>,
     /// This node's replica of the meta group; on the first worker.
@@ -165,6 +167,11 @@ impl Fabric {
             next_tick: Millis::NEVER,
             ..Fabric::default()
         }
+    }
+
+    /// The level in force, as far as it is known here: whatever is written or sent in a new way asks for it.
+    pub(crate) fn level(&self) -> Level {
+        self.meta.level()
     }
 
     /// Where numbers of calls begin.
@@ -600,8 +607,10 @@ impl Worker {
                 self.outbox.messages.push((to, Note::Answers(answers)));
             }
         }
+        let level = self.fabric.level();
         for (&node, peer) in &mut self.fabric.peers {
             if !peer.frame.is_empty() {
+                peer.frame.push(level.0);
                 self.outbox.peers.push((node, std::mem::take(&mut peer.frame)));
             }
         }

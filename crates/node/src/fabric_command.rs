@@ -145,7 +145,7 @@ impl Worker {
         }
     }
 
-    fn ask_for_client(&mut self, session: &mut Session, command: Command, reply: Vec<u8>) {
+    pub(crate) fn ask_for_client(&mut self, session: &mut Session, command: Command, reply: Vec<u8>) {
         let ticket = session.output.open();
         session.stall = Some(Stall::Drain);
         let dest = Dest::Session { worker: self.id, at: session.at, ticket };

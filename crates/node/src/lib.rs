@@ -52,6 +52,7 @@ mod introspect;
 mod keyspace;
 mod latency;
 mod lease;
+mod levels;
 mod memory;
 mod memory_command;
 mod message;

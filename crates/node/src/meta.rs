@@ -548,6 +548,7 @@ impl Worker {
         self.fabric.witnesses = state.witnesses().map(cluster::Member::replica_id).collect();
         let is_alone = state.live_members().all(|member| member.replica_id() == me);
         self.fabric.is_spread |= !is_alone;
+        self.follow_level(&state);
         self.fabric.meta = state;
         self.use_users();
         self.reconcile();

@@ -181,6 +181,7 @@ impl Worker {
             }
             N::FabricClock => self.fabric_clock(session, args),
             N::FabricTrust => self.trust(session, args),
+            N::FabricUpgrade => self.upgrade(session, args),
             N::FabricHotKeys => self.show_hot_keys(session, args),
             N::FabricRebalance => self.rebalance(session, args),
             N::FabricScrub => self.scrub_now(session),

@@ -1,6 +1,7 @@
 //! What a turn wants done: the only way anything leaves a worker.
 //!
-//! The order is a promise. A shell first appends `frame` to the log and tells the worker where it ended
+//! The order is a promise. A shell first says in the folder at which `level` it is, if
+//! that has changed; then it appends `frame` to the log and tells the worker where it ended
 //! ([`Worker::appended`](crate::Worker::appended)); then it passes on `messages`; then it sends. So nobody
 //! hears of a write that a kill of the process could take back.
 
@@ -17,6 +18,8 @@ use crate::settings::Settings;
 /// What one turn left to be done.
 #[derive(Default)]
 pub struct Outbox {
+    /// The folder is at this level from now on: to be on stable storage before anything else of this turn is.
+    pub level: Option<cluster::Level>,
     /// Records for the log; one frame, all or nothing. Empty: nothing to append. The shell takes or clears it.
     pub frame: Vec<u8>,
     /// Some answer waits until the frame, and all before it, is on stable storage.

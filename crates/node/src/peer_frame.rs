@@ -5,6 +5,7 @@
 //! allocated for a length that is not there.
 
 use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short};
+use cluster::Level;
 use engine::Access;
 use raft::Message;
 use resp::Version;
@@ -566,9 +567,15 @@ impl From<Short> for FrameError {
     }
 }
 
+/// What a frame holds, and its last byte: the level in force as its sender knew it.
+pub(crate) fn open(frame: &[u8]) -> Result<(&[u8], Level), FrameError> {
+    let (level, items) = frame.split_last().ok_or(FrameError { at: 0, what: "it does not say its level" })?;
+    Ok((items, Level(*level)))
+}
+
 /// Looks through a frame as a receiver does, for the fuzzer: how many items it holds.
 pub fn check_peer_frame(frame: &[u8]) -> Result<usize, FrameError> {
-    items(frame).try_fold(0, |count, item| item.map(|_| count + 1))
+    items(open(frame)?.0).try_fold(0, |count, item| item.map(|_| count + 1))
 }
 
 #[cfg(test)]

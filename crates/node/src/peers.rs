@@ -17,7 +17,7 @@ use crate::hints::Standing;
 use crate::message::Message as Note;
 use crate::operations::ACCEPTED;
 use crate::partition::Partition;
-use crate::peer_frame::{Item, TransferState, items};
+use crate::peer_frame::{Item, TransferState, items, open};
 use crate::read_level::ReadLevel;
 use crate::trackers::{Reader, who_of};
 use crate::worker::Worker;
@@ -129,10 +129,15 @@ impl Worker {
         }
     }
 
-    /// A frame of a peer. What is for other workers is passed on to them.
+    /// A frame of a peer. What is for other workers is passed on to them. Nothing of a frame is read that may be of a higher
+    /// level than this program knows: it could mean something else.
     pub fn peer_frame(&mut self, from: NodeId, frame: &[u8]) {
-        let Some(from) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
-        self.peer_items(from, frame);
+        let Some(replica) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
+        match open(frame) {
+            Ok((_, level)) if level > self.fabric.levels.newest() => self.outlive_level(from, level),
+            Ok((items, _)) => self.peer_items(replica, items),
+            Err(_) => self.stats.malformed_peer_frames += 1,
+        }
     }
 
     /// The same for items that another worker was sent for us.

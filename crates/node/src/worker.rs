@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use base::{AckLevel, ConnId, KeyHasher, Millis, NodeId, Now, PartitionId, Random, WorkerId};
-use cluster::Meta;
+use cluster::{Levels, Meta};
 use engine::Events;
 
 use crate::blocks::Blocks;
@@ -86,6 +86,8 @@ pub struct FabricSetup {
     pub is_whole: bool,
     /// The machine lost its power since the node ran last, or nobody knows that it did not; see `doubt`.
     pub is_in_doubt: bool,
+    /// The levels that this program knows.
+    pub levels: Levels,
 }
 
 /// Whether a node that has these partitions, of so many, has all of them and each by itself. If not, no worker of it may
@@ -253,7 +255,7 @@ impl Worker {
     fn join_fabric(&mut self, setup: FabricSetup) {
         let Some(me) = cluster::replica_id(setup.node) else { return };
         (self.fabric.is_on, self.fabric.me, self.fabric.next_tick) = (true, me, Millis::default());
-        self.fabric.hasher = Some(setup.hasher);
+        (self.fabric.hasher, self.fabric.levels) = (Some(setup.hasher), setup.levels);
         self.fabric.meta_replica = setup.meta_replica.map(|replica| Box::new(replica.0));
         // What an earlier life of this node asked may be answered to this one, and must not be taken for its own.
         let mut random_number = || self.random.next_u64() >> (64 - CALL_BITS);

@@ -17,13 +17,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use base::NodeId;
+use cluster::{Levels, UnknownLevel};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::server::Acceptor;
 use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 
 use crate::failures::{FREE, Failures};
-use crate::hello::{self, Acquaintances, Hello, Welcome};
+use crate::hello::{self, Acquaintances, Hello, Standing, Welcome};
 use crate::join::{self, Gate, Outcome};
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
@@ -46,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) peer: NodeId,
     /// Which worker of the node that made it.
     pub(crate) worker: u16,
+    /// What the other end's program knows.
+    pub(crate) levels: Levels,
 }
 
 /// Why a node cannot be reached.
@@ -60,6 +63,9 @@ pub(crate) enum DialError {
     /// It says that this node was struck off.
     #[error("it says that this node was removed from the cluster")]
     Gone,
+    /// It says that the cluster is at a level that this program does not know.
+    #[error(transparent)]
+    Outlived(UnknownLevel),
 }
 
 /// What the door asks of the node.
@@ -70,6 +76,12 @@ pub(crate) trait Host: Gate + Send + Sync {
     fn was_removed(&self, node: NodeId) -> bool;
     /// A member says where it is, and wants to know where the others are.
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances;
+    /// The level in force, and those that this program knows.
+    fn standing(&self) -> Standing;
+    /// The versions that know the level in force, as text.
+    fn versions(&self) -> String;
+    /// A member says that a level is in force that this program does not know.
+    fn is_outlived(&self, unknown: &UnknownLevel);
     /// A member has come.
     fn link(&self, link: Link);
 }
@@ -236,14 +248,24 @@ impl Doorman {
         let peer = peer.filter(|node| self.host.is_member(*node) || self.host.was_removed(*node));
         let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
         let mut words = Stream::new(&mut tls, &mut stream);
-        let Hello { worker, address, .. } = Hello::read(&mut words)?;
+        let Hello { worker, address, standing, .. } = Hello::read(&mut words)?;
         if !self.host.is_member(peer) {
             // Nobody else tells it: no member speaks to it any more.
             return hello::refuse(&mut words);
         }
-        hello::answer(&mut words, &self.host.acquaint(peer, address))?;
+        let mine = self.host.standing();
+        if let Err(unknown) = standing.levels.check(mine.level, || self.host.versions()) {
+            tracing::warn!(node = %peer, levels = %standing.levels, in_force = %mine.level, "a node was turned away");
+            return hello::refuse_level(&mut words, &unknown);
+        }
+        if let Err(unknown) = mine.levels.check(standing.level, || format!("that of node {peer}")) {
+            self.host.is_outlived(&unknown);
+            return Err(io::Error::other(unknown));
+        }
+        hello::answer(&mut words, mine.levels, &self.host.acquaint(peer, address))?;
         let stream = settle(stream.into_inner())?;
-        self.host.link(Link { stream, tls: tls.into(), peer, worker });
+        let levels = standing.levels;
+        self.host.link(Link { stream, tls: tls.into(), peer, worker, levels });
         Ok(())
     }
 
@@ -265,17 +287,17 @@ pub(crate) fn dial(
     hello: &Hello,
     trust: &Trust,
 ) -> Result<(Link, Acquaintances), DialError> {
-    let dialed = try_dial(address, peer, hello, trust);
-    dialed.map_err(|source| DialError::Link { address: address.to_owned(), source })?.ok_or(DialError::Gone)
+    try_dial(address, peer, hello, trust)
+        .map_err(|source| DialError::Link { address: address.to_owned(), source })?
 }
 
-/// None if this node was struck off.
+/// What became of it, if both ends understood each other.
 fn try_dial(
     address: &str,
     peer: NodeId,
     hello: &Hello,
     trust: &Trust,
-) -> io::Result<Option<(Link, Acquaintances)>> {
+) -> io::Result<Result<(Link, Acquaintances), DialError>> {
     let stream = join::connect(address)?;
     stream.set_nodelay(true)?;
     let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
@@ -289,9 +311,19 @@ fn try_dial(
     }
     let mut words = Stream::new(&mut tls, &mut stream);
     hello.write(&mut words)?;
-    let Welcome::Taken(acquaintances) = hello::read_answer(&mut words)? else { return Ok(None) };
+    let (levels, acquaintances) = match hello::read_answer(&mut words)? {
+        Welcome::Taken { levels, acquaintances } => (levels, acquaintances),
+        Welcome::Gone => return Ok(Err(DialError::Gone)),
+        Welcome::Outlived { level, known_by } => {
+            let refused = hello.standing.levels.check(level, || known_by);
+            return refused.err().map_or_else(
+                || Err(hello::broken("it refuses a level that is known here")),
+                |unknown| Ok(Err(DialError::Outlived(unknown))),
+            );
+        }
+    };
     let stream = settle(stream.into_inner())?;
-    Ok(Some((Link { stream, tls: tls.into(), peer, worker: hello.worker }, acquaintances)))
+    Ok(Ok((Link { stream, tls: tls.into(), peer, worker: hello.worker, levels }, acquaintances)))
 }
 
 /// Readies a socket for a worker's loop.

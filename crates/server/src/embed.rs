@@ -106,6 +106,7 @@ impl NodeBuilder {
         }
         let signals = Signals::without_signals().context("make a way to stop")?;
         let running = Running::start(Plan {
+            levels: cluster::LEVELS,
             port_is_explicit: true,
             folder_is_explicit: true,
             wants_tcp: self.port.is_some(),

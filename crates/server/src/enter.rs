@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use base::NodeId;
-use cluster::{Founding, HashSeed, JoinToken, MemberKind, Meta, Newcomer};
+use cluster::{Founding, HashSeed, JoinToken, Levels, MemberKind, Meta, Newcomer};
 use node::settings::Settings;
 
 use crate::discovery::{self, announcement};
@@ -96,13 +96,14 @@ pub(crate) enum How {
     Founds,
 }
 
-/// Where a node can be reached.
+/// What a node says of itself: where it can be reached, and what its program knows.
 #[derive(Clone)]
 pub(crate) struct Reach {
     pub(crate) peer_address: String,
     pub(crate) client_address: String,
     /// For clients that speak TLS, or 0.
     pub(crate) tls_port: u16,
+    pub(crate) levels: Levels,
 }
 
 /// Held while a node looks for a cluster and founds one, so that two that start at once find each other.
@@ -299,6 +300,7 @@ pub(crate) fn newcomer(settings: &Settings, node: NodeId, reach: &Reach, incarna
         weight: cluster::WEIGHT_DEFAULT,
         incarnation,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        levels: reach.levels,
     }
 }
 

@@ -12,7 +12,7 @@ use cluster::{Command, MemberState, Meta};
 
 use crate::discovery::Lookout;
 use crate::enter::Reach;
-use crate::hello::Acquaintances;
+use crate::hello::{Acquaintances, Standing};
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared, lock};
 use crate::trust::Trust;
@@ -79,6 +79,11 @@ impl Fabric {
 
     pub(crate) fn meta(&self) -> Arc<Meta> {
         Arc::clone(&lock(&self.meta))
+    }
+
+    /// What the first words of a link say of levels.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing { levels: self.reach.levels, level: self.meta().level() }
     }
 
     pub(crate) fn set_meta(&self, meta: Arc<Meta>) {

@@ -5,15 +5,27 @@
 use std::io::{self, Read, Write};
 
 use base::NodeId;
+use cluster::{Level, Levels, UnknownLevel};
 
 /// The first bytes of either side; another version says others.
-const MAGIC: [u8; 4] = *b"NRF1";
+const MAGIC: [u8; 4] = *b"NRF2";
 /// What a node is answered that was struck off.
 const GONE: [u8; 4] = *b"NRFG";
+/// What a node is answered whose program does not know the level in force.
+const OUTLIVED: [u8; 4] = *b"NRFL";
 /// Longest address that a node may tell.
 const ADDRESS_BYTES_MAX: usize = 300;
 /// Most acquaintances in an answer.
 const ACQUAINTANCES_MAX: usize = 4096;
+
+/// What a node says of levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Those that its program knows.
+    pub(crate) levels: Levels,
+    /// The one in force, as far as it knows.
+    pub(crate) level: Level,
+}
 
 /// What the maker of a link says.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +35,7 @@ pub(crate) struct Hello {
     pub(crate) workers: u16,
     /// Where it can be reached.
     pub(crate) address: String,
+    pub(crate) standing: Standing,
 }
 
 impl Hello {
@@ -31,6 +44,8 @@ impl Hello {
         bytes.extend_from_slice(&self.worker.to_le_bytes());
         bytes.extend_from_slice(&self.workers.to_le_bytes());
         put_address(&mut bytes, &self.address);
+        put_levels(&mut bytes, self.standing.levels);
+        bytes.push(self.standing.level.0);
         to.write_all(&bytes)?;
         to.flush()
     }
@@ -38,7 +53,9 @@ impl Hello {
     pub(crate) fn read(from: &mut impl Read) -> io::Result<Hello> {
         check_magic(from)?;
         let (worker, workers) = (read_u16(from)?, read_u16(from)?);
-        Ok(Hello { worker, workers, address: read_address(from)? })
+        let address = read_address(from)?;
+        let standing = Standing { levels: read_levels(from)?, level: Level(read_u8(from)?) };
+        Ok(Hello { worker, workers, address, standing })
     }
 }
 
@@ -46,9 +63,14 @@ impl Hello {
 pub(crate) type Acquaintances = Vec<(NodeId, String)>;
 
 /// Answers a hello; that there is an answer says that the link is taken.
-pub(crate) fn answer(to: &mut impl Write, acquaintances: &[(NodeId, String)]) -> io::Result<()> {
+pub(crate) fn answer(
+    to: &mut impl Write,
+    levels: Levels,
+    acquaintances: &[(NodeId, String)],
+) -> io::Result<()> {
     let told = &acquaintances[..acquaintances.len().min(ACQUAINTANCES_MAX)];
     let mut bytes = MAGIC.to_vec();
+    put_levels(&mut bytes, levels);
     bytes.extend_from_slice(&(told.len() as u16).to_le_bytes());
     for (node, address) in told {
         bytes.extend_from_slice(&node.0.to_le_bytes());
@@ -64,13 +86,24 @@ pub(crate) fn refuse(to: &mut impl Write) -> io::Result<()> {
     to.flush()
 }
 
+/// Answers a hello of a node whose program does not know the level in force.
+pub(crate) fn refuse_level(to: &mut impl Write, unknown: &UnknownLevel) -> io::Result<()> {
+    let mut bytes = OUTLIVED.to_vec();
+    bytes.push(unknown.level.0);
+    put_address(&mut bytes, &unknown.known_by);
+    to.write_all(&bytes)?;
+    to.flush()
+}
+
 /// The answer to a hello.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Welcome {
-    /// The link is taken; where others can be reached.
-    Taken(Acquaintances),
+    /// The link is taken; what the other end's program knows, and where others can be reached.
+    Taken { levels: Levels, acquaintances: Acquaintances },
     /// Who asks was struck off.
     Gone,
+    /// A level is in force that who asks does not know; programs of these versions do.
+    Outlived { level: Level, known_by: String },
 }
 
 /// Reads the answer to a hello.
@@ -79,9 +112,13 @@ pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Welcome> {
     from.read_exact(&mut magic)?;
     match magic {
         GONE => return Ok(Welcome::Gone),
+        OUTLIVED => {
+            return Ok(Welcome::Outlived { level: Level(read_u8(from)?), known_by: read_address(from)? });
+        }
         MAGIC => {}
         _ => return Err(broken("it speaks another version")),
     }
+    let levels = read_levels(from)?;
     let count = usize::from(read_u16(from)?);
     if count > ACQUAINTANCES_MAX {
         return Err(broken("too many acquaintances"));
@@ -92,7 +129,7 @@ pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Welcome> {
         from.read_exact(&mut node)?;
         acquaintances.push((NodeId(u128::from_le_bytes(node)), read_address(from)?));
     }
-    Ok(Welcome::Taken(acquaintances))
+    Ok(Welcome::Taken { levels, acquaintances })
 }
 
 fn check_magic(from: &mut impl Read) -> io::Result<()> {
@@ -102,6 +139,21 @@ fn check_magic(from: &mut impl Read) -> io::Result<()> {
         true => Ok(()),
         false => Err(broken("it speaks another version")),
     }
+}
+
+fn read_u8(from: &mut impl Read) -> io::Result<u8> {
+    let mut byte = [0];
+    from.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
+
+fn put_levels(bytes: &mut Vec<u8>, levels: Levels) {
+    bytes.extend_from_slice(&[levels.oldest().0, levels.newest().0]);
+}
+
+fn read_levels(from: &mut impl Read) -> io::Result<Levels> {
+    let (oldest, newest) = (read_u8(from)?, read_u8(from)?);
+    Levels::new(oldest, newest).ok_or_else(|| broken("it knows no levels"))
 }
 
 fn read_u16(from: &mut impl Read) -> io::Result<u16> {
@@ -127,7 +179,7 @@ fn read_address(from: &mut impl Read) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| broken("an address is not text"))
 }
 
-fn broken(why: &str) -> io::Error {
+pub(crate) fn broken(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
@@ -140,14 +192,15 @@ mod tests {
     #[test]
     fn an_address_too_long_to_tell_is_told_as_none() {
         let mut bytes = Vec::new();
-        Hello { worker: 1, workers: 2, address: "x".repeat(301) }.write(&mut bytes).unwrap();
+        let standing = Standing { levels: Levels::new(3, 5).unwrap(), level: Level(4) };
+        Hello { worker: 1, workers: 2, address: "x".repeat(301), standing }.write(&mut bytes).unwrap();
         assert_eq!(Hello::read(&mut &bytes[..]).unwrap().address, "");
-        assert_eq!(bytes, b"NRF1\x01\0\x02\0\0\0");
+        assert_eq!(bytes, b"NRF2\x01\0\x02\0\0\0\x03\x05\x04");
     }
 
     #[test]
     fn another_version_is_told_from_a_broken_link() {
-        let error = Hello::read(&mut &b"NRF2\0\0\0\0\0\0"[..]).unwrap_err();
+        let error = Hello::read(&mut &b"NRF1\0\0\0\0\0\0"[..]).unwrap_err();
         assert!(error.to_string().contains("another version"), "{error}");
         assert_eq!(Hello::read(&mut &b"NR"[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -159,20 +212,32 @@ mod tests {
         assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Gone);
     }
 
+    #[test]
+    fn who_does_not_know_the_level_is_told_which_and_who_does() {
+        let mut bytes = Vec::new();
+        let levels = Levels::new(1, 1).unwrap();
+        let unknown = levels.check(Level(2), || "0.2.0".to_owned()).unwrap_err();
+        refuse_level(&mut bytes, &unknown).unwrap();
+        let outlived = Welcome::Outlived { level: Level(2), known_by: "0.2.0".to_owned() };
+        assert_eq!(read_answer(&mut &bytes[..]).unwrap(), outlived);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            worker: u16, workers: u16, address in "[a-z0-9.:]{0,300}",
+            worker: u16, workers: u16, oldest in 1..9_u8, more in 0..9_u8, level: u8, address in "[a-z0-9.:]{0,300}",
             others in prop::collection::vec((any::<u128>(), "[a-z0-9.:]{0,30}"), 0..20),
         ) {
             let mut bytes = Vec::new();
-            let hello = Hello { worker, workers, address };
+            let levels = Levels::new(oldest, oldest + more).unwrap();
+            let hello = Hello { worker, workers, address, standing: Standing { levels, level: Level(level) } };
             hello.write(&mut bytes).unwrap();
             prop_assert_eq!(Hello::read(&mut &bytes[..]).unwrap(), hello);
             let others: Acquaintances = others.into_iter().map(|(id, at)| (NodeId(id), at)).collect();
             bytes.clear();
-            answer(&mut bytes, &others).unwrap();
-            prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Taken(others));
+            answer(&mut bytes, levels, &others).unwrap();
+            let taken = Welcome::Taken { levels, acquaintances: others };
+            prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), taken);
         }
 
         #[test]

@@ -62,6 +62,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::Context;
+pub use cluster::Levels;
 
 use crate::banner::Banner;
 use crate::config::Resolved;
@@ -75,6 +76,8 @@ pub struct Hooks {
     pub ready: Box<dyn FnOnce(Banner) + Send>,
     /// The process's allocator, if it counts.
     pub allocator: Option<Allocator>,
+    /// The levels that the node knows: by default those of this program.
+    pub levels: Levels,
 }
 
 /// What an allocator that counts can be asked.
@@ -103,6 +106,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let local_only = resolved.is_local_only();
     let asked = resolved.settings.clone();
     let running = Running::start(Plan {
+        levels: hooks.levels,
         port_is_explicit: resolved.port_is_explicit(),
         folder_is_explicit: resolved.folder_is_explicit(),
         wants_tcp: resolved.wants_tcp(),

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 use base::{Millis, NodeId, WorkerId};
-use cluster::Meta;
+use cluster::{Levels, Meta};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use node::Worker;
@@ -37,6 +37,8 @@ const RETRY_MS: (u64, u64) = (50, 1000);
 struct Wire {
     stream: Stream<TcpStream>,
     peer: NodeId,
+    /// Those that its program knows.
+    levels: Levels,
     is_outgoing: bool,
     /// Bytes of frames that are not whole yet.
     received: Vec<u8>,
@@ -98,14 +100,20 @@ impl Links {
                 tries: 0,
             });
         }
+        // Who was started again with an older program while the level was raised: what is said now it cannot read.
+        self.close_those(|wire| !wire.levels.include(meta.level()), worker, registry);
         for id in gone {
             let Some(way) = self.ways.remove(&id) else { continue };
-            let of_node = |wire: &Option<Wire>| wire.as_ref().is_some_and(|wire| wire.peer == way.node);
-            let slots: Vec<usize> =
-                (0..self.wires.len()).filter(|&slot| of_node(&self.wires[slot])).collect();
-            for slot in slots {
-                self.close(slot, worker, registry);
-            }
+            self.close_those(|wire| wire.peer == way.node, worker, registry);
+        }
+    }
+
+    fn close_those(&mut self, is_such: impl Fn(&Wire) -> bool, worker: &mut Worker, registry: &Registry) {
+        let wires = self.wires.iter().enumerate();
+        let slots: Vec<usize> =
+            wires.filter(|(_, wire)| wire.as_ref().is_some_and(&is_such)).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.close(slot, worker, registry);
         }
     }
 
@@ -124,6 +132,7 @@ impl Links {
                     worker: worker.0,
                     workers: shared.inboxes().len() as u16,
                     address: fabric.reach.peer_address.clone(),
+                    standing: fabric.standing(),
                 };
                 let addresses = fabric.addresses_of(node);
                 let dialed = match addresses.get(tries % addresses.len().max(1)) {
@@ -167,8 +176,10 @@ impl Links {
                 worker.peer_up(node);
             }
             Err(error) => {
-                if matches!(error, DialError::Gone) {
-                    self.shared.was_removed();
+                match &error {
+                    DialError::Gone => self.shared.was_removed(),
+                    DialError::Outlived(unknown) => self.shared.fail(&unknown.to_string()),
+                    DialError::Link { .. } | DialError::NoAddress => {}
                 }
                 tracing::debug!(%node, %error, "a node cannot be reached");
                 way.retry_ms = (way.retry_ms * 2).min(RETRY_MS.1);
@@ -193,6 +204,7 @@ impl Links {
         let wire = Wire {
             stream: Stream::new(socket, link.tls),
             peer: link.peer,
+            levels: link.levels,
             is_outgoing,
             received: Vec::new(),
             backlog: Vec::new(),

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base::{NodeId, WorkerId};
-use cluster::{Command, MemberState, Meta, Newcomer};
+use cluster::{Command, Levels, MemberState, Meta, Newcomer, UnknownLevel};
 use node::settings::Settings;
 
 use crate::discovery::{self, Announcement, Presence};
 use crate::door::{Door, Host, Link};
 use crate::enter::Reach;
 use crate::fabric::Fabric;
-use crate::hello::Acquaintances;
+use crate::hello::{Acquaintances, Standing};
 use crate::join::Gate;
 use crate::ports;
 use crate::runtime_folder::RuntimeFolder;
@@ -38,7 +38,7 @@ pub(crate) struct PeerPort {
 
 impl PeerPort {
     /// Listens; not at all for a node that stays alone.
-    pub(crate) fn choose(settings: &Settings) -> anyhow::Result<PeerPort> {
+    pub(crate) fn choose(settings: &Settings, levels: Levels) -> anyhow::Result<PeerPort> {
         let host = reachable_host(settings);
         // Of a node without plain TCP clients that speak TLS are told.
         let client_address = match (settings.port, settings.tls.port) {
@@ -47,7 +47,7 @@ impl PeerPort {
         };
         let tls_port = settings.tls.port;
         if settings.join == "none" {
-            let reach = Reach { peer_address: String::new(), client_address, tls_port };
+            let reach = Reach { peer_address: String::new(), client_address, tls_port, levels };
             return Ok(PeerPort { listeners: Vec::new(), reach });
         }
         let wanted = match (settings.peer_port, settings.port.checked_add(PEER_PORT_DISTANCE)) {
@@ -63,7 +63,8 @@ impl PeerPort {
             port => ports::choose_for_peers(&settings.bind, port, BACKLOG)?,
         };
         let peer_address = address(&host, chosen.port);
-        Ok(PeerPort { listeners: chosen.listeners, reach: Reach { peer_address, client_address, tls_port } })
+        let reach = Reach { peer_address, client_address, tls_port, levels };
+        Ok(PeerPort { listeners: chosen.listeners, reach })
     }
 }
 
@@ -210,6 +211,7 @@ impl Membership {
                     tls_port: reach.tls_port,
                     incarnation: member.incarnation + 1,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
+                    levels: reach.levels,
                 };
                 let was_leaving = member.state == MemberState::Leaving;
                 let said = fabric.ask(&shared, command).and_then(|()| match was_leaving {
@@ -398,6 +400,18 @@ impl Host for ThisDoor {
 
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances {
         self.fabric().acquaint(node, address)
+    }
+
+    fn standing(&self) -> Standing {
+        self.fabric().standing()
+    }
+
+    fn versions(&self) -> String {
+        self.fabric().meta().versions_of_level()
+    }
+
+    fn is_outlived(&self, unknown: &UnknownLevel) {
+        self.0.fail(&unknown.to_string());
     }
 
     fn link(&self, link: Link) {

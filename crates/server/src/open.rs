@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use base::{KeyHasher, Millis, NodeId, PartitionId};
-use cluster::Meta;
+use cluster::{Level, Levels, Meta};
 use log::{
-    CheckpointReader, Checkpoints, Disk, Log, LogOptions, NodeMeta, OnDamage, Position, Recovered, Rounds,
+    CheckpointReader, Checkpoints, Disk, FolderLevel, Log, LogOptions, NodeMeta, OnDamage, Position,
+    Recovered, Rounds,
 };
 use node::settings::{DamagePolicy, Settings};
 use node::{Partition, RecoveredMeta, Recovery, Router};
@@ -162,6 +163,7 @@ fn reopen(
     reach: &Reach,
     progress: bool,
 ) -> anyhow::Result<Opened> {
+    check_level(&**disk, reach.levels).with_context(|| format!("start from {}", settings.dir.display()))?;
     let entrance = match Trust::load(&settings.dir, meta.node_id)? {
         Some(trust) => {
             if let Join::Token(token) = join
@@ -194,6 +196,12 @@ fn reopen(
         },
     };
     start(settings, Some(Arc::clone(disk)), meta, entrance, None, reach, progress)
+}
+
+/// Whether a program that knows these levels can read the folder: asked before anything of it is read.
+pub(crate) fn check_level(disk: &dyn Disk, levels: Levels) -> anyhow::Result<()> {
+    let Some(FolderLevel { level, program }) = FolderLevel::load(disk)? else { return Ok(()) };
+    Ok(levels.check(Level(level), || program)?)
 }
 
 /// The node's name, minted from its id if it has none.
@@ -261,6 +269,7 @@ fn start(
             (Meta::new(), RecoveredMeta::found(me, seed()?, founding)?, false)
         }
     };
+    reach.levels.check(state.level(), || state.versions_of_level())?;
     let is_in_doubt = recovered.log.as_ref().is_some_and(|open| open.is_in_doubt);
     let storage = keep(disk, recovered.log.take(), &frame)?;
     let fabric = EnteredFabric { trust, meta: state, replica, returns, turnstile };

@@ -146,6 +146,7 @@ fn sync_parent(path: &Path) -> anyhow::Result<()> {
 impl Source {
     fn open(path: &Path) -> anyhow::Result<Source> {
         let disk: Arc<dyn Disk> = Arc::new(FolderDisk::open_to_read(path)?);
+        open::check_level(&*disk, cluster::LEVELS).with_context(|| format!("read {}", path.display()))?;
         let meta = NodeMeta::load(&*disk).with_context(|| format!("read {}", path.display()))?;
         let meta = meta.with_context(|| format!("{} is not the data folder of a node", path.display()))?;
         let told = enter::load_admission(path)?;
@@ -276,6 +277,7 @@ impl Attempt<'_> {
             weight: cluster::WEIGHT_DEFAULT,
             incarnation: 1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            levels: cluster::LEVELS,
         };
         let read = self.folders.iter().filter(|folder| !folder.is_witness).count();
         let note = format!(

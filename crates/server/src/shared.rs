@@ -6,7 +6,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use base::{Millis, NodeId, Now, PartitionId, WorkerId};
-use log::{Log, LogError, Position, SyncHandle};
+use cluster::Level;
+use log::{FolderLevel, Log, LogError, Position, SyncHandle};
 use node::acl::password::Solved;
 use node::settings::Settings;
 use node::{CheckpointDone, CheckpointWrite, Clock, Message, Peer};
@@ -144,6 +145,12 @@ impl SharedLog {
         let after = log.append(frame)?;
         self.headroom.store(log.headroom(), Ordering::Release);
         Ok((before, after))
+    }
+
+    /// Says in the folder at which level it is.
+    pub(crate) fn keep_level(&self, level: Level) -> Result<(), LogError> {
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        lock(&self.log).keep_level(&FolderLevel { level: level.0, program })
     }
 
     pub(crate) fn headroom(&self) -> u64 {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
 use base::{KeyHasher, WorkerId};
+use cluster::Levels;
 use log::{Disk, NodeMeta, Rounds};
 use mio::Poll;
 use node::settings::Settings;
@@ -46,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) stop: StopHandle,
     pub(crate) progress: bool,
     pub(crate) allocator: Option<crate::Allocator>,
+    /// Those that the node is to know.
+    pub(crate) levels: Levels,
 }
 
 /// A node that runs.
@@ -96,7 +99,7 @@ impl Running {
         settings.port = chosen.port;
         settings.requirepass = hashed(&settings.requirepass)?;
         let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
-        let peers = PeerPort::choose(&settings)?;
+        let peers = PeerPort::choose(&settings, plan.levels)?;
         let opened = open::open(&mut settings, folder, &peers.reach, plan.progress)?;
         settings.partitions = opened.meta.partitions;
         let router = Router::new(opened.meta.partitions, settings.workers);
@@ -130,6 +133,7 @@ impl Running {
                     meta_replica: Some(entered.replica),
                     is_whole: node::is_whole(&opened.partitions, opened.meta.partitions),
                     is_in_doubt: opened.is_in_doubt,
+                    levels: plan.levels,
                 };
                 (Some(fabric), Some(setup), Some((entered.turnstile, entered.returns)))
             }
@@ -294,6 +298,7 @@ fn spawn_workers(
             meta_replica: fabric.meta_replica.take(),
             is_whole: fabric.is_whole,
             is_in_doubt: fabric.is_in_doubt,
+            levels: fabric.levels,
         });
         let worker = Worker::new(WorkerSetup {
             id,

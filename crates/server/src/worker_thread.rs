@@ -465,13 +465,30 @@ impl WorkerThread {
 
     /// Does what the turn left to be done, in the order that [`Outbox`] promises.
     fn end_turn(&mut self) {
-        let Outbox { frame, sync, messages, peers, send, close, checkpoints, passwords, control, sleep } =
-            std::mem::take(self.worker.end_turn());
+        let Outbox {
+            level,
+            frame,
+            sync,
+            messages,
+            peers,
+            send,
+            close,
+            checkpoints,
+            passwords,
+            control,
+            sleep,
+        } = std::mem::take(self.worker.end_turn());
         for control in &control {
             if let Control::Fail(reason) = control {
                 // Before anything of this turn leaves.
                 return self.shared.fail(reason);
             }
+        }
+        if let Some(level) = level
+            && let Some(log) = &self.shared.log
+            && let Err(error) = log.keep_level(level)
+        {
+            return self.shared.fail(&error.to_string());
         }
         let mut before = self.shared.log.as_ref().map_or(Position(0), |log| log.sync.written());
         if !frame.is_empty()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{ConnId, Millis, NodeId, Now, PartitionId, Random, WorkerId};
-use log::{LogError, Position, SyncHandle};
+use log::{FolderLevel, LogError, Position, SyncHandle};
 use node::settings::Settings;
 use node::{AfterSend, CheckpointDone, Control, FabricSetup, Outbox, Peer, Router, Worker, WorkerSetup};
 
@@ -133,7 +133,7 @@ impl Life {
         (sync_interval_us, checkpoint_log_bytes): (u64, u64),
         random: &mut Random,
     ) -> Life {
-        let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, users, .. } = started;
+        let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, levels, users, .. } = started;
         let sync = log.sync_handle();
         let desk = Desk::new(disk, sync.clone(), meta, rounds, sync_interval_us, checkpoint_log_bytes);
         let shared = Arc::new(Mutex::new(log));
@@ -153,6 +153,7 @@ impl Life {
                 meta_replica: replica.as_mut().filter(|_| number == 0).and_then(Option::take),
                 is_whole,
                 is_in_doubt,
+                levels,
             })
         };
         let fabrics: Vec<Option<FabricSetup>> = (0..owned.len()).map(fabric).collect();
@@ -421,6 +422,14 @@ impl Life {
     }
 
     fn append(&mut self, number: usize, mut outbox: Box<Outbox>, around: &mut Around<'_>) {
+        if let Some(level) = outbox.level.take() {
+            around.note(format_args!("worker {number}: the folder is at level {level}"));
+            let level = FolderLevel { level: level.0, program: "simulated".to_owned() };
+            let kept = lock(&self.log).keep_level(&level);
+            if let Err(error) = kept {
+                return self.fail(error, around);
+            }
+        }
         let mut before = self.sync.written();
         if outbox.frame.is_empty() {
             self.seats[number].worker.appended(before.0);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{KeyHasher, Millis, NodeId, PartitionId, Random};
-use cluster::{Founding, MemberKind, Meta};
-use log::{CheckpointReader, Checkpoints, Disk, Log, LogError, LogOptions, NodeMeta, Position, Rounds};
+use cluster::{Founding, Level, Levels, MemberKind, Meta, UnknownLevel};
+use log::{
+    CheckpointReader, Checkpoints, Disk, FolderLevel, Log, LogError, LogOptions, NodeMeta, Position, Rounds,
+};
 use node::{Partition, RecoveredMeta, Recovery, RecoveryError, Router};
 
 /// Why a node cannot start.
@@ -17,6 +19,8 @@ pub(crate) enum StartError {
     Recovery(#[from] RecoveryError),
     #[error("group: {0}")]
     Group(#[from] raft::RecoverError),
+    #[error(transparent)]
+    Level(#[from] UnknownLevel),
     #[error("checkpoint {0} is damaged: {1}")]
     Checkpoint(String, LogError),
 }
@@ -27,6 +31,8 @@ pub(crate) struct Place {
     pub(crate) boot_id: [u8; 16],
     pub(crate) workers: u16,
     pub(crate) segment_bytes: u64,
+    /// Those that the program knows.
+    pub(crate) levels: Levels,
 }
 
 /// What a node is that finds nothing on its disk.
@@ -62,6 +68,7 @@ pub(crate) struct Started {
     pub(crate) is_in_doubt: bool,
     /// The fabric as the node knows it, and its replica of the meta group.
     pub(crate) member: Option<(Meta, RecoveredMeta)>,
+    pub(crate) levels: Levels,
     /// How much of an unfinished end was cut off the log.
     pub(crate) cut_bytes: u64,
     pub(crate) frames: u64,
@@ -82,6 +89,9 @@ pub(crate) fn start(
     random: &mut Random,
 ) -> Result<Started, StartError> {
     let disk = Arc::clone(&place.disk);
+    if let Some(FolderLevel { level, program }) = FolderLevel::load(&*disk)? {
+        place.levels.check(Level(level), || program)?;
+    }
     let meta = match NodeMeta::load(&*disk)? {
         Some(meta) => meta,
         None => {
@@ -97,6 +107,7 @@ pub(crate) fn start(
         Begins::Alone => (recovery.lead_alone(seed, &mut frame)?, None),
         begins => {
             let (partitions, member) = take_part(recovery, meta.node_id, begins, seed, &mut frame)?;
+            place.levels.check(member.0.level(), || member.0.versions_of_level())?;
             (partitions, Some(member))
         }
     };
@@ -107,7 +118,8 @@ pub(crate) fn start(
     if member.is_none() {
         log.sync_handle().mark_certain()?;
     }
-    Ok(Started { disk, meta, partitions, users, log, rounds, is_in_doubt, member, cut_bytes, frames })
+    let levels = place.levels;
+    Ok(Started { disk, meta, partitions, users, log, rounds, is_in_doubt, member, levels, cut_bytes, frames })
 }
 
 type Recovered = (Recovery, Log, Rounds, (u64, u64, bool));

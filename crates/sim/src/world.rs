@@ -223,6 +223,7 @@ impl World {
             boot_id: self.disk.boot_id(),
             workers: self.plan.workers,
             segment_bytes: self.plan.segment_bytes,
+            levels: cluster::LEVELS,
         };
         let fresh = mint(self.plan.partitions, &mut self.random);
         let started = start(place, fresh, Begins::Alone, &mut self.random);

@@ -10,6 +10,7 @@ mod one_way_cut;
 mod partition_move;
 mod probes;
 mod retry_trap;
+mod rolling_upgrade;
 mod snapshot_under_load;
 
 use std::time::{Duration, Instant};

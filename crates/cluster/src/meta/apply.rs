@@ -7,6 +7,7 @@ use crate::command::{
     Admission, Command, Founding, Move, REPLICAS_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX,
 };
 use crate::error::Refused;
+use crate::level::Levels;
 use crate::member::{
     Member, MemberKind, MemberState, Newcomer, check_addresses, check_name, check_version, check_weight,
 };
@@ -56,9 +57,17 @@ impl Meta {
             Command::RevokeToken { hash } => self.revoke_token(*hash),
             Command::Join { member, admission } => self.join(member, *admission, time),
             Command::SetState { node, state } => self.set_state(*node, *state, time),
-            Command::SetAddresses { node, peer_address, client_address, tls_port, incarnation, version } => {
+            Command::SetAddresses {
+                node,
+                peer_address,
+                client_address,
+                tls_port,
+                incarnation,
+                version,
+                levels,
+            } => {
                 let addresses = (peer_address.as_str(), client_address.as_str(), *tls_port);
-                self.set_addresses(*node, addresses, *incarnation, version)
+                self.set_addresses(*node, addresses, *incarnation, (version, *levels))
             }
             Command::SetWeight { node, weight } => self.set_weight(*node, *weight),
             Command::Leave { node } => self.leave(*node, time),
@@ -67,6 +76,7 @@ impl Meta {
             Command::SetReplicas { replicas } => self.set_replicas(*replicas),
             Command::Set { key, value } => self.set(key, value.as_deref()),
             Command::SetUsers { changes, based_on } => self.users.apply(changes, *based_on),
+            Command::Raise { level } => self.raise(*level),
         }
     }
 
@@ -96,6 +106,7 @@ impl Meta {
         self.partitions = founding.partitions;
         self.key_hash_seed = founding.key_hash_seed;
         self.replicas_wanted = founding.replicas_wanted;
+        self.level = founding.member.levels.newest();
         self.members.insert(node, Member::new(&founding.member, MemberState::Up, time));
         let target = Target { voters: vec![node], version: self.version + 1 };
         self.targets = vec![target; usize::from(founding.partitions)];
@@ -145,6 +156,7 @@ impl Meta {
             return Err(Refused::SameReplica { node: newcomer.node, holder: holder.node });
         }
         self.check_free(newcomer.node, [&newcomer.peer_address, &newcomer.client_address])?;
+        self.check_levels(newcomer.levels)?;
         if self.live_members().count() >= MEMBERS_MAX {
             let advice = "remove those that are gone with `narf cluster remove`";
             return Err(Refused::Full { what: "members", limit: MEMBERS_MAX, advice });
@@ -246,20 +258,22 @@ impl Meta {
         node: NodeId,
         (peer, client, tls_port): (&str, &str, u16),
         incarnation: u64,
-        version: &str,
+        (version, levels): (&str, Levels),
     ) -> Result<Applied, Refused> {
         check_addresses(peer, client, tls_port)?;
         check_version(version)?;
         let member = self.live_member_mut(node)?;
         let known = member.incarnation;
         let said = (&*member.peer_address, &*member.client_address, member.tls_port, &*member.version);
-        if incarnation == known && said == (peer, client, tls_port, version) {
+        let is_same = said == (peer, client, tls_port, version) && member.levels == levels;
+        if incarnation == known && is_same {
             return Ok(Applied::Unchanged);
         }
         if incarnation <= known {
             return Err(Refused::OldIncarnation { node, known, found: incarnation });
         }
         self.check_free(node, [peer, client])?;
+        self.check_levels(levels)?;
         self.take_addresses(node, [peer, client]);
         let member = self.live_member_mut(node)?;
         peer.clone_into(&mut member.peer_address);
@@ -267,6 +281,7 @@ impl Meta {
         member.tls_port = tls_port;
         member.incarnation = incarnation;
         version.clone_into(&mut member.version);
+        member.levels = levels;
         Ok(Applied::Changed)
     }
 

@@ -8,23 +8,20 @@ use base::{NodeId, Slot};
 
 use super::{MEMBERS_MAX, META_VOTERS_MAX, Meta, SETTINGS_MAX, TOKENS_MAX, TOMBSTONES_MAX, Target, Token};
 use crate::command::{
-    HashSeed, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, read_kind, read_state, read_voters, write_kind,
-    write_state, write_voters,
+    HashSeed, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, read_kind, read_levels, read_state,
+    read_voters, write_kind, write_levels, write_state, write_voters,
 };
 use crate::error::DecodeError;
+use crate::level::Level;
 use crate::member::{ADDRESS_BYTES_MAX, Member, NAME_BYTES_MAX, VERSION_BYTES_MAX};
 use crate::token::TokenHash;
 use crate::users::Users;
 use crate::wire::{Read, Reader, Writer};
 
-/// A state without users is written as before there were any, and one without ports for TLS as before those, so that older
-/// nodes can read it.
-const WITHOUT_USERS: u8 = 1;
-const WITHOUT_TLS: u8 = 2;
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Bytes of a member whose texts are all empty: no member takes fewer.
-const MEMBER_BYTES_MIN: usize = 16 + 4 * 4 + 1 + 1 + 4 + 8 + 8 + 8;
+const MEMBER_BYTES_MIN: usize = 16 + 4 * 4 + 2 + 1 + 1 + 4 + 8 + 8 + 8 + 2;
 const TARGET_BYTES_MIN: usize = 8 + 1;
 const TOKEN_BYTES_MIN: usize = 32 + 8 + 1;
 const SETTING_BYTES_MIN: usize = 4 + 4;
@@ -33,21 +30,16 @@ impl Meta {
     /// The bytes of the state.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        let has_tls = self.members.values().any(|member| member.tls_port != 0);
-        let has_users = has_tls || self.users.version() > 0;
-        out.u8(match (has_tls, has_users) {
-            (true, _) => VERSION,
-            (false, true) => WITHOUT_TLS,
-            (false, false) => WITHOUT_USERS,
-        });
+        out.u8(VERSION);
         out.u128(self.cluster);
         out.text(&self.name);
         out.u64(self.version);
         out.u16(self.partitions);
         out.u64(self.key_hash_seed.0);
         out.u8(self.replicas_wanted);
+        out.u8(self.level.0);
         out.count(self.members.len());
-        self.members.values().for_each(|member| write_member(member, has_tls, &mut out));
+        self.members.values().for_each(|member| write_member(member, &mut out));
         out.count(self.targets.len());
         for Target { voters, version } in &self.targets {
             out.u64(*version);
@@ -69,9 +61,7 @@ impl Meta {
         }
         out.count(self.voters.len());
         self.voters.iter().for_each(|&voter| out.node(voter));
-        if has_users {
-            self.users.write(&mut out);
-        }
+        self.users.write(&mut out);
         out.finish()
     }
 
@@ -79,47 +69,36 @@ impl Meta {
     pub fn decode(bytes: &[u8]) -> Result<Meta, DecodeError> {
         let mut reader = Reader::new(bytes);
         let found = reader.u8()?;
-        if !(WITHOUT_USERS..=VERSION).contains(&found) {
+        if found != VERSION {
             return Err(DecodeError::Version { what: "a cluster's state", found, known: VERSION });
         }
-        let mut meta = Meta {
+        let meta = Meta {
             cluster: reader.u128()?,
             name: reader.text("cluster name", NAME_BYTES_MAX)?,
             version: reader.u64()?,
             partitions: reader.u16()?,
             key_hash_seed: HashSeed(reader.u64()?),
             replicas_wanted: reader.u8()?,
-            members: read_members(&mut reader, found == VERSION)?,
+            level: Level(reader.u8()?),
+            members: read_members(&mut reader)?,
             targets: read_targets(&mut reader)?,
             tokens: read_tokens(&mut reader)?,
             settings: read_settings(&mut reader)?,
             voters: read_meta_voters(&mut reader)?,
-            users: Users::default(),
+            users: Users::read(&mut reader)?,
         };
-        if found != WITHOUT_USERS {
-            meta.users = Users::read(&mut reader)?;
-            let is_empty = meta.users.iter().next().is_none();
-            if meta.users.version() == 0 && !(found == VERSION && is_empty) {
-                return Err(DecodeError::NotCanonical("a list of users was changed at least once"));
-            }
-        }
-        if found == VERSION && meta.members.values().all(|member| member.tls_port == 0) {
-            return Err(DecodeError::NotCanonical("a state without ports for TLS has another version"));
-        }
         reader.finish()?;
         meta.check().map_err(DecodeError::Contradiction)?;
         Ok(meta)
     }
 }
 
-fn write_member(member: &Member, has_tls: bool, out: &mut Writer) {
+fn write_member(member: &Member, out: &mut Writer) {
     out.node(member.node);
     out.text(&member.name);
     out.text(&member.peer_address);
     out.text(&member.client_address);
-    if has_tls {
-        out.u16(member.tls_port);
-    }
+    out.u16(member.tls_port);
     write_kind(member.kind, out);
     write_state(member.state, out);
     out.u32(member.weight);
@@ -127,9 +106,10 @@ fn write_member(member: &Member, has_tls: bool, out: &mut Writer) {
     out.millis(member.joined);
     out.millis(member.changed);
     out.text(&member.version);
+    write_levels(member.levels, out);
 }
 
-fn read_members(reader: &mut Reader<'_>, has_tls: bool) -> Result<BTreeMap<NodeId, Member>, DecodeError> {
+fn read_members(reader: &mut Reader<'_>) -> Result<BTreeMap<NodeId, Member>, DecodeError> {
     let count = reader.count("members", MEMBERS_MAX + TOMBSTONES_MAX, MEMBER_BYTES_MIN)?;
     let mut members = BTreeMap::new();
     for _ in 0..count {
@@ -138,7 +118,7 @@ fn read_members(reader: &mut Reader<'_>, has_tls: bool) -> Result<BTreeMap<NodeI
             name: reader.text("node name", NAME_BYTES_MAX)?,
             peer_address: reader.text("peer address", ADDRESS_BYTES_MAX)?,
             client_address: reader.text("client address", ADDRESS_BYTES_MAX)?,
-            tls_port: if has_tls { reader.u16()? } else { 0 },
+            tls_port: reader.u16()?,
             kind: read_kind(reader)?,
             state: read_state(reader)?,
             weight: reader.u32()?,
@@ -146,6 +126,7 @@ fn read_members(reader: &mut Reader<'_>, has_tls: bool) -> Result<BTreeMap<NodeI
             joined: reader.millis()?,
             changed: reader.millis()?,
             version: reader.text("version", VERSION_BYTES_MAX)?,
+            levels: read_levels(reader)?,
         };
         insert_above(&mut members, member.node, member)?;
     }

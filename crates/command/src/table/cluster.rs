@@ -183,6 +183,14 @@ pub(super) const ROWS: &[Row] = &[
             .syntax("[LOSS]")
             .cost("O(N), N the number of partitions")
             .summary("Has this node not wait for nodes that are gone; LOSS has a witness give up what only they had."),
+        node(FabricUpgrade, "fabric|upgrade", -2, ADMIN | STALE)
+            .since("narf 0.1.0")
+            .syntax("[FINISH]")
+            .cost("O(N), N the number of nodes")
+            .tips(&["nondeterministic_output"])
+            .summary(
+                "Tells which versions the nodes run and which stand in the way of the next level; FINISH puts it in force, for good.",
+            ),
     ]),
     node(ReadOnly, "readonly", 1, LOADING | STALE | FAST)
         .since("3.0.0")

@@ -67,6 +67,14 @@ pub(super) fn command() -> Command {
             ),
         )
         .subcommand(
+            sub("upgrade", "Which versions the nodes run, and who stands in the way of what the newest can").arg(
+                Arg::new("finish")
+                    .long("finish")
+                    .action(clap::ArgAction::SetTrue)
+                    .help("Let all nodes use what the newest version can; older ones cannot come back then"),
+            ),
+        )
+        .subcommand(
             sub("replicas", "Say how many copies of each partition there are to be")
                 .arg(word("COUNT", "1 to 7")),
         )
@@ -87,7 +95,8 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
     let word = matches.try_get_one::<String>("word").ok().flatten();
-    let flags = [("accept", "ACCEPT"), ("dry-run", "DRYRUN"), ("accept-loss", "LOSS")].into_iter();
+    let flags = [("accept", "ACCEPT"), ("dry-run", "DRYRUN"), ("accept-loss", "LOSS"), ("finish", "FINISH")]
+        .into_iter();
     let is_set = |flag: &str| matches.try_get_one::<bool>(flag).ok().flatten() == Some(&true);
     let flags = flags.filter(|(flag, _)| is_set(flag)).map(|(_, word)| word.to_owned());
     ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(flags).collect()
@@ -116,6 +125,8 @@ mod tests {
         check("trust --accept-loss", "FABRIC TRUST LOSS");
         check("clock", "FABRIC CLOCK");
         check("clock --accept", "FABRIC CLOCK ACCEPT");
+        check("upgrade", "FABRIC UPGRADE");
+        check("upgrade --finish", "FABRIC UPGRADE FINISH");
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }

@@ -67,7 +67,11 @@ fn serve(resolved: Resolved, daemon: Option<Daemon>) -> ExitCode {
     let at_ready = Arc::clone(&waiting);
     let stop = stop_command(&resolved);
     let ready = move |banner: Banner| announce(banner, take(&at_ready), stop);
-    let hooks = server::Hooks { ready: Box::new(ready), allocator: Some(FOR_SERVER) };
+    let hooks = server::Hooks {
+        ready: Box::new(ready),
+        allocator: Some(FOR_SERVER),
+        levels: server::Levels::default(),
+    };
     match server::serve(resolved, hooks) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::{ConnId, KeyHasher, Millis, NodeId, Now, Random, WorkerId};
-use cluster::{Admission, Command, Founding, HashSeed, MemberKind, Meta, Newcomer};
+use cluster::{Admission, Command, Founding, HashSeed, Levels, MemberKind, Meta, Newcomer};
 use log::{Position, Rounds};
 use node::settings::Settings;
 use node::{
@@ -59,6 +59,8 @@ struct Machine {
     lost_power: bool,
     /// Steps of time that its groups have made in this life, and when the last was.
     steps: (u64, Millis),
+    /// Those that the program on it knows.
+    levels: Levels,
 }
 
 struct Client {
@@ -173,6 +175,7 @@ impl World {
             admission: None,
             lost_power: false,
             steps: (0, Millis::default()),
+            levels: cluster::LEVELS,
         };
         self.machines.push(machine);
         index
@@ -190,6 +193,7 @@ impl World {
             weight: 100,
             incarnation: 1,
             version: "test".to_owned(),
+            levels: machine.levels,
         }
     }
 
@@ -257,6 +261,7 @@ impl World {
                 meta_replica: Some(replica),
                 is_whole,
                 is_in_doubt: self.machines[index].lost_power,
+                levels: self.machines[index].levels,
             }),
         });
         let machine = &mut self.machines[index];
@@ -350,11 +355,12 @@ impl World {
         Meta::clone(self.machines[index].worker.as_ref().unwrap().fabric_state())
     }
 
-    /// What a node says to another that asks it this, at once.
-    pub(crate) fn answer_of_peer(&mut self, from: usize, to: usize, frame: &[u8]) -> Vec<u8> {
+    /// What a node says to another that asks it these items, at once.
+    pub(crate) fn answer_of_peer(&mut self, from: usize, to: usize, items: &[u8]) -> Vec<u8> {
         let id = self.id(from);
+        let frame = [items, &[self.meta(from).level().0]].concat();
         self.wires.remove(&(to, from));
-        self.turn(to, |worker| worker.peer_frame(id, frame));
+        self.turn(to, |worker| worker.peer_frame(id, &frame));
         self.wires.remove(&(to, from)).into_iter().flatten().flatten().collect()
     }
 

@@ -149,10 +149,17 @@ impl ClusterWorld {
         let incarnation = incarnation.unwrap_or(member.incarnation + 1);
         task.aim = Aim::Return { incarnation: Some(incarnation) };
         if member.incarnation < incarnation {
-            let cluster::Newcomer { peer_address, client_address, tls_port, version, .. } =
+            let cluster::Newcomer { peer_address, client_address, tls_port, version, levels, .. } =
                 self.machines[task.machine].newcomer();
-            let command =
-                Command::SetAddresses { node, peer_address, client_address, tls_port, incarnation, version };
+            let command = Command::SetAddresses {
+                node,
+                peer_address,
+                client_address,
+                tls_port,
+                incarnation,
+                version,
+                levels,
+            };
             self.ask(task, own, command);
             return false;
         }

@@ -1,7 +1,7 @@
 //! A machine of the cluster: its disk, its clock, and the process on it, if one runs.
 
 use base::{NodeId, Now, Random};
-use cluster::{MemberKind, Meta};
+use cluster::{Levels, MemberKind, Meta};
 use log::NodeMeta;
 use node::Router;
 use node::settings::Settings;
@@ -51,6 +51,8 @@ pub(crate) struct Machine {
     pub(crate) synced_us: u64,
     /// A node that was struck off is turned off then.
     pub(crate) retire_at_us: Option<u64>,
+    /// Those that the program on it knows.
+    pub(crate) levels: Levels,
 }
 
 impl Machine {
@@ -77,6 +79,7 @@ impl Machine {
             lost_power: false,
             synced_us: 0,
             retire_at_us: None,
+            levels: cluster::LEVELS,
         }
     }
 
@@ -98,6 +101,7 @@ impl Machine {
             weight: 100,
             incarnation: 1,
             version: "simulated".to_owned(),
+            levels: self.levels,
         }
     }
 
@@ -124,6 +128,7 @@ impl Machine {
             boot_id: self.disk.boot_id(),
             workers: plan.workers,
             segment_bytes: plan.segment_bytes,
+            levels: self.levels,
         };
         let started = start(place, self.identity, begins, random)?;
         self.starts += 1;
