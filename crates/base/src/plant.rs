@@ -60,6 +60,8 @@ pub enum Plant {
     OwnTime = 24,
     /// A replica votes for who has less in its log, which makes it cut what is committed.
     VotesForLess = 25,
+    /// A node says what the newest level that it knows allows, whichever is in force.
+    SpeaksNewest = 26,
 }
 
 impl Plant {
@@ -78,7 +80,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 17] = [
+    pub const CLUSTER: [(&'static str, Plant); 18] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -96,6 +98,7 @@ impl Plant {
         ("told_early", Plant::ToldEarly),
         ("own_time", Plant::OwnTime),
         ("votes_for_less", Plant::VotesForLess),
+        ("speaks_newest", Plant::SpeaksNewest),
     ];
 }
 

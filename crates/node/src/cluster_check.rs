@@ -247,8 +247,12 @@ fn versions(meta: &Meta) -> Option<String> {
     let mut versions: Vec<&str> = meta.live_members().map(|member| member.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
-    (versions.len() > 1)
-        .then(|| format!("nodes run different versions, {}; bring all to the newest", versions.join(" and ")))
+    (versions.len() > 1).then(|| {
+        format!(
+            "nodes run different versions, {}; bring all to the newest, `narf cluster upgrade` says what is next",
+            versions.join(" and ")
+        )
+    })
 }
 
 /// `partition 3`, or `4 partitions (0, 1, 2, 3)`.

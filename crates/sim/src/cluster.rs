@@ -18,6 +18,7 @@ mod plan;
 mod queue;
 mod rescue;
 mod trouble;
+mod upgrade;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use events::Listener;
 use judge::{Judge, Op};
 use machine::{Machine, Stand};
 use plan::{Kind, Plan};
+use upgrade::Upgrade;
 use wires::{News, Wires};
 
 /// Steps in which everything must come to rest once nothing goes wrong any more.
@@ -87,18 +89,26 @@ pub struct ClusterWorld {
     is_short: bool,
     /// In the end all machines are lost, and the cluster is made anew out of what is on their disks.
     ends_in_rescue: bool,
+    /// Nodes run two versions of the program.
+    upgrade: Option<Upgrade>,
 }
 
 impl ClusterWorld {
     fn new(seed: u64, (nodes, witnesses): (usize, usize), options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed);
+        let plan =
+            Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed).with_levels(seed);
         let key_hash_seed = random.next_u64();
         let count = nodes + witnesses;
         let mut machines: Vec<Machine> =
             (0..count).map(|n| Machine::new(n, &plan, key_hash_seed, &mut random)).collect();
         machines[nodes..].iter_mut().for_each(|machine| machine.kind = MemberKind::Witness);
         machines[0].stand = Stand::In;
+        // The founder begins with the older one, for its newest level comes into force.
+        let mut upgrade = plan.levels.then(|| Upgrade::new(seed));
+        if let Some(upgrade) = &mut upgrade {
+            machines[1..].iter_mut().for_each(|machine| machine.levels = upgrade.program());
+        }
         let mut clients: Vec<Client> = (0..plan.clients).map(|id| Client::new(id, random.fork())).collect();
         if plan.caches {
             clients.iter_mut().for_each(|client| client.cache = Some(Cache::of(client.id)));
@@ -142,6 +152,7 @@ impl ClusterWorld {
             loss_wanted: None,
             is_short: false,
             ends_in_rescue: false,
+            upgrade,
             random,
             plan,
         };
@@ -164,6 +175,9 @@ impl ClusterWorld {
     pub fn run_rescued(seed: u64, nodes: (usize, usize), options: Options) -> (Report, Trace) {
         let mut world = ClusterWorld::new(seed, nodes, options);
         world.ends_in_rescue = true;
+        // One of the newest program makes the new cluster, at whatever level that is.
+        world.upgrade = None;
+        world.machines.iter_mut().for_each(|machine| machine.levels = cluster::LEVELS);
         world.run_to_end(seed, options)
     }
 
@@ -203,6 +217,9 @@ impl ClusterWorld {
         let (number, now_us) = (self.machines.len(), self.now_us());
         let mut machine = Machine::new(number, &self.plan, self.key_hash_seed, &mut self.random);
         (machine.place, machine.kind) = (place, kind);
+        if let Some(upgrade) = &mut self.upgrade {
+            machine.levels = upgrade.program();
+        }
         machine.clock.advance(now_us - machine.now().mono_us);
         self.machines.push(machine);
         number
@@ -210,7 +227,12 @@ impl ClusterWorld {
 
     fn run_all(&mut self, ticks: u64) -> Result<(), String> {
         self.assemble()?;
-        for _ in 0..ticks {
+        // In a part of the runs not before all has healed.
+        let finishes_at = self.random.below(ticks + ticks / 4 + 1);
+        for tick in 0..ticks {
+            if tick == finishes_at {
+                self.begin_to_finish();
+            }
             self.make_trouble();
             self.step(true)?;
         }
@@ -241,6 +263,7 @@ impl ClusterWorld {
         self.network.advance(now_us);
         self.carry(now_us);
         self.step_crew();
+        self.step_upgrade();
         self.retire_due();
         for number in 0..self.machines.len() {
             self.step_machine(number)?;
@@ -254,7 +277,9 @@ impl ClusterWorld {
         let news = self.wires.advance(
             now_us,
             |node| machines[node].life.is_some(),
-            |node, other| machines[node].knows(machines[other].node),
+            |node, other| {
+                machines[node].knows(machines[other].node) && machines[node].understands(&machines[other])
+            },
         );
         for ((_, to, worker), news) in news {
             let nodes: Vec<_> = machines.iter().map(|machine| machine.node).collect();
@@ -331,13 +356,15 @@ impl ClusterWorld {
     }
 
     fn start(&mut self, number: usize) -> Result<(), String> {
+        self.choose_program(number)?;
         let machine = &mut self.machines[number];
         match machine.start(&self.plan, &self.settings, &mut self.random) {
             Ok(()) => {
                 self.note(format_args!("node {number} starts"));
                 let present = self.present();
                 self.wires.add(number, present.into_iter(), usize::from(self.plan.workers));
-                if self.machines[number].starts > 1 {
+                // Or it is another program than the one it joined with.
+                if self.machines[number].starts > 1 || self.upgrade.is_some() {
                     self.aim(number, Aim::Return { incarnation: None });
                 }
                 Ok(())
@@ -439,6 +466,7 @@ impl ClusterWorld {
     /// Nothing goes wrong from here on.
     fn heal(&mut self) -> Result<(), String> {
         self.note(format_args!("everything heals"));
+        self.begin_to_finish();
         self.plan.troubles.clear();
         self.plan.step_us = self.plan.step_us.max(REST_STEP_US);
         self.outages.clear();
@@ -474,6 +502,7 @@ impl ClusterWorld {
     /// Every node takes writes, everything is read through every node, and replicas are the same.
     fn audit(&mut self) -> Result<(), String> {
         self.note(format_args!("audit"));
+        self.check_levels()?;
         self.judge.begin_audit();
         for node in self.present() {
             // Keys enough that each partition has some.

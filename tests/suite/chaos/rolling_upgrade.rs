@@ -92,14 +92,24 @@ fn rolling_upgrade() {
         Some(it.said(&[])).filter(|told| told.contains("all know level 2"))
     });
     assert!(told.contains("--finish"), "{told}");
-    assert_eq!(it.said(&["--finish"]), "level 2 is in force\n");
-    it.load.wait_for(300);
-
-    // Neither from its folder nor as a newcomer does the older program come in.
+    // One that is away meanwhile has not heard of it: its folder lets the older program start, and the others do not let it in.
     it.load.set_place(2, None);
     it.cluster.nodes[2].stop();
     it.cluster.nodes[2].change(|options| options.under(&[]));
+    assert_eq!(it.said(&["--finish"]), "level 2 is in force\n");
+    it.load.wait_for(300);
     is_refused(&mut it.cluster.nodes[2]);
+    let next = it.next.clone();
+    it.cluster.nodes[2].change(|options| options.under(&[&next]));
+    it.cluster.nodes[2].begin_again();
+    it.cluster.nodes[2].wait_until_up();
+    it.cluster.wait_until_ready(3);
+
+    // From there on neither from its folder nor as a newcomer does the older program come in.
+    it.cluster.nodes[2].stop();
+    it.cluster.nodes[2].change(|options| options.under(&[]));
+    is_refused(&mut it.cluster.nodes[2]);
+    assert!(it.cluster.nodes[2].log().contains("start from "), "{}", it.cluster.nodes[2].log());
     let newcomer = options(&it.cluster.runtime_path()).expect_log(REFUSED);
     let (status, log) = Server::start_in_vain(newcomer);
     assert!(!status.success() && log.contains(REFUSED), "{log}");

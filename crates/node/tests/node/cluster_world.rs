@@ -222,6 +222,25 @@ impl World {
         self.machines[index].paused_until = Millis(now);
     }
 
+    /// The same with a program that knows these levels, which the fabric is told as the server tells it.
+    pub(crate) fn restart_knowing(&mut self, index: usize, levels: Levels) {
+        self.kill(index);
+        self.machines[index].levels = levels;
+        self.restart(index);
+        let Newcomer { node, peer_address, client_address, tls_port, version, .. } = self.newcomer(index);
+        let incarnation = self.machines[index].starts + 1;
+        let returns = Command::SetAddresses {
+            node,
+            peer_address,
+            client_address,
+            tls_port,
+            incarnation,
+            version,
+            levels,
+        };
+        self.ask_fabric(index, returns).unwrap();
+    }
+
     fn start_with(&mut self, index: usize, holds_all: bool, fresh: Option<(Meta, RecoveredMeta)>) {
         let (router, hasher) = (Router::new(self.partitions, 1), KeyHasher::new(5));
         let (recovery, needed_from) = self.read_disk(index);
@@ -441,7 +460,7 @@ impl World {
         self.machines[index].paused_until > self.now.mono_millis()
     }
 
-    fn turn<T>(&mut self, index: usize, event: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    pub(crate) fn turn<T>(&mut self, index: usize, event: impl FnOnce(&mut Worker) -> T) -> Option<T> {
         let now = self.now;
         let log_room = self.machines[index].log_room;
         let worker = self.machines[index].worker.as_mut()?;

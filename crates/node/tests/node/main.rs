@@ -19,6 +19,7 @@ mod earlier;
 mod hot_keys;
 mod keyspace;
 mod lead_changes;
+mod levels;
 mod limits;
 mod membership;
 mod memory;

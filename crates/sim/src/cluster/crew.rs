@@ -30,6 +30,8 @@ pub(crate) enum Aim {
     Leave { until_us: u64 },
     /// An operator removes it once the others take it for down.
     Strike,
+    /// An operator has the next level put in force, whichever machine this is said of.
+    Raise,
 }
 
 struct Task {
@@ -64,7 +66,9 @@ impl Crew {
     }
 
     pub(crate) fn has_task(&self, is_such: impl Fn(usize, Aim) -> bool) -> bool {
-        self.tasks.iter().any(|task| is_such(task.machine, task.aim))
+        // A raise is said of the cluster.
+        let mut tasks = self.tasks.iter().filter(|task| task.aim != Aim::Raise);
+        tasks.any(|task| is_such(task.machine, task.aim))
     }
 }
 
@@ -88,7 +92,8 @@ impl ClusterWorld {
     /// Goes on with one thing; whether it is done.
     fn pursue(&mut self, task: &mut Task) -> bool {
         let now_us = self.now_us();
-        if self.machines[task.machine].stand == Stand::Gone && task.aim != Aim::Strike {
+        if self.machines[task.machine].stand == Stand::Gone && ![Aim::Strike, Aim::Raise].contains(&task.aim)
+        {
             return true;
         }
         if let Some(asked) = &task.asked {
@@ -117,6 +122,7 @@ impl ClusterWorld {
             Aim::Return { incarnation } => self.pursue_return(task, incarnation),
             Aim::Leave { until_us } => self.pursue_leave(task, until_us),
             Aim::Strike => self.pursue_strike(task),
+            Aim::Raise => self.pursue_raise(task),
         }
     }
 
@@ -146,7 +152,11 @@ impl ClusterWorld {
         let Some(member) = self.fabric_of(own.0, own.1).and_then(|state| state.member(node)).cloned() else {
             return false;
         };
-        let incarnation = incarnation.unwrap_or(member.incarnation + 1);
+        let mut incarnation = incarnation.unwrap_or(member.incarnation + 1);
+        // Another start of it took this number, and was asked for later than that one was over.
+        if member.incarnation >= incarnation && member.levels != self.machines[task.machine].levels {
+            incarnation = member.incarnation + 1;
+        }
         task.aim = Aim::Return { incarnation: Some(incarnation) };
         if member.incarnation < incarnation {
             let cluster::Newcomer { peer_address, client_address, tls_port, version, levels, .. } =
@@ -212,6 +222,15 @@ impl ClusterWorld {
                 self.ask(task, (via, start), Command::Remove { node });
             }
             Some(_) | None => {}
+        }
+        false
+    }
+
+    fn pursue_raise(&mut self, task: &mut Task) -> bool {
+        let Some(via) = self.some_member(usize::MAX) else { return false };
+        match self.raise_through(via.0) {
+            Some(command) => self.ask(task, via, command),
+            None => return true,
         }
         false
     }

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) events: bool,
     /// Clients keep what they read.
     pub(crate) caches: bool,
+    /// Nodes run two versions of the program.
+    pub(crate) levels: bool,
     /// How many times seldomer than they might troubles come: where they come often, little is done between them.
     pub(crate) calm: u64,
     /// Of 100 thousand steps, how many bring this trouble, in the least calm of runs.
@@ -128,6 +130,7 @@ impl Plan {
             troubles,
             memory: None,
             caches: false,
+            levels: false,
             events: false,
         }
     }
@@ -135,6 +138,11 @@ impl Plan {
     /// The same with caches in some runs, drawn apart as well.
     pub(crate) fn with_caches(self, seed: u64) -> Plan {
         Plan { caches: Random::new(seed ^ 0x0063_6163_6865_7300).chance(1, 3), ..self }
+    }
+
+    /// The same with two versions in some runs.
+    pub(crate) fn with_levels(self, seed: u64) -> Plan {
+        Plan { levels: Random::new(seed ^ 0x0075_7067_7261_6465).chance(1, 3), ..self }
     }
 
     /// The same with a limit of memory in some runs, drawn apart so that the others stay what they were.
