@@ -3,22 +3,10 @@
 //!
 //! Takes the command line of `narf serve` with the program's name before it: `next_level narf serve --port 6380`.
 
-use std::process::ExitCode;
-
 use server::config::{self, FlagValue, Flags};
 use server::{Hooks, Levels};
 
-fn main() -> ExitCode {
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let mut values: Vec<FlagValue> = Vec::new();
     // Behind the names of both programs and of the command. A flag without a value is a switch.
     for word in std::env::args().skip(3) {

@@ -76,7 +76,8 @@ fn rolling_upgrade() {
     let Some(next) = next_level() else {
         return skip("no program of the next level: cargo build -p narf --example next_level");
     };
-    let cluster = Cluster::of(3);
+    let mut cluster = Cluster::of(3);
+    cluster.nodes.iter_mut().for_each(|node| node.expect_log("a node was turned away"));
     let load = Load::start(&cluster.nodes, 8);
     let mut it = Upgrade { cluster, load, next: next.to_string_lossy().into_owned() };
     let mut gaps = Vec::new();
