@@ -171,6 +171,7 @@ fn who_is_down_or_leaves_gives_its_address_to_who_is_there_now() {
             tls_port: 0,
             incarnation: 2,
             version: "0.1.0".to_owned(),
+            levels: cluster::LEVELS,
         };
         assert!(matches!(apply(&mut meta, says(&there.peer_address)), Err(Refused::AddressTaken { .. })));
         assert_eq!(apply(&mut meta, says("10.0.9.2:16379")), Ok(Applied::Changed));
