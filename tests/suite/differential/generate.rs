@@ -129,6 +129,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|scrub", "only Narf has it: suite/cluster.rs"),
     ("fabric|status", "only Narf has it: suite/cluster.rs"),
     ("fabric|trust", "only Narf has it: crates/node/tests/node/power.rs"),
+    ("fabric|upgrade", "only Narf has it: crates/node/tests/node/levels.rs"),
     ("asking", "Redis runs without cluster support"),
     ("readonly", "Redis runs without cluster support"),
     ("readwrite", "Redis runs without cluster support"),
