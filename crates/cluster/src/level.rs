@@ -64,6 +64,12 @@ impl Levels {
             false => Err(UnknownLevel { level, levels: self, known_by: known_by() }),
         }
     }
+
+    /// Whether such a program reads what a member says that has this level in force. One from before its oldest it reads as
+    /// well: that member has not heard yet of the level that is in force by now, and has to be told.
+    pub fn check_newest(self, level: Level, known_by: impl FnOnce() -> String) -> Result<(), UnknownLevel> {
+        if level > self.newest() { self.check(level, known_by) } else { Ok(()) }
+    }
 }
 
 impl fmt::Display for Levels {
@@ -111,5 +117,8 @@ mod tests {
             "level 4 is in force, and this program knows levels 2 to 3; use a version that knows it, as 0.4.0 does"
         );
         assert!(check(1).is_err(), "a level that is no longer known");
+        let links = |level| levels.check_newest(Level(level), String::new).is_ok();
+        assert!(links(1), "a member that has not heard of the raise is told of it");
+        assert_eq!((links(3), links(4)), (true, false));
     }
 }

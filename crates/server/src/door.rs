@@ -254,11 +254,11 @@ impl Doorman {
             return hello::refuse(&mut words);
         }
         let mine = self.host.standing();
-        if let Err(unknown) = standing.levels.check(mine.level, || self.host.versions()) {
+        if let Err(unknown) = standing.levels.check_newest(mine.level, || self.host.versions()) {
             tracing::warn!(node = %peer, levels = %standing.levels, in_force = %mine.level, "a node was turned away");
             return hello::refuse_level(&mut words, &unknown);
         }
-        if let Err(unknown) = mine.levels.check(standing.level, || format!("that of node {peer}")) {
+        if let Err(unknown) = mine.levels.check_newest(standing.level, || format!("that of node {peer}")) {
             self.host.is_outlived(&unknown);
             return Err(io::Error::other(unknown));
         }

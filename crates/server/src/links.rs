@@ -101,7 +101,7 @@ impl Links {
             });
         }
         // Who was started again with an older program while the level was raised: what is said now it cannot read.
-        self.close_those(|wire| !wire.levels.include(meta.level()), worker, registry);
+        self.close_those(|wire| wire.levels.newest() < meta.level(), worker, registry);
         for id in gone {
             let Some(way) = self.ways.remove(&id) else { continue };
             self.close_those(|wire| wire.peer == way.node, worker, registry);
