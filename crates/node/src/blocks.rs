@@ -164,12 +164,12 @@ impl Blocks {
         self.next
     }
 
-    /// When the first of them has waited long enough.
     /// How many clients wait until a time at most.
     pub(crate) fn timed(&self) -> u64 {
         self.deadlines.len() as u64
     }
 
+    /// When the first of them has waited long enough.
     pub(crate) fn next_run(&self) -> Millis {
         self.deadlines.first().map_or(Millis::NEVER, |(deadline, _)| *deadline)
     }
