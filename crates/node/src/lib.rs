@@ -39,6 +39,7 @@ mod fabric;
 mod fabric_command;
 mod fabric_txn;
 mod gather;
+mod held_tries;
 mod hints;
 mod histogram;
 mod holds;

@@ -701,7 +701,7 @@ impl Partition {
             self.replica.told_commit = 0;
             (self.replica.leads_since_us, self.replica.led_until_us) = (now_us, now_us);
             self.replica.witnessed = Witnessed::of_new_leader(self.group.last());
-            return self.waiters.take_all_held().collect();
+            return self.waiters.held.take_all().collect();
         }
         self.shorten_pending(now_us / 1000);
         self.give_up_collected()
@@ -718,7 +718,7 @@ impl Partition {
     /// What is not proposed yet, and reads, for others to serve.
     fn give_up_collected(&mut self) -> Vec<Errand> {
         let batch = self.give_up_batch();
-        let held = self.waiters.take_all_held();
+        let held = self.waiters.held.take_all();
         let replica = &mut self.replica;
         // A client's reads came before what it has in the batch, and that before what is in the line.
         let confirming = std::mem::take(&mut replica.confirming).into_iter().flat_map(|c| c.reads);

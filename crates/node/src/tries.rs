@@ -18,6 +18,7 @@ use resp::Reply;
 
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric::split;
+use crate::held_tries::Held;
 use crate::hints::Standing;
 use crate::partition::Partition;
 use crate::waiters::{Place, TURN_MS, Turn, Waiter, Waiters, is_nothing};
@@ -29,23 +30,6 @@ use crate::worker::Worker;
 const HELD_MS: u64 = 2 * TURN_MS;
 /// Tries held for one partition; more are told that there is nothing, and their clients stand in the line.
 const HELD_MAX: usize = 10_000;
-
-/// A try that came before its turn.
-pub(crate) struct Held {
-    pub(crate) errand: Errand,
-    keys: Vec<Box<[u8]>>,
-    /// Steady clock.
-    pub(crate) until: Millis,
-}
-
-impl Held {
-    /// Answers it as if it had been tried in vain.
-    pub(crate) fn find_nothing(&self, answers: &mut Answers) {
-        let head = &self.errand.head;
-        Reply::new(answers.buffer(), head.version).null_array();
-        answers.seal(head.dest);
-    }
-}
 
 /// What a try may do now.
 pub(crate) enum Outlook {
@@ -81,18 +65,6 @@ impl Waiters {
         let places = line.into_iter().flat_map(move |line| line.places.range(range));
         places.filter_map(|place| self.line.get(place))
     }
-
-    /// Takes out the try of a client.
-    pub(crate) fn take_held(&mut self, who: u64) -> Option<Held> {
-        let is_its = |(place, held): (&Place, &Held)| (held.errand.head.who == who).then_some(*place);
-        let place = self.held.iter().find_map(is_its)?;
-        self.held.remove(&place)
-    }
-
-    /// Takes out all of them, for others to serve.
-    pub(crate) fn take_all_held(&mut self) -> impl Iterator<Item = Errand> + use<> {
-        std::mem::take(&mut self.held).into_values().map(|held| held.errand)
-    }
 }
 
 impl Partition {
@@ -127,7 +99,11 @@ impl Partition {
         };
         let place = self.waiters.by_client.get(&head.who).copied();
         let (mut left, mut is_first) = (len, true);
-        for waiter in self.waiters.before(head, key, place).filter(|waiter| waiter.kind == kind) {
+        // Who was told of its only key was told because there is enough for it and all before it.
+        let is_told = patience.keys().len() == 1
+            && place.and_then(|place| self.waiters.line.get(&place)).is_some_and(|own| own.turn.is_some());
+        let before = if is_told { None } else { Some(self.waiters.before(head, key, place)) };
+        for waiter in before.into_iter().flatten().filter(|waiter| waiter.kind == kind) {
             is_first = false;
             if left < least {
                 break;
@@ -166,7 +142,7 @@ impl Partition {
         if let Some(turn) = waiters.line.get_mut(&place).and_then(|waiter| waiter.turn.as_mut()) {
             turn.until = until;
         }
-        waiters.held.insert(place, Held { errand, keys, until });
+        waiters.held.hold(place, Held { errand, keys, until });
         true
     }
 
@@ -200,24 +176,22 @@ impl Partition {
 
     /// Takes out the next try behind `behind` that need not be held any more.
     fn next_free(&mut self, behind: Option<Place>, now: Millis) -> Option<(Place, Errand)> {
-        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
-        let is_free = |(place, held): &(&Place, &Held)| {
+        let is_free = |(place, held): &(Place, &Held)| {
             let Errand { head, request } = &held.errand;
-            let mut waits = held.keys.iter().map(|key| self.waiters.is_before(head, key, Some(**place)));
+            let mut waits = held.keys.iter().map(|key| self.waiters.is_before(head, key, Some(*place)));
             // It may be that what it waits for is not what it could have.
             !waits.all(|waits| waits)
                 && (held.keys.len() == 1
                     || !matches!(self.outlook(head, request.args(), now), Outlook::Later))
         };
-        let place =
-            self.waiters.held.range((from, Bound::Unbounded)).find(is_free).map(|(place, _)| *place)?;
-        self.waiters.held.remove(&place).map(|held| (place, held.errand))
+        let place = self.waiters.held.foremost(behind).filter(is_free).map(|(place, _)| place).min()?;
+        self.waiters.held.take(place).map(|held| (place, held.errand))
     }
 
     /// Those who were held for too long are told that there is nothing.
     pub(crate) fn end_holds(&mut self, now: Millis, answers: &mut Answers) {
-        let is_over = |_: &Place, held: &mut Held| held.until <= now;
-        self.waiters.held.extract_if(.., is_over).for_each(|(_, held)| held.find_nothing(answers));
+        let over = self.waiters.held.take_those(|held| held.until <= now);
+        over.iter().for_each(|held| held.find_nothing(answers));
     }
 }
 
@@ -271,10 +245,10 @@ impl Worker {
     /// held take nothing out.
     pub(crate) fn end_tries_of(&mut self, node: u64) {
         let (_, places, fabric) = split(self);
-        let is_its = |_: &Place, held: &mut Held| matches!(held.errand.head.dest, Dest::Node { node: of, .. } if of == node);
+        let is_its = |held: &Held| matches!(held.errand.head.dest, Dest::Node { node: of, .. } if of == node);
         for partition in places.iter_mut().filter_map(|place| place.partition.as_deref_mut()) {
-            let its = partition.waiters.held.extract_if(.., is_its);
-            its.for_each(|(_, held)| held.find_nothing(&mut fabric.answers));
+            let its = partition.waiters.held.take_those(is_its);
+            its.iter().for_each(|held| held.find_nothing(&mut fabric.answers));
         }
     }
 

@@ -23,8 +23,8 @@ use engine::{Kind, Patience};
 use crate::acl::User;
 use crate::errand::{Answers, Dest, ErrandHead};
 use crate::fabric::split;
+use crate::held_tries::HeldTries;
 use crate::partition::Partition;
-use crate::tries::Held;
 use crate::wire::WireRequest;
 use crate::worker::Worker;
 
@@ -91,7 +91,7 @@ pub(crate) struct Waiters {
     pub(crate) by_client: HashMap<u64, Place>,
     pub(crate) arrivals: u64,
     /// Tries that came before their turn, in the order in which they go on.
-    pub(crate) held: BTreeMap<Place, Held>,
+    pub(crate) held: HeldTries,
 }
 
 impl Waiters {
@@ -183,7 +183,7 @@ impl Partition {
     /// When the first turn of a client ends, or the first try was held for long enough.
     fn next_turn_end(&self) -> Millis {
         let turns = self.waiters.line.values().filter_map(|waiter| waiter.turn).map(|turn| turn.until);
-        turns.chain(self.waiters.held.values().map(|held| held.until)).min().unwrap_or(Millis::NEVER)
+        turns.min().unwrap_or(Millis::NEVER).min(self.waiters.held.first_end())
     }
 }
 
@@ -235,7 +235,7 @@ impl Worker {
         {
             self.fabric.answers.push(waiter.head.dest, GONE);
         }
-        let held = self.partition_mut(head.partition).and_then(|p| p.waiters.take_held(head.who));
+        let held = self.partition_mut(head.partition).and_then(|p| p.waiters.held.take_of(head.who));
         if let Some(held) = held {
             held.find_nothing(&mut self.fabric.answers);
         }
