@@ -85,7 +85,7 @@ impl Worker {
                 || partition.is_some_and(|p| p.group.is_lone() || p.replica.members.voters.contains(&me)),
             is_served,
             is_in_doubt: self.is_in_doubt(id),
-            differing: if led_here { self.scrubs.differing(id).to_vec() } else { Vec::new() },
+            differing: partition.filter(|_| led_here).map_or_else(Vec::new, |p| self.scrubs.differing(p)),
             stranded: if is_served { None } else { self.stranded(id) },
             may_lose: match partition.filter(|_| led_here) {
                 _ if !is_served => 0,

@@ -60,6 +60,7 @@ impl Worker {
         self.forget_interests(node);
         self.end_tries_of(node);
         self.forget_waiters_of(node);
+        self.scrubs.node_lost(node);
         self.recall_from(node);
     }
 
@@ -84,6 +85,7 @@ impl Worker {
         self.caches.gap_of_node();
         self.forget_asked(node);
         self.end_tries_of(node);
+        self.scrubs.node_lost(node);
         self.recall_from(node);
     }
 

@@ -272,13 +272,13 @@ impl Worker {
         self.places[usize::from(id.0)].partition = Some(partition);
         self.settle_trackers(id);
         let (_, places, fabric) = split(self);
-        let Some(partition) = places[usize::from(id.0)].partition.take() else { return };
+        let Some(mut partition) = places[usize::from(id.0)].partition.take() else { return };
         fabric.transfers.drop_overtaken(id, u64::MAX);
         if self.logging {
             write_gone(&mut self.outbox.frame, id, partition.replica.applied.index);
         }
         self.abandon_checkpoint(id);
-        self.scrubs.forget(id);
+        self.forget_scrub(id, partition.replica.scrub.take());
         for Errand { head, request } in errands {
             self.errand(head, request.args(), request.raw());
         }

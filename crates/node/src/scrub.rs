@@ -29,6 +29,9 @@ const LOOK_MS: u64 = 100;
 /// How long a replica may take to come to the entry, and all of them to be compared.
 const BEHIND_MS: u64 = 10_000;
 const PATIENCE_MS: u64 = 15 * 60_000;
+/// Replicas of a worker that are digested at a time at most: each walk keeps what is overwritten before it comes there, which
+/// no limit of memory counts.
+const ASKED_MAX: usize = 4;
 
 /// What a replica was asked: to digest what it holds right behind this entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,8 @@ struct Asked {
 /// How far a replica is with that.
 #[derive(Debug)]
 enum Stage {
-    /// It has not applied the entry yet; until when it may take.
-    Waits(Millis),
+    /// It has not applied the entry yet.
+    Waits,
     Walks(StateWalk, Box<ImageDigest>),
     /// It could not begin, or its walk was ended.
     Failed,
@@ -53,6 +56,8 @@ enum Stage {
 pub(crate) struct Scrub {
     asked: Asked,
     stage: Stage,
+    /// Since when; a leader asks its own replica when it has come to the entry.
+    since: Millis,
 }
 
 /// A comparison that this worker leads.
@@ -68,10 +73,14 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// Who holds something else than the leader; none if nobody was compared with it.
-    fn outcome(&self) -> Option<Vec<u64>> {
+    /// Brings up to date who holds something else than the leader, and how many of those that were compared now do; none
+    /// if nobody was. Of who was not compared nothing new is known.
+    fn outcome(&self, differing: &mut BTreeSet<u64>) -> Option<usize> {
         let mine = self.mine.filter(|_| !self.theirs.is_empty())?;
-        Some(self.theirs.iter().filter(|(_, theirs)| **theirs != mine).map(|(node, _)| *node).collect())
+        differing.retain(|node| !self.theirs.contains_key(node));
+        let known = differing.len();
+        differing.extend(self.theirs.iter().filter(|(_, theirs)| **theirs != mine).map(|(node, _)| node));
+        Some(differing.len() - known)
     }
 }
 
@@ -86,8 +95,8 @@ pub(crate) struct Scrubs {
     /// Partitions whose replica here is asked.
     busy: BTreeSet<PartitionId>,
     next_look: Millis,
-    /// Partitions whose replicas were not the same when they were compared last, and who differs from the leader.
-    differing: BTreeMap<PartitionId, Vec<u64>>,
+    /// Who held something else than the leader, which is here, when it was compared last.
+    differing: BTreeMap<PartitionId, BTreeSet<u64>>,
 }
 
 impl Scrubs {
@@ -102,15 +111,18 @@ impl Scrubs {
         self.next_round = None;
     }
 
-    /// The replica of a partition goes.
-    pub(crate) fn forget(&mut self, id: PartitionId) {
-        self.busy.remove(&id);
-        self.differing.remove(&id);
+    /// There is no way to a node any more: what it was asked, or answered, may be lost.
+    pub(crate) fn node_lost(&mut self, node: u64) {
+        if let Some(current) = &mut self.current {
+            current.missing.remove(&node);
+        }
     }
 
-    /// Who holds something else than the leader of a partition, which is here.
-    pub(crate) fn differing(&self, id: PartitionId) -> &[u64] {
-        self.differing.get(&id).map_or(&[], Vec::as_slice)
+    /// Who of those that have a replica of a partition holds something else than the leader, which is here.
+    pub(crate) fn differing(&self, partition: &Partition) -> Vec<u64> {
+        let members = &partition.replica.members;
+        let is_member = |node: &u64| members.voters.contains(node) || members.learners.contains(node);
+        self.differing.get(&partition.id()).into_iter().flatten().copied().filter(is_member).collect()
     }
 }
 
@@ -127,7 +139,7 @@ impl Partition {
     pub(crate) fn begin_scrub(&mut self) {
         let applied = self.applied().index;
         let Some(mut scrub) = self.replica.scrub.take() else { return };
-        if matches!(scrub.stage, Stage::Waits(_)) && applied >= scrub.asked.index {
+        if matches!(scrub.stage, Stage::Waits) && applied >= scrub.asked.index {
             let may_walk = applied == scrub.asked.index
                 && !self.group.is_witness()
                 && !self.keyspaces().any(|(_, keyspace)| keyspace.is_walking());
@@ -150,9 +162,14 @@ impl Partition {
         self.begin_scrub();
         let mut scrub = self.replica.scrub.take()?;
         match &mut scrub.stage {
-            Stage::Waits(until) if *until <= now => return Some((scrub.asked, None)),
-            Stage::Waits(_) => {}
             Stage::Failed => return Some((scrub.asked, None)),
+            Stage::Waits if now.since(scrub.since) >= BEHIND_MS => return Some((scrub.asked, None)),
+            // The leader does not wait for it any more.
+            Stage::Walks(..) if now.since(scrub.since) >= PATIENCE_MS => {
+                self.keyspaces_mut().for_each(|(_, keyspace)| keyspace.abort_walk());
+                return Some((scrub.asked, None));
+            }
+            Stage::Waits => {}
             Stage::Walks(walk, digest) => {
                 if !walk.goes_on(self) {
                     // Another state took the place of this one: whatever still walks over it is of no use.
@@ -246,7 +263,7 @@ impl Worker {
             return;
         }
         let asked = Asked { by: fabric.me, number, index: partition.applied().index };
-        partition.replica.scrub = Some(Box::new(Scrub { asked, stage: Stage::Waits(Millis::NEVER) }));
+        partition.replica.scrub = Some(Box::new(Scrub { asked, stage: Stage::Waits, since: now }));
         for &node in &others {
             fabric.tell(node, &Item::Compare { partition: id, number, index: asked.index });
         }
@@ -264,14 +281,21 @@ impl Worker {
 
     /// A leader wants to know what is held here right behind an entry.
     pub(crate) fn asked_to_compare(&mut self, from: u64, id: PartitionId, number: u64, index: u64) {
-        let until = Millis(self.now.mono_millis().0 + BEHIND_MS);
-        let Some(partition) = self.partition_mut(id) else {
+        let since = self.now.mono_millis();
+        let is_busy = self.scrubs.busy.len() >= ASKED_MAX && !self.scrubs.busy.contains(&id);
+        let Some(partition) = self.partition_mut(id).filter(|_| !is_busy) else {
             return self.fabric.tell(from, &Item::Compared { partition: id, number, digest: None });
         };
-        // Who asked before has given that up.
+        // Who asked before is another leader, or has given that up.
         partition.end_scrub();
         let asked = Asked { by: from, number, index };
-        partition.replica.scrub = Some(Box::new(Scrub { asked, stage: Stage::Waits(until) }));
+        let scrub = Scrub { asked, stage: Stage::Waits, since };
+        let before = partition.replica.scrub.replace(Box::new(scrub));
+        if let Some(Asked { by, number, .. }) = before.map(|before| before.asked)
+            && by != from
+        {
+            self.answer_asked(by, id, number, None);
+        }
         self.scrubs.busy.insert(id);
         self.scrubs.next_look = Millis::default();
     }
@@ -286,15 +310,29 @@ impl Worker {
                 self.scrubs.busy.remove(&id);
             }
             if let Some((Asked { by, number, .. }, digest)) = answer {
-                match by == self.fabric.me {
-                    true => self.compared(by, id, number, digest),
-                    false => self.fabric.tell(by, &Item::Compared { partition: id, number, digest }),
-                }
+                self.answer_asked(by, id, number, digest);
             }
             if is_walking {
                 self.scrubs.next_look = Millis(now.0 + REST_MS);
                 return;
             }
+        }
+    }
+
+    /// The replica of a partition goes, and what it was asked with it.
+    pub(crate) fn forget_scrub(&mut self, id: PartitionId, asked: Option<Box<Scrub>>) {
+        self.scrubs.busy.remove(&id);
+        self.scrubs.differing.remove(&id);
+        if let Some(Asked { by, number, .. }) = asked.map(|scrub| scrub.asked) {
+            self.answer_asked(by, id, number, None);
+        }
+    }
+
+    /// Tells who asked what is held here.
+    fn answer_asked(&mut self, by: u64, id: PartitionId, number: u64, digest: Option<u128>) {
+        match by == self.fabric.me {
+            true => self.compared(by, id, number, digest),
+            false => self.fabric.tell(by, &Item::Compared { partition: id, number, digest }),
         }
     }
 
@@ -325,13 +363,11 @@ impl Worker {
         current.missing.retain(|node| fabric.is_heard(*node));
         let is_over = current.mine.is_some() && current.missing.is_empty() || current.until <= now;
         let Some(current) = scrubs.current.take_if(|_| is_over) else { return };
-        let Some(differing) = current.outcome() else { return };
-        self.stats.scrubs += 1;
-        self.stats.scrub_differences += differing.len() as u64;
-        match differing.is_empty() {
-            true => scrubs.differing.remove(&current.partition),
-            false => scrubs.differing.insert(current.partition, differing),
-        };
+        let differing = scrubs.differing.entry(current.partition).or_default();
+        if let Some(found) = current.outcome(differing) {
+            self.stats.scrubs += 1;
+            self.stats.scrub_differences += found as u64;
+        }
     }
 }
 
@@ -349,9 +385,16 @@ mod tests {
             theirs: theirs.iter().copied().collect(),
             until: Millis(1),
         };
-        assert_eq!(compared(Some(5), &[(2, 5), (3, 6)]).outcome(), Some(vec![3]));
-        assert_eq!(compared(Some(5), &[(2, 5), (3, 5)]).outcome(), Some(vec![]));
-        assert_eq!(compared(Some(5), &[]).outcome(), None);
-        assert_eq!(compared(None, &[(2, 5)]).outcome(), None);
+        let mut differing = BTreeSet::new();
+        assert_eq!(compared(Some(5), &[(2, 5), (3, 6)]).outcome(&mut differing), Some(1));
+        assert_eq!(differing, BTreeSet::from([3]));
+        // Who is not there keeps its name.
+        assert_eq!(compared(Some(5), &[(2, 5)]).outcome(&mut differing), Some(0));
+        assert_eq!(compared(Some(5), &[]).outcome(&mut differing), None);
+        assert_eq!(compared(None, &[(3, 5)]).outcome(&mut differing), None);
+        assert_eq!(compared(Some(5), &[(2, 6)]).outcome(&mut differing), Some(1));
+        assert_eq!(differing, BTreeSet::from([2, 3]));
+        assert_eq!(compared(Some(5), &[(2, 5), (3, 5)]).outcome(&mut differing), Some(0));
+        assert_eq!(differing, BTreeSet::new());
     }
 }

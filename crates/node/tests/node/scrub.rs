@@ -82,3 +82,27 @@ fn a_replica_that_holds_something_else_is_found_and_named() {
     let check = world.ask(client, "FABRIC CHECK");
     assert!(check.contains("is not the same here and on"), "{check}");
 }
+
+#[test]
+fn who_was_asked_and_cannot_answer_any_more_holds_up_nobody() {
+    let mut world = World::of(3, 43);
+    (0..8).for_each(|round| fill(&mut world, round));
+    world.settle();
+    scrub(&mut world);
+    // Asked, and before it has answered, it begins anew.
+    world.pause(2, 300);
+    world.pass(100);
+    world.kill(2);
+    world.restart(2);
+    world.pass(3000);
+    let before: u64 = (0..2).map(|node| counted(&mut world, node, "narf_scrubs:")).sum();
+    let clients = [world.connect(0), world.connect(1)];
+    let asked: u64 =
+        clients.iter().map(|client| world.ask(*client, "FABRIC SCRUB").parse::<u64>().unwrap()).sum();
+    assert!(asked > 0);
+    world.pass(5000);
+    let after: u64 = (0..2).map(|node| counted(&mut world, node, "narf_scrubs:")).sum();
+    assert_eq!(after - before, asked, "those that were under way have ended, and the others came after them");
+    let differing: u64 = (0..2).map(|node| counted(&mut world, node, "narf_scrub_differences:")).sum();
+    assert_eq!(differing, 0);
+}
