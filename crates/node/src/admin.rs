@@ -57,11 +57,11 @@ impl Worker {
         let mut pairs: Vec<_> =
             words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
         match self.hash_requirepass(session, &mut pairs) {
-            // What keeps this node closed must not leave the others open: it is answered once all go by it.
+            // What keeps this node closed must not leave the others open, nor may this one open before them: it changes, and
+            // is answered, once all go by it.
             Ok(Requirepass::Rules(rules)) if self.users.is_listed(DEFAULT) || self.has_company() => {
-                self.have_all_do(session, Question::Settings(pairs));
                 let (name, known) = (DEFAULT.to_vec(), Vec::new());
-                self.wish_users(session, WishedUsers::Set { name, rules, known });
+                self.wish_users_and_settings(session, WishedUsers::Set { name, rules, known }, pairs);
             }
             Ok(Requirepass::Later) => return Taken::Later,
             Ok(Requirepass::NotNamed | Requirepass::Rules(_)) => {

@@ -212,12 +212,12 @@ impl Worker {
         self.ask_others(gather, Question::Report);
     }
 
-    /// Has all workers do something that nobody is told of; the session is that of the client who wants it.
-    pub(crate) fn have_all_do(&mut self, session: &mut Session, question: Question) {
+    /// Has all workers do something that nobody is told of. No session is taken out.
+    pub(crate) fn have_all_do(&mut self, question: Question) {
         // Answers to a number that is not open are passed over.
         let number = self.gathers.next;
         self.gathers.next += 1;
-        self.answer(&question, Some(session), self.id, number);
+        self.answer(&question, None, self.id, number);
         self.ask_others(number, question);
     }
 

@@ -22,6 +22,7 @@ use crate::acl::password::{Password, Verified};
 use crate::acl::{Known, Strictness, User};
 use crate::acl_log::AclLog;
 use crate::entry::write_users;
+use crate::gather::Question;
 use crate::message::Message;
 use crate::meta::Asker;
 use crate::output::Ticket;
@@ -143,6 +144,8 @@ pub struct Wish {
     /// Nobody waits for what the node thought of.
     pub(crate) dest: Option<WishDest>,
     pub(crate) what: WishedUsers,
+    /// Settings of this node that go with it: changed once it is agreed on, and not if it is refused.
+    pub(crate) settings: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// See [`Wish`].
@@ -171,7 +174,7 @@ pub(crate) struct Pending {
 impl Pending {
     /// One that nobody waits for.
     pub(crate) fn of_nobody() -> Pending {
-        let wish = Wish { dest: None, what: WishedUsers::Configured };
+        let wish = Wish { dest: None, what: WishedUsers::Configured, settings: Vec::new() };
         Pending { wish, reply: Vec::new(), based_on: 0, deadline: Millis::NEVER }
     }
 }
@@ -305,16 +308,26 @@ impl Worker {
 
     /// Has the users changed for a client, who is answered when that is so.
     pub(crate) fn wish_users(&mut self, session: &mut Session, what: WishedUsers) {
+        self.wish_users_and_settings(session, what, Vec::new());
+    }
+
+    /// The same, and this node's settings with them.
+    pub(crate) fn wish_users_and_settings(
+        &mut self,
+        session: &mut Session,
+        what: WishedUsers,
+        settings: Vec<(Vec<u8>, Vec<u8>)>,
+    ) {
         let ticket = session.output.open();
         session.stall = Some(Stall::Drain);
         session.changes_users = true;
         let dest = WishDest { worker: self.id, at: session.at, ticket };
-        self.pass_on_wish(Wish { dest: Some(dest), what });
+        self.pass_on_wish(Wish { dest: Some(dest), what, settings });
     }
 
     /// The same for nobody.
     pub(crate) fn wish_users_unasked(&mut self, what: WishedUsers) {
-        self.pass_on_wish(Wish { dest: None, what });
+        self.pass_on_wish(Wish { dest: None, what, settings: Vec::new() });
     }
 
     fn pass_on_wish(&mut self, wish: Wish) {
@@ -367,7 +380,7 @@ impl Worker {
         };
         let changes: Vec<UserChange> = changes.into_iter().filter(is_new).collect();
         if changes.is_empty() {
-            return self.answer_wish(wish.dest, &reply);
+            return self.grant_wish(wish, &reply);
         }
         let bytes = bytes_of(&list, &changes);
         if self.logging && !self.has_room(bytes) {
@@ -389,7 +402,7 @@ impl Worker {
                     self.outbox.messages.push((worker, Message::Users(users)));
                 }
                 self.use_users();
-                self.answer_wish(wish.dest, &reply);
+                self.grant_wish(wish, &reply);
             }
             Err(refused) => self.answer_wish(wish.dest, &error_reply(&format!("ERR {refused}"))),
         }
@@ -425,7 +438,7 @@ impl Worker {
                     self.answer_wish(pending.wish.dest, &error_reply(text));
                 }
                 _ if seen <= pending.based_on => left.push((pending, what)),
-                Seen::Answer => self.answer_wish(pending.wish.dest, &pending.reply),
+                Seen::Answer => self.grant_wish(pending.wish, &pending.reply),
                 Seen::Retry => {
                     again = true;
                     self.decide_users(pending.wish, pending.deadline);
@@ -519,6 +532,14 @@ impl Worker {
             .iter()
             .enumerate()
             .try_for_each(|(at, rule)| user.set(rule, context).map_err(|error| (at, error)))
+    }
+
+    /// The users are what somebody wanted.
+    fn grant_wish(&mut self, wish: Wish, reply: &[u8]) {
+        if !wish.settings.is_empty() {
+            self.have_all_do(Question::Settings(wish.settings));
+        }
+        self.answer_wish(wish.dest, reply);
     }
 
     fn answer_wish(&mut self, dest: Option<WishDest>, reply: &[u8]) {

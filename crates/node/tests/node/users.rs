@@ -170,3 +170,32 @@ fn rights_bind_on_other_nodes_and_in_transactions_that_another_node_runs() {
     world.pass(200);
     assert!(!world.is_open(client) && !world.is_open(clients[2]));
 }
+
+#[test]
+fn a_password_that_the_others_cannot_agree_on_changes_nothing_here() {
+    let mut world = World::of(3, 3);
+    let hash =
+        "$argon2id$v=19$m=19456,t=2,p=1$c3Nzc3Nzc3Nzc3Nzc3Nzcw$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg";
+    let root = world.connect(0);
+    let settings = |world: &mut World| world.ask(root, "CONFIG GET requirepass slowlog-max-len");
+    let before = settings(&mut world);
+    world.kill(1);
+    world.kill(2);
+    world.send(root, &format!("CONFIG SET requirepass {hash} slowlog-max-len 7"));
+    let refused = answer(&mut world, root);
+    assert!(refused.starts_with('('), "{refused}");
+    assert_eq!(settings(&mut world), before);
+    assert!(world.ask(root, "ACL LIST").contains("default on nopass"));
+    // And with them it is so on all, with all that was asked for.
+    world.restart(1);
+    world.pass(3000);
+    world.send(root, &format!("CONFIG SET requirepass {hash} slowlog-max-len 7"));
+    assert_eq!(answer(&mut world, root), "OK");
+    let now = settings(&mut world);
+    assert!(now.contains("(redacted)") && now.contains("\"7\""), "{now}");
+    for node in 0..2 {
+        let client = world.connect(node);
+        let list = world.ask(client, "ACL LIST");
+        assert!(list.contains(hash), "node {node}: {list}");
+    }
+}
