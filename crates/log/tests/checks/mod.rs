@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::Random;
-use log::{Log, LogError, LogOptions, MemoryDisk, OnDamage, Position};
+use log::{FolderLevel, Log, LogError, LogOptions, MemoryDisk, OnDamage, Position};
 
 const SALT: u64 = 0x5EED;
 const SYNCED_FRAMES: usize = 24;
@@ -99,6 +99,32 @@ pub(crate) fn check_bytes(data: &[u8]) {
         assert!(frames[..found.len()] == found && frames[found.len()].1 == b"life goes on");
     } else {
         assert!(repaired, "a log that was just open does not open");
+    }
+}
+
+/// Takes `data` for the file that says at which level a folder is, as it is and with its checksums made right: it says a
+/// level, or none, or is of a newer form. A program that reads the level can keep it.
+pub(crate) fn check_level(data: &[u8]) {
+    let mut repaired = data.to_vec();
+    for slot in [0, 4096] {
+        if let Some(slot) = repaired.get_mut(slot..slot + 128) {
+            slot[..8].copy_from_slice(b"NARFLVL\0");
+            let crc = base::checksum(&slot[..124]);
+            slot[124..].copy_from_slice(&crc.to_le_bytes());
+        }
+    }
+    for bytes in [data, &repaired] {
+        let disk = MemoryDisk::new();
+        disk.put("level", bytes.to_vec());
+        match FolderLevel::load(&disk) {
+            Ok(None) | Err(LogError::Newer { .. }) => {}
+            Ok(Some(found)) => {
+                let (log, _) = open(&disk, options(1)).expect("the log is another matter");
+                log.keep_level(&found).expect("nothing fails");
+                assert_eq!(FolderLevel::load(&disk).expect("it was just read"), Some(found));
+            }
+            Err(error) => panic!("the disk is fine: {error}"),
+        }
     }
 }
 

@@ -15,6 +15,22 @@ fn damaged_logs_are_refused_or_read_right_and_never_panic() {
     }
 }
 
+#[test]
+fn any_bytes_say_a_level_or_none() {
+    let mut random = Random::new(2);
+    for round in 0..2000 {
+        let mut data: Vec<u8> = (0..4096 + 128 + random.below(9))
+            .map(|_| if random.chance(1, 2) { 0 } else { random.next_u64() as u8 })
+            .collect();
+        // A form that is known, so that what is behind it is read.
+        if round % 2 == 0 {
+            [0, 4096].iter().for_each(|slot| data[slot + 8..slot + 12].copy_from_slice(&1u32.to_le_bytes()));
+        }
+        data.truncate(random.below(data.len() as u64 + 1).max(random.below(4300)) as usize);
+        checks::check_level(&data);
+    }
+}
+
 /// Found by the fuzzer: no slot of the watermark is whole, the second segment has lost its header and the later
 /// ones all of their bytes. The frames left in the second segment were written before anything was synced, so
 /// they prove nothing, and synced frames were cut for a torn tail.
