@@ -82,7 +82,7 @@ commands! {
         AclCat AclDelUser AclDryRun AclGenPass AclGetUser AclHelp AclList AclLoad AclLog AclSave AclSetUser AclUsers
         AclWhoAmI
         BgRewriteAof BgSave Command CommandCount CommandDocs CommandGetKeys CommandGetKeysAndFlags CommandHelp
-        CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest
+        CommandInfo CommandList ConfigGet ConfigHelp ConfigResetStat ConfigRewrite ConfigSet DebugDigest DebugDigestAt
         DebugHelp DebugReload DebugSetActiveExpire DebugSleep Info LastSave LatencyDoctor LatencyGraph LatencyHelp LatencyHistogram LatencyHistory LatencyLatest LatencyReset Lolwut MemoryDoctor MemoryHelp
         MemoryMallocStats MemoryPurge MemoryStats ModuleList Monitor Role Save Shutdown SlowlogGet SlowlogHelp
         SlowlogLen SlowlogReset Time

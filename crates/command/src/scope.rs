@@ -173,7 +173,9 @@ impl NodeCommand {
             | N::CommandInfo
             | N::CommandList => Scope::Node,
             N::ConfigGet | N::ConfigResetStat | N::ConfigRewrite | N::ConfigSet => Scope::Node,
-            N::DebugDigest | N::DebugReload | N::DebugSetActiveExpire | N::DebugSleep => Scope::Node,
+            N::DebugDigest | N::DebugDigestAt | N::DebugReload | N::DebugSetActiveExpire | N::DebugSleep => {
+                Scope::Node
+            }
             N::Info | N::Lolwut | N::ModuleList | N::Monitor | N::PfSelfTest | N::Role | N::Time => {
                 Scope::Node
             }

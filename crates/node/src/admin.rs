@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Args, WorkerId, parse_i64, slot_of};
+use base::{Args, PartitionId, WorkerId, parse_i64, slot_of};
 use command::NodeCommand;
 use resp::Reply;
 
@@ -208,6 +208,27 @@ impl Worker {
         }
     }
 
+    pub(crate) fn debug_digest_at(&mut self, session: &mut Session, args: Args<'_>) {
+        if !self.may_debug(session) {
+            return;
+        }
+        let number = |at: usize| args.get(at).map(|word| parse_i64(word).and_then(|n| u64::try_from(n).ok()));
+        let id = number(2).flatten().and_then(|id| self.router.all().find(|known| u64::from(known.0) == id));
+        let index = number(3);
+        let (Some(id), None | Some(Some(_)), 3 | 4) = (id, index, args.len()) else {
+            let text = "ERR DEBUG DIGEST-AT takes the number of a partition, as FABRIC MAP tells, and that of an entry at most";
+            return Reply::new(session.output.end(), session.version).error(text);
+        };
+        let finish = move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| {
+            let found = answers.iter().find_map(|answer| match answer {
+                Answer::DigestAt { index, digest } => Some((*index, *digest)),
+                _ => None,
+            });
+            write_digest_at(id, found, reply);
+        };
+        self.ask(session, Question::DigestAt(id, index.flatten()), Box::new(finish));
+    }
+
     pub(crate) fn debug_sleep(&mut self, session: &mut Session, args: Args<'_>) {
         if !self.may_debug(session) {
             return;
@@ -345,6 +366,30 @@ pub(crate) fn wrong_subcommand(session: &mut Session, parent: &str, args: Args<'
     Reply::new(session.output.end(), session.version).error(text);
 }
 
+/// The entry and the digest, or why there is none.
+fn write_digest_at(id: PartitionId, found: Option<(u64, Result<u128, u64>)>, reply: &mut Reply<'_>) {
+    let id = id.0;
+    match found {
+        Some((index, Ok(digest))) => {
+            reply.array(2);
+            reply.int(index as i64);
+            reply.bulk(format!("{digest:032x}").as_bytes());
+        }
+        None => reply.error(format!(
+            "ERR partition {id} is not at hand on this node, or a transaction has it for a moment; FABRIC MAP tells who has a replica"
+        )),
+        Some((index, Err(applied))) if applied > index => reply.error(format!(
+            "ERR partition {id} has applied entry {applied} here, and what it held at {index} is gone; ask for a later entry"
+        )),
+        Some((index, Err(applied))) if applied < index => reply.error(format!(
+            "ERR partition {id} has applied entry {applied} here and did not come to {index} in time; write something, or ask for less"
+        )),
+        Some((_, Err(_))) => reply.error(format!(
+            "ERR a checkpoint, a transfer or another comparison needed partition {id} meanwhile; ask again"
+        )),
+    }
+}
+
 /// The newest slow requests of all workers.
 fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
     let mut entries: Vec<SlowEntry> = answers
@@ -359,6 +404,7 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
             | Answer::Stats(_)
             | Answer::AclLog(_)
             | Answer::Digests(_)
+            | Answer::DigestAt { .. }
             | Answer::Latency(_)
             | Answer::Standings(_)
             | Answer::HotKeys(_)

@@ -405,6 +405,7 @@ impl Answer {
             | Answer::Report(..)
             | Answer::AclLog(_)
             | Answer::Digests(_)
+            | Answer::DigestAt { .. }
             | Answer::Standings(_) => Vec::new(),
         }
     }

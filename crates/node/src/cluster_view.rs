@@ -251,7 +251,8 @@ fn standings_of(answers: Vec<Answer>) -> Vec<PartitionStanding> {
             | Answer::Latency(_)
             | Answer::Slow(_)
             | Answer::AclLog(_)
-            | Answer::Digests(_) => Vec::new(),
+            | Answer::Digests(_)
+            | Answer::DigestAt { .. } => Vec::new(),
         })
         .collect();
     standings.sort_by_key(|standing| standing.id);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{ConnId, DbIndex, Millis, WorkerId};
+use base::{ConnId, DbIndex, Millis, PartitionId, WorkerId};
 use engine::Digest;
 use resp::{Reply, Version};
 
@@ -75,6 +75,8 @@ pub enum Question {
     Standings,
     /// What the keys of each database come to that the worker holds, led or followed.
     Digests,
+    /// What a replica holds right behind an entry, or behind the last it has applied.
+    DigestAt(PartitionId, Option<u64>),
     /// Counters and how partitions stand, for the shell.
     Report,
     /// Which keys are asked for most; go on counting for some time.
@@ -112,6 +114,8 @@ pub enum Answer {
     HotKeys(HotReport),
     /// What keys come to, by database.
     Digests(Vec<(DbIndex, Digest)>),
+    /// A digest of what a replica holds right behind this entry; or it could not be made, and up to which entry is applied.
+    DigestAt { index: u64, digest: Result<u128, u64> },
     /// Counters, and how partitions stand.
     Report(Box<Snapshot>, Vec<PartitionStanding>),
     /// Whether a round of checkpoints was written; or it was not begun.
@@ -343,6 +347,7 @@ impl Worker {
                 Answer::Done
             }
             Question::Digests => Answer::Digests(self.db_digests()),
+            Question::DigestAt(id, index) => return self.digest_at(*id, *index, (from, gather)),
             Question::Standings => Answer::Standings(self.partition_standings()),
             Question::Report => {
                 Answer::Report(Box::new(self.snapshot(asker.as_deref())), self.partition_standings())
@@ -377,6 +382,7 @@ pub(crate) fn sum(answers: &[Answer]) -> u64 {
         | Answer::Standings(_)
         | Answer::HotKeys(_)
         | Answer::Digests(_)
+        | Answer::DigestAt { .. }
         | Answer::Report(..)
         | Answer::Saved(_) => 0,
     };

@@ -137,6 +137,7 @@ impl Worker {
             }
             N::ConfigRewrite => self.config_rewrite(session),
             N::DebugSetActiveExpire => self.debug_set_active_expire(session, args),
+            N::DebugDigestAt => self.debug_digest_at(session, args),
             N::DebugSleep => self.debug_sleep(session, args),
             N::Info => self.info(session, args),
             N::LatencyDoctor

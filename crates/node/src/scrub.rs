@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{DbIndex, Millis, PartitionId};
+use base::{DbIndex, Millis, PartitionId, WorkerId};
 use engine::ImageDigest;
 
 use crate::checkpoint::{LEDGER_CHUNK, StateWalk};
@@ -36,9 +36,18 @@ const ASKED_MAX: usize = 4;
 /// What a replica was asked: to digest what it holds right behind this entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Asked {
-    by: u64,
+    by: Asker,
     number: u64,
     index: u64,
+}
+
+/// Who wants to know, and to whom the number says which of its questions it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// The leader, this node or another.
+    Node(u64),
+    /// `DEBUG DIGEST-AT`, of a client of this worker.
+    Client(WorkerId),
 }
 
 /// How far a replica is with that.
@@ -262,7 +271,7 @@ impl Worker {
         if is_walking || fabric.transfers.is_busy_with(id) || partition.replica.scrub.is_some() {
             return;
         }
-        let asked = Asked { by: fabric.me, number, index: partition.applied().index };
+        let asked = Asked { by: Asker::Node(fabric.me), number, index: partition.applied().index };
         partition.replica.scrub = Some(Box::new(Scrub { asked, stage: Stage::Waits, since: now }));
         for &node in &others {
             fabric.tell(node, &Item::Compare { partition: id, number, index: asked.index });
@@ -281,20 +290,34 @@ impl Worker {
 
     /// A leader wants to know what is held here right behind an entry.
     pub(crate) fn asked_to_compare(&mut self, from: u64, id: PartitionId, number: u64, index: u64) {
+        self.ask_replica(id, Asked { by: Asker::Node(from), number, index });
+    }
+
+    /// The answer to `DEBUG DIGEST-AT`; none if this worker has the replica and answers later. Without an entry it is the one
+    /// that was applied last.
+    pub(crate) fn digest_at(
+        &mut self,
+        id: PartitionId,
+        index: Option<u64>,
+        (worker, number): (WorkerId, u64),
+    ) -> Option<Answer> {
+        let Some(partition) = self.partition_mut(id) else { return Some(Answer::Done) };
+        let index = index.unwrap_or(partition.applied().index);
+        self.ask_replica(id, Asked { by: Asker::Client(worker), number, index });
+        None
+    }
+
+    fn ask_replica(&mut self, id: PartitionId, asked: Asked) {
         let since = self.now.mono_millis();
         let is_busy = self.scrubs.busy.len() >= ASKED_MAX && !self.scrubs.busy.contains(&id);
         let Some(partition) = self.partition_mut(id).filter(|_| !is_busy) else {
-            return self.fabric.tell(from, &Item::Compared { partition: id, number, digest: None });
+            return self.answer_asked(asked, id, None);
         };
-        // Who asked before is another leader, or has given that up.
+        // Who asked before is somebody else, or has given that up.
         partition.end_scrub();
-        let asked = Asked { by: from, number, index };
-        let scrub = Scrub { asked, stage: Stage::Waits, since };
-        let before = partition.replica.scrub.replace(Box::new(scrub));
-        if let Some(Asked { by, number, .. }) = before.map(|before| before.asked)
-            && by != from
-        {
-            self.answer_asked(by, id, number, None);
+        let before = partition.replica.scrub.replace(Box::new(Scrub { asked, stage: Stage::Waits, since }));
+        if let Some(before) = before.map(|before| before.asked).filter(|before| before.by != asked.by) {
+            self.answer_asked(before, id, None);
         }
         self.scrubs.busy.insert(id);
         self.scrubs.next_look = Millis::default();
@@ -309,8 +332,8 @@ impl Worker {
             if partition.replica.scrub.is_none() {
                 self.scrubs.busy.remove(&id);
             }
-            if let Some((Asked { by, number, .. }, digest)) = answer {
-                self.answer_asked(by, id, number, digest);
+            if let Some((asked, digest)) = answer {
+                self.answer_asked(asked, id, digest);
             }
             if is_walking {
                 self.scrubs.next_look = Millis(now.0 + REST_MS);
@@ -323,16 +346,22 @@ impl Worker {
     pub(crate) fn forget_scrub(&mut self, id: PartitionId, asked: Option<Box<Scrub>>) {
         self.scrubs.busy.remove(&id);
         self.scrubs.differing.remove(&id);
-        if let Some(Asked { by, number, .. }) = asked.map(|scrub| scrub.asked) {
-            self.answer_asked(by, id, number, None);
+        if let Some(asked) = asked.map(|scrub| scrub.asked) {
+            self.answer_asked(asked, id, None);
         }
     }
 
     /// Tells who asked what is held here.
-    fn answer_asked(&mut self, by: u64, id: PartitionId, number: u64, digest: Option<u128>) {
-        match by == self.fabric.me {
-            true => self.compared(by, id, number, digest),
-            false => self.fabric.tell(by, &Item::Compared { partition: id, number, digest }),
+    fn answer_asked(&mut self, asked: Asked, id: PartitionId, digest: Option<u128>) {
+        let Asked { by, number, index } = asked;
+        match by {
+            Asker::Node(node) if node == self.fabric.me => self.compared(node, id, number, digest),
+            Asker::Node(node) => self.fabric.tell(node, &Item::Compared { partition: id, number, digest }),
+            Asker::Client(worker) => {
+                let applied = self.partition_mut(id).map_or(0, |partition| partition.applied().index);
+                let digest = digest.ok_or(applied);
+                self.answer_late_to(worker, number, Answer::DigestAt { index, digest });
+            }
         }
     }
 

@@ -169,6 +169,13 @@ pub(super) const ROWS: &[Row] = &[
             .since("1.0.0")
             .cost("O(N), N the number of keys")
             .summary("Returns a digest of all data."),
+        node(DebugDigestAt, "debug|digest-at", -3, ADMIN | NOSCRIPT | STALE | NO_MULTI)
+            .since("narf 0.1.0")
+            .syntax("partition [index]")
+            .cost("O(N), N the number of keys; in slices between other requests")
+            .summary(
+                "Returns an entry's number and a digest of what this node's replica of a partition holds right behind it.",
+            ),
         data(DebugDigestValue, "debug|digest-value", -3, ADMIN | NOSCRIPT | LOADING | STALE)
             .since("1.0.0")
             .keys(&[key(2, -1, 1, RO)])

@@ -1,6 +1,7 @@
 //! Replicas that are compared in the background: that they are the same is found while much is written, and that one is not.
 
 use crate::cluster_world::{PARTITIONS, World};
+use crate::net::show;
 
 /// What a node counts, by its name in `INFO`.
 fn counted(world: &mut World, node: usize, name: &str) -> u64 {
@@ -81,6 +82,63 @@ fn a_replica_that_holds_something_else_is_found_and_named() {
     assert!(sum(&mut world, "narf_scrub_differences") > 0);
     let check = world.ask(client, "FABRIC CHECK");
     assert!(check.contains("is not the same here and on"), "{check}");
+}
+
+/// What a node says of a partition, at an entry or where it is.
+fn digest_at(
+    world: &mut World,
+    client: usize,
+    partition: u16,
+    index: Option<u64>,
+) -> Result<(u64, String), String> {
+    let index = index.map(|index| format!(" {index}")).unwrap_or_default();
+    let answer = world.ask(client, &format!("DEBUG DIGEST-AT {partition}{index}"));
+    let Some((index, digest)) = answer.strip_prefix('[').and_then(|rest| rest.split_once(' ')) else {
+        return Err(answer);
+    };
+    Ok((index.parse().unwrap(), digest.to_owned()))
+}
+
+#[test]
+fn every_replica_tells_what_it_holds_at_an_entry() {
+    let mut world = World::of(3, 44);
+    let clients = [world.connect(0), world.connect(1), world.connect(2)];
+    (0..6).for_each(|round| fill(&mut world, round));
+    world.settle();
+    let mut told = 0;
+    for partition in 0..PARTITIONS {
+        let here = clients.map(|client| digest_at(&mut world, client, partition, None));
+        let held: Vec<_> = here.iter().flatten().collect();
+        assert!(held.len() >= 2 && held.iter().all(|found| *found == held[0]), "{here:?}");
+        told += held.len();
+        // What is to come is waited for, while it is written.
+        let at = held[0].0 + 1;
+        for client in clients {
+            world.send(client, &format!("DEBUG DIGEST-AT {partition} {at}"));
+        }
+        world.pass(20);
+        for key in 0..40 {
+            let writer = world.connect(0);
+            assert_eq!(world.ask(writer, &format!("SET {partition}:{key} {key}")), "OK");
+        }
+        world.pass(1000);
+        let answers: Vec<String> =
+            clients.iter().flat_map(|client| world.answers(*client)).map(|value| show(&value)).collect();
+        let now: Vec<&String> = answers.iter().filter(|answer| answer.starts_with('[')).collect();
+        assert!(now.len() == held.len() && now.iter().all(|answer| *answer == now[0]), "{answers:?}");
+        assert!(now[0].starts_with(&format!("[{at} ")) && !now[0].contains(&held[0].1), "{answers:?}");
+        // What is past is gone.
+        let refused = digest_at(&mut world, clients[0], partition, Some(at - 1)).unwrap_err();
+        assert!(
+            refused.contains("is gone; ask for a later entry") || refused.contains("not at hand"),
+            "{refused}"
+        );
+    }
+    assert_eq!(told, usize::from(PARTITIONS) * 3);
+    for wrong in ["x", "9999", "0 x", "0 -1", "0 1 2"] {
+        let refused = world.ask(clients[0], &format!("DEBUG DIGEST-AT {wrong}"));
+        assert!(refused.contains("takes the number of a partition"), "{wrong}: {refused}");
+    }
 }
 
 #[test]
