@@ -2,7 +2,7 @@
 //!
 //! The node holds a lock on the file as long as it lives, and the system lets go of it however the process ends. So
 //! a file without a lock is stale, whatever number stands in it and whoever has that number now; nobody is ever
-//! signalled because of an old number.
+//! signalled because of an old number. A file that holds anything else than a number is somebody's, and is left alone.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -14,6 +14,8 @@ use crate::system;
 
 /// How often `stop` looks whether the node is gone.
 const POLL: Duration = Duration::from_millis(20);
+/// A number of a process and the space around it take no more.
+const TEXT_BYTES_MAX: u64 = 32;
 
 /// Why there is no pid file, or nothing was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,12 @@ pub enum PidFileError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// What is there is no pid file. Nothing was changed.
+    #[error("{} is there and is no pid file: something else than a process id stands in it; give another path, or remove it", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
     },
     /// A node holds the file, and no number stands in it.
     #[error("{} is held by a node but holds no process id", .path.display())]
@@ -81,6 +89,9 @@ impl PidFile {
             if !is_at(&file, path) {
                 continue;
             }
+            if !may_be_stale(&mut file).map_err(io)? {
+                return Err(PidFileError::Foreign { path: path.to_owned() });
+            }
             file.set_len(0).map_err(io)?;
             file.rewind().map_err(io)?;
             writeln!(file, "{}", std::process::id()).map_err(io)?;
@@ -128,6 +139,9 @@ pub fn stop(
         Err(source) => return Err(io(source)),
     };
     if is_free(&file).map_err(io)? {
+        if !may_be_stale(&mut file).map_err(io)? {
+            return Err(PidFileError::Foreign { path: path.to_owned() });
+        }
         if is_at(&file, path) {
             std::fs::remove_file(path).map_err(io)?;
         }
@@ -164,10 +178,19 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Whether a file that nobody holds may have been a node's: a number stands in it, or nothing, as between its making and that.
+fn may_be_stale(file: &mut File) -> io::Result<bool> {
+    Ok(file.metadata()?.len() == 0 || read_pid(file).is_some())
+}
+
+/// The number that is all that stands in the file.
 fn read_pid(file: &mut File) -> Option<u32> {
+    if file.metadata().ok()?.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let mut text = String::new();
     file.rewind().ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
+    file.take(TEXT_BYTES_MAX).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
@@ -219,6 +242,23 @@ mod tests {
         std::fs::write(&path, std::process::id().to_string()).unwrap();
         assert_eq!(stop_now(), Stopped::NotRunning);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_pid_file_is_neither_removed_nor_taken_over() {
+        let (_folder, path) = folder();
+        let long = format!("1{}2", " ".repeat(40));
+        for text in ["precious\n", "12 34\n", "-7\n", "{}", &long] {
+            std::fs::write(&path, text).unwrap();
+            let error = stop(&path, Duration::ZERO, |_, _| {}).unwrap_err();
+            assert!(matches!(error, PidFileError::Foreign { .. }), "{text}: {error}");
+            let error = PidFile::create(&path).unwrap_err();
+            assert!(matches!(error, PidFileError::Foreign { .. }), "{text}: {error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        // A node died before it had written its number.
+        std::fs::write(&path, "").unwrap();
+        PidFile::create(&path).unwrap();
     }
 
     #[test]
