@@ -22,6 +22,7 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
     found.extend(stranded(worker, standings));
     found.extend(unserved(worker, meta, standings));
     found.extend(absent(worker, meta));
+    found.extend(full(worker, meta));
     found.extend(standings.iter().filter_map(|standing| differing(meta, standing)));
     if status.missing > 0 {
         found.push(format!(
@@ -150,6 +151,22 @@ pub(crate) fn way_out(worker: &Worker, stranded: &[Stranded]) -> Option<String> 
 }
 
 /// Members of which something is to be said as they are, each with what can be done about it as things stand now.
+/// Nodes that are there and cannot write.
+fn full(worker: &Worker, meta: &Meta) -> Option<String> {
+    let is_full = |member: &&Member| match member.replica_id() {
+        node if node == worker.fabric.me => worker.write_refusal.is_some(),
+        node => worker.fabric.is_heard(node) && worker.fabric.is_full(node),
+    };
+    let names: Vec<&str> = meta.live_members().filter(is_full).map(|member| member.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the disk of {} takes no more writes: copies there fall behind and are not counted on; make room on it, and they \
+             catch up by themselves",
+            names.join(", ")
+        )
+    })
+}
+
 fn absent(worker: &Worker, meta: &Meta) -> Vec<String> {
     let is_heard = |member: &Member| {
         let replica = member.replica_id();

@@ -82,8 +82,8 @@ impl Fabric {
         }
     }
 
-    /// How many replicas a partition that is led here may lose. Who lacks more than a witness could send it would be of no
-    /// use without us.
+    /// How many replicas a partition that is led here may lose. Whose disk is full takes no entries, and who lacks more than a
+    /// witness could send it would be of no use without us.
     pub(crate) fn may_lose_of(&self, partition: &Partition) -> u8 {
         if partition.group.is_lone() {
             return 0;
@@ -92,7 +92,7 @@ impl Fabric {
         let matched = |id| partition.group.progress_of(id).map_or(0, |progress| progress.matched);
         let has_witness = members.voters.iter().any(|id| self.is_witness(*id));
         let is_of_use = |id| !has_witness || self.is_witness(id) || matched(id) >= witnessed.base;
-        may_lose(members, &|id| id == self.me || self.is_heard(id) && is_of_use(id))
+        may_lose(members, &|id| id == self.me || self.is_heard(id) && !self.is_full(id) && is_of_use(id))
     }
 
     /// Whether a majority of those that are to have a partition is there: if nobody leads it, they elect somebody.

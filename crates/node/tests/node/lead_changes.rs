@@ -139,6 +139,36 @@ fn a_node_whose_disk_is_full_hands_the_lead_over_and_gets_it_back() {
     }
 }
 
+/// It is there, and takes no entries: with another one lost, the rest could write nothing.
+#[test]
+fn a_node_whose_disk_is_full_is_named_and_not_counted_on() {
+    let mut world = World::of(3, 5);
+    let clients = [world.connect(0), world.connect(1), world.connect(2)];
+    let tell = |world: &mut World, line: &str| clients.map(|client| world.ask(client, line));
+    let lost = |world: &mut World| tell(world, "FABRIC STATUS").map(|status| field(&status, "may-lose"));
+    assert_eq!(
+        (lost(&mut world), tell(&mut world, "FABRIC CHECK")),
+        ([1; 3], [(); 3].map(|()| "[]".to_owned()))
+    );
+    world.set_full(2, true);
+    world.pass(4000);
+    assert_eq!(lost(&mut world), [0; 3]);
+    for check in tell(&mut world, "FABRIC CHECK") {
+        assert!(check.contains("the disk of node-2 takes no more writes"), "{check}");
+    }
+    world.set_full(2, false);
+    world.pass(8000);
+    assert_eq!(
+        (lost(&mut world), tell(&mut world, "FABRIC CHECK")),
+        ([1; 3], [(); 3].map(|()| "[]".to_owned()))
+    );
+}
+
+fn field(status: &str, name: &str) -> i64 {
+    let rest = status.split(&format!("\"{name}\" ")).nth(1).unwrap_or_else(|| panic!("{name} in {status}"));
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or_else(|_| panic!("{status}"))
+}
+
 /// If none has room, somebody leads all the same, for reads go on.
 #[test]
 fn the_lead_stays_where_it_is_if_all_disks_are_full() {
