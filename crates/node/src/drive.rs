@@ -75,6 +75,9 @@ impl Worker {
             partition.sweep_replica();
         }
         let has_stirred = partition.has_stirred_waiters();
+        if partition.has_untold_commit() {
+            fabric.commits.note(id);
+        }
         fabric.transfers.drop_overtaken(id, partition.group.hard_state().commit);
         if let Some(wish) = partition.group.take_snapshot_wish() {
             fabric.transfers.wish(id, wish.to);

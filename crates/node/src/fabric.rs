@@ -18,6 +18,7 @@ use resp::Decoder;
 
 use crate::beats::{BEAT_TICKS, Beats};
 use crate::borrow::Place;
+use crate::commits::Commits;
 use crate::doubt::Doubts;
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
@@ -129,6 +130,7 @@ pub(crate) struct Fabric {
     pub(crate) errands_out: Vec<Calls<ErrandHead>>,
     holds: Holds,
     pub(crate) pace: Pace,
+    pub(crate) commits: Commits,
     pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
@@ -494,6 +496,7 @@ impl Worker {
             self.resume_sessions();
             self.serve_waiters();
         }
+        self.tell_commits();
         self.settle_meta();
         let Fabric { stirred, due, answers, .. } = &*self.fabric;
         let has_more = !stirred.is_empty() || !due.is_empty() || !answers.is_empty();

@@ -26,6 +26,7 @@ mod client;
 mod clock;
 mod cluster_check;
 mod cluster_view;
+mod commits;
 mod connection;
 mod data;
 mod dispatch;

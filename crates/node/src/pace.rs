@@ -61,6 +61,11 @@ impl Pace {
         }
     }
 
+    /// Whether nothing is under way, so that nobody would wait for whatever is done now.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     /// When those that wait are to go on at the latest, on the steady clock.
     pub(crate) fn next_run(&self) -> Millis {
         match self.waiting.is_empty() {

@@ -127,7 +127,7 @@ pub(crate) struct Replica {
     /// How many replicas it may lose, as all nodes were told.
     pub(crate) told_may_lose: u8,
     /// Of a leader: up to where followers were told that all is committed.
-    told_commit: u64,
+    pub(crate) told_commit: u64,
     /// Of a leader: what the group's witness was told, if it has one.
     pub(crate) witnessed: Witnessed,
     /// A deletion of lapsed keys is on its way.
@@ -428,24 +428,6 @@ impl Partition {
         let last = self.group.last();
         self.replica.acks.want_again(last);
         self.confirm_again();
-    }
-
-    /// Tells the followers what was committed since they last heard of it; again as long as one that is there did not have it
-    /// yet, for it is told only of what it has.
-    fn tell_commit(&mut self, now_us: u64) {
-        let commit = self.group.hard_state().commit;
-        if !self.group.is_leader() || self.replica.told_commit >= commit {
-            return;
-        }
-        let Members { voters, voters_outgoing, learners, .. } = &self.replica.members;
-        let all = voters.iter().chain(voters_outgoing).chain(learners).filter(|id| **id != self.group.node());
-        let has_it = |id: &u64| self.group.progress_of(*id).is_none_or(|peer| peer.matched >= commit);
-        // Who has not answered for so long is told by the engine when it comes back.
-        let is_gone = |id: &u64| self.replica.lease.stamp_of(*id) + ELECTION_US < now_us;
-        if all.into_iter().all(|id| has_it(id) || is_gone(id)) {
-            self.replica.told_commit = commit;
-        }
-        self.group.tell_commit();
     }
 
     /// The same for a replica that must not stand for election.
