@@ -23,6 +23,14 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "Each node is the master of the slots that it leads, and a replica for those of others.",
     ),
     ("cluster|replicas cluster|slaves", "Answers none: no node only follows another."),
+    (
+        "acl|log client|kill client|list client|pause client|unblock client|unpause slowlog|get slowlog|len slowlog|reset",
+        "Is about the node that is asked, where there are several; clients of others are asked for there.",
+    ),
+    (
+        "dbsize keys randomkey scan",
+        "Answers for all nodes, whichever is asked: who asks each of them and adds up counts a key for each.",
+    ),
     ("command|docs", "Has texts of its own, and the options of newer versions."),
     (
         "config|get config|set config|rewrite",
@@ -30,7 +38,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "debug",
-        "Has DIGEST, DIGEST-VALUE, OBJECT, RELOAD, SET-ACTIVE-EXPIRE and SLEEP, each a row of its own; nothing that harms data.",
+        "Has DIGEST, DIGEST-AT, DIGEST-VALUE, OBJECT, RELOAD, SET-ACTIVE-EXPIRE and SLEEP, each a row of its own; nothing that harms data.",
     ),
     (
         "exec",
