@@ -574,6 +574,8 @@ fn a_node_that_lost_its_folder_comes_back_to_its_port_as_another_node() {
     third.check("GET k", "\"v\"");
     third.check("SET k w", "+OK");
     cluster.compare_replicas().unwrap();
+    let nodes = third.run("CLUSTER NODES").text();
+    assert!(nodes.contains(&format!("{old} :0@0 master,fail,noaddr")), "{nodes}");
     // What is left of the old one is a name, which is struck off by hand.
     first.check(&format!("FABRIC REMOVE {old}"), "+OK");
     assert_eq!(first.run("FABRIC MEMBERS").items().len(), 3);

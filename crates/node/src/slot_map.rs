@@ -206,6 +206,7 @@ impl<'a> SlotMap<'a> {
             let is_reached = self.is_reached(member);
             let flags = match member.state {
                 _ if self.is_here(member) => "myself,master",
+                MemberState::Down if member.peer_address.is_empty() => "master,fail,noaddr",
                 MemberState::Down => "master,fail",
                 MemberState::Joining => "handshake",
                 _ if !is_reached => "master,fail?",

@@ -77,6 +77,8 @@ impl Sample {
         };
         let fields = || info.lines().filter_map(|line| line.trim_end().split_once(':'));
         let commands = fields().filter_map(|(name, row)| Some((name.strip_prefix("cmdstat_")?, calls(row))));
+        // What nodes say to each other stands for requests of clients that are counted as well.
+        let commands = commands.filter(|(name, _)| !name.starts_with("narf."));
         Ok(Sample {
             at,
             commands: commands.map(|(name, calls)| (name.to_owned(), calls)).collect(),
@@ -204,12 +206,14 @@ pub(super) mod tests {
     #[test]
     fn replies_are_read() {
         let info = "# Stats\r\ntotal_commands_processed:12\r\n\r\n# Commandstats\r\n\
+            cmdstat_narf.exec:calls=9,usec=9,usec_per_call=1.00,rejected_calls=0,failed_calls=0\r\n\
             cmdstat_get:calls=7,usec=14,usec_per_call=2.50,rejected_calls=1,failed_calls=0\r\n\
             # Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb15:keys=4,expires=0\r\ndbx:keys=9\r\n";
         let sample = sample(Instant::now(), info);
         assert_eq!(sample.number("total_commands_processed"), 12.0);
         assert_eq!(sample.number("nothing"), 0.0);
         assert_eq!(sample.commands["get"], Calls { calls: 7.0, micros_each: 2.5, rejected: 1.0 });
+        assert_eq!(sample.commands.len(), 1, "what nodes say to each other is none of it");
         assert_eq!(sample.keys(), 7.0);
         assert_eq!(sample.clients[0]["addr"], "127.0.0.1:9");
         assert_eq!(sample.slow[0].args[1], b"*\n");
