@@ -209,6 +209,11 @@ impl Member {
 }
 
 impl Newcomer {
+    /// Where it says that it is, for peers and for clients; empty if it is not.
+    pub fn addresses(&self) -> [&str; 2] {
+        [&self.peer_address, &self.client_address]
+    }
+
     /// The rules that need no other member.
     pub(crate) fn check(&self) -> Result<(), Refused> {
         if replica_id(self.node).is_none() {

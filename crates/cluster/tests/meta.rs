@@ -140,8 +140,17 @@ fn nobody_takes_an_address_that_is_taken() {
     let mut meta = cluster(2);
     let mut other = newcomer(3);
     other.peer_address = newcomer(2).peer_address;
-    let other = Command::Join { member: other, admission: Admission::Local };
-    assert!(matches!(apply(&mut meta, other), Err(Refused::AddressTaken { .. })));
+    let taken = |result| matches!(result, Err(Refused::AddressTaken { .. }));
+    assert!(taken(apply(&mut meta, Command::Join { member: other.clone(), admission: Admission::Local })));
+    // Whatever else is wrong is said before that, and a token that is right is not used up.
+    let invited =
+        |member: &Newcomer| Command::Join { member: member.clone(), admission: Admission::Token(token()) };
+    assert!(matches!(apply(&mut meta, invited(&other)), Err(Refused::UnknownToken { .. })));
+    let old = Newcomer { levels: Levels::new(99, 99).unwrap(), ..other.clone() };
+    assert!(matches!(apply(&mut meta, invited(&old)), Err(Refused::UnknownLevel(_))));
+    apply(&mut meta, Command::AddToken { hash: token(), expires: Millis(2000) }).unwrap();
+    assert!(taken(apply(&mut meta, invited(&other))));
+    assert_eq!(apply(&mut meta, invited(&newcomer(3))), Ok(Applied::Changed));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Cursor, NodeId};
-use cluster::{Admission, Command, JoinToken, Meta, Newcomer, Secret};
+use cluster::{Admission, Command, JoinToken, Meta, Newcomer, Refused, Secret};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
@@ -167,8 +167,10 @@ pub(crate) fn read_answer(answer: &[u8], newcomer: &Newcomer) -> Result<Admitted
 pub(crate) trait Gate {
     /// Has the fabric decide on something.
     fn decide(&self, command: Command) -> Result<(), String>;
-    /// A member that keeps a newcomer from being where it is, and is not heard of: it may be taken for down soon.
-    fn silent_holder(&self, newcomer: &Newcomer) -> Option<NodeId>;
+    /// The fabric's state as this node knows it.
+    fn meta(&self) -> Arc<Meta>;
+    /// Whether a member is not heard of. Asks the workers: only of who stands in a newcomer's way.
+    fn is_silent(&self, node: NodeId) -> bool;
     /// The fabric's state, once this node has heard that another one is a member; none if that takes too long.
     fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>>;
     /// What its members share.
@@ -234,7 +236,8 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
     if let Err(reason) = gate.decide(Command::Join { member: request.newcomer.clone(), admission }) {
         // A fabric that decided against it has said why; one that did not decide may do so yet, and so may one that waits for
         // a node which is not there any more.
-        let is_decided = !reason.starts_with("the fabric") && gate.silent_holder(&request.newcomer).is_none();
+        let is_decided =
+            !reason.starts_with("the fabric") && !waits_for_silent(&request.newcomer, &reason, gate);
         return match is_decided {
             true => (Outcome::Refused, refusal(REFUSED, &reason)),
             false => (Outcome::Later, refusal(LATER, &reason)),
@@ -251,6 +254,14 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
         reply.extend_from_slice(&part);
     }
     (Outcome::Admitted, reply)
+}
+
+/// Whether a newcomer was refused for nothing but a member that has its address, and is not heard of: it may be taken for
+/// down soon. The fabric looks at addresses last, so a token that is wrong is refused as that.
+fn waits_for_silent(newcomer: &Newcomer, reason: &str, gate: &dyn Gate) -> bool {
+    let taken = gate.meta().check_free(newcomer.node, newcomer.addresses());
+    let Err(taken @ Refused::AddressTaken { holder, .. }) = &taken else { return false };
+    taken.to_string() == reason && gate.is_silent(*holder)
 }
 
 fn refusal(kind: u8, text: &str) -> Vec<u8> {
@@ -281,5 +292,113 @@ pub(crate) fn read_block(stream: &mut impl Read, max: usize) -> io::Result<Vec<u
     match bytes.len() == length {
         true => Ok(bytes),
         false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use base::Millis;
+    use cluster::{Founding, HashSeed, LEVELS, MemberKind, MemberState};
+
+    use super::*;
+
+    /// A cluster of nodes 1, 2 and 3, of which this is 1.
+    struct Fake {
+        meta: RefCell<Meta>,
+        silent: Vec<u128>,
+        asked: Cell<usize>,
+        trust: Trust,
+    }
+
+    impl Gate for Fake {
+        fn decide(&self, command: Command) -> Result<(), String> {
+            let mut meta = self.meta.borrow_mut();
+            meta.apply(&command, Millis(1000)).map(drop).map_err(|refused| refused.to_string())
+        }
+
+        fn meta(&self) -> Arc<Meta> {
+            Arc::new(self.meta.borrow().clone())
+        }
+
+        fn is_silent(&self, node: NodeId) -> bool {
+            self.asked.set(self.asked.get() + 1);
+            self.silent.contains(&node.0)
+        }
+
+        fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>> {
+            Some(self.meta()).filter(|meta| meta.member(node).is_some())
+        }
+
+        fn trust(&self) -> &Trust {
+            &self.trust
+        }
+    }
+
+    fn newcomer(node: u128, port: u16) -> Newcomer {
+        Newcomer {
+            node: NodeId(node),
+            name: format!("node-{node}"),
+            peer_address: format!("127.0.0.1:{port}"),
+            client_address: String::new(),
+            tls_port: 0,
+            kind: MemberKind::Data,
+            weight: 100,
+            incarnation: 1,
+            version: "0.1.0".to_owned(),
+            levels: LEVELS,
+        }
+    }
+
+    const SECRET: [u8; 16] = [7; 16];
+
+    fn cluster(silent: &[u128], commands: &[Command]) -> Fake {
+        let founding = Founding {
+            cluster: 9,
+            name: "test".to_owned(),
+            partitions: 1,
+            key_hash_seed: HashSeed(1),
+            replicas_wanted: 3,
+            member: newcomer(1, 1),
+        };
+        let fake = Fake {
+            meta: RefCell::new(Meta::new()),
+            silent: silent.to_vec(),
+            asked: Cell::new(0),
+            trust: Trust::found(9, NodeId(1)).unwrap(),
+        };
+        fake.decide(Command::Found(founding)).unwrap();
+        for (node, port) in [(2, 2), (3, 3)] {
+            fake.decide(Command::Join { member: newcomer(node, port), admission: Admission::Local }).unwrap();
+            fake.decide(Command::SetState { node: NodeId(node), state: MemberState::Up }).unwrap();
+        }
+        let hash = Secret::new(SECRET).hash();
+        fake.decide(Command::AddToken { hash, expires: Millis(2000) }).unwrap();
+        commands.iter().for_each(|command| fake.decide(command.clone()).unwrap());
+        fake
+    }
+
+    /// What becomes of a newcomer that says to be at this port, and what it is told.
+    fn knock(gate: &Fake, port: u16, secret: [u8; 16]) -> (Outcome, String) {
+        let request = Request { secret: Some(Secret::new(secret)), newcomer: newcomer(4, port) };
+        let (outcome, reply) = decide(request, false, gate);
+        (outcome, String::from_utf8_lossy(&reply[1..]).into_owned())
+    }
+
+    #[test]
+    fn who_has_the_address_of_a_silent_member_waits_and_a_wrong_token_is_refused_there_too() {
+        let gate = cluster(&[2], &[]);
+        let (outcome, text) = knock(&gate, 2, [8; 16]);
+        assert!(outcome == Outcome::Refused && text.contains("not known"), "{text}");
+        assert_eq!(gate.asked.get(), 0, "no worker is asked for a guess");
+        let (outcome, text) = knock(&gate, 2, SECRET);
+        assert!(outcome == Outcome::Later && text.contains("belongs to member"), "{text}");
+        // The token was not used up by that, and nobody else's place is waited for.
+        let (outcome, text) = knock(&gate, 3, SECRET);
+        assert!(outcome == Outcome::Refused && text.contains("belongs to member"), "{text}");
+        assert_eq!(knock(&gate, 4, SECRET).0, Outcome::Admitted);
+        let (outcome, text) = knock(&gate, 2, SECRET);
+        assert!(outcome == Outcome::Refused && text.contains("a member already"), "{text}");
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base::{NodeId, WorkerId};
-use cluster::{Command, Levels, MemberState, Meta, Newcomer, UnknownLevel};
+use cluster::{Command, Levels, MemberState, Meta, UnknownLevel};
 use node::settings::Settings;
 
 use crate::discovery::{self, Announcement, Presence};
@@ -370,12 +370,13 @@ impl Gate for ThisDoor {
         self.fabric().ask(&self.0, command)
     }
 
-    fn silent_holder(&self, newcomer: &Newcomer) -> Option<NodeId> {
-        let meta = self.fabric().meta();
-        let addresses = [&*newcomer.peer_address, &*newcomer.client_address];
-        let holder = meta.holder_of(newcomer.node, addresses)?.node;
-        let report = crate::watch::report(&self.0, &AtomicBool::new(false))?;
-        report.view()?.silent.contains(&holder).then_some(holder)
+    fn meta(&self) -> Arc<Meta> {
+        self.fabric().meta()
+    }
+
+    fn is_silent(&self, node: NodeId) -> bool {
+        let report = crate::watch::report(&self.0, &AtomicBool::new(false));
+        report.is_some_and(|report| report.view().is_some_and(|view| view.silent.contains(&node)))
     }
 
     fn meta_with(&self, node: NodeId) -> Option<Arc<Meta>> {

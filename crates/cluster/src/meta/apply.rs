@@ -155,16 +155,22 @@ impl Meta {
         {
             return Err(Refused::SameReplica { node: newcomer.node, holder: holder.node });
         }
-        self.check_free(newcomer.node, [&newcomer.peer_address, &newcomer.client_address])?;
         self.check_levels(newcomer.levels)?;
         if self.live_members().count() >= MEMBERS_MAX {
             let advice = "remove those that are gone with `narf cluster remove`";
             return Err(Refused::Full { what: "members", limit: MEMBERS_MAX, advice });
         }
         if let Admission::Token(hash) = admission {
-            self.use_token(hash, newcomer.node, time)?;
+            self.check_token(hash, time)?;
         }
-        self.take_addresses(newcomer.node, [&newcomer.peer_address, &newcomer.client_address]);
+        // Last: who is refused for this and nothing else may be let in once the holder is taken for down.
+        self.check_free(newcomer.node, newcomer.addresses())?;
+        if let Admission::Token(hash) = admission
+            && let Some(token) = self.tokens.get_mut(&hash)
+        {
+            token.used_by = Some(newcomer.node);
+        }
+        self.take_addresses(newcomer.node, newcomer.addresses());
         self.members.insert(newcomer.node, Member::new(newcomer, MemberState::Joining, time));
         self.settle_voters();
         Ok(Applied::Changed)
@@ -190,30 +196,29 @@ impl Meta {
         (was_admitted && is_same).then_some(Applied::Unchanged).ok_or(Refused::IsMember { node: member.node })
     }
 
-    fn use_token(&mut self, hash: TokenHash, node: NodeId, time: Millis) -> Result<(), Refused> {
-        let token = self.tokens.get_mut(&hash).ok_or(Refused::UnknownToken { token: hash })?;
+    fn check_token(&self, hash: TokenHash, time: Millis) -> Result<(), Refused> {
+        let token = self.tokens.get(&hash).ok_or(Refused::UnknownToken { token: hash })?;
         if let Some(by) = token.used_by {
             return Err(Refused::TokenUsed { by });
         }
         if token.expires < time {
             return Err(Refused::TokenExpired { seconds: time.since(token.expires) / 1000 });
         }
-        token.used_by = Some(node);
         Ok(())
     }
 
-    /// Nobody has these addresses who counts on being found there.
-    fn check_free(&self, node: NodeId, addresses: [&str; 2]) -> Result<(), Refused> {
-        let Some(holder) = self.holder_of(node, addresses) else { return Ok(()) };
+    /// Whether nobody has these addresses who counts on being found there. Whoever is down or on its way out does not: a
+    /// process that listens there is asking, so it is there no more.
+    pub fn check_free(&self, node: NodeId, addresses: [&str; 2]) -> Result<(), Refused> {
+        let Some(holder) = self.others_at(node, addresses).find(|member| member.keeps_its_addresses()) else {
+            return Ok(());
+        };
         let taken = holder.addresses().find(|taken| addresses.contains(taken)).unwrap_or_default();
         Err(Refused::AddressTaken { address: taken.to_owned(), holder: holder.node })
     }
 
-    /// Who keeps `node` from having these addresses. Whoever is down or on its way out does not: a process that listens
-    /// there is asking, so it is there no more.
-    pub fn holder_of(&self, node: NodeId, addresses: [&str; 2]) -> Option<&Member> {
-        self.live_members()
-            .find(|member| member.node != node && member.keeps_its_addresses() && member.has_any(addresses))
+    fn others_at<'m>(&'m self, node: NodeId, addresses: [&str; 2]) -> impl Iterator<Item = &'m Member> {
+        self.live_members().filter(move |member| member.node != node && member.has_any(addresses))
     }
 
     /// Who had these addresses is nowhere until it says where it is.
