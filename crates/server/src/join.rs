@@ -233,6 +233,9 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
         }
     };
     let node = request.newcomer.node;
+    if let Some(reason) = refuse_leavers_place(&request.newcomer, gate) {
+        return (Outcome::Refused, refusal(REFUSED, &reason));
+    }
     if let Err(reason) = gate.decide(Command::Join { member: request.newcomer.clone(), admission }) {
         // A fabric that decided against it has said why; one that did not decide may do so yet, and so may one that waits for
         // a node which is not there any more.
@@ -254,6 +257,20 @@ fn decide(request: Request, is_local: bool, gate: &dyn Gate) -> (Outcome, Vec<u8
         reply.extend_from_slice(&part);
     }
     (Outcome::Admitted, reply)
+}
+
+/// Why a newcomer may not have the place of a member that leaves and has not gone yet. The fabric would give it away.
+fn refuse_leavers_place(newcomer: &Newcomer, gate: &dyn Gate) -> Option<String> {
+    let meta = gate.meta();
+    let leaver = meta.leaver_at(newcomer.node, newcomer.addresses())?;
+    (!gate.is_silent(leaver.node)).then(|| {
+        format!(
+            "member {} is leaving and still there, and has an address of this node ({}); wait until it has left, or give \
+             the node another address",
+            leaver.name,
+            newcomer.addresses().join(" or ")
+        )
+    })
 }
 
 /// Whether a newcomer was refused for nothing but a member that has its address, and is not heard of: it may be taken for
@@ -400,5 +417,17 @@ mod tests {
         assert_eq!(knock(&gate, 4, SECRET).0, Outcome::Admitted);
         let (outcome, text) = knock(&gate, 2, SECRET);
         assert!(outcome == Outcome::Refused && text.contains("a member already"), "{text}");
+    }
+
+    #[test]
+    fn the_address_of_a_member_that_leaves_is_another_s_once_it_is_silent() {
+        let leaves = Command::Leave { node: NodeId(2) };
+        let gate = cluster(&[], std::slice::from_ref(&leaves));
+        let (outcome, text) = knock(&gate, 2, SECRET);
+        assert!(outcome == Outcome::Refused && text.contains("wait until it has left"), "{text}");
+        assert_eq!(gate.meta().member(NodeId(2)).unwrap().peer_address, "127.0.0.1:2");
+        let gate = cluster(&[2], &[leaves]);
+        assert_eq!(knock(&gate, 2, SECRET).0, Outcome::Admitted);
+        assert_eq!(gate.meta().member(NodeId(2)).unwrap().peer_address, "");
     }
 }

@@ -217,6 +217,12 @@ impl Meta {
         Err(Refused::AddressTaken { address: taken.to_owned(), holder: holder.node })
     }
 
+    /// Who is on its way out of the cluster and has one of these addresses yet. Nobody takes it for down as long as it stays
+    /// away, so only who asks whether it is heard of knows that it is gone.
+    pub fn leaver_at(&self, node: NodeId, addresses: [&str; 2]) -> Option<&Member> {
+        self.others_at(node, addresses).find(|member| member.state == MemberState::Leaving)
+    }
+
     fn others_at<'m>(&'m self, node: NodeId, addresses: [&str; 2]) -> impl Iterator<Item = &'m Member> {
         self.live_members().filter(move |member| member.node != node && member.has_any(addresses))
     }
