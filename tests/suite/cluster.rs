@@ -581,6 +581,45 @@ fn a_node_that_lost_its_folder_comes_back_to_its_port_as_another_node() {
     assert_eq!(first.run("FABRIC MEMBERS").items().len(), 3);
 }
 
+/// A machine that sleeps, and one that is told the same address behind another.
+#[test]
+fn a_member_whose_address_another_got_says_so_and_takes_it_again_when_it_is_free() {
+    if skip_unless_narf() {
+        return;
+    }
+    let (place, silent) = (free_port(), 2);
+    let at =
+        |number, options: Options| if number == silent { options.set("peer-port", place) } else { options };
+    let mut cluster = Cluster::with(3, at);
+    cluster.nodes[silent].expect_log("has the address of this node");
+    cluster.nodes[silent].expect_log("is down");
+    let mut first = cluster.nodes[0].client3();
+    let id = cluster.nodes[silent].client().run("CLUSTER MYID").text();
+    let token = first.run("FABRIC INVITE 300").text();
+    let mut member = |what: &str, is_so: fn(&Value) -> bool| {
+        eventually(what, || {
+            let members = first.run("FABRIC MEMBERS");
+            let mut members = members.items().into_iter();
+            members
+                .find(|member| member.field("id").is_some_and(|found| found.text() == id) && is_so(&member))
+                .map(|_| ())
+        });
+    };
+    signal(cluster.nodes[silent].pid(), Signal::Stop);
+    member("a member that is down", |member| member.field("state").unwrap().text() == "down");
+    let guest =
+        Options::new().kind(Kind::Narf).data(Data::None).host([127, 0, 0, 2].into()).set("join", token);
+    let mut guest = Server::start(guest.set("cluster-announce-ip", "127.0.0.1").set("peer-port", place));
+    member("a member that is nowhere", |member| member.field("peer-address").unwrap().text().is_empty());
+    signal(cluster.nodes[silent].pid(), Signal::Continue);
+    eventually("a warning", || {
+        cluster.nodes[silent].log().contains("another member has the address of this node").then_some(())
+    });
+    guest.kill9();
+    member("a member that is found again", |member| !member.field("peer-address").unwrap().text().is_empty());
+    eventually("a good end", || cluster.nodes[silent].log().contains("no other member has").then_some(()));
+}
+
 #[test]
 fn replicas_are_compared_on_demand_and_by_themselves() {
     if skip_unless_narf() {

@@ -106,6 +106,13 @@ pub(crate) struct Reach {
     pub(crate) levels: Levels,
 }
 
+impl Reach {
+    /// For nodes and for clients.
+    pub(crate) fn addresses(&self) -> [&str; 2] {
+        [&self.peer_address, &self.client_address]
+    }
+}
+
 /// Held while a node looks for a cluster and founds one, so that two that start at once find each other.
 pub(crate) struct Turnstile {
     _lock: Option<File>,

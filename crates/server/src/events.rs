@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use base::{NodeId, PartitionId};
-use cluster::{MemberState, Meta};
+use cluster::{MemberState, Meta, Refused};
 use node::FabricView;
 
 /// Events of a kind that are told one after another, and how long it takes until one more may be.
@@ -24,6 +24,8 @@ const RETURN_MS: u64 = 30_000;
 pub(crate) struct Look {
     /// The other members, also those that were removed.
     pub(crate) others: BTreeMap<NodeId, Seen>,
+    /// Who has the address of this node, as far as the cluster knows.
+    pub(crate) taker: Option<Who>,
     /// As this node sees it; none while its workers do not say.
     pub(crate) view: Option<FabricView>,
     /// Clients' writes would work, and this node has what it is to have.
@@ -49,6 +51,10 @@ pub(crate) struct Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Members(Change, Vec<Who>),
+    /// Another member has the address of this node.
+    Displaced(Who),
+    /// It has not any more.
+    Replaced,
     /// This node, or another, leads the meta group now.
     Leads(String),
     Leaderless,
@@ -94,6 +100,7 @@ pub(crate) enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Members(Change),
+    Address,
     Leader,
     Served,
     Moves,
@@ -122,6 +129,7 @@ struct Told {
 pub(crate) struct Events {
     me: (NodeId, String),
     members: BTreeMap<NodeId, Told>,
+    taker: Option<Who>,
     leader: Option<Option<NodeId>>,
     refused: usize,
     is_moving: bool,
@@ -138,12 +146,24 @@ struct Budget {
 }
 
 impl Look {
-    pub(crate) fn of(meta: &Meta, me: NodeId, view: Option<FabricView>, is_ready: bool) -> Look {
+    /// `addresses`: where this node is, for nodes and for clients.
+    pub(crate) fn of(
+        meta: &Meta,
+        (me, addresses): (NodeId, [&str; 2]),
+        view: Option<FabricView>,
+        is_ready: bool,
+    ) -> Look {
         let others = meta.members().filter(|member| member.node != me).map(|member| {
             let who = Who { name: member.name.clone(), address: member.peer_address.clone() };
             (member.node, Seen { who, state: member.state, incarnation: member.incarnation })
         });
-        Look { others: others.collect(), view, is_ready }
+        let taker = match meta.check_free(me, addresses) {
+            Err(Refused::AddressTaken { address, holder }) => {
+                meta.member(holder).map(|member| Who { name: member.name.clone(), address })
+            }
+            Ok(()) | Err(_) => None,
+        };
+        Look { others: others.collect(), taker, view, is_ready }
     }
 
     fn is_silent(&self, node: NodeId) -> bool {
@@ -175,6 +195,7 @@ impl Events {
             // Who is alone leads, which is no news.
             leader: members.is_empty().then_some(Some(me)),
             members,
+            taker: None,
             refused: 0,
             is_moving: false,
             is_in_doubt: false,
@@ -186,6 +207,7 @@ impl Events {
     /// What happened until this look, at a time in milliseconds.
     pub(crate) fn look(&mut self, now: u64, look: Look) -> Vec<Event> {
         let mut events = self.members(now, &look);
+        self.address(now, &look, &mut events);
         if let (Some(view), Some(before)) = (&look.view, self.last.view.take()) {
             self.group(now, view, &before, &look, &mut events);
             self.partitions(now, view, &before, &mut events);
@@ -270,6 +292,15 @@ impl Events {
         }
     }
 
+    /// A node that has just come back may not know yet that who had its address has gone.
+    fn address(&mut self, now: u64, look: &Look, events: &mut Vec<Event>) {
+        let is_settled = look.taker == self.last.taker;
+        if is_settled && look.taker != self.taker && self.may_tell(now, Kind::Address) {
+            self.taker.clone_from(&look.taker);
+            events.push(look.taker.clone().map_or(Event::Replaced, Event::Displaced));
+        }
+    }
+
     fn group(
         &mut self,
         now: u64,
@@ -342,6 +373,13 @@ impl Event {
     pub(crate) fn log(&self) {
         match self {
             Event::Members(change, who) => log_members(*change, who),
+            Event::Displaced(Who { name, address }) => tracing::warn!(
+                member = name,
+                address,
+                "another member has the address of this node, and others may not find it; give one of the two another port, \
+                 or another name with `advertise`"
+            ),
+            Event::Replaced => tracing::info!("no other member has the address of this node any more"),
             Event::Leads(member) => tracing::info!(member, "a member leads the meta group now"),
             Event::Leaderless => tracing::warn!(
                 "nobody leads the meta group: members and placement cannot change until a majority is back"

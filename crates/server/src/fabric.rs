@@ -131,9 +131,13 @@ impl Fabric {
         self.is_settled.store(true, Ordering::Release);
     }
 
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Acquire)
+    }
+
     /// Whether the cluster wants this node gone; says so once.
     pub(crate) fn is_told_to_leave(&self, me: NodeId) -> bool {
-        self.is_settled.load(Ordering::Acquire)
+        self.is_settled()
             && self.meta().member(me).is_some_and(|member| member.state == MemberState::Leaving)
             && !self.told_to_leave.swap(true, Ordering::AcqRel)
     }
@@ -199,9 +203,10 @@ impl Fabric {
         result.unwrap_or_else(|_| Err("the fabric did not answer in time".to_owned()))
     }
 
-    /// Whoever waits for a decision goes on without.
+    /// Whoever waits for a decision goes on without, and whoever waits for a change looks whether to go on.
     pub(crate) fn stop_waiting(&self) {
         lock(&self.waiting).clear();
+        self.changed.notify_all();
     }
 
     /// What became of something that was asked.

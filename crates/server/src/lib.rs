@@ -55,6 +55,7 @@ mod timed;
 mod trust;
 mod wall;
 mod watch;
+mod whereabouts;
 mod worker_thread;
 
 use std::io::IsTerminal;

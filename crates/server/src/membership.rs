@@ -1,10 +1,8 @@
-//! This node as a member of its cluster: its port for other nodes, its door, what it says when it comes back, and how
-//! it leaves.
+//! This node as a member of its cluster: its port for other nodes, its door, and how it leaves.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -23,6 +21,7 @@ use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared};
 use crate::trust::Trust;
 use crate::watch::Watch;
+use crate::whereabouts::Whereabouts;
 
 /// How far the port for other nodes is from that for clients.
 const PEER_PORT_DISTANCE: u16 = 10_000;
@@ -121,10 +120,10 @@ pub(crate) struct Membership {
     door: Option<Door>,
     /// It is announced on its network.
     presence: Option<Presence>,
-    returning: Option<JoinHandle<()>>,
+    /// Tells the cluster where this node is.
+    whereabouts: Option<Whereabouts>,
     /// Tells the log what happens in the cluster.
     watch: Option<Watch>,
-    stopping: Arc<AtomicBool>,
 }
 
 impl Membership {
@@ -146,22 +145,16 @@ impl Membership {
             port.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let door = Door::open(port.listeners, local, Arc::new(ThisDoor(Arc::clone(shared))))
             .context("open the door for other nodes")?;
-        let stopping = Arc::new(AtomicBool::new(false));
         let mut membership = Membership {
             shared: Arc::clone(shared),
             door: Some(door),
             presence: None,
-            returning: None,
+            whereabouts: None,
             watch: None,
-            stopping,
         };
         membership.wait_for_the_cluster();
         membership.watch = Some(Watch::begin(shared).context("start the thread for events")?);
-        match (returns, &shared.fabric) {
-            (true, _) => membership.say_where(port.reach)?,
-            (false, Some(fabric)) => fabric.settle(),
-            (false, None) => {}
-        }
+        membership.whereabouts = Some(Whereabouts::begin(shared, returns).context("start a thread")?);
         if discovery::announces(settings, &listens) {
             membership.be_found(&settings.name, listens);
         }
@@ -191,49 +184,6 @@ impl Membership {
         if let Some(fabric) = &self.shared.fabric {
             fabric.wait_until(Instant::now() + Duration::from_secs(5), Meta::is_founded);
         }
-    }
-
-    /// Tells the cluster where this node is now, until it has heard.
-    fn say_where(&mut self, reach: Reach) -> anyhow::Result<()> {
-        let (shared, stopping) = (Arc::clone(&self.shared), Arc::clone(&self.stopping));
-        let run = move || {
-            let Some(fabric) = &shared.fabric else { return };
-            while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
-                let meta = fabric.meta();
-                let Some(member) = meta.member(shared.node_id) else {
-                    std::thread::sleep(Duration::from_millis(200));
-                    continue;
-                };
-                let command = Command::SetAddresses {
-                    node: shared.node_id,
-                    peer_address: reach.peer_address.clone(),
-                    client_address: reach.client_address.clone(),
-                    tls_port: reach.tls_port,
-                    incarnation: member.incarnation + 1,
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    levels: reach.levels,
-                };
-                let was_leaving = member.state == MemberState::Leaving;
-                let said = fabric.ask(&shared, command).and_then(|()| match was_leaving {
-                    // It did not come to that before it was stopped; it may have been told again since.
-                    true if !fabric.is_leaving() => {
-                        let (node, state) = (shared.node_id, MemberState::Up);
-                        fabric.ask(&shared, Command::SetState { node, state })
-                    }
-                    _ => Ok(()),
-                });
-                match said {
-                    Ok(()) => return fabric.settle(),
-                    Err(reason) => {
-                        tracing::debug!(reason, "the cluster has not heard yet where this node is")
-                    }
-                }
-                std::thread::sleep(Duration::from_millis(300));
-            }
-        };
-        let thread = std::thread::Builder::new().name("returning".to_owned()).spawn(run);
-        self.returning = Some(thread.context("start a thread")?);
-        Ok(())
     }
 
     /// Whether this node should leave its cluster when it stops. Asked by name it does; so it does when a person
@@ -339,20 +289,11 @@ impl Progress {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
         // Nobody is to look for it here any more.
         self.presence = None;
         self.watch = None;
         self.door = None;
-        if let Some(thread) = self.returning.take() {
-            while !thread.is_finished() {
-                // It may wait for a cluster that does not answer.
-                self.shared.fabric.iter().for_each(Fabric::stop_waiting);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            // A panic in it was reported by it.
-            let _ = thread.join();
-        }
+        self.whereabouts = None;
     }
 }
 

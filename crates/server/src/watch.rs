@@ -53,7 +53,8 @@ impl Drop for Watch {
 fn run(shared: &Shared, stopping: &AtomicBool) {
     let Some(fabric) = &shared.fabric else { return };
     let (me, begin) = (shared.node_id, Instant::now());
-    let start = Look::of(&fabric.meta(), me, None, false);
+    let here = (me, fabric.reach.addresses());
+    let start = Look::of(&fabric.meta(), here, None, false);
     let mut events = Events::new(me, shared.settings_at_start.name.clone(), start);
     let mut next = begin;
     while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
@@ -85,7 +86,7 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
         let is_calm = report.is_some() && view.as_ref().is_some_and(FabricView::is_calm);
         let is_ready = report.is_some_and(|report| report.is_ready());
         let now = begin.elapsed().as_millis() as u64;
-        let happened = events.look(now, Look::of(&meta, me, view, is_ready));
+        let happened = events.look(now, Look::of(&meta, here, view, is_ready));
         happened.iter().for_each(|event| event.log());
         if is_calm && is_ready && happened.is_empty() {
             next += CALM_PERIOD - PERIOD;

@@ -18,6 +18,7 @@ const B: NodeId = NodeId(2);
 fn well() -> Look {
     Look {
         others: BTreeMap::from([(B, seen(MemberState::Up))]),
+        taker: None,
         view: Some(FabricView { leader: Some(B), partitions: 16, ..FabricView::default() }),
         is_ready: true,
     }
@@ -103,6 +104,19 @@ fn without_a_leader_for_more_than_a_second_is_told_and_who_leads_then() {
     assert_eq!(events.look(6000, nobody()), [Event::Leaderless]);
     let mine = with_view(|view| view.leader = Some(ME));
     assert_eq!(events.look(7000, mine), [Event::Leads("a".to_owned())]);
+}
+
+#[test]
+fn that_another_has_the_address_of_this_node_is_told_once_and_when_it_is_over() {
+    let mut events = told();
+    let taken = || Look { taker: Some(who("b")), ..well() };
+    assert_eq!(events.look(3000, taken()), []);
+    assert_eq!(events.look(4000, well()), [], "it had not heard yet that it is over");
+    events.look(5000, taken());
+    assert_eq!(events.look(6000, taken()), [Event::Displaced(who("b"))]);
+    assert_eq!(events.look(7000, taken()), []);
+    assert_eq!(events.look(8000, well()), []);
+    assert_eq!(events.look(9000, well()), [Event::Replaced]);
 }
 
 #[test]
