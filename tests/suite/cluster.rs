@@ -601,7 +601,7 @@ fn a_member_whose_address_another_got_says_so_and_takes_it_again_when_it_is_free
             let members = first.run("FABRIC MEMBERS");
             let mut members = members.items().into_iter();
             members
-                .find(|member| member.field("id").is_some_and(|found| found.text() == id) && is_so(&member))
+                .find(|member| member.field("id").is_some_and(|found| found.text() == id) && is_so(member))
                 .map(|_| ())
         });
     };

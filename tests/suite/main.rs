@@ -40,6 +40,7 @@ mod lists;
 mod memory;
 mod nodes;
 mod notifications;
+mod other_cluster;
 mod peers;
 mod protocol;
 mod pubsub;

@@ -72,7 +72,7 @@ fn options(certificates: &Certificates, port: u16) -> Options {
     sealed(Options::new().kind(Kind::Narf), certificates, port)
 }
 
-fn sealed(options: Options, certificates: &Certificates, port: u16) -> Options {
+pub(crate) fn sealed(options: Options, certificates: &Certificates, port: u16) -> Options {
     options
         .set("tls-port", port)
         .set("tls-cert-file", certificates.text_path("server.crt"))

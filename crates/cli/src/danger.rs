@@ -60,6 +60,11 @@ fn fabric(parts: &[Vec<u8>]) -> Option<String> {
     let node = || String::from_utf8_lossy(parts.get(2).map_or(b"it", Vec::as_slice));
     match parts.get(1)?.to_ascii_lowercase().as_slice() {
         b"leave" => Some("This node hands its data over, leaves the cluster and stops.".into()),
+        b"join" => Some(
+            "This node gives up its own cluster, with that one's users, and starts anew in the other; all clients are \
+             disconnected."
+                .into(),
+        ),
         b"drain" => Some(format!("{} hands its data over, leaves the cluster and stops.", node())),
         b"clock" if parts.len() > 2 => Some(
             "This node takes the time of its system: keys that lapse before that time are gone at once."

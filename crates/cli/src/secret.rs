@@ -13,6 +13,7 @@ pub(crate) fn is_in(words: &[Vec<u8>]) -> bool {
         Some(b"hello" | b"migrate") => has("auth") || has("auth2"),
         Some(b"config") => is(1, "set") && words[2..].iter().any(|word| names_secret(word)),
         Some(b"acl") => is(1, "setuser"),
+        Some(b"fabric") => is(1, "join") && words.iter().any(|word| word.starts_with(b"narf")),
         _ => false,
     }
 }
@@ -26,6 +27,10 @@ fn names_secret(word: &[u8]) -> bool {
 
 /// Refuses a password on a command line where it is also of no use. Gives a warning where it is, and was seen already.
 pub(crate) fn check_command_line(words: &[Vec<u8>]) -> Result<Option<&'static str>, Failure> {
+    // A token is good once, and its way into a shell is a command line.
+    if words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"fabric")) {
+        return Ok(None);
+    }
     let greets = |name: &[u8]| name.eq_ignore_ascii_case(b"auth") || name.eq_ignore_ascii_case(b"hello");
     match words.first() {
         Some(name) if greets(name) && words.len() > 1 && is_in(words) => Err(Failure::Usage(
@@ -54,7 +59,14 @@ mod tests {
         for line in ["config set requirepass x", "acl setuser ada >x"] {
             assert!(check(line).unwrap().is_some(), "{line}");
         }
-        for line in ["config set requirepass", "config set port 1", "hello 3", "get k", "auth"] {
+        for line in [
+            "config set requirepass",
+            "config set port 1",
+            "hello 3",
+            "get k",
+            "auth",
+            "fabric join narf1.x y",
+        ] {
             assert!(check(line).unwrap().is_none(), "{line}");
         }
     }

@@ -97,6 +97,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("acl|save", "needs an ACL file"),
     ("config|rewrite", "needs a configuration file"),
     ("fabric|drain", "needs several nodes"),
+    ("fabric|join", "needs several nodes"),
     ("fabric|leave", "ends the node"),
     ("fabric|remove", "needs several nodes"),
     ("fabric|trust", "needs nodes that are gone"),

@@ -92,7 +92,7 @@ commands! {
         Asking ClusterCountFailureReports ClusterCountKeysInSlot ClusterGetKeysInSlot ClusterHelp ClusterInfo ClusterKeySlot ClusterLinks
         ClusterMyId ClusterMyShardId ClusterNodes ClusterReplicas ClusterShards ClusterSlaves ClusterSlots
         ReadOnly ReadWrite
-        FabricCheck FabricClock FabricDrain FabricHelp FabricHotKeys FabricInvite FabricLeave FabricMap FabricMembers FabricOwner
+        FabricCheck FabricClock FabricDrain FabricHelp FabricHotKeys FabricInvite FabricJoin FabricLeave FabricMap FabricMembers FabricOwner
         FabricRebalance FabricRemove FabricReplicas FabricScrub FabricStatus FabricTrust FabricUpgrade
     }
 }

@@ -188,7 +188,9 @@ impl NodeCommand {
             N::MemoryDoctor | N::MemoryMallocStats | N::MemoryPurge | N::MemoryStats => Scope::Node,
             N::SlowlogGet | N::SlowlogLen | N::SlowlogReset => Scope::Node,
             N::ClusterKeySlot | N::ClusterLinks | N::ClusterMyId | N::ClusterMyShardId => Scope::Node,
-            N::FabricClock | N::FabricHotKeys | N::FabricScrub | N::FabricTrust => Scope::Node,
+            N::FabricClock | N::FabricHotKeys | N::FabricJoin | N::FabricScrub | N::FabricTrust => {
+                Scope::Node
+            }
             N::AclHelp
             | N::ClientHelp
             | N::ClusterHelp

@@ -113,6 +113,10 @@ pub trait Host: Send {
     fn invitation(&self) -> Option<Invitation> {
         None
     }
+    /// Why this node cannot give up its cluster and begin anew in another; nothing if it can.
+    fn cannot_begin_anew(&self) -> Option<&'static str> {
+        Some("ERR what runs this node cannot have it begin anew")
+    }
     /// How long a client from there must wait until it may try a password, for the wrong ones it gave; so many a
     /// minute are free. Zero if it may now.
     fn password_wait(&self, source: IpAddr, free: u32) -> Duration {

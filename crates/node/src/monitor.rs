@@ -10,6 +10,7 @@ use resp::Reply;
 
 use crate::gather::Question;
 use crate::message::Message;
+use crate::other_cluster::may_be_token;
 use crate::session::{Peer, Session, SessionRef, gate};
 use crate::settings::{Kind, find};
 use crate::worker::Worker;
@@ -137,6 +138,8 @@ pub(crate) fn is_secret(spec: &Spec, args: Args<'_>, index: usize) -> bool {
         // Rules hold passwords and their hashes; what is tried for another may be his password.
         Run::Node(NodeCommand::AclSetUser) => index > 1,
         Run::Node(NodeCommand::AclDryRun) => index > 3,
+        // A token; an address may be seen.
+        Run::Node(NodeCommand::FabricJoin) => index > 2 || args.get(index).is_some_and(may_be_token),
         Run::Node(_) | Run::Data(_) | Run::Container => false,
     }
 }

@@ -181,6 +181,7 @@ impl Worker {
                 self.show_fabric(session, command, args);
             }
             N::FabricClock => self.fabric_clock(session, args),
+            N::FabricJoin => self.join_other(session, args),
             N::FabricTrust => self.trust(session, args),
             N::FabricUpgrade => self.upgrade(session, args),
             N::FabricHotKeys => self.show_hot_keys(session, args),

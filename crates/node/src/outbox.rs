@@ -12,6 +12,7 @@ use base::{Millis, PartitionId, WorkerId};
 
 use crate::acl::password::Job;
 use crate::message::Message;
+use crate::other_cluster::JoinWish;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -121,6 +122,9 @@ pub enum Control {
         /// The figures.
         report: Box<Report>,
     },
+    /// Give up the own cluster for another; what becomes of it is told by
+    /// [`Worker::told_of_join`](crate::Worker::told_of_join).
+    Join(JoinWish),
     /// No replica of this worker may have forgotten anything any more; said once, after a start in doubt.
     Certain,
     /// The node cannot go on, and says why; nothing of this turn may leave.

@@ -1,6 +1,6 @@
-//! `CLIENT PAUSE`: requests that are held until a moment.
+//! `CLIENT PAUSE`: requests that are held until a moment; and writes that the shell has held while it gives up the cluster.
 //!
-//! Each worker holds its own clients; the moment and mode are the same on all.
+//! Each worker holds its own clients; the moment and mode are the same on all. What the shell holds no client lets go.
 
 use base::Millis;
 use command::{NodeCommand, Run, Spec};
@@ -21,27 +21,30 @@ pub enum PauseMode {
 #[derive(Debug, Default)]
 pub(crate) struct Pause {
     until: Option<(PauseMode, Millis)>,
+    /// For the shell: writes, until then at most.
+    shell_until: Option<Millis>,
     parked: Vec<SessionRef>,
 }
 
 impl Pause {
     pub(crate) fn is_on(&self) -> bool {
-        self.until.is_some()
+        self.until.is_some() || self.shell_until.is_some()
     }
 
-    /// When it ends, on the steady clock.
+    /// When it ends, or one of two does, on the steady clock.
     pub(crate) fn ends(&self) -> Millis {
-        self.until.map_or(Millis::NEVER, |(_, end)| end)
+        let shell = self.shell_until.unwrap_or(Millis::NEVER);
+        self.until.map_or(shell, |(_, end)| end.min(shell))
     }
 
     pub(crate) fn holds(&self, session: &Session, spec: &Spec, now: Millis) -> bool {
-        let Some((mode, end)) = self.until else { return false };
-        if now >= end || is_exempt(spec) {
-            return false;
-        }
-        match mode {
-            PauseMode::All => true,
-            PauseMode::Write => spec.is_write() || changes_or_publishes(session, spec),
+        let lasts = |end: &Millis| now < *end;
+        let mode = self.until.filter(|(_, end)| lasts(end)).map(|(mode, _)| mode);
+        let mode = mode.or(self.shell_until.filter(lasts).map(|_| PauseMode::Write));
+        match mode.filter(|_| !is_exempt(spec)) {
+            None => false,
+            Some(PauseMode::All) => true,
+            Some(PauseMode::Write) => spec.is_write() || changes_or_publishes(session, spec),
         }
     }
 
@@ -76,14 +79,31 @@ pub(crate) fn changes_or_publishes(session: &Session, spec: &Spec) -> bool {
 impl Worker {
     /// Ends the pause if its time has come.
     pub(crate) fn end_pause_if_due(&mut self) {
-        if self.pause.ends() <= self.now.mono_millis() {
+        let now = self.now.mono_millis();
+        if self.pause.shell_until.is_some_and(|end| end <= now) {
+            self.hold_writes(None);
+        }
+        if self.pause.until.is_some_and(|(_, end)| end <= now) {
             self.end_pause();
+        }
+    }
+
+    /// Holds requests that may change data until a moment of the steady clock, or lets them go.
+    pub fn hold_writes(&mut self, until: Option<Millis>) {
+        self.pause.shell_until = until;
+        if until.is_none() {
+            self.take_up_parked();
+            self.resume_sessions();
         }
     }
 
     /// Ends the pause; held requests are taken up.
     pub(crate) fn end_pause(&mut self) {
         self.pause.until = None;
+        self.take_up_parked();
+    }
+
+    fn take_up_parked(&mut self) {
         for at in std::mem::take(&mut self.pause.parked) {
             if let Some(session) = self.sessions.find_mut(at)
                 && session.stall == Some(Stall::Paused)

@@ -84,6 +84,11 @@ impl Report {
         self.state
     }
 
+    /// Keys of all databases; none while some request has partitions of several workers, whose keys are counted by nobody then.
+    pub fn keys(&self) -> Option<u64> {
+        (self.total.partitions == self.standings.len() as u64).then(|| self.total.keys())
+    }
+
     /// Whether the node has all that it is to have, and all partitions can be written to.
     pub fn is_ready(&self) -> bool {
         self.state == READY

@@ -26,6 +26,7 @@ use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 use crate::failures::{FREE, Failures};
 use crate::hello::{self, Acquaintances, Hello, Standing, Welcome};
 use crate::join::{self, Gate, Outcome};
+use crate::runtime_folder;
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
 
@@ -147,11 +148,7 @@ impl Drop for Door {
             // A panic in it was reported by it.
             let _ = thread.join();
         }
-        if let Some(socket) = &self.socket {
-            // Found dead by the next node that looks, if it stays.
-            let _ = std::fs::remove_file(socket);
-            let _ = std::fs::remove_file(socket.with_extension("addr"));
-        }
+        self.socket.iter().for_each(|socket| runtime_folder::remove(socket));
     }
 }
 

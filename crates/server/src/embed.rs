@@ -107,6 +107,8 @@ impl NodeBuilder {
         let signals = Signals::without_signals().context("make a way to stop")?;
         let running = Running::start(Plan {
             levels: cluster::LEVELS,
+            begins_anew: false,
+            kept: None,
             port_is_explicit: true,
             folder_is_explicit: true,
             wants_tcp: self.port.is_some(),

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -88,6 +88,13 @@ impl Entrance {
     }
 }
 
+/// An entrance, and what the cluster has for good.
+pub(crate) struct Entered {
+    pub(crate) entrance: Entrance,
+    pub(crate) key_hash_seed: u64,
+    pub(crate) partitions: u16,
+}
+
 /// See the module.
 pub(crate) enum How {
     /// It was let in, and knows nothing yet unless its log does.
@@ -124,15 +131,20 @@ pub(crate) fn enter(
     join: &Join,
     node: NodeId,
     reach: &Reach,
-) -> anyhow::Result<(Entrance, u64, u16, Turnstile)> {
+) -> anyhow::Result<(Entered, Turnstile)> {
     let newcomer = newcomer(settings, node, reach, 1);
     let mut turnstile = Turnstile { _lock: None };
     let admitted = match join {
-        Join::Token(token) => Some(join_by_token(token, &newcomer, settings.mdns)?),
+        Join::Token(token) => Some(join_by_token(token, &newcomer, settings.mdns, JOIN_PATIENCE)?),
         Join::Auto => {
             let folder = RuntimeFolder::open(&settings.cluster_name)?;
             turnstile = Turnstile { _lock: Some(folder.lock()?) };
-            join_here(&folder, &newcomer)?
+            match folder.sockets()? {
+                sockets if sockets.is_empty() => None,
+                sockets => Some(join_here(sockets, &newcomer, JOIN_PATIENCE).context(
+                    "nodes of yours run on this machine, and none let this one in; `--join found` makes a cluster of its own",
+                )?),
+            }
         }
         Join::Places(places) => bail!(
             "{} is an address, and a new node needs a token too: run `narf cluster invite` on a node of the cluster \
@@ -142,52 +154,56 @@ pub(crate) fn enter(
         Join::Found | Join::Never => None,
     };
     match admitted {
-        Some(Admitted { trust, meta }) => {
-            let (seed, partitions) = (meta.key_hash_seed().0, meta.partitions());
-            let entrance = Entrance { trust, meta, how: How::Joins };
-            Ok((entrance, seed, partitions, turnstile))
-        }
+        Some(admitted) => Ok((let_in(admitted), turnstile)),
         None if settings.witness => bail!(
             "a witness holds no data and cannot found a cluster, and there is none of yours on this machine; start a node \
              that holds data first, or give the witness `--join TOKEN`"
         ),
         None => {
-            let seed = u64::from_le_bytes(random()?);
+            let key_hash_seed = u64::from_le_bytes(random()?);
             let trust = Trust::found(u128::from_le_bytes(random()?), node)?;
             let entrance = Entrance { trust, meta: Meta::new(), how: How::Founds };
-            Ok((entrance, seed, settings.partitions, turnstile))
+            Ok((Entered { entrance, key_hash_seed, partitions: settings.partitions }, turnstile))
         }
     }
 }
 
-/// Asks each node of this user on this machine; none if there is no node.
-fn join_here(folder: &RuntimeFolder, newcomer: &Newcomer) -> anyhow::Result<Option<Admitted>> {
-    let sockets = folder.sockets()?;
-    if sockets.is_empty() {
-        return Ok(None);
-    }
+/// A node that a cluster has let in.
+pub(crate) fn let_in(Admitted { trust, meta }: Admitted) -> Entered {
+    let (key_hash_seed, partitions) = (meta.key_hash_seed().0, meta.partitions());
+    Entered { entrance: Entrance { trust, meta, how: How::Joins }, key_hash_seed, partitions }
+}
+
+/// Asks the nodes of this user on this machine that have these sockets, of which there is one.
+pub(crate) fn join_here(
+    sockets: Vec<PathBuf>,
+    newcomer: &Newcomer,
+    patience: Duration,
+) -> Result<Admitted, JoinError> {
     let passes: Vec<Pass<'_>> = sockets.into_iter().map(Pass::Local).collect();
-    let deadline = Instant::now() + JOIN_PATIENCE;
-    let asked = loop {
+    let deadline = Instant::now() + patience;
+    loop {
         match ask_each(&passes, newcomer, deadline) {
-            Err(error) if error.is_final() || Instant::now() >= deadline => break Err(error),
+            Err(error) if error.is_final() || Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(PAUSE),
-            Ok(admitted) => break Ok(admitted),
+            Ok(admitted) => return Ok(admitted),
         }
-    };
-    asked.map(Some).context(
-        "nodes of yours run on this machine, and none let this one in; `--join found` makes a cluster of its own",
-    )
+    }
 }
 
 /// Asks where the token says that nodes are. If none of them is there any more, the network is looked through for others of
 /// the same cluster: any of them can let a node in.
-fn join_by_token(token: &JoinToken, newcomer: &Newcomer, may_look: bool) -> anyhow::Result<Admitted> {
+pub(crate) fn join_by_token(
+    token: &JoinToken,
+    newcomer: &Newcomer,
+    may_look: bool,
+    patience: Duration,
+) -> anyhow::Result<Admitted> {
     refuse_unreachable(token, newcomer)?;
     // Whom it would find on the network could not reach it.
     let may_look = may_look && !is_this_machine(&newcomer.peer_address);
     let mut places = token.addresses().to_vec();
-    let (deadline, mut has_looked) = (Instant::now() + JOIN_PATIENCE, false);
+    let (deadline, mut has_looked) = (Instant::now() + patience, false);
     loop {
         let passes: Vec<Pass<'_>> = places.iter().map(|address| Pass::Token { token, address }).collect();
         let error = match ask_each(&passes, newcomer, deadline) {
@@ -241,7 +257,7 @@ fn look_for(token: &JoinToken, places: &mut Vec<String>) {
 }
 
 /// Whether a host and port leads nowhere but to this machine.
-fn is_this_machine(address: &str) -> bool {
+pub(crate) fn is_this_machine(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())

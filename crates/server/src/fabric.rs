@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base::{NodeId, WorkerId};
@@ -46,6 +46,8 @@ pub(crate) struct Fabric {
     held: Mutex<BTreeMap<WorkerId, usize>>,
     /// Someone wants this node to leave.
     told_to_leave: AtomicBool,
+    /// Whether this node is giving up its cluster for another, and lets nobody in. Who lets somebody in has it meanwhile.
+    giving_up: RwLock<bool>,
     /// What the cluster says of this node may be of before its last start.
     is_settled: AtomicBool,
 }
@@ -73,6 +75,7 @@ impl Fabric {
             leaving: AtomicBool::new(false),
             held: Mutex::default(),
             told_to_leave: AtomicBool::new(false),
+            giving_up: RwLock::new(false),
             is_settled: AtomicBool::new(false),
         }
     }
@@ -145,6 +148,28 @@ impl Fabric {
     /// Whether someone has asked for it.
     pub(crate) fn was_told_to_leave(&self) -> bool {
         self.told_to_leave.load(Ordering::Acquire)
+    }
+
+    // ---- another cluster ----------------------------------------------------------------------------------
+
+    /// From now on nobody is let in, and whoever was let in is known; false if it is so already.
+    pub(crate) fn close(&self) -> bool {
+        let mut giving_up = self.giving_up.write().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut *giving_up, true)
+    }
+
+    /// It came to nothing.
+    pub(crate) fn reopen(&self) {
+        *self.giving_up.write().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+
+    /// Has the fabric decide on a newcomer, unless this node is on its way to another cluster. Blocks, as [`Fabric::ask`].
+    pub(crate) fn let_in(&self, shared: &Shared, command: Command) -> Result<(), String> {
+        let giving_up = self.giving_up.read().unwrap_or_else(PoisonError::into_inner);
+        match *giving_up {
+            true => Err("the fabric is being given up: its only node is on its way to another".to_owned()),
+            false => self.ask(shared, command),
+        }
     }
 
     /// Whether a node may speak to us.

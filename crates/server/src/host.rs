@@ -107,6 +107,11 @@ impl Host for ThisHost {
         })
     }
 
+    fn cannot_begin_anew(&self) -> Option<&'static str> {
+        (!self.0.begins_anew)
+            .then_some("ERR this node is part of another program, which has to start it anew to have it join")
+    }
+
     fn password_wait(&self, source: IpAddr, free: u32) -> Duration {
         self.0.wrong_passwords.wait(source, free)
     }

@@ -38,6 +38,7 @@ pub mod logging;
 mod membership;
 pub mod names;
 mod open;
+mod other_cluster;
 pub mod outside;
 mod passwords;
 pub mod pidfile;
@@ -64,12 +65,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 pub use cluster::Levels;
+use node::settings::Settings;
 
 use crate::banner::Banner;
 use crate::config::Resolved;
 use crate::pidfile::PidFile;
-use crate::signals::Signals;
-use crate::start::{Plan, Running};
+use crate::signals::{Asked, Signals};
+use crate::start::{Kept, Plan, Running};
 
 /// What a caller of [`serve`] wants to be told, and has to offer.
 pub struct Hooks {
@@ -105,33 +107,38 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     }
     let signals = Signals::install().context("take over signals")?;
     let local_only = resolved.is_local_only();
-    let asked = resolved.settings.clone();
-    let running = Running::start(Plan {
-        levels: hooks.levels,
-        port_is_explicit: resolved.port_is_explicit(),
-        folder_is_explicit: resolved.folder_is_explicit(),
-        wants_tcp: resolved.wants_tcp(),
-        config_file: resolved.file.clone(),
-        users: resolved.users.clone(),
-        settings: asked,
-        logging: Some(logging),
-        stop: signals.handle().context("make a way to stop")?,
-        progress: std::io::stderr().is_terminal(),
-        allocator: hooks.allocator,
-    })?;
+    let plan = {
+        let (port_is_explicit, wants_tcp) = (resolved.port_is_explicit(), resolved.wants_tcp());
+        let folder_is_explicit = resolved.folder_is_explicit();
+        let (config_file, users) = (resolved.file.clone(), resolved.users.clone());
+        let signals = &signals;
+        move |settings: Settings, kept: Option<Kept>| {
+            anyhow::Ok(Plan {
+                levels: hooks.levels,
+                port_is_explicit,
+                folder_is_explicit,
+                wants_tcp,
+                config_file: config_file.clone(),
+                users: users.clone(),
+                settings,
+                logging: Some(logging.clone()),
+                stop: signals.handle().context("make a way to stop")?,
+                progress: std::io::stderr().is_terminal(),
+                allocator: hooks.allocator,
+                begins_anew: true,
+                kept,
+            })
+        }
+    };
+    let mut running = Running::start(plan(resolved.settings.clone(), None)?)?;
     // What was not asked for may have become something else.
     resolved.settings.clone_from(&running.shared.settings_at_start);
     let has_password = resolved.needs_password();
-    let settings = &resolved.settings;
+    let settings = resolved.settings.clone();
     let pidfile = resolved.pidfile().as_deref().map(PidFile::create).transpose()?;
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    tracing::info!(
-        node = %running.shared.node_id,
-        port = running.chosen.port,
-        keys = running.keys,
-        "ready"
-    );
+    say_ready(&running);
     if let Some(rescued) = running
         .shared
         .fabric
@@ -166,7 +173,12 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         local_only,
         background: None,
     });
-    signals.wait().context("wait for a signal")?;
+    while signals.wait().context("wait for a signal")? == Asked::Anew {
+        let Some(next) = running.shared.take_next_life() else { continue };
+        let (settings, kept) = running.give_up(next)?;
+        running = Running::start(plan(settings, Some(kept))?).context("begin anew in the other cluster")?;
+        say_ready(&running);
+    }
     tracing::info!("stopping");
     let left = running.membership.as_ref().is_some_and(|membership| {
         membership.should_leave(signals.was_interrupted(), !settings.no_data)
@@ -178,4 +190,9 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     }
     drop(pidfile);
     result
+}
+
+fn say_ready(running: &Running) {
+    let (port, keys) = (running.chosen.port, running.keys);
+    tracing::info!(node = %running.shared.node_id, port, keys, "ready");
 }

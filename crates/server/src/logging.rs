@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 /// The running log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Logging {
     level: reload::Handle<LevelFilter, Registry>,
 }

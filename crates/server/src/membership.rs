@@ -32,12 +32,14 @@ const HEARSAY: Duration = Duration::from_secs(3);
 /// Where other nodes reach this one.
 pub(crate) struct PeerPort {
     listeners: Vec<TcpListener>,
+    /// Zero of a node that stays alone.
+    pub(crate) port: u16,
     pub(crate) reach: Reach,
 }
 
 impl PeerPort {
-    /// Listens; not at all for a node that stays alone.
-    pub(crate) fn choose(settings: &Settings, levels: Levels) -> anyhow::Result<PeerPort> {
+    /// Listens; not at all for a node that stays alone. `kept` is the port that a node had which begins anew.
+    pub(crate) fn choose(settings: &Settings, levels: Levels, kept: Option<u16>) -> anyhow::Result<PeerPort> {
         let host = reachable_host(settings);
         // Of a node without plain TCP clients that speak TLS are told.
         let client_address = match (settings.port, settings.tls.port) {
@@ -47,13 +49,13 @@ impl PeerPort {
         let tls_port = settings.tls.port;
         if settings.join == "none" {
             let reach = Reach { peer_address: String::new(), client_address, tls_port, levels };
-            return Ok(PeerPort { listeners: Vec::new(), reach });
+            return Ok(PeerPort { listeners: Vec::new(), port: 0, reach });
         }
         let wanted = match (settings.peer_port, settings.port.checked_add(PEER_PORT_DISTANCE)) {
             (0, Some(port)) if settings.port != 0 => port,
             (port, _) => port,
         };
-        let chosen = match settings.peer_port {
+        let chosen = match kept.unwrap_or(settings.peer_port) {
             // Whatever is free will do: nobody types this port.
             0 => match ports::choose(&settings.bind, wanted, false, BACKLOG) {
                 Err(_) => ports::choose(&settings.bind, 0, false, BACKLOG)?,
@@ -63,7 +65,7 @@ impl PeerPort {
         };
         let peer_address = address(&host, chosen.port);
         let reach = Reach { peer_address, client_address, tls_port, levels };
-        Ok(PeerPort { listeners: chosen.listeners, reach })
+        Ok(PeerPort { listeners: chosen.listeners, port: chosen.port, reach })
     }
 }
 
@@ -137,7 +139,7 @@ impl Membership {
         // A node without a folder for its socket works; only newcomers on this machine need a token then.
         let local = RuntimeFolder::open(&settings.cluster_name).and_then(|folder| {
             let listener = folder.listen(shared.node_id)?;
-            folder.publish(shared.node_id, &port.reach.peer_address)?;
+            folder.publish(shared.node_id, port.reach.addresses())?;
             Ok(listener)
         });
         let local = local.inspect_err(|error| tracing::warn!("{error:#}")).ok();
@@ -308,7 +310,7 @@ impl ThisDoor {
 
 impl Gate for ThisDoor {
     fn decide(&self, command: Command) -> Result<(), String> {
-        self.fabric().ask(&self.0, command)
+        self.fabric().let_in(&self.0, command)
     }
 
     fn meta(&self) -> Arc<Meta> {

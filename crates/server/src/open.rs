@@ -15,8 +15,9 @@ use node::settings::{DamagePolicy, Settings};
 use node::{Partition, RecoveredMeta, Recovery, Router};
 
 use crate::disk::{FolderDisk, FolderError};
-use crate::enter::{self, Entrance, How, Join, Reach, Turnstile};
+use crate::enter::{self, Entered, Entrance, How, Join, Reach, Turnstile};
 use crate::names;
+use crate::other_cluster::NextLife;
 use crate::progress::Progress;
 use crate::random::random;
 use crate::trust::Trust;
@@ -55,9 +56,9 @@ pub(crate) struct EnteredFabric {
 
 /// A data folder that is this process's.
 pub(crate) struct Folder {
-    disk: Arc<dyn Disk>,
+    pub(crate) disk: Arc<dyn Disk>,
     /// Of the node whose it is; none in a new one.
-    meta: Option<NodeMeta>,
+    pub(crate) meta: Option<NodeMeta>,
 }
 
 impl Folder {
@@ -116,29 +117,55 @@ fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(FolderError::InUse { .. }))
 }
 
-/// Reads the data folder, or decides everything anew for a node that has none or keeps nothing.
+/// Reads the data folder, or decides everything anew for a node that has none or keeps nothing. `next`: as whom, and where,
+/// a node begins anew that has given up what it was; so is what is in its folder.
 pub(crate) fn open(
     settings: &mut Settings,
     folder: Option<Folder>,
     reach: &Reach,
+    next: Option<NextLife>,
     progress: bool,
 ) -> anyhow::Result<Opened> {
     let join = Join::of(settings)?;
+    if let Some(NextLife { node, admitted }) = next {
+        if let Some(Folder { disk, .. }) = &folder {
+            clear_disk(&**disk).with_context(|| format!("empty {}", settings.dir.display()))?;
+        }
+        let entered = enter::let_in(admitted);
+        return begin(settings, folder, node, Some(entered), None, reach, progress);
+    }
     if let Some(Folder { disk, meta: Some(meta) }) = folder {
         name_node(settings, meta.node_id);
         return reopen(settings, &disk, meta, &join, reach, progress);
     }
     let node = NodeId(u128::from_le_bytes(random()?));
     name_node(settings, node);
-    let (entrance, key_hash_seed, partitions, turnstile) = match join {
+    let (entered, turnstile) = match join {
         Join::Never if settings.witness => {
             bail!("a witness votes in the groups of a cluster, and `join none` stays alone; use --join TOKEN")
         }
-        Join::Never => (None, u64::from_le_bytes(random()?), settings.partitions, None),
+        Join::Never => (None, None),
         join => {
-            let (entrance, seed, partitions, turnstile) = enter::enter(settings, &join, node, reach)?;
-            (Some(entrance), seed, partitions, Some(turnstile))
+            let (entered, turnstile) = enter::enter(settings, &join, node, reach)?;
+            (Some(entered), Some(turnstile))
         }
+    };
+    begin(settings, folder, node, entered, turnstile, reach, progress)
+}
+
+/// A new node, with a folder that has nothing yet.
+fn begin(
+    settings: &Settings,
+    folder: Option<Folder>,
+    node: NodeId,
+    entered: Option<Entered>,
+    turnstile: Option<Turnstile>,
+    reach: &Reach,
+    progress: bool,
+) -> anyhow::Result<Opened> {
+    let (entrance, key_hash_seed, partitions) = match entered {
+        Some(Entered { entrance, key_hash_seed, partitions }) => (Some(entrance), key_hash_seed, partitions),
+        None => (None, u64::from_le_bytes(random()?), settings.partitions),
     };
     let meta = mint(node, key_hash_seed, partitions)?;
     if let Some(Folder { disk, .. }) = &folder {
@@ -429,17 +456,43 @@ pub(crate) fn boot_id() -> [u8; 16] {
 
 /// Removes what a node leaves behind that has left its cluster: others have it, and its id is never used again.
 pub(crate) fn clear(folder: &Path) -> anyhow::Result<()> {
-    let disk = FolderDisk::open(folder)?;
+    clear_disk(&FolderDisk::open(folder)?).with_context(|| format!("empty {}", folder.display()))
+}
+
+/// What else people keep in the folder stays, and what belongs to the process.
+fn clear_disk(disk: &dyn Disk) -> anyhow::Result<()> {
     // First what makes the rest a node's.
-    let (mine, rest): (Vec<String>, Vec<String>) = disk
-        .list()?
-        .into_iter()
-        .partition(|name| [NodeMeta::FILE, "trust", "admission"].contains(&name.as_str()));
-    let is_data = |name: &String| !["lock", "narf.pid", "narf.log"].contains(&name.as_str());
-    for name in mine.into_iter().chain(rest.into_iter().filter(is_data)) {
-        disk.remove(&name).with_context(|| format!("remove {name} from {}", folder.display()))?;
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for name in disk.list()? {
+        match part_of(&name) {
+            Some(Part::Identity) => first.push(name),
+            Some(Part::Data) => rest.push(name),
+            None => {}
+        }
     }
-    disk.sync_dir().with_context(|| format!("sync {}", folder.display()))
+    for name in first.into_iter().chain(rest) {
+        disk.remove(&name).with_context(|| format!("remove {name}"))?;
+    }
+    disk.sync_dir().context("sync it")
+}
+
+/// What a file in a data folder is to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Identity,
+    Data,
+}
+
+fn part_of(name: &str) -> Option<Part> {
+    // What a crash left unfinished beside them is as much a node's.
+    let whole = [".tmp", ".new"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let is_numbered = |prefix: &str, end: &str| name.starts_with(prefix) && name.contains(end);
+    match whole {
+        NodeMeta::FILE | "trust" | "admission" => Some(Part::Identity),
+        "level" | "log-watermark" => Some(Part::Data),
+        _ if is_numbered("log-", ".seg") || is_numbered("checkpoint-", ".ckp") => Some(Part::Data),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -476,6 +529,28 @@ mod tests {
         drop((first, third));
         with_a_node(&asked);
         assert_eq!(take(&asked, false).1, "data");
+    }
+
+    #[test]
+    fn what_a_node_leaves_is_removed_and_what_is_not_its_own_stays() {
+        for mine in ["node.meta", "node.meta.tmp", "trust", "trust.new", "admission"] {
+            assert_eq!(part_of(mine), Some(Part::Identity), "{mine}");
+        }
+        for mine in [
+            "level",
+            "log-watermark",
+            "log-000000000001.seg",
+            "log-000000000002.seg.damaged",
+            "checkpoint-00001-00000000000000000003.ckp",
+            "checkpoint-00001-00000000000000000003.ckp.tmp",
+        ] {
+            assert_eq!(part_of(mine), Some(Part::Data), "{mine}");
+        }
+        for other in
+            ["lock", "narf.pid", "narf.log", "narf.toml", "users.acl", "sock", "log-of-mine", "trusted"]
+        {
+            assert_eq!(part_of(other), None, "{other}");
+        }
     }
 
     #[test]

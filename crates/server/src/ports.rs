@@ -27,6 +27,14 @@ pub struct Chosen {
     pub note: Option<String>,
 }
 
+impl Chosen {
+    /// The same once more, for as long as either is there.
+    pub(crate) fn again(&self) -> io::Result<Chosen> {
+        let listeners = self.listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+        Ok(Chosen { listeners, port: self.port, note: self.note.clone() })
+    }
+}
+
 /// Why nobody listens. Nothing is left open.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {

@@ -6,6 +6,7 @@
 //!   <cluster>/lock             held while a node looks for a cluster or founds one
 //!   <cluster>/<node id>.sock   where a newcomer is let in
 //!   <cluster>/<node id>.addr   where other nodes reach it, as text
+//!   <cluster>/<node id>.client where clients reach it
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -30,6 +31,17 @@ impl RuntimeFolder {
     /// The folder of this cluster's nodes, made if it is not there.
     pub(crate) fn open(cluster: &str) -> anyhow::Result<RuntimeFolder> {
         RuntimeFolder::open_in(&root(), cluster)
+    }
+
+    /// Those of all clusters.
+    pub(crate) fn all() -> anyhow::Result<Vec<RuntimeFolder>> {
+        let root = root();
+        let entries = match fs::read_dir(&root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.with_context(|| format!("read {}", root.display()))?,
+        };
+        let names = entries.flatten().filter(|entry| entry.path().is_dir());
+        names.map(|entry| RuntimeFolder::open_in(&root, &entry.file_name().to_string_lossy())).collect()
     }
 
     fn open_in(root: &Path, cluster: &str) -> anyhow::Result<RuntimeFolder> {
@@ -64,8 +76,7 @@ impl RuntimeFolder {
                 Ok(_) => found.push(path),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     // Whoever comes first removes it.
-                    let _ = fs::remove_file(&path);
-                    let _ = fs::remove_file(path.with_extension("addr"));
+                    remove(&path);
                 }
                 Err(_) => {}
             }
@@ -74,14 +85,23 @@ impl RuntimeFolder {
         Ok(found)
     }
 
-    /// Says where a node is, for those who knew it elsewhere.
-    pub(crate) fn publish(&self, node: NodeId, address: &str) -> anyhow::Result<()> {
-        let path = self.of(node, "addr");
-        // In one step: it may be read at any moment.
-        let fresh = path.with_extension("addr.new");
-        fs::write(&fresh, address)
-            .and_then(|()| fs::rename(&fresh, &path))
-            .with_context(|| format!("write {}", path.display()))
+    /// Says where a node is, for nodes and for clients, for those who knew it elsewhere.
+    pub(crate) fn publish(&self, node: NodeId, [peer, client]: [&str; 2]) -> anyhow::Result<()> {
+        for (extension, address) in [("client", client), ("addr", peer)] {
+            let path = self.of(node, extension);
+            // In one step: it may be read at any moment.
+            let fresh = path.with_extension(format!("{extension}.new"));
+            fs::write(&fresh, address)
+                .and_then(|()| fs::rename(&fresh, &path))
+                .with_context(|| format!("write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Where the node with this socket says that nodes and clients reach it; empty if it does not say.
+    pub(crate) fn addresses_at(socket: &Path) -> [String; 2] {
+        ["addr", "client"]
+            .map(|extension| fs::read_to_string(socket.with_extension(extension)).unwrap_or_default())
     }
 
     /// Where a node says that it is; it may have been killed since.
@@ -112,6 +132,15 @@ impl RuntimeFolder {
         }
         let listener = UnixListener::bind(&path).with_context(|| format!("listen on {}", path.display()))?;
         Ok((listener, path))
+    }
+}
+
+/// Removes the socket of a node that is gone, and what is beside it.
+pub(crate) fn remove(socket: &Path) {
+    // Found dead by the next node that looks, if it stays.
+    let _ = fs::remove_file(socket);
+    for extension in ["addr", "client"] {
+        let _ = fs::remove_file(socket.with_extension(extension));
     }
 }
 
@@ -158,7 +187,8 @@ mod tests {
         let folder = RuntimeFolder::open_in(&root.path().join("narf"), "default").unwrap();
         assert!(folder.sockets().unwrap().is_empty());
         let (listener, path) = folder.listen(NodeId(7)).unwrap();
-        folder.publish(NodeId(7), "127.0.0.1:16379").unwrap();
+        folder.publish(NodeId(7), ["127.0.0.1:16379", "127.0.0.1:6379"]).unwrap();
+        assert_eq!(RuntimeFolder::addresses_at(&path), ["127.0.0.1:16379", "127.0.0.1:6379"]);
         assert_eq!(folder.sockets().unwrap(), std::slice::from_ref(&path));
         assert_eq!(folder.address_of(NodeId(7)).as_deref(), Some("127.0.0.1:16379"));
         assert_eq!(folder.address_of(NodeId(8)), None);
@@ -167,6 +197,7 @@ mod tests {
         assert!(folder.sockets().unwrap().is_empty());
         assert!(!path.exists());
         assert_eq!(folder.address_of(NodeId(7)), None);
+        assert_eq!(RuntimeFolder::addresses_at(&path), [String::new(), String::new()]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use cluster::Level;
 use log::{FolderLevel, Log, LogError, Position, SyncHandle};
 use node::acl::password::Solved;
 use node::settings::Settings;
-use node::{CheckpointDone, CheckpointWrite, Clock, Message, Peer};
+use node::{CheckpointDone, CheckpointWrite, Clock, JoinWish, Message, Peer};
 
 use crate::client_tls::ClientTls;
 use crate::door::{DialError, Link};
@@ -18,6 +18,7 @@ use crate::fabric::Fabric;
 use crate::failures::{Failures, Known};
 use crate::http::Reports;
 use crate::logging::Logging;
+use crate::other_cluster::NextLife;
 use crate::passwords::Passwords;
 use crate::signals::StopHandle;
 use crate::socket::Socket;
@@ -48,6 +49,10 @@ pub(crate) enum Item {
     Members(Arc<cluster::Meta>),
     /// Have the fabric decide on something; for the first worker.
     AskFabric(u64, Box<cluster::Command>),
+    /// Hold requests that may change data until a moment of the steady clock, or let them go.
+    HoldWrites(Option<Millis>),
+    /// What became of a client's wish to join another cluster.
+    Joined(Box<JoinWish>, Result<(), String>),
     /// Ask all workers for a report, by the number of who wants it; for the first worker.
     Report(u64),
     /// Stop after this turn: answer what was asked, take nothing more.
@@ -200,6 +205,10 @@ pub(crate) struct Shared {
     pub(crate) passwords: Passwords,
     /// Who spoke other protocols.
     pub(crate) foreigners: Known,
+    /// Whether this process can have the node begin anew in another cluster.
+    pub(crate) begins_anew: bool,
+    /// How it is to begin anew.
+    next_life: Mutex<Option<NextLife>>,
     failure: Mutex<Option<String>>,
     failed: AtomicBool,
 }
@@ -208,7 +217,7 @@ impl Shared {
     #[expect(clippy::too_many_arguments, reason = "made in one place, from what start-up found")]
     pub(crate) fn new(
         identity: (NodeId, u128),
-        settings: Settings,
+        (settings, settings_at_start): (Settings, Settings),
         config_file: Option<std::path::PathBuf>,
         tcp_port: u16,
         client_tls: Option<ClientTls>,
@@ -220,6 +229,7 @@ impl Shared {
         fabric: Option<Fabric>,
         passwords: Passwords,
         newest: Millis,
+        begins_anew: bool,
     ) -> Shared {
         let started_us = boot_us();
         Shared {
@@ -227,8 +237,8 @@ impl Shared {
             wall: Wall::new(|| boot_us().saturating_sub(started_us), newest.0.saturating_mul(1000)),
             node_id: identity.0,
             run_id: identity.1,
-            settings: Mutex::new(Arc::new(settings.clone())),
-            settings_at_start: settings,
+            settings: Mutex::new(Arc::new(settings)),
+            settings_at_start,
             config_file,
             tcp_port,
             client_tls,
@@ -248,6 +258,8 @@ impl Shared {
             wrong_passwords: Failures::default(),
             passwords,
             foreigners: Known::default(),
+            begins_anew,
+            next_life: Mutex::default(),
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
         }
@@ -311,6 +323,16 @@ impl Shared {
         if self.fabric.as_ref().is_some_and(|fabric| !fabric.is_leaving()) {
             self.fail("this node was removed from its cluster; to join again start with a new data folder");
         }
+    }
+
+    /// Another cluster has let this node in: the node ends, and begins anew there.
+    pub(crate) fn begin_anew(&self, next: NextLife) {
+        *lock(&self.next_life) = Some(next);
+        self.stop.begin_anew();
+    }
+
+    pub(crate) fn take_next_life(&self) -> Option<NextLife> {
+        lock(&self.next_life).take()
     }
 
     pub(crate) fn has_failed(&self) -> bool {

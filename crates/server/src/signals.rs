@@ -1,4 +1,5 @@
-//! Being asked to stop: by SIGTERM, SIGINT or SIGHUP, or from within (`SHUTDOWN`, a worker that failed).
+//! Being asked to stop: by SIGTERM, SIGINT or SIGHUP, or from within (`SHUTDOWN`, a worker that failed); or, from within only,
+//! to begin anew.
 //!
 //! The first request is for an orderly stop. A second SIGINT or SIGTERM while that goes on ends the process at once:
 //! nothing that was answered is lost by it, as with kill -9, and a person who presses Ctrl-C twice means it.
@@ -14,6 +15,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Exit code of a process that was stopped a second time.
 const INTERRUPTED: i32 = 130;
+
+/// The byte that asks to begin anew; any other asks to stop.
+const ANEW: u8 = b'A';
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To stop.
+    Stop,
+    /// To stop and begin anew in the same process.
+    Anew,
+}
 
 /// The place where requests to stop arrive.
 #[derive(Debug)]
@@ -69,12 +82,12 @@ impl Signals {
     }
 
     /// Waits until someone asks.
-    pub fn wait(&self) -> io::Result<()> {
+    pub fn wait(&self) -> io::Result<Asked> {
         let mut byte = [0; 1];
         loop {
             match (&self.reader).read(&mut byte) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map(drop),
+                result => return result.map(|_| if byte[0] == ANEW { Asked::Anew } else { Asked::Stop }),
             }
         }
     }
@@ -93,6 +106,12 @@ impl StopHandle {
         // Fails only if the pipe is full of requests already, or nobody listens any more.
         let _ = (&self.writer).write(b"S");
     }
+
+    /// Asks to begin anew. Who is asked to stop as well does what comes first, then the other.
+    pub(crate) fn begin_anew(&self) {
+        // Fails only if the pipe is full of requests to stop.
+        let _ = (&self.writer).write(&[ANEW]);
+    }
 }
 
 #[cfg(test)]
@@ -103,8 +122,11 @@ mod tests {
     fn a_stop_from_another_thread_is_heard() {
         let signals = Signals::without_signals().unwrap();
         let handle = signals.handle().unwrap();
-        std::thread::spawn(move || handle.stop()).join().unwrap();
-        signals.wait().unwrap();
+        std::thread::spawn(move || {
+            handle.begin_anew();
+            handle.stop();
+        });
+        assert_eq!([signals.wait().unwrap(), signals.wait().unwrap()], [Asked::Anew, Asked::Stop]);
     }
 
     #[test]
@@ -119,6 +141,6 @@ mod tests {
     fn a_signal_is_heard() {
         let signals = Signals::install().unwrap();
         signal_hook::low_level::raise(SIGHUP).unwrap();
-        signals.wait().unwrap();
+        assert_eq!(signals.wait().unwrap(), Asked::Stop);
     }
 }

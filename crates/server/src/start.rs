@@ -26,11 +26,12 @@ use crate::listen::{Listeners, bind_unix};
 use crate::logging::Logging;
 use crate::membership::{Membership, PeerPort};
 use crate::open::{self, Folder, Storage};
+use crate::other_cluster::NextLife;
 use crate::passwords::{self, Passwords, hashed, start_users};
 use crate::ports::{self, Chosen};
 use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
-use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog};
+use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog, lock};
 use crate::signals::StopHandle;
 use crate::worker_thread::WorkerThread;
 
@@ -49,6 +50,26 @@ pub(crate) struct Plan {
     pub(crate) allocator: Option<crate::Allocator>,
     /// Those that the node is to know.
     pub(crate) levels: Levels,
+    /// Whether the node can be ended and begun anew in this process.
+    pub(crate) begins_anew: bool,
+    /// What it has of the node that it was.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What a node that ends to begin anew takes along: nobody else gets its ports and its folder in between.
+pub(crate) struct Kept {
+    next: NextLife,
+    chosen: Chosen,
+    peer_port: u16,
+    disk: Option<Arc<dyn Disk>>,
+    settings_at_start: Settings,
+}
+
+impl Kept {
+    /// The folder, whatever is in it.
+    fn folder(&self) -> Option<Folder> {
+        self.disk.clone().map(|disk| Folder { disk, meta: None })
+    }
 }
 
 /// A node that runs.
@@ -70,18 +91,23 @@ pub(crate) struct Running {
     looking: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
     pub(crate) membership: Option<Membership>,
+    peer_port: u16,
+    /// Locked for as long as somebody has it.
+    folder: Option<Arc<dyn Disk>>,
 }
 
 impl Running {
     /// Starts a node; it accepts clients when this returns.
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Running> {
         let mut settings = plan.settings;
+        let kept = plan.kept;
         // The port first: a node that cannot be reached should not touch the data folder.
-        let chosen = match plan.wants_tcp {
-            true => {
+        let chosen = match &kept {
+            Some(kept) => kept.chosen.again()?,
+            None if plan.wants_tcp => {
                 ports::choose(&settings.bind, settings.port, plan.port_is_explicit, settings.tcp_backlog)?
             }
-            false => Chosen { listeners: Vec::new(), port: 0, note: None },
+            None => Chosen { listeners: Vec::new(), port: 0, note: None },
         };
         let client_tls = ClientTls::begin(&settings.tls)?;
         let for_tls = match settings.tls.port {
@@ -98,10 +124,18 @@ impl Running {
         // From here on the settings say what is, not what was asked for.
         settings.port = chosen.port;
         settings.requirepass = hashed(&settings.requirepass)?;
-        let folder = Folder::take(&mut settings, plan.folder_is_explicit)?;
-        let peers = PeerPort::choose(&settings, plan.levels)?;
-        let opened = open::open(&mut settings, folder, &peers.reach, plan.progress)?;
+        let folder = match &kept {
+            Some(kept) => kept.folder(),
+            None => Folder::take(&mut settings, plan.folder_is_explicit)?,
+        };
+        let peers = PeerPort::choose(&settings, plan.levels, kept.as_ref().map(|kept| kept.peer_port))?;
+        let peer_port = peers.port;
+        let (next, at_start) = kept.map(|kept| (kept.next, kept.settings_at_start)).unzip();
+        let opened = open::open(&mut settings, folder, &peers.reach, next, plan.progress)?;
         settings.partitions = opened.meta.partitions;
+        // What was set since the first start is told from that, wherever the node is now.
+        let at_start =
+            Settings { partitions: settings.partitions, ..at_start.unwrap_or_else(|| settings.clone()) };
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
         let newest = opened.partitions.iter().map(|partition| partition.newest()).max().unwrap_or_default();
@@ -117,6 +151,7 @@ impl Running {
             Some(Storage { disk, log, rounds }) => (Some(SharedLog::new(log)), Some((disk, rounds))),
             None => (None, None),
         };
+        let folder = disk.as_ref().map(|(disk, _)| Arc::clone(disk));
         let users = start_users(&settings, &plan.users, &opened.own_users, opened.fabric.is_some())?;
         let run_id = random::<16>()?;
         let (fabric, fabric_setup, turnstile) = match opened.fabric {
@@ -141,7 +176,7 @@ impl Running {
         };
         let shared = Arc::new(Shared::new(
             (opened.meta.node_id, u128::from_le_bytes(run_id)),
-            settings.clone(),
+            (settings.clone(), at_start),
             plan.config_file,
             chosen.port,
             client_tls,
@@ -153,10 +188,9 @@ impl Running {
             fabric,
             Passwords::new()?,
             newest,
+            plan.begins_anew,
         ));
-        let listeners =
-            chosen.listeners.iter().map(|listener| listener.try_clone()).collect::<Result<_, _>>()?;
-        let listeners = Listeners::new(listeners, unix, settings.tcp_keepalive)?;
+        let listeners = Listeners::new(chosen.again()?.listeners, unix, settings.tcp_keepalive)?;
         let give_back = shared.allocator.map(GiveBack::begin).transpose();
         let give_back = give_back.context("start the thread that gives memory back")?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
@@ -182,6 +216,8 @@ impl Running {
             give_back,
             looking,
             membership: None,
+            peer_port,
+            folder,
         };
         if let Some((turnstile, returns)) = turnstile {
             let membership = Membership::begin(&running.shared, &settings, peers, returns)?;
@@ -199,6 +235,23 @@ impl Running {
             Some(reason) => bail!("{reason}"),
             None => Ok(()),
         }
+    }
+
+    /// Stops as [`Running::stop`] does, to begin anew: with which settings, and what is kept.
+    pub(crate) fn give_up(mut self, next: NextLife) -> anyhow::Result<(Settings, Kept)> {
+        self.stop_threads();
+        if let Some(reason) = self.shared.failure() {
+            bail!("{reason}");
+        }
+        let settings = Settings::clone(&lock(&self.shared.settings));
+        let kept = Kept {
+            next,
+            chosen: self.chosen.again()?,
+            peer_port: self.peer_port,
+            disk: self.folder.take(),
+            settings_at_start: self.shared.settings_at_start.clone(),
+        };
+        Ok((settings, kept))
     }
 
     fn stop_threads(&mut self) {

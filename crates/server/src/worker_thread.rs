@@ -20,6 +20,7 @@ use node::{AfterSend, Control, Outbox, Peer, Worker};
 use crate::gather::Gather;
 use crate::links::{FIRST_LINK, Links};
 use crate::listen::{Listeners, Waiting};
+use crate::other_cluster;
 use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
 use crate::socket::Socket;
 
@@ -410,6 +411,10 @@ impl WorkerThread {
                 Item::BeginCheckpoint => {
                     self.worker.begin_checkpoint();
                 }
+                Item::HoldWrites(until) => self.worker.hold_writes(until),
+                Item::Joined(wish, result) => {
+                    self.worker.told_of_join(&wish, result.err().as_deref());
+                }
                 Item::Stop => self.stopping = true,
                 Item::Report(number) => self.worker.ask_report(number),
                 Item::AskFabric(number, command) => self.worker.ask_fabric(number, *command),
@@ -641,6 +646,7 @@ impl WorkerThread {
                     self.shared.send_all(|| Item::Members(Arc::clone(&meta)));
                 }
             }
+            Control::Join(wish) => other_cluster::begin(&self.shared, self.id, wish),
             Control::Certain => self.shared.disk(DiskJob::Certain),
             Control::Reported { number, report } => self.shared.reports.answer(number, report),
             Control::Agreed { number, result } => {

@@ -119,6 +119,7 @@ pub(crate) const EXCLUDED: &[(&str, &str)] = &[
     ("fabric|clock", "only Narf has it: suite/clock.rs"),
     ("fabric|hotkeys", "only Narf has it: crates/node/tests/node/hot_keys.rs"),
     ("fabric|invite", "only Narf has it: suite/cluster.rs"),
+    ("fabric|join", "only Narf has it: suite/other_cluster.rs"),
     ("fabric|leave", "only Narf has it: suite/cluster.rs"),
     ("fabric|map", "only Narf has it: suite/cluster.rs"),
     ("fabric|members", "only Narf has it: suite/cluster.rs"),

@@ -107,7 +107,10 @@ pub(super) const INSTEAD: &[(&str, &str)] = &[
         "cluster|forget",
         "FABRIC REMOVE strikes a node off, FABRIC DRAIN lets it leave with its data handed over.",
     ),
-    ("cluster|meet", "A node joins by its own word: `narf serve --join`, with a token of FABRIC INVITE."),
+    (
+        "cluster|meet",
+        "A node joins by its own word: `narf serve --join`, or FABRIC JOIN while it runs, with a token of FABRIC INVITE.",
+    ),
     (
         "cluster|replicate replicaof slaveof",
         "Every partition has its replicas, as many as FABRIC REPLICAS says.",

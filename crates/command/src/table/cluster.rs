@@ -126,6 +126,11 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(1)")
             .tips(&["nondeterministic_output"])
             .summary("Makes a token with which one node may join, ten minutes long if not said otherwise."),
+        node(FabricJoin, "fabric|join", -3, ADMIN | STALE | NO_MULTI)
+            .since("narf 0.1.0")
+            .syntax("<token | address | AUTO> [token]")
+            .cost("O(1); the node then begins anew")
+            .summary("Has this node, if it is alone and has no keys, join another cluster; if that lets it in, connections are closed."),
         node(FabricLeave, "fabric|leave", 2, ADMIN | STALE)
             .since("narf 0.1.0")
             .cost("O(1); the data is handed over afterwards")

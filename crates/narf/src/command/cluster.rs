@@ -46,6 +46,20 @@ pub(super) fn command() -> Command {
                     .help("The system's clock is right: one that is ahead is taken at once, one that is behind waited for"),
             ),
         )
+        .subcommand(
+            sub("join", "Have the node that is asked, if it is alone and holds no keys, join another cluster")
+                .arg(word("TOKEN|ADDRESS|auto", "A token; or a node of yours on this machine, auto: any"))
+                .arg(
+                    Arg::new("token")
+                        .long("token")
+                        .value_name("TOKEN")
+                        .help("The token that `narf cluster invite` printed there, if ADDRESS is a place to try first"),
+                )
+                .after_help(
+                    "The node gives up its own cluster, with that one's users, and is back on its ports as one of the other.\n\
+                     Clients are disconnected by that. If the other cluster does not let it in, all stays as it is.",
+                ),
+        )
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
         .subcommand(
@@ -94,12 +108,13 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
-    let word = matches.try_get_one::<String>("word").ok().flatten();
+    let words = ["word", "token"].into_iter();
+    let words = words.filter_map(|name| matches.try_get_one::<String>(name).ok().flatten());
     let flags = [("accept", "ACCEPT"), ("dry-run", "DRYRUN"), ("accept-loss", "LOSS"), ("finish", "FINISH")]
         .into_iter();
     let is_set = |flag: &str| matches.try_get_one::<bool>(flag).ok().flatten() == Some(&true);
     let flags = flags.filter(|(flag, _)| is_set(flag)).map(|(_, word)| word.to_owned());
-    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(word.cloned()).chain(flags).collect()
+    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(words.cloned()).chain(flags).collect()
 }
 
 #[cfg(test)]
@@ -119,6 +134,8 @@ mod tests {
         check("owner -o json user:1", "FABRIC OWNER user:1");
         check("invite", "FABRIC INVITE");
         check("invite 60", "FABRIC INVITE 60");
+        check("join narf1.x", "FABRIC JOIN narf1.x");
+        check("join 10.0.0.7:16379 --token narf1.x", "FABRIC JOIN 10.0.0.7:16379 narf1.x");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
         check("rebalance", "FABRIC REBALANCE");
         check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
@@ -130,7 +147,7 @@ mod tests {
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }
-        for line in ["drain", "remove", "owner", "status more"] {
+        for line in ["drain", "join", "remove", "owner", "status more"] {
             let line = ["cluster"].into_iter().chain(line.split(' '));
             assert!(command().try_get_matches_from(line).is_err());
         }

@@ -1,6 +1,7 @@
 //! The `CLIENT` family, `HELLO`, `AUTH`, `RESET`, `QUIT`.
 
 use crate::net::{key_in, on_all, on_all_with};
+use base::Millis;
 use node::Peer;
 
 #[test]
@@ -201,6 +202,31 @@ fn a_pause_holds_requests_and_loses_none() {
         assert_eq!(net.ask(a, "CLIENT UNPAUSE"), "OK");
         assert_eq!(net.take(b), ["PONG", "OK"]);
         assert_eq!(net.ask(b, "EXISTS k"), "0");
+    });
+}
+
+#[test]
+fn writes_that_the_shell_holds_no_client_lets_go() {
+    on_all(|net| {
+        let (a, b) = (net.connect(0), net.connect(1));
+        // Time begins at a second.
+        let end = Millis(61_000);
+        net.each_worker(|worker| worker.hold_writes(Some(end)));
+        assert_eq!(net.talk(b, &["GET k", "SET k 1", "GET k"]), ["nil"]);
+        assert_eq!(net.talk(a, &["CLIENT PAUSE 10 ALL", "CLIENT UNPAUSE"]), ["OK", "OK"]);
+        assert_eq!(net.take(b), [""; 0]);
+        net.each_worker(|worker| worker.hold_writes(None));
+        net.tick();
+        net.settle();
+        assert_eq!(net.take(b), ["OK", "\"1\""]);
+        net.each_worker(|worker| worker.hold_writes(Some(end)));
+        assert_eq!(net.talk(b, &["SET k 2"]), [""; 0]);
+        net.pass(61_000);
+        assert_eq!(net.take(b), ["OK"]);
+        assert_eq!(
+            net.ask(a, "FABRIC JOIN auto"),
+            "(ERR this node is on its own (`join none`); start it with another `join` to make it part of a cluster)"
+        );
     });
 }
 
