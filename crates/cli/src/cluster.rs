@@ -61,6 +61,7 @@ fn run(args: &CliArgs, verb: &str) -> Result<Exit, Failure> {
     out.flush()?;
     if verb == "invite" && args.output == Format::Text && renderer.look().is_terminal {
         say("\nGood for one node. On the other machine:  narf serve --join TOKEN");
+        say("or, if a node runs there in a cluster of its own:  narf cluster join TOKEN");
     }
     Ok(exit_of(verb, &reply))
 }

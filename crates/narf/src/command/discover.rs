@@ -30,7 +30,8 @@ pub(super) fn command() -> Command {
         .about("Nodes seen on this network, of any cluster; exit code 5 if there are none")
         .after_help(
             "To join one of the clusters: `narf cluster invite` on a node of it prints a token, here\n  \
-             narf serve --join TOKEN --bind 0.0.0.0 --password-file FILE",
+             narf serve --join TOKEN --bind 0.0.0.0 --password-file FILE\nor, if a node runs here in a cluster of its own:\n  \
+             narf cluster join TOKEN",
         );
     forms.fold(command, Command::arg).arg(time)
 }
