@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use narf_tests::{Client, Kind, Options, Server, eventually, narf_binary, skip_unless_narf};
 use tempfile::TempDir;
 
-use crate::nodes::Cluster;
+use crate::nodes::{Cluster, write_anyhow};
 
 const HOUR: i64 = 3600;
 const YEAR: i64 = 365 * 24 * HOUR;
@@ -220,4 +220,160 @@ fn nodes_whose_clocks_jump_elect_nobody_and_keep_the_same_keys() {
     });
     assert_eq!(terms(), before);
     cluster.compare_replicas().unwrap();
+}
+
+/// Whether a node's time is that of the machine, which no process here is told.
+#[track_caller]
+fn check_time(node: &Server, ahead: i64) {
+    let seconds = node.client().run("TIME").items()[0].text().parse::<i64>().unwrap();
+    assert!((seconds - seconds_now() - ahead).abs() <= 2, "{} instead of {ahead}", seconds - seconds_now());
+}
+
+/// Keys with deadlines, and when they were written.
+struct Lapsing {
+    begun: Instant,
+    count: usize,
+}
+
+impl Lapsing {
+    const SECONDS: u64 = 1_000;
+
+    fn write(client: &mut Client, count: usize) -> Lapsing {
+        let begun = Instant::now();
+        for number in 0..count {
+            write_anyhow(client, &format!("SET lapsing:{number} v EX {}", Lapsing::SECONDS));
+        }
+        Lapsing { begun, count }
+    }
+
+    /// None is gone, and none lives longer than it should, by more than a second.
+    #[track_caller]
+    fn check(&self, client: &mut Client) {
+        // Whoever served it may be gone, and who leads then is found.
+        eventually("a leader for each", || {
+            let lines = (0..self.count).map(|number| format!("PTTL lapsing:{number}"));
+            let replies = client.pipeline(lines);
+            replies.iter().all(|reply| !reply.to_string().starts_with('-')).then_some(())
+        });
+        for number in 0..self.count {
+            let passed = i64::try_from(self.begun.elapsed().as_millis()).unwrap();
+            let left = client.run(&format!("PTTL lapsing:{number}")).int();
+            let most = Lapsing::SECONDS.cast_signed() * 1000 + 1_000;
+            assert!((most - 2_000 - passed..=most).contains(&left), "{left} ms are left after {passed}");
+        }
+    }
+}
+
+#[test]
+fn a_node_that_starts_with_a_wrong_clock_takes_the_time_of_those_who_run() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(3);
+    let offs = [0, HOUR, -HOUR];
+    let mut cluster = Cluster::with(3, |number, options| {
+        clocks.set(number, offs[number]);
+        clocks.options(number, options)
+    });
+    for (node, off) in cluster.nodes.iter().zip(offs) {
+        check_time(node, 0);
+        assert_eq!(number(node, "narf_clock_alarm"), i64::from(off != 0));
+        assert!((number(node, "narf_clock_offset_ms") / 1000 - off).abs() <= 2);
+        let check = || node.client().run("FABRIC CHECK").to_string();
+        eventually("a word on both", || (check().matches("s clock of").count() == 2).then_some(()));
+        assert!(!check().contains("the time of node"), "{}", check());
+    }
+    let keys = Lapsing::write(&mut cluster.nodes[1].client(), 500);
+    // Each in turn is gone, and comes back with another clock; so all are led by each.
+    for (round, number) in [0, 1, 2, 0].into_iter().enumerate() {
+        cluster.nodes[number].kill9();
+        let mut client = cluster.nodes[(number + 1) % 3].client();
+        keys.check(&mut client);
+        eventually("a write", || {
+            (client.run(&format!("SET gone:{round} v PX 700")).to_string() == "+OK").then_some(())
+        });
+        check_lapses(&mut client, &format!("short:{round}"), 700);
+        clocks.set(number, [HOUR, YEAR, -seconds_now(), 0][round]);
+        cluster.nodes[number].restart();
+        cluster.wait_until_ready(3);
+        check_time(&cluster.nodes[number], 0);
+        wait_for_alarm(&cluster.nodes[number], i64::from(round != 3));
+        keys.check(&mut cluster.nodes[number].client());
+    }
+    cluster.compare_replicas().unwrap();
+}
+
+#[test]
+fn nodes_that_all_start_at_once_agree_on_the_time_of_most() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(3);
+    let mut cluster = Cluster::with(3, |number, options| clocks.options(number, options));
+    let keys = Lapsing::write(&mut cluster.nodes[0].client(), 100);
+    cluster.kill_all();
+    (0..3).zip([HOUR, 0, -HOUR]).for_each(|(number, off)| clocks.set(number, off));
+    cluster.nodes.iter_mut().for_each(Server::begin_again);
+    cluster.nodes.iter_mut().for_each(Server::wait_until_up);
+    cluster.wait_until_ready(3);
+    for (node, alarm) in cluster.nodes.iter().zip([1, 0, 1]) {
+        check_time(node, 0);
+        wait_for_alarm(node, alarm);
+        keys.check(&mut node.client());
+    }
+}
+
+#[test]
+fn of_two_that_disagree_the_earlier_is_taken_and_both_say_so() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(2);
+    let mut cluster = Cluster::with(2, |number, options| clocks.options(number, options));
+    let keys = Lapsing::write(&mut cluster.nodes[0].client(), 100);
+    cluster.kill_all();
+    clocks.set(0, HOUR);
+    cluster.nodes.iter_mut().for_each(Server::begin_again);
+    cluster.nodes.iter_mut().for_each(Server::wait_until_up);
+    cluster.wait_until_ready(2);
+    for node in &cluster.nodes {
+        check_time(node, 0);
+        keys.check(&mut node.client());
+        let told = || node.client().run("FABRIC CHECK").to_string().contains("s clock of");
+        eventually("a word on the clocks", || told().then_some(()));
+    }
+    assert_eq!([0, 1].map(|node| number(&cluster.nodes[node], "narf_clock_alarm")), [1, 0]);
+}
+
+#[test]
+fn nodes_say_that_their_times_differ_until_one_takes_that_of_the_others() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(3);
+    let apart = "the time of another node is not this one's";
+    let with = |number, options| clocks.options(number, options).expect_log(apart);
+    let mut cluster = Cluster::with(3, with);
+    clocks.set(2, HOUR);
+    wait_for_alarm(&cluster.nodes[2], 1);
+    cluster.nodes[2].client3().run("FABRIC CLOCK ACCEPT");
+    check_time(&cluster.nodes[2], HOUR);
+    for (node, way) in cluster.nodes.iter().zip(["3600 s ahead of", "3600 s ahead of", "3599 s behind"]) {
+        eventually("a word on times that differ", || {
+            let check = node.client().run("FABRIC CHECK").to_string();
+            let is_told = check.contains(way) || check.contains(&way.replace("3599", "3600"));
+            (check.contains("the time of node") && is_told).then_some(())
+        });
+    }
+    assert_eq!(cluster.nodes[0].log().matches(apart).count(), 1, "{}", cluster.nodes[0].log());
+    // The others do not follow it.
+    check_time(&cluster.nodes[0], 0);
+    cluster.nodes[2].kill9();
+    cluster.nodes[2].restart();
+    cluster.wait_until_ready(3);
+    check_time(&cluster.nodes[2], 0);
+    eventually("no word on times that differ", || {
+        let says = |node: &Server| node.client().run("FABRIC CHECK").to_string().contains("the time of node");
+        (!cluster.nodes.iter().any(says)).then_some(())
+    });
 }

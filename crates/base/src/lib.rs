@@ -6,6 +6,7 @@
 mod allocation;
 mod args;
 mod collections;
+mod common_wall;
 mod cursor;
 mod hash;
 mod id;
@@ -19,6 +20,7 @@ mod time;
 pub use allocation::{allocated, round_up};
 pub use args::{Args, Request, Span};
 pub use collections::{HashMap, HashSet};
+pub use common_wall::{CommonWall, Company, SettledBy, TimeWord};
 pub use cursor::{Cursor, Short};
 pub use hash::{KeyHasher, checksum, slot_of};
 pub use id::{AckLevel, ConnId, DbIndex, NodeId, PartitionId, Slot, WorkerId};

@@ -62,6 +62,8 @@ pub enum Plant {
     VotesForLess = 25,
     /// A node says what the newest level that it knows allows, whichever is in force.
     SpeaksNewest = 26,
+    /// A node that starts takes its own system's clock for the time, whatever others say.
+    OwnClock = 27,
 }
 
 impl Plant {
@@ -80,7 +82,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 18] = [
+    pub const CLUSTER: [(&'static str, Plant); 19] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -99,6 +101,7 @@ impl Plant {
         ("own_time", Plant::OwnTime),
         ("votes_for_less", Plant::VotesForLess),
         ("speaks_newest", Plant::SpeaksNewest),
+        ("own_clock", Plant::OwnClock),
     ];
 }
 

@@ -17,8 +17,11 @@
 //!                                    accepted, and behind
 //! ```
 //!
-//! Invariants: what is shown never goes back; between two looks it moves by no more than the steady clock and a tenth,
-//! unless a clock that is ahead is accepted. Does not know: clocks (both are arguments), who looks, or how often.
+//! Before that it may wait until it is told what time others have ([`SteadyWall::waiting`]): it goes on from the newest time
+//! that was ever made use of here, and follows nobody.
+//!
+//! Invariants: what is shown never goes back, but once if it waited; between two looks it moves by no more than the steady clock and a tenth,
+//! unless a clock that is ahead is accepted, or it waited. Does not know: clocks (both are arguments), who looks, or how often.
 
 use crate::time::Now;
 
@@ -53,6 +56,8 @@ impl Hands {
 /// How this clock stands to the system's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockState {
+    /// It is not known yet what time it is.
+    Waits,
     /// It follows.
     Follows,
     /// The system's clock was set, and is not followed.
@@ -82,6 +87,24 @@ impl SteadyWall {
         }
     }
 
+    /// A clock that waits to be [settled](SteadyWall::settle), and until then goes on from the newest time that was ever made
+    /// use of here.
+    pub fn waiting(system: Now, newest_us: u64) -> SteadyWall {
+        SteadyWall {
+            hands: Hands { ahead_us: difference(newest_us, system.mono_us), floor_us: newest_us },
+            looked_us: system.mono_us,
+            state: ClockState::Waits,
+            off_us: difference(system.wall_us, newest_us),
+        }
+    }
+
+    /// It was this late at the last look, as is known now.
+    pub fn settle(&mut self, wall_us: u64) {
+        self.hands.floor_us = wall_us;
+        self.turn(difference(wall_us, self.looked_us.saturating_add_signed(self.hands.ahead_us)));
+        self.state = if is_in_reach(self.off_us) { ClockState::Follows } else { ClockState::Alarm };
+    }
+
     /// What is shown until the next look.
     pub fn hands(&self) -> Hands {
         self.hands
@@ -106,6 +129,7 @@ impl SteadyWall {
         self.hands.floor_us = shown_us;
         self.off_us = difference(system.wall_us, system.mono_us.saturating_add_signed(self.hands.ahead_us));
         self.state = match self.state {
+            ClockState::Waits => ClockState::Waits,
             _ if is_in_reach(self.off_us) => ClockState::Follows,
             // It was set once more: that is not what was accepted.
             ClockState::Accepted if is_in_reach(self.off_us.saturating_sub(expected_us)) => {
@@ -113,7 +137,7 @@ impl SteadyWall {
             }
             ClockState::Follows | ClockState::Alarm | ClockState::Accepted => ClockState::Alarm,
         };
-        if self.state != ClockState::Alarm {
+        if matches!(self.state, ClockState::Follows | ClockState::Accepted) {
             let faster = (elapsed_us / Self::SLEW_PARTS).cast_signed();
             let slower = (elapsed_us.min(Self::SLOW_MOST_US) / Self::SLEW_PARTS).cast_signed();
             self.turn(self.off_us.clamp(-slower, faster));
@@ -139,12 +163,12 @@ impl SteadyWall {
     }
 }
 
-fn is_in_reach(off_us: i64) -> bool {
+pub(crate) fn is_in_reach(off_us: i64) -> bool {
     off_us.unsigned_abs() <= SteadyWall::REACH_US
 }
 
 /// How much more the first is.
-fn difference(a: u64, b: u64) -> i64 {
+pub(crate) fn difference(a: u64, b: u64) -> i64 {
     i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(if a > b { i64::MAX } else { i64::MIN })
 }
 
@@ -204,6 +228,30 @@ mod tests {
         assert_eq!((clock.hands().wall_us(7), clock.state()), (START + HOUR, ClockState::Alarm));
         assert_eq!(clock.off_us(), -signed(HOUR));
         assert_eq!(clock.hands().wall_us(8), START + HOUR + 1, "time goes on from there");
+    }
+
+    #[test]
+    fn one_that_waits_goes_on_from_the_newest_time_and_then_from_what_it_is_told() {
+        let mut system = Now { wall_us: START, mono_us: 7 };
+        let mut clock = SteadyWall::waiting(system, START - HOUR);
+        (system.wall_us, system.mono_us) = (START + SECOND, 7 + SECOND);
+        clock.look(system);
+        assert_eq!(
+            (clock.hands().wall_us(7 + SECOND), clock.state()),
+            (START - HOUR + SECOND, ClockState::Waits)
+        );
+        let mut told = clock;
+        told.settle(START - 60 * SECOND);
+        assert_eq!(told.hands().wall_us(7 + SECOND), START - 60 * SECOND);
+        assert_eq!((told.state(), told.off_us()), (ClockState::Alarm, signed(61 * SECOND)));
+        told = clock;
+        told.settle(START);
+        assert_eq!((told.state(), told.off_us()), (ClockState::Follows, signed(SECOND)));
+        told = clock;
+        told.settle(START - 2 * HOUR);
+        assert_eq!(told.hands().wall_us(7 + SECOND), START - 2 * HOUR, "the newest time was a wrong one");
+        clock.accept();
+        assert_eq!((clock.hands().wall_us(7 + SECOND), clock.state()), (START + SECOND, ClockState::Follows));
     }
 
     #[test]

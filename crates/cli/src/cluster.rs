@@ -124,11 +124,13 @@ fn status(reply: &Value, look: Look) -> String {
 
 fn clock(reply: &Value, look: Look) -> String {
     with_meaning(reply, look, |state| match state {
+        "waits" => (33, "other nodes have not said yet what time it is"),
         "follows" => (32, "the node's time is the system's"),
         "slower" => (33, "the system's clock is behind, and the node's goes slower until it has caught up"),
-        "alarm" => {
-            (31, "the system's clock was set or is wrong, and is not followed; if it is right: --accept")
-        }
+        "alarm" => (
+            31,
+            "the system's clock was set or is wrong, and is not followed; if it is right: --accept, on each such node",
+        ),
         _ => (33, ""),
     })
 }

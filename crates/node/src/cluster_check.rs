@@ -59,7 +59,7 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
              them, or, if they are gone for good, `narf cluster trust` and lose what only they have"
         ));
     }
-    found.extend(worker.host.facts().clock.finding());
+    found.extend(crate::clock::findings(worker));
     found.extend(versions(meta));
     found
 }

@@ -90,6 +90,9 @@ pub(crate) struct Forward {
 pub(crate) struct Fabric {
     /// Whether this node is part of a fabric at all.
     pub(crate) is_on: bool,
+    /// Whether it is known what time it is (`clock`). Until then this node leads no partition, and serves none that it has
+    /// alone.
+    pub(crate) knows_time: bool,
     /// Whether any partition may have its leader elsewhere.
     pub(crate) is_spread: bool,
     /// This node among the replicas of its groups.
@@ -167,6 +170,7 @@ impl Fabric {
             // The number of a call says which worker waits for its answer.
             next_call: u64::from(worker.0) << 48,
             next_tick: Millis::NEVER,
+            knows_time: true,
             ..Fabric::default()
         }
     }
@@ -650,8 +654,10 @@ impl Worker {
                 self.fabric.tell_all(&Item::Full);
             }
             self.tell_doubts();
+            self.ask_time_until_known();
         }
         if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {
+            self.ask_time_to_compare();
             self.tell_what_is_led();
             self.tell_what_is_stored();
         }
@@ -667,6 +673,7 @@ impl Worker {
             if partition.group.is_lone() {
                 continue;
             }
+            let stands_still = stands_still || !fabric.knows_time && !partition.group.is_leader();
             let is_mute = fabric.is_held(partition.id) && !partition.group.is_leader();
             match stands_still {
                 true => partition.stand_still(mono_us),

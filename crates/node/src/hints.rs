@@ -114,8 +114,8 @@ impl Worker {
     pub(crate) fn standing(&self, id: PartitionId) -> Standing {
         let Some(place) = self.places.get(usize::from(id.0)) else { return Standing::Nobody };
         let leader = match place.partition.as_deref() {
-            Some(partition) if partition.group.is_lone() => return Standing::Lone,
-            Some(partition) if partition.leads() => return Standing::Leads,
+            Some(partition) if partition.group.is_lone() && self.fabric.knows_time => return Standing::Lone,
+            Some(partition) if partition.leads() && self.fabric.knows_time => return Standing::Leads,
             Some(partition) => partition.group.leader(),
             None => None,
         };

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use base::ClockState;
+use base::{ClockState, Now, TimeWord};
 use resp::Foreign;
 
 use crate::session::Peer;
@@ -48,6 +48,10 @@ pub struct Facts {
     pub system_memory: u64,
     /// How the node's wall clock stands to the system's.
     pub clock: Clock,
+    /// Other nodes whose time is far from this one's, by their numbers in the groups, and how far it is ahead in microseconds.
+    pub clocks_apart: Vec<(u64, i64)>,
+    /// Other nodes that do not follow their system's clocks.
+    pub clocks_alarmed: Vec<u64>,
 }
 
 /// How a node's wall clock stands to the system's.
@@ -92,6 +96,18 @@ pub trait Host: Send {
     fn facts(&self) -> Facts;
     /// An operator says that the system's clock is right. A host that has none does nothing.
     fn accept_clock(&self) {}
+    /// The wall clock, once it is known what time it is; asked until then.
+    fn settled_time(&self, now: Now) -> Option<u64> {
+        Some(now.wall_us)
+    }
+    /// What this node says of its time to others.
+    fn time_word(&self, now: Now) -> TimeWord {
+        TimeWord { wall_us: now.wall_us, is_settled: true, is_alarmed: false }
+    }
+    /// One of so many members said this of its time; it was so late there when the steady clock was here what `now` says.
+    fn hear_time(&self, from: u64, word: TimeWord, now: Now, members: usize) {
+        let _ = (from, word, now, members);
+    }
     /// When a checkpoint of the whole node was last complete, in seconds since the Unix epoch.
     fn last_save(&self) -> Option<u64>;
     /// Writes the settings that differ from their defaults to the configuration file, or says why it cannot.

@@ -71,10 +71,7 @@ impl Worker {
     /// Whether a partition here has no other voter.
     pub fn decides_alone(&self) -> bool {
         let mut replicas = self.places.iter().filter_map(|place| place.partition.as_deref());
-        replicas.any(|partition| {
-            let members = partition.group.members();
-            members.voters == [partition.group.node()] && !members.is_joint()
-        })
+        replicas.any(Partition::decides_alone)
     }
 
     /// The version of the list of users that this worker goes by, and the list.

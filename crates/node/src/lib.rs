@@ -117,6 +117,7 @@ mod wire;
 mod witness;
 mod worker;
 
+pub use clock::company;
 pub use eviction::Pressure;
 pub use host::{Clock, Facts, Host, Invitation, TlsFigures};
 pub use memory::{Allocator, MemoryUse};

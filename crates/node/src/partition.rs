@@ -227,6 +227,12 @@ impl Partition {
         self.last_time
     }
 
+    /// Whether its group has no other voter than this replica.
+    pub(crate) fn decides_alone(&self) -> bool {
+        let members = self.group.members();
+        members.voters == [self.group.node()] && !members.is_joint()
+    }
+
     /// Keys of all databases, lapsed ones included.
     pub fn keys(&self) -> u64 {
         self.keyspaces().map(|(_, keyspace)| keyspace.len() as u64).sum()

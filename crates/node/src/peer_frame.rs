@@ -4,7 +4,7 @@
 //! come here; decoding is total all the same: any bytes give items or an error, never a panic, and nothing is
 //! allocated for a length that is not there.
 
-use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short};
+use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short, TimeWord};
 use cluster::Level;
 use engine::Access;
 use raft::Message;
@@ -50,6 +50,8 @@ const SHRINK: u8 = 32;
 const FULL: u8 = 33;
 const COMPARE: u8 = 34;
 const COMPARED: u8 = 35;
+const ASK_TIME: u8 = 36;
+const TIME: u8 = 37;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +144,10 @@ pub(crate) enum Item<'a> {
     Shrink { partition: PartitionId, keys: u64 },
     /// The sender, who leads, wants a digest of what the receiver holds right behind this entry.
     Compare { partition: PartitionId, number: u64, index: u64 },
+    /// What time is it? The stamp is the sender's steady clock.
+    AskTime { stamp_us: u64 },
+    /// What the sender says of its time, and the stamp of the question.
+    Time { stamp_us: u64, word: TimeWord },
     /// What was asked by this number; none if the receiver was past that, or could not look.
     Compared { partition: PartitionId, number: u64, digest: Option<u128> },
 }
@@ -309,6 +315,11 @@ impl Item<'_> {
                 block(out, groups);
             }
             Item::Shrink { partition, keys } => head(out, SHRINK, partition, keys),
+            Item::AskTime { stamp_us } => numbers(out, ASK_TIME, &[stamp_us]),
+            Item::Time { stamp_us, word } => {
+                numbers(out, TIME, &[stamp_us, word.wall_us]);
+                put(out, &[u8::from(word.is_settled), u8::from(word.is_alarmed)]);
+            }
             Item::Compare { partition, number, index } => {
                 head(out, COMPARE, partition, number);
                 put(out, &index.to_le_bytes());
@@ -487,6 +498,12 @@ impl<'a> Reader<'a> {
                 Item::Compare { partition: self.partition()?, number: self.0.u64()?, index: self.0.u64()? }
             }
             COMPARED => self.compared()?,
+            ASK_TIME => Item::AskTime { stamp_us: self.0.u64()? },
+            TIME => {
+                let (stamp_us, wall_us) = (self.0.u64()?, self.0.u64()?);
+                let (is_settled, is_alarmed) = (self.truth()?, self.truth()?);
+                Item::Time { stamp_us, word: TimeWord { wall_us, is_settled, is_alarmed } }
+            }
             _ => return Err(self.error("unknown kind of item")),
         })
     }
@@ -654,6 +671,8 @@ mod tests {
             Item::Compare { partition, number: 8, index: 5 },
             Item::Compared { partition, number: 8, digest: Some(1 << 90) },
             Item::Compared { partition, number: 8, digest: None },
+            Item::AskTime { stamp_us: 7 },
+            Item::Time { stamp_us: 7, word: TimeWord { wall_us: 8, is_settled: true, is_alarmed: false } },
         ]
     }
 

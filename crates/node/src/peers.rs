@@ -36,6 +36,7 @@ impl Worker {
         self.fabric.hear(node);
         // While there was no way, answers to it were dropped.
         self.fabric.tell(node, &Item::Anew);
+        self.fabric.tell(node, &Item::AskTime { stamp_us: self.now.mono_us });
         // What it missed: who leads what.
         for place in &self.places {
             if let Some(partition) = place.partition.as_deref().filter(|p| p.leads()) {
@@ -215,7 +216,9 @@ impl Worker {
             | Item::Anew
             | Item::Word(_)
             | Item::Beat { .. }
-            | Item::Beaten { .. } => return None,
+            | Item::Beaten { .. }
+            | Item::AskTime { .. }
+            | Item::Time { .. } => return None,
         })
     }
 
@@ -317,6 +320,8 @@ impl Worker {
             Item::Changed { by, key } => self.changed_by_node(by, key),
             Item::Beat { stamp_us, groups } => self.take_beat(from, stamp_us, groups),
             Item::Beaten { stamp_us, groups } => self.take_beaten(from, stamp_us, groups),
+            Item::AskTime { stamp_us } => self.tell_time(from, stamp_us),
+            Item::Time { stamp_us, word } => self.hear_time(from, stamp_us, word),
             Item::Alive => self.tell_workers_alive(from),
             Item::Full => self.take_full(from),
             Item::Anew => {
@@ -357,7 +362,8 @@ impl Worker {
             self.stats.entries_without_room += 1;
             return;
         }
-        if !self.is_beyond_doubt(group, &message) {
+        let is_lead = message.kind() == MessageKind::TimeoutNow && group != crate::entry::META_GROUP;
+        if !self.is_beyond_doubt(group, &message) || is_lead && !self.fabric.knows_time {
             return;
         }
         if group == crate::entry::META_GROUP {

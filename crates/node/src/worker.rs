@@ -266,6 +266,7 @@ impl Worker {
         }
         // A node that does not have all partitions has peers, whatever it knows of them.
         self.fabric.is_spread = !setup.is_whole;
+        self.fabric.knows_time = false;
         if setup.meta.is_founded() {
             self.use_meta(setup.meta);
         }
@@ -281,6 +282,9 @@ impl Worker {
         self.turn_bytes = 0;
         self.fabric.now = now.mono_millis();
         self.acting = 0;
+        if !self.fabric.knows_time {
+            self.learn_time();
+        }
         self.resumable.append(&mut self.later);
         if self.eviction.is_on() {
             self.begin_memory_turn();

@@ -77,6 +77,11 @@ pub(crate) enum Event {
     ClockAlarm {
         off_ms: i64,
     },
+    /// The time of another node is so far ahead of this one's, or behind.
+    ClocksApart {
+        name: String,
+        ahead_ms: i64,
+    },
     /// It is followed again.
     ClockFollowed,
     /// An operator says that it is right.
@@ -411,7 +416,13 @@ impl Event {
             Event::Ready => tracing::info!("this node has its data, and writes work"),
             Event::ClockAlarm { off_ms } => tracing::warn!(
                 off_ms,
-                "the system's clock was set or is wrong, and is not followed; if it is right: narf cluster clock --accept"
+                "the system's clock was set or is wrong, and is not followed; if it is right: narf cluster clock --accept, on \
+                 each node on which it is not followed"
+            ),
+            Event::ClocksApart { name, ahead_ms } => tracing::warn!(
+                node = name,
+                ahead_ms,
+                "the time of another node is not this one's; restart the one that is wrong, it takes the time of the others"
             ),
             Event::ClockFollowed => tracing::info!("the system's clock is followed"),
             Event::ClockAccepted { off_ms } => {

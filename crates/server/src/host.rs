@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base::{Now, TimeWord};
 use node::settings::{Settings, TlsSettings};
 use node::{Facts, Host, Invitation, Peer};
 use resp::Foreign;
@@ -25,6 +26,7 @@ impl Host for ThisHost {
         let shared = &*self.0;
         let log = shared.log.as_ref();
         let synced_us = shared.synced_us.load(Ordering::Relaxed);
+        let (clocks_apart, clocks_alarmed) = shared.clocks_of_others();
         Facts {
             process_id: std::process::id(),
             resident_bytes: kilobytes("/proc/self/status", "VmRSS"),
@@ -50,7 +52,21 @@ impl Host for ThisHost {
             system_memory: system_memory(),
             tls: shared.client_tls.as_ref().map(ClientTls::figures),
             clock: shared.clock(),
+            clocks_apart,
+            clocks_alarmed,
         }
+    }
+
+    fn settled_time(&self, _: Now) -> Option<u64> {
+        self.0.settled_time().map(|now| now.wall_us)
+    }
+
+    fn time_word(&self, _: Now) -> TimeWord {
+        self.0.time_word()
+    }
+
+    fn hear_time(&self, from: u64, word: TimeWord, now: Now, members: usize) {
+        self.0.hear_time(from, word, now.mono_us, members);
     }
 
     fn accept_clock(&self) {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use base::{NodeId, WorkerId};
+use base::{CommonWall, NodeId, WorkerId};
 use cluster::{Command, Levels, MemberState, Meta, UnknownLevel};
 use node::settings::Settings;
 
@@ -155,6 +155,7 @@ impl Membership {
             watch: None,
         };
         membership.wait_for_the_cluster();
+        membership.wait_for_the_time();
         membership.watch = Some(Watch::begin(shared).context("start the thread for events")?);
         membership.whereabouts = Some(Whereabouts::begin(shared, returns).context("start a thread")?);
         if discovery::announces(settings, &listens) {
@@ -185,6 +186,15 @@ impl Membership {
     fn wait_for_the_cluster(&self) {
         if let Some(fabric) = &self.shared.fabric {
             fabric.wait_until(Instant::now() + Duration::from_secs(5), Meta::is_founded);
+        }
+    }
+
+    /// Others say what time it is as soon as there are links to them. Without that this node serves what needs the time only
+    /// later, or not at all.
+    fn wait_for_the_time(&self) {
+        let deadline = Instant::now() + Duration::from_micros(CommonWall::PATIENCE_US);
+        while self.shared.settled_time().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use base::{Millis, NodeId, Now, PartitionId, WorkerId};
+use base::{Company, Millis, NodeId, Now, PartitionId, TimeWord, WorkerId};
 use cluster::Level;
 use log::{FolderLevel, Log, LogError, Position, SyncHandle};
 use node::acl::password::Solved;
@@ -14,6 +14,7 @@ use node::{CheckpointDone, CheckpointWrite, Clock, JoinWish, Message, Peer};
 
 use crate::client_tls::ClientTls;
 use crate::door::{DialError, Link};
+use crate::events::Event;
 use crate::fabric::Fabric;
 use crate::failures::{Failures, Known};
 use crate::http::Reports;
@@ -228,13 +229,13 @@ impl Shared {
         allocator: Option<crate::Allocator>,
         fabric: Option<Fabric>,
         passwords: Passwords,
-        newest: Millis,
+        (newest, company): (Millis, Company),
         begins_anew: bool,
     ) -> Shared {
         let started_us = boot_us();
         Shared {
             started_us,
-            wall: Wall::new(|| boot_us().saturating_sub(started_us), newest.0.saturating_mul(1000)),
+            wall: Wall::new(|| boot_us().saturating_sub(started_us), newest.0.saturating_mul(1000), company),
             node_id: identity.0,
             run_id: identity.1,
             settings: Mutex::new(Arc::new(settings)),
@@ -273,6 +274,31 @@ impl Shared {
     /// How the node's wall clock stands to the system's.
     pub(crate) fn clock(&self) -> Clock {
         self.wall.stand(|| self.mono_us())
+    }
+
+    /// The time, once it is known.
+    pub(crate) fn settled_time(&self) -> Option<Now> {
+        self.wall.settled(|| self.mono_us())
+    }
+
+    /// What this node says of its time to others.
+    pub(crate) fn time_word(&self) -> TimeWord {
+        self.wall.word(|| self.mono_us())
+    }
+
+    /// One of so many members, by its number in the groups, said this of its time when the steady clock was there.
+    pub(crate) fn hear_time(&self, from: u64, word: TimeWord, at_us: u64, members: usize) {
+        if let Some(ahead_us) = self.wall.hear(from, word, (at_us, members), || self.mono_us()) {
+            let meta = self.fabric.as_ref().map(Fabric::meta);
+            let member = meta.as_ref().and_then(|meta| meta.member_of_replica(from));
+            let name = member.map_or_else(String::new, |member| member.name.clone());
+            Event::ClocksApart { name, ahead_ms: ahead_us / 1000 }.log();
+        }
+    }
+
+    /// Other nodes whose time is far from this one's, and those that do not follow their system's clocks.
+    pub(crate) fn clocks_of_others(&self) -> (Vec<(u64, i64)>, Vec<u64>) {
+        self.wall.others()
     }
 
     /// An operator says that the system's clock is right.

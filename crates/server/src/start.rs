@@ -139,6 +139,8 @@ impl Running {
         let router = Router::new(opened.meta.partitions, settings.workers);
         let keys = opened.partitions.iter().map(|partition| partition.keys()).sum();
         let newest = opened.partitions.iter().map(|partition| partition.newest()).max().unwrap_or_default();
+        let told = opened.fabric.as_ref().map(|entered| &entered.meta);
+        let company = node::company(told, opened.meta.node_id, &opened.partitions);
 
         let (jobs, job_queue) = match &opened.storage {
             Some(_) => {
@@ -187,7 +189,7 @@ impl Running {
             plan.allocator,
             fabric,
             Passwords::new()?,
-            newest,
+            (newest, company),
             plan.begins_anew,
         ));
         let listeners = Listeners::new(chosen.again()?.listeners, unix, settings.tcp_keepalive)?;

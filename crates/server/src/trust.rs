@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use base::{Cursor, NodeId};
@@ -30,6 +31,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use sha2::{Digest, Sha256};
 
@@ -78,8 +80,10 @@ impl Trust {
         roots.add(authority.certificate.clone()).context("read the cluster's certificate")?;
         let roots = Arc::new(roots);
         let (chain, key) = own_certificate(cluster, node, &authority)?;
-        let server =
-            || ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(TLS13);
+        let server = || {
+            ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(NoDate))
+                .with_protocol_versions(TLS13)
+        };
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
         let verifier = verifier.build().context("set up the check of certificates")?;
         let mut peer_server =
@@ -91,7 +95,7 @@ impl Trust {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        let mut peer_client = ClientConfig::builder_with_provider(provider)
+        let mut peer_client = ClientConfig::builder_with_details(provider, Arc::new(NoDate))
             .with_protocol_versions(TLS13)?
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)?;
@@ -199,13 +203,24 @@ impl Trust {
     }
 }
 
+/// The time at which certificates are looked at: always one at which they are good, for a node whose clock is wrong is a
+/// member like any other, and it is told by the others what time it is.
+#[derive(Debug)]
+struct NoDate;
+
+impl TimeProvider for NoDate {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(2_000_000_000)))
+    }
+}
+
 const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 /// A newcomer's side: trusts whoever shows a certificate of the authority that its token names.
 pub(crate) fn join_client(fingerprint: Fingerprint) -> anyhow::Result<Arc<ClientConfig>> {
     let provider = tls::provider();
     let verifier = Arc::new(OfAuthority { fingerprint, provider: Arc::clone(&provider) });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(NoDate))
         .with_protocol_versions(TLS13)?
         .dangerous()
         .with_custom_certificate_verifier(verifier)

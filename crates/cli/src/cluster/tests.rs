@@ -175,7 +175,9 @@ fn only_a_ready_node_and_a_cluster_that_is_well_are_done() {
         assert_eq!(exit_of("status", &status_of(state)), exit, "{state}");
         assert_eq!(exit_of("status", &flat(&status_of(state))), exit, "{state}");
     }
-    for (state, exit) in [("follows", Exit::Done), ("slower", Exit::Done), ("alarm", Exit::Degraded)] {
+    for (state, exit) in
+        [("waits", Exit::Done), ("follows", Exit::Done), ("slower", Exit::Done), ("alarm", Exit::Degraded)]
+    {
         assert_eq!(exit_of("clock", &clock_of(state, 0)), exit, "{state}");
     }
     assert_eq!(exit_of("check", &Value::Array(Vec::new())), Exit::Done);
