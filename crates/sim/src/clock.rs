@@ -3,9 +3,11 @@
 //!
 //! Invariants: the steady clock only grows; what a node was ever shown can be asked for afterwards, for that is what the
 //! oracle judges deadlines by; within one life of the process it goes at the pace of the steady clock, a tenth more or less,
-//! whatever becomes of the system's, unless an operator accepts that.
+//! whatever becomes of the system's, unless an operator accepts that, and from where the process knew what time it is.
 
-use base::{Millis, Now, SteadyWall};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::{ClockState, CommonWall, Company, Millis, Now, SettledBy};
 
 /// Where the wall clock begins: far enough from zero to be set back.
 const WALL_START_US: u64 = 1_700_000_000_000_000;
@@ -33,10 +35,30 @@ const STEPS_US: [i64; 14] = [
     i64::MIN,
 ];
 
+/// What a system's clock is when a process starts, beside right: a second start after such a one is no further off.
+const WRONG_US: [i64; 7] =
+    [-6 * SECOND_US, 6 * SECOND_US, -HOUR_US, HOUR_US, 20 * HOUR_US, -YEAR_US, i64::MIN];
+
+/// The system's clocks and the node's, which its workers ask.
+pub(crate) struct Wall {
+    pub(crate) system: Now,
+    pub(crate) common: CommonWall,
+}
+
+/// The same, for the clock and the hosts of the workers.
+#[derive(Clone)]
+pub(crate) struct SharedWall(Arc<Mutex<Wall>>);
+
+impl SharedWall {
+    /// There is one thread, so nothing ever waits.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Wall> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The clocks.
 pub struct Clock {
-    system: Now,
-    steady: SteadyWall,
+    wall: SharedWall,
     /// What was shown: steady time and wall time, whenever time passed.
     shown: Vec<(u64, u64)>,
     /// The same when a process began.
@@ -47,9 +69,10 @@ pub struct Clock {
 impl Default for Clock {
     fn default() -> Clock {
         let system = Now { wall_us: WALL_START_US + 1_000_000, mono_us: 1_000_000 };
-        let steady = SteadyWall::new(system, 0);
+        let common = CommonWall::new(system, 0, Company::Alone);
         let first = (system.mono_us, system.wall_us);
-        Clock { system, steady, shown: vec![first], begun: vec![first], latest_wall_us: system.wall_us }
+        let wall = SharedWall(Arc::new(Mutex::new(Wall { system, common })));
+        Clock { wall, shown: vec![first], begun: vec![first], latest_wall_us: system.wall_us }
     }
 }
 
@@ -58,23 +81,42 @@ impl Clock {
     pub fn now(&self) -> Now {
         #[cfg(narf_plant)]
         if base::plant::is(base::plant::Plant::TakesJumps) {
-            return self.system;
+            return self.wall.lock().system;
         }
         self.rightly()
     }
 
     /// The time that the node should have.
     fn rightly(&self) -> Now {
-        let mono_us = self.system.mono_us;
-        Now { wall_us: self.steady.hands().wall_us(mono_us), mono_us }
+        let wall = self.wall.lock();
+        let mono_us = wall.system.mono_us;
+        Now { wall_us: wall.common.hands().wall_us(mono_us), mono_us }
+    }
+
+    /// What the workers of the node ask.
+    pub(crate) fn shared(&self) -> SharedWall {
+        self.wall.clone()
+    }
+
+    /// How it came to be known what time it is; none while it is not.
+    pub fn settled(&self) -> Option<SettledBy> {
+        self.wall.lock().common.settled()
     }
 
     /// Time passes.
     pub fn advance(&mut self, by_us: u64) {
         let before = self.rightly().wall_us;
-        self.system.mono_us += by_us;
-        self.system.wall_us += by_us;
-        self.steady.look(self.system);
+        let waited = {
+            let Wall { system, common } = &mut *self.wall.lock();
+            let waited = common.state() == ClockState::Waits;
+            system.mono_us += by_us;
+            system.wall_us += by_us;
+            common.look(*system);
+            waited
+        };
+        if waited {
+            return self.note();
+        }
         let passed = self.rightly().wall_us - before;
         let is_steady = passed <= by_us + by_us / 10 && passed + by_us.min(1_000_000) / 10 >= by_us;
         // Time that is stood still for at one look is caught up with at later ones.
@@ -91,34 +133,54 @@ impl Clock {
     /// The system's clock is set, to something that a number chooses; by how much.
     pub fn step(&mut self, draw: u64) -> i64 {
         let by_us = STEPS_US[(draw % STEPS_US.len() as u64) as usize].saturating_add((draw % 20_000) as i64);
-        let before = self.system.wall_us;
-        self.system.wall_us = before.saturating_add_signed(by_us);
+        self.set_by(by_us)
+    }
+
+    /// The system's clock is set wrong, to something that a number chooses; by how much it is.
+    pub fn set_wrong(&mut self, draw: u64) -> i64 {
+        self.set_right();
+        self.set_by(WRONG_US[(draw % WRONG_US.len() as u64) as usize].saturating_add((draw % 20_000) as i64))
+    }
+
+    fn set_by(&mut self, by_us: i64) -> i64 {
+        let system = &mut self.wall.lock().system;
+        let before = system.wall_us;
+        system.wall_us = before.saturating_add_signed(by_us);
         by_us.max(-before.cast_signed())
     }
 
     /// An operator says that the system's clock is right, unless that is more than so far ahead.
     pub fn accept(&mut self, most_us: u64) {
-        self.steady.look(self.system);
-        if self.system.wall_us <= self.rightly().wall_us + most_us {
-            self.steady.accept();
+        let right = self.rightly().wall_us;
+        {
+            let Wall { system, common } = &mut *self.wall.lock();
+            common.look(*system);
+            if system.wall_us <= right + most_us {
+                common.accept();
+            }
         }
         self.note();
     }
 
     /// The system's clock is set so far ahead, and accepted.
     pub fn leap(&mut self, by_us: u64) {
-        self.system.wall_us = self.rightly().wall_us + by_us;
+        let right = self.rightly().wall_us;
+        self.wall.lock().system.wall_us = right + by_us;
         self.accept(by_us);
     }
 
     /// The system's clock is right again.
     pub fn set_right(&mut self) {
-        self.system.wall_us = WALL_START_US + self.system.mono_us;
+        let system = &mut self.wall.lock().system;
+        system.wall_us = WALL_START_US + system.mono_us;
     }
 
     /// A process begins whose log goes up to that time.
-    pub fn begin(&mut self, newest: Millis) {
-        self.steady = SteadyWall::new(self.system, newest.0 * 1000);
+    pub fn begin(&mut self, newest: Millis, company: Company) {
+        {
+            let Wall { system, common } = &mut *self.wall.lock();
+            *common = CommonWall::new(*system, newest.0 * 1000, company);
+        }
         let Now { wall_us, mono_us } = self.rightly();
         self.begun.push((mono_us, wall_us));
         self.note();
@@ -168,7 +230,7 @@ mod tests {
         assert!(ahead.wall_us >= start.wall_us + 300_000_000);
         // The next process begins with the system's clock, which was set back.
         clock.set_right();
-        clock.begin(Millis(0));
+        clock.begin(Millis(0), Company::Alone);
         clock.advance(1_000);
         let window = clock.window_since(start.mono_us);
         assert_eq!(window.until, ahead.wall_us / 1000);

@@ -9,6 +9,7 @@
 mod cache;
 mod client;
 mod crew;
+mod deadlines;
 mod events;
 mod judge;
 mod machine;
@@ -24,7 +25,7 @@ mod wires;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base::{PartitionId, Random};
+use base::{PartitionId, Random, SettledBy};
 use cluster::MemberKind;
 use node::settings::{DebugCommand, Notify, Settings};
 use node::{Control, Pressure};
@@ -49,6 +50,9 @@ const REST_STEPS: u64 = 60_000;
 /// How much time passes in a step at most, at least, while nothing goes wrong: who is silent for long is given up, which
 /// must come to pass within those steps.
 const REST_STEP_US: u64 = 2_000;
+
+/// Times of nodes that differ by more are not the same.
+const APART_US: u64 = 1_200_000;
 
 /// How many listen to events, where somebody does.
 const LISTENERS: usize = 2;
@@ -96,8 +100,8 @@ pub struct ClusterWorld {
 impl ClusterWorld {
     fn new(seed: u64, (nodes, witnesses): (usize, usize), options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
-        let plan =
-            Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed).with_levels(seed);
+        let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed);
+        let plan = plan.with_levels(seed).with_clocks(seed);
         let key_hash_seed = random.next_u64();
         let count = nodes + witnesses;
         let mut machines: Vec<Machine> =
@@ -112,6 +116,9 @@ impl ClusterWorld {
         let mut clients: Vec<Client> = (0..plan.clients).map(|id| Client::new(id, random.fork())).collect();
         if plan.caches {
             clients.iter_mut().for_each(|client| client.cache = Some(Cache::of(client.id)));
+        }
+        if plan.clocks {
+            clients.iter_mut().for_each(|client| client.lapsing = Some(Vec::new()));
         }
         if plan.events {
             clients.iter_mut().for_each(|client| client.is_heard = true);
@@ -134,6 +141,10 @@ impl ClusterWorld {
         }
         let mut judge = Judge::new(plan.may_take_all(), plan.events);
         judge.may_be_short = plan.memory.is_some();
+        // Where memory is short, keys that lapse may go before.
+        if plan.clocks && plan.memory.is_none() {
+            judge.deadlines.begin();
+        }
         let mut world = ClusterWorld {
             network: Network::new(random.fork(), plan.delay_us),
             wires: Wires::new(random.fork(), plan.delay_us),
@@ -266,6 +277,7 @@ impl ClusterWorld {
         self.step_upgrade();
         self.retire_due();
         for number in 0..self.machines.len() {
+            self.note_settled(number);
             self.step_machine(number)?;
         }
         (0..self.clients.len()).try_for_each(|client| self.step_client(client, more))
@@ -340,6 +352,28 @@ impl ClusterWorld {
             }
         }
         Ok(())
+    }
+
+    /// A node that comes to know what time it is without having been told by one that knew may be wrong, without anybody's fault.
+    /// If another runs for which it is another time, both may lead in turn, and no deadline is kept.
+    fn note_settled(&mut self, number: usize) {
+        let machine = &mut self.machines[number];
+        let settled = machine.life.as_ref().and_then(|_| machine.clock.settled());
+        if std::mem::replace(&mut machine.settled, settled) == settled {
+            return;
+        }
+        let (now_us, wall_us) = (self.now_us(), self.machines[number].now().wall_us);
+        self.note(format_args!("node {number} knows the time: {settled:?}, {wall_us}"));
+        if matches!(settled, Some(SettledBy::Itself | SettledBy::Median)) {
+            let knows = |machine: &&Machine| machine.life.is_some() && machine.clock.settled().is_some();
+            let mut others = self.machines.iter().filter(knows);
+            let is_apart = others.any(|other| other.now().wall_us.abs_diff(wall_us) > APART_US);
+            self.judge.deadlines.forget(now_us);
+            if is_apart {
+                self.note(format_args!("times differ: no deadline is judged any more"));
+                self.judge.deadlines.end();
+            }
+        }
     }
 
     fn step_client(&mut self, number: usize, more: bool) -> Result<(), String> {

@@ -13,6 +13,7 @@ use log::{FolderLevel, LogError, Position, SyncHandle};
 use node::settings::Settings;
 use node::{AfterSend, CheckpointDone, Control, FabricSetup, Outbox, Peer, Router, Worker, WorkerSetup};
 
+use crate::clock::Clock;
 use crate::desk::{Desk, DiskJob};
 use crate::host::{Failure, SharedLog, SimHost, lock};
 use crate::net::{End, LinkId, Network};
@@ -131,6 +132,7 @@ impl Life {
         router: Router,
         started: Started,
         (sync_interval_us, checkpoint_log_bytes): (u64, u64),
+        clock: &Clock,
         random: &mut Random,
     ) -> Life {
         let Started { disk, meta, partitions, log, rounds, is_in_doubt, member, levels, users, .. } = started;
@@ -171,6 +173,7 @@ impl Life {
                     log: Arc::clone(&shared),
                     workers: u64::from(router.workers()),
                     failure: Arc::clone(&failure),
+                    wall: clock.shared(),
                 }),
                 users: node::StartUsers { own: users.clone(), ..Default::default() },
                 fabric,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::{KeyHasher, Millis, NodeId, PartitionId, Random};
+use base::{Company, KeyHasher, Millis, NodeId, PartitionId, Random};
 use cluster::{Founding, Level, Levels, MemberKind, Meta, UnknownLevel};
 use log::{
     CheckpointReader, Checkpoints, Disk, FolderLevel, Log, LogError, LogOptions, NodeMeta, Position, Rounds,
@@ -78,6 +78,14 @@ impl Started {
     /// The newest time of an entry.
     pub(crate) fn newest(&self) -> Millis {
         self.partitions.iter().map(|partition| partition.newest()).max().unwrap_or_default()
+    }
+}
+
+impl Started {
+    /// Who is there beside it.
+    pub(crate) fn company(&self) -> Company {
+        let state = self.member.as_ref().map(|(state, _)| state);
+        node::company(state, self.meta.node_id, &self.partitions)
     }
 }
 

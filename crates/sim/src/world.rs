@@ -238,12 +238,12 @@ impl World {
             Err(error) => return Err(format!("start: the node does not start: {error}")),
         };
         self.starts += 1;
-        self.clock.begin(started.newest());
+        self.clock.begin(started.newest(), started.company());
         let (frames, cut) = (started.frames, started.cut_bytes);
         self.note(format_args!("the node starts with {frames} frames, {cut} bytes cut"));
         let router = Router::new(self.plan.partitions, self.plan.workers);
         let pace = (self.plan.sync_interval_us, self.plan.checkpoint_log_bytes);
-        let life = Life::new(&self.settings, router, started, pace, &mut self.random);
+        let life = Life::new(&self.settings, router, started, pace, &self.clock, &mut self.random);
         self.life = Some(life);
         Ok(())
     }

@@ -57,6 +57,8 @@ pub(crate) struct Client {
     pub(crate) listener: Option<Listener>,
     /// Others listen: it writes what they know once, and does not choose what they hear.
     pub(crate) is_heard: bool,
+    /// What it has written that lapses, where deadlines are judged.
+    pub(crate) lapsing: Option<Vec<u64>>,
     /// The session of its numbered requests, and the last number.
     once: Once,
     /// A numbered request that is to be sent again, maybe to another node.
@@ -84,6 +86,7 @@ impl Client {
             cache: None,
             listener: None,
             is_heard: false,
+            lapsing: None,
             once: Once { opened: SESSIONS_OPENED, client: id as u64, number: 0 },
             again: None,
             last: None,

@@ -94,6 +94,7 @@ impl Changes {
                 return names.map(|name| (name, format!("n{token}"))).to_vec();
             }
             Op::Read(_) | Op::ReadJournal(_) | Op::ReadCount(_) | Op::ReadExactCount(_) => Vec::new(),
+            Op::Lapse(..) | Op::ReadLapsing(_) => Vec::new(),
             Op::ReadTwins(_) | Op::ReadQueue(_) | Op::Mix(_) => Vec::new(),
         };
         if self.may_vanish {

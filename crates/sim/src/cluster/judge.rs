@@ -7,6 +7,7 @@ use history::{Act, Counter, Journal, Loss, Register, Told};
 use resp::Value;
 
 use crate::cluster::client::Client;
+use crate::cluster::deadlines::Deadlines;
 use crate::cluster::events::{Changes, Listener};
 use crate::cluster::mix;
 use crate::cluster::queue::{Queue, elements};
@@ -41,6 +42,9 @@ pub(crate) enum Op {
     Fill(u64, u64),
     /// A key of its own is written, to lapse after so many milliseconds; numbered or not.
     Mark(u64, u64, Option<Once>),
+    /// A key of its own is written, to lapse after so many milliseconds, and looked for later.
+    Lapse(u64, u64),
+    ReadLapsing(u64),
     Push(u64, u64),
     /// Waits for something in one of the queues, or in any of them; so many milliseconds.
     Take(Option<u64>, u64),
@@ -88,6 +92,8 @@ impl Once {
 pub(crate) struct Asked {
     pub(crate) op: Op,
     at: u64,
+    /// Steady clock.
+    at_us: u64,
     /// It is answered once it is on stable storage, if it is a write.
     is_durable: bool,
     /// It was asked for before, and nobody knows what became of that.
@@ -97,6 +103,9 @@ pub(crate) struct Asked {
 impl Op {
     /// What a client does next.
     pub(crate) fn draw(client: &mut Client) -> Op {
+        if let Some(op) = Op::draw_lapsing(client) {
+            return op;
+        }
         let op = Op::draw_unheard(client);
         match op {
             Op::Fill(..) if client.is_heard => {}
@@ -106,6 +115,23 @@ impl Op {
         let (token, millis) = (client.token(), 1 + client.random().below(3000));
         let is_numbered = client.random().chance(1, 2);
         Op::Mark(token, millis, is_numbered.then(|| client.number()))
+    }
+
+    /// One of those by which deadlines are judged, where they are.
+    fn draw_lapsing(client: &mut Client) -> Option<Op> {
+        let count = client.lapsing.as_ref()?.len() as u64;
+        if !client.random().chance(1, 4) {
+            return None;
+        }
+        if count == 0 || client.random().chance(1, 3) {
+            let (token, random) = (client.token(), client.random());
+            let millis =
+                if random.chance(1, 2) { 1 + random.below(8_000) } else { 1 + random.below(1_000_000) };
+            client.lapsing.as_mut()?.push(token);
+            return Some(Op::Lapse(token, millis));
+        }
+        let place = client.random().below(count) as usize;
+        Some(Op::ReadLapsing(*client.lapsing.as_ref()?.get(place)?))
     }
 
     fn draw_unheard(client: &mut Client) -> Op {
@@ -164,6 +190,8 @@ impl Op {
             | O::WriteTwins(..)
             | O::Fill(..)
             | O::Mark(..)
+            | O::Lapse(..)
+            | O::ReadLapsing(_)
             | O::Push(..)
             | O::Take(..)
             | O::Mix(_) => None,
@@ -195,6 +223,8 @@ impl Op {
                 .collect(),
             Op::ReadTwins(key) => one(format!("MGET {{t{key}}}a {{t{key}}}b")),
             Op::Fill(key, value) => one(format!("SET f{key} {value:0>200}")),
+            Op::Lapse(token, millis) => one(format!("SET d{token} {token} PX {millis}")),
+            Op::ReadLapsing(token) => one(format!("GET d{token}")),
             Op::Push(key, push) => {
                 let values = elements(push).map(|value| value.to_string());
                 let words = ["RPUSH".to_owned(), format!("q{key}")].into_iter().chain(values);
@@ -219,6 +249,7 @@ impl Op {
                 | O::ReadExactCount(_)
                 | O::ReadTwins(_)
                 | O::ReadQueue(_)
+                | O::ReadLapsing(_)
         )
     }
 }
@@ -242,6 +273,7 @@ pub(crate) struct Judge {
     may_vanish: bool,
     /// What may be heard of keys, if anybody listens.
     changes: Option<Changes>,
+    pub(crate) deadlines: Deadlines,
     has_lost: bool,
     /// From now on every act must take place.
     pub(crate) is_strict: bool,
@@ -296,6 +328,7 @@ impl Judge {
     pub(crate) fn lose_power(&mut self, since_us: u64) {
         self.events += 1;
         self.has_lost = true;
+        self.deadlines.forget(self.now_us);
         let loss = Loss { at: self.events, since_us };
         self.registers.iter_mut().for_each(|register| register.lose(loss));
         self.journals.iter_mut().for_each(|journal| journal.lose(loss));
@@ -313,7 +346,13 @@ impl Judge {
             _ => {}
         }
         self.changes.iter_mut().for_each(|changes| changes.asked(op));
-        Asked { op, at: self.events, is_durable: is_durable && op.is_write(), may_have_run: false }
+        Asked {
+            op,
+            at: self.events,
+            at_us: self.now_us,
+            is_durable: is_durable && op.is_write(),
+            may_have_run: false,
+        }
     }
 
     /// Whether it is to be asked for again, as its answer does not say what became of it, or says that nothing did and
@@ -435,6 +474,13 @@ impl Judge {
                     let held = self.queues[key as usize].holds(&values);
                     held.map_err(|error| format!("queue q{key}: {error}"))?;
                 }
+            }
+            Op::Lapse(token, millis) => {
+                self.deadlines.wrote(token, millis, (asked.at_us, self.now_us));
+            }
+            Op::ReadLapsing(token) => {
+                let read = self.deadlines.read(token, *value != Value::Null, (asked.at_us, self.now_us));
+                read.map_err(|error| format!("deadlines: {error}"))?;
             }
             Op::WriteTwins(..) | Op::Fill(..) | Op::Mark(..) | Op::Mix(_) => {}
         }

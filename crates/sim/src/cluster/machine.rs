@@ -1,6 +1,6 @@
 //! A machine of the cluster: its disk, its clock, and the process on it, if one runs.
 
-use base::{NodeId, Now, Random};
+use base::{NodeId, Now, Random, SettledBy};
 use cluster::{Levels, MemberKind, Meta};
 use log::NodeMeta;
 use node::Router;
@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) place: usize,
     pub(crate) disk: SimDisk,
     pub(crate) clock: Clock,
+    /// How its process came to know what time it is, as was noted last.
+    pub(crate) settled: Option<SettledBy>,
     pub(crate) life: Option<Life>,
     /// Who it is, if its disk does not say so yet.
     identity: NodeMeta,
@@ -68,6 +70,7 @@ impl Machine {
             place: number,
             disk: SimDisk::new(random.next_u64()),
             clock: Clock::default(),
+            settled: None,
             life: None,
             identity: NodeMeta { node_id: node, key_hash_seed, log_salt, partitions, created_us: 0 },
             admission: None,
@@ -132,14 +135,18 @@ impl Machine {
         };
         let started = start(place, self.identity, begins, random)?;
         self.starts += 1;
-        // As a start waits for time to be known: what is wrong then would be taken for right.
-        self.clock.set_right();
-        self.clock.begin(started.newest());
+        // The first clock of a cluster is right: sessions of clients have begun by then.
+        match plan.clocks && !(self.starts == 1 && self.admission.is_none()) && random.chance(1, 3) {
+            true => drop(self.clock.set_wrong(random.next_u64())),
+            false => self.clock.set_right(),
+        }
+        self.clock.begin(started.newest(), started.company());
+        self.settled = None;
         self.synced_us = self.now().mono_us;
         self.lost_power = false;
         let pace = (plan.sync_interval_us, plan.checkpoint_log_bytes);
         let router = Router::new(plan.partitions, plan.workers);
-        self.life = Some(Life::new(settings, router, started, pace, random));
+        self.life = Some(Life::new(settings, router, started, pace, &self.clock, random));
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) events: bool,
     /// Clients keep what they read.
     pub(crate) caches: bool,
+    /// Nodes start with wrong clocks, and deadlines are judged.
+    pub(crate) clocks: bool,
     /// Nodes run two versions of the program.
     pub(crate) levels: bool,
     /// How many times seldomer than they might troubles come: where they come often, little is done between them.
@@ -131,6 +133,7 @@ impl Plan {
             memory: None,
             caches: false,
             levels: false,
+            clocks: false,
             events: false,
         }
     }
@@ -143,6 +146,11 @@ impl Plan {
     /// The same with two versions in some runs.
     pub(crate) fn with_levels(self, seed: u64) -> Plan {
         Plan { levels: Random::new(seed ^ 0x0075_7067_7261_6465).chance(1, 3), ..self }
+    }
+
+    /// The same with wrong clocks in some runs.
+    pub(crate) fn with_clocks(self, seed: u64) -> Plan {
+        Plan { clocks: Random::new(seed ^ 0x0063_6c6f_636b_7300).chance(1, 2), ..self }
     }
 
     /// The same with a limit of memory in some runs, drawn apart so that the others stay what they were.

@@ -42,6 +42,7 @@ impl ClusterWorld {
     pub(super) fn lose_all_and_rescue(&mut self) -> Result<(), String> {
         self.note(format_args!("all machines are lost, and their disks are read"));
         self.plan.troubles.clear();
+        self.judge.deadlines.end();
         let without = self.one_too_many();
         let lost: Vec<usize> =
             (0..self.machines.len()).filter(|number| self.machines[*number].stand != Stand::Gone).collect();

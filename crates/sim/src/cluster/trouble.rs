@@ -112,6 +112,15 @@ impl ClusterWorld {
                 self.block(number, other, until);
             }
             Kind::Break => self.wires.break_between(number, other),
+            Kind::ClockStep if self.plan.clocks => {
+                let is_right = self.random.chance(1, 3);
+                let (draw, clock) = (self.random.next_u64(), &mut self.machines[number].clock);
+                let by_us = if is_right { 0 } else { clock.set_wrong(draw) };
+                if is_right {
+                    clock.set_right();
+                }
+                self.note(format_args!("the wall clock of node {number} is wrong by {by_us} µs"));
+            }
             Kind::ClockStep => {
                 if self.random.chance(1, 8) {
                     self.machines[number].clock.accept(ACCEPTED_MOST_US);
