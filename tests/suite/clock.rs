@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use narf_tests::{Client, Kind, Options, Server, eventually, narf_binary, skip_unless_narf};
 use tempfile::TempDir;
 
-use crate::nodes::{Cluster, write_anyhow};
+use crate::nodes::{Cluster, options, write_anyhow};
 
 const HOUR: i64 = 3600;
 const YEAR: i64 = 365 * 24 * HOUR;
@@ -376,4 +376,32 @@ fn nodes_say_that_their_times_differ_until_one_takes_that_of_the_others() {
         let says = |node: &Server| node.client().run("FABRIC CHECK").to_string().contains("the time of node");
         (!cluster.nodes.iter().any(says)).then_some(())
     });
+}
+
+#[test]
+fn a_node_that_has_all_data_asks_the_witness_what_time_it_is() {
+    if skip_unless_narf() {
+        return;
+    }
+    let clocks = Clocks::new(2);
+    let runtime = TempDir::with_prefix("narf-run-").unwrap();
+    let options = |number| clocks.options(number, options(&runtime.path().join("run")));
+    let mut node = Server::start(options(0));
+    let mut witness = Server::start(options(1).variable("NARF_WITNESS", "yes"));
+    let keys = Lapsing::write(&mut node.client(), 100);
+    for off in [HOUR, YEAR, -HOUR] {
+        node.kill9();
+        clocks.set(0, off);
+        node.restart();
+        check_time(&node, 0);
+        keys.check(&mut node.client());
+        wait_for_alarm(&node, 1);
+    }
+    // Without it the node goes by its log and its own clock.
+    clocks.set(0, 0);
+    witness.kill9();
+    node.kill9();
+    node.restart();
+    keys.check(&mut node.client());
+    wait_for_alarm(&node, 0);
 }

@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::worker::Worker;
 
 /// An answer that was longer on its way says too little: half of that may be taken for what is the other way.
-const ROUND_US_MAX: u64 = 500_000;
+const ROUND_US_MAX: u64 = 1_000_000;
 
 impl Clock {
     /// How far the system's clock is ahead, in milliseconds.
@@ -93,7 +93,7 @@ impl Worker {
     pub(crate) fn learn_time(&mut self) {
         if let Some(wall_us) = self.host.settled_time(self.now) {
             self.fabric.knows_time = true;
-            self.now.wall_us = self.now.wall_us.max(wall_us);
+            self.now.wall_us = wall_us;
         }
     }
 

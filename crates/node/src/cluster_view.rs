@@ -414,11 +414,13 @@ impl Status {
             may_lose: standings.iter().map(|standing| usize::from(standing.may_lose)).min().unwrap_or(0),
             is_whole: served == standings.len(),
             is_placed: is_placed(meta, me),
-            is_known: meta.is_founded() && me.is_some_and(|me| me.state == MemberState::Up),
+            is_known: meta.is_founded()
+                && me.is_some_and(|me| me.state == MemberState::Up)
+                && worker.fabric.knows_time,
         }
     }
 
-    /// `ready`: this node has all that it is to have, and all partitions can be written to.
+    /// `ready`: this node knows what time it is and has all that it is to have, and all partitions can be written to.
     pub(crate) fn word(&self) -> &'static str {
         match (self.is_known, self.is_placed && self.missing == 0, self.is_whole) {
             (false, _, _) => "joining",

@@ -654,8 +654,8 @@ impl Worker {
                 self.fabric.tell_all(&Item::Full);
             }
             self.tell_doubts();
-            self.ask_time_until_known();
         }
+        self.ask_time_until_known();
         if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {
             self.ask_time_to_compare();
             self.tell_what_is_led();

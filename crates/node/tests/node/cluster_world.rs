@@ -5,8 +5,11 @@ mod rescue;
 
 mod facts;
 
+mod host;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use base::{ConnId, KeyHasher, Millis, NodeId, Now, Random, WorkerId};
 use cluster::{Admission, Command, Founding, HashSeed, Levels, MemberKind, Meta, Newcomer};
@@ -18,7 +21,8 @@ use node::{
 };
 use resp::{Value, ValueDecoder};
 
-use crate::net::{TestHost, show};
+use crate::net::show;
+use host::WorldHost;
 
 pub(crate) const PARTITIONS: u16 = 4;
 
@@ -53,6 +57,8 @@ struct Machine {
     /// Its thread gets no processor until then.
     paused_until: Millis,
     starts: u64,
+    /// Whether its clock was told what time it is.
+    clock: Arc<AtomicBool>,
     /// What the fabric told it when it let it in: a file of its own, synced.
     admission: Option<Meta>,
     /// It lost its power and may not have again all that it had promised.
@@ -172,6 +178,7 @@ impl World {
             under_way,
             paused_until,
             starts: 0,
+            clock: Arc::new(AtomicBool::new(true)),
             admission: None,
             lost_power: false,
             steps: (0, Millis::default()),
@@ -270,7 +277,7 @@ impl World {
             partitions,
             logging: self.logging,
             seed: self.random.next_u64(),
-            host: Box::new(TestHost),
+            host: Box::new(WorldHost(Arc::clone(&self.machines[index].clock))),
             users: node::StartUsers::default(),
             memory: Arc::new(node::MemoryUse::new(None, 1)),
             fabric: Some(FabricSetup {

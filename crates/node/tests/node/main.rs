@@ -35,6 +35,7 @@ mod rescue;
 mod scrub;
 mod sessions;
 mod slot_maps;
+mod time;
 mod tracking;
 mod transactions;
 mod turns;
