@@ -11,7 +11,7 @@
 //!
 //! Who waits says what it would take for the time by itself. If nobody is settled, as when all start at once, the median of
 //! that is taken: of an even number the lower of the two in the middle, for what lives too long can be mended, and what
-//! died cannot.
+//! died cannot. But it is no earlier than what any of them has in its log, or that would not lapse before time is there.
 //!
 //! Who waits shows the newest time that was made use of here, and begins before that if it is told so: that one partition was
 //! led by a node with a wrong clock is no reason to lead others by it.
@@ -29,6 +29,8 @@ use crate::time::Now;
 pub struct TimeWord {
     /// The time, or what it would take for it.
     pub wall_us: u64,
+    /// It is no earlier than this, by the log of the sender.
+    pub least_us: u64,
     /// Whether it knows.
     pub is_settled: bool,
     /// Whether it does not follow its system's clock.
@@ -76,6 +78,8 @@ pub struct CommonWall {
 struct Heard {
     /// Its time is our steady clock and this.
     ahead_us: i64,
+    /// The same of what it is not before.
+    least_ahead_us: i64,
     is_settled: bool,
     is_alarmed: bool,
     /// It was told that its time is another.
@@ -141,8 +145,9 @@ impl CommonWall {
     /// What this node says of its time, right after a look.
     pub fn word(&self, system: Now) -> TimeWord {
         let is_settled = self.settled.is_some();
-        let wall_us = if is_settled { self.shown_us(system) } else { self.own_us(system) };
-        TimeWord { wall_us, is_settled, is_alarmed: self.state() == ClockState::Alarm }
+        let least_us = self.shown_us(system);
+        let wall_us = if is_settled { least_us } else { self.own_us(system) };
+        TimeWord { wall_us, least_us, is_settled, is_alarmed: self.state() == ClockState::Alarm }
     }
 
     /// Another node said this when the steady clock was there; there are so many members. How far it is ahead, if that is
@@ -158,9 +163,10 @@ impl CommonWall {
         self.steady.look(system);
         self.members = members;
         let ahead_us = difference(word.wall_us, at_us);
+        let least_ahead_us = difference(word.least_us, at_us);
         let TimeWord { is_settled, is_alarmed, .. } = word;
         let was_told = self.heard.get(&from).is_some_and(|heard| heard.is_told);
-        let heard = Heard { ahead_us, is_settled, is_alarmed, is_told: false };
+        let heard = Heard { ahead_us, least_ahead_us, is_settled, is_alarmed, is_told: false };
         self.heard.insert(from, heard);
         self.settle_if_due(system);
         let apart_us = self.apart_us(heard);
@@ -221,11 +227,14 @@ impl CommonWall {
         if !have_most_said && !(is_late && (is_heard || self.decides_alone)) {
             return None;
         }
+        let least =
+            others.clone().map(|heard| system.mono_us.saturating_add_signed(heard.least_ahead_us)).max();
         let mut all: Vec<u64> = others.map(|heard| heard.wall_us(system.mono_us)).collect();
         all.push(self.own_us(system));
         all.sort_unstable();
+        let median_us = *all.get((all.len() - 1) / 2)?;
         let by = if is_heard { SettledBy::Median } else { SettledBy::Itself };
-        Some((*all.get((all.len() - 1) / 2)?, by))
+        Some((median_us.max(self.shown_us(system)).max(least.unwrap_or(0)), by))
     }
 }
 
@@ -245,7 +254,7 @@ mod tests {
     }
 
     fn says(wall_us: u64, is_settled: bool) -> TimeWord {
-        TimeWord { wall_us, is_settled, is_alarmed: false }
+        TimeWord { wall_us, least_us: 0, is_settled, is_alarmed: false }
     }
 
     /// A node of three that starts an hour after the newest entry of its log, and what it shows after it has heard this.
@@ -288,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn time_does_not_begin_before_what_is_in_a_log() {
+        // All are in 1970, and one has no log.
+        let mut wall = CommonWall::new(at(0, 9), START - HOUR, OTHERS);
+        wall.hear(1, says(0, false), 9, 2, at(0, 9));
+        assert_eq!(wall.hands().wall_us(9), START - HOUR);
+        let mut wall = CommonWall::new(at(0, 9), 0, OTHERS);
+        wall.hear(1, TimeWord { least_us: START - HOUR, ..says(START, false) }, 9, 2, at(0, 9));
+        assert_eq!((wall.hands().wall_us(9), wall.state()), (START - HOUR, ClockState::Alarm));
+    }
+
+    #[test]
     fn who_hears_nobody_waits_unless_it_decides_something_alone() {
         for (decides_alone, by) in [(false, None), (true, Some(SettledBy::Itself))] {
             let mut wall = CommonWall::new(at(START, 9), 0, Company::Others { decides_alone });
@@ -322,8 +342,9 @@ mod tests {
     #[test]
     fn a_word_says_what_is_shown_or_what_would_be_and_who_is_alarmed_is_known() {
         let mut wall = CommonWall::new(at(START, 9), START - HOUR, OTHERS);
-        assert_eq!(wall.word(at(START, 9)), says(START, false));
-        let word = TimeWord { is_alarmed: true, ..says(START - 60 * SECOND, true) };
+        assert_eq!(wall.word(at(START, 9)), TimeWord { least_us: START - HOUR, ..says(START, false) });
+        let shown_us = START - 60 * SECOND;
+        let word = TimeWord { is_alarmed: true, least_us: shown_us, ..says(shown_us, true) };
         wall.hear(4, word, 9, 3, at(START, 9));
         assert_eq!(wall.word(at(START, 9)), word);
         assert_eq!(wall.alarmed().collect::<Vec<_>>(), [4]);

@@ -122,7 +122,8 @@ impl Worker {
         // A stamp of the future is of an earlier life, whose clock began elsewhere.
         let round_us = self.now.mono_us.checked_sub(stamp_us).filter(|round_us| *round_us <= ROUND_US_MAX);
         let Some(round_us) = round_us else { return };
-        let word = TimeWord { wall_us: word.wall_us.saturating_add(round_us / 2), ..word };
+        let later = |wall_us: u64| wall_us.saturating_add(round_us / 2);
+        let word = TimeWord { wall_us: later(word.wall_us), least_us: later(word.least_us), ..word };
         self.host.hear_time(from, word, self.now, self.fabric.meta.live_members().count());
         if !self.fabric.knows_time {
             self.learn_time();

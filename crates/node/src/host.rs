@@ -102,7 +102,7 @@ pub trait Host: Send {
     }
     /// What this node says of its time to others.
     fn time_word(&self, now: Now) -> TimeWord {
-        TimeWord { wall_us: now.wall_us, is_settled: true, is_alarmed: false }
+        TimeWord { wall_us: now.wall_us, least_us: now.wall_us, is_settled: true, is_alarmed: false }
     }
     /// One of so many members said this of its time; it was so late there when the steady clock was here what `now` says.
     fn hear_time(&self, from: u64, word: TimeWord, now: Now, members: usize) {

@@ -317,7 +317,7 @@ impl Item<'_> {
             Item::Shrink { partition, keys } => head(out, SHRINK, partition, keys),
             Item::AskTime { stamp_us } => numbers(out, ASK_TIME, &[stamp_us]),
             Item::Time { stamp_us, word } => {
-                numbers(out, TIME, &[stamp_us, word.wall_us]);
+                numbers(out, TIME, &[stamp_us, word.wall_us, word.least_us]);
                 put(out, &[u8::from(word.is_settled), u8::from(word.is_alarmed)]);
             }
             Item::Compare { partition, number, index } => {
@@ -500,9 +500,9 @@ impl<'a> Reader<'a> {
             COMPARED => self.compared()?,
             ASK_TIME => Item::AskTime { stamp_us: self.0.u64()? },
             TIME => {
-                let (stamp_us, wall_us) = (self.0.u64()?, self.0.u64()?);
+                let (stamp_us, wall_us, least_us) = (self.0.u64()?, self.0.u64()?, self.0.u64()?);
                 let (is_settled, is_alarmed) = (self.truth()?, self.truth()?);
-                Item::Time { stamp_us, word: TimeWord { wall_us, is_settled, is_alarmed } }
+                Item::Time { stamp_us, word: TimeWord { wall_us, least_us, is_settled, is_alarmed } }
             }
             _ => return Err(self.error("unknown kind of item")),
         })
@@ -672,7 +672,10 @@ mod tests {
             Item::Compared { partition, number: 8, digest: Some(1 << 90) },
             Item::Compared { partition, number: 8, digest: None },
             Item::AskTime { stamp_us: 7 },
-            Item::Time { stamp_us: 7, word: TimeWord { wall_us: 8, is_settled: true, is_alarmed: false } },
+            Item::Time {
+                stamp_us: 7,
+                word: TimeWord { wall_us: 8, least_us: 6, is_settled: true, is_alarmed: false },
+            },
         ]
     }
 

@@ -217,7 +217,7 @@ mod tests {
         let wall = Wall::new(mono_us, newest_us, Company::Others { decides_alone: false });
         assert_eq!((wall.settled(mono_us), wall.now(mono_us).wall_us), (None, newest_us));
         assert!(!wall.word(mono_us).is_settled);
-        let word = TimeWord { wall_us: newest_us + 9, is_settled: true, is_alarmed: false };
+        let word = TimeWord { wall_us: newest_us + 9, least_us: 0, is_settled: true, is_alarmed: false };
         assert_eq!(wall.hear(1, word, (50, 3), mono_us), None);
         assert_eq!(wall.settled(mono_us), Some(Now { wall_us: newest_us + 9, mono_us: 50 }));
         assert_eq!(wall.stand(mono_us).state, ClockState::Alarm);

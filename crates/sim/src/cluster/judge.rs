@@ -329,6 +329,7 @@ impl Judge {
         self.events += 1;
         self.has_lost = true;
         self.deadlines.forget(self.now_us);
+        self.changes.iter_mut().for_each(Changes::lose_power);
         let loss = Loss { at: self.events, since_us };
         self.registers.iter_mut().for_each(|register| register.lose(loss));
         self.journals.iter_mut().for_each(|journal| journal.lose(loss));
