@@ -193,7 +193,8 @@ impl Membership {
     /// later, or not at all.
     fn wait_for_the_time(&self) {
         let deadline = Instant::now() + Duration::from_micros(CommonWall::PATIENCE_US);
-        while self.shared.settled_time().is_none() && Instant::now() < deadline {
+        let is_waited = || self.shared.settled_time().is_none() && !self.shared.has_failed();
+        while is_waited() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

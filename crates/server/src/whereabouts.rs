@@ -64,7 +64,12 @@ impl Teller {
     fn run(&self, returns: bool) {
         let Some(fabric) = &self.shared.fabric else { return };
         if returns {
-            self.say(fabric);
+            let said = self.say(fabric);
+            // What was decided while it was away, a level that it must keep in its folder, say, comes before its own word.
+            let is_known = |meta: &Meta| {
+                live_member(meta, self.shared.node_id).is_some_and(|member| member.incarnation >= said)
+            };
+            while !self.is_over() && !self.sleep(fabric, NAP, is_known) {}
             fabric.settle();
         }
         while !self.is_over() {
@@ -74,15 +79,15 @@ impl Teller {
         }
     }
 
-    /// Says it until the cluster has heard.
-    fn say(&self, fabric: &Fabric) {
+    /// Says it until the cluster has heard; the incarnation that it is by then.
+    fn say(&self, fabric: &Fabric) -> u64 {
         while !self.is_over() {
             let is_free = |meta: &Meta| may_have(meta, self.shared.node_id, &fabric.reach);
             if !self.sleep(fabric, NAP, is_free) {
                 continue;
             }
             match self.ask(fabric) {
-                Ok(()) => return,
+                Ok(incarnation) => return incarnation,
                 Err(reason) => {
                     tracing::debug!(reason, "the cluster has not heard yet where this node is");
                 }
@@ -90,11 +95,13 @@ impl Teller {
             // What another has got meanwhile is not asked for again.
             self.sleep(fabric, PAUSE, |_| false);
         }
+        0
     }
 
-    fn ask(&self, fabric: &Fabric) -> Result<(), String> {
+    fn ask(&self, fabric: &Fabric) -> Result<u64, String> {
         let (meta, reach, node) = (fabric.meta(), &fabric.reach, self.shared.node_id);
         let member = meta.member(node).ok_or("it is not known as a member")?;
+        let incarnation = member.incarnation + 1;
         fabric.ask(
             &self.shared,
             Command::SetAddresses {
@@ -102,16 +109,16 @@ impl Teller {
                 peer_address: reach.peer_address.clone(),
                 client_address: reach.client_address.clone(),
                 tls_port: reach.tls_port,
-                incarnation: member.incarnation + 1,
+                incarnation,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 levels: reach.levels,
             },
         )?;
         // It did not come to that before it was stopped; it may have been told again since.
-        match member.state == MemberState::Leaving && !fabric.is_settled() && !fabric.is_leaving() {
-            true => fabric.ask(&self.shared, Command::SetState { node, state: MemberState::Up }),
-            false => Ok(()),
+        if member.state == MemberState::Leaving && !fabric.is_settled() && !fabric.is_leaving() {
+            fabric.ask(&self.shared, Command::SetState { node, state: MemberState::Up })?;
         }
+        Ok(incarnation)
     }
 
     /// Waits until the state is as wanted, the time is over or the node stops; whether it is as wanted.

@@ -105,6 +105,10 @@ fn rolling_upgrade() {
     it.cluster.nodes[2].begin_again();
     it.cluster.nodes[2].wait_until_up();
     it.cluster.wait_until_ready(3);
+    eventually("it has heard of the level", || {
+        let told = it.cluster.nodes[2].client3().run("FABRIC UPGRADE").items();
+        (told.first()?.field("level")?.int() == 2).then_some(())
+    });
 
     // From there on neither from its folder nor as a newcomer does the older program come in.
     it.cluster.nodes[2].stop();
