@@ -334,8 +334,9 @@ impl ClusterWorld {
             return Err(format!("scrub: node {number} found a replica that holds something else"));
         }
         let (peers, control) = (std::mem::take(&mut life.peers), std::mem::take(&mut life.control));
-        if let Some(reason) = life.failed.clone() {
-            if !machine.disk_has_trouble {
+        let (failed, may_fail) = (life.failed.clone(), machine.disk_has_trouble);
+        if let Some(reason) = failed {
+            if !may_fail && !self.is_outlived(number) {
                 return Err(format!("life: node {number} stopped without a fault of its disk: {reason}"));
             }
             self.crash(number);

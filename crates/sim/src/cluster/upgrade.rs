@@ -91,6 +91,15 @@ impl ClusterWorld {
         }
     }
 
+    /// Whether the level in force is one that a node's program does not know, which ends it: it was started with the older one
+    /// again, and had not come to say so when the level was raised.
+    pub(super) fn is_outlived(&self, number: usize) -> bool {
+        let is_at_next = |machine: &Machine| {
+            machine.life.as_ref().is_some_and(|life| life.worker(0).fabric_state().level() == NEXT)
+        };
+        !self.machines[number].levels.include(NEXT) && self.machines.iter().any(is_at_next)
+    }
+
     /// From now on the operator brings all nodes to the newer program, and raises the level in the end.
     pub(super) fn begin_to_finish(&mut self) {
         let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| !upgrade.finishes) else { return };
