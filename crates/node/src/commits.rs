@@ -33,9 +33,10 @@ impl Commits {
         }
     }
 
-    /// When those are to be told that wait.
-    pub(crate) fn next_run(&self) -> Millis {
-        if self.untold.is_empty() { Millis::NEVER } else { self.rests_until }
+    /// When those are to be told that wait. As long as something is under way that is the end of it, at which there is a turn
+    /// anyway.
+    pub(crate) fn next_run(&self, is_idle: bool) -> Millis {
+        if self.untold.is_empty() || !is_idle { Millis::NEVER } else { self.rests_until }
     }
 }
 

@@ -568,7 +568,7 @@ impl Worker {
         let work = self.expiry.next_run().min(self.checkpoints.next_run()).min(self.pause.ends());
         let fabric =
             self.fabric.next_tick.min(self.fabric.transfers.next_run()).min(self.fabric.pace.next_run());
-        let fabric = fabric.min(self.fabric.commits.next_run());
+        let fabric = fabric.min(self.fabric.commits.next_run(self.fabric.pace.is_idle()));
         let work = work.min(self.scrubs.next_run());
         let work = work.min(self.waits.next_run()).min(self.blocks.next_run()).min(self.turns_end);
         work.min(self.next_housekeeping).min(self.next_reclaim).min(fabric)

@@ -111,6 +111,28 @@ fn followers_apply_a_lone_write_in_some_milliseconds_or_at_once_if_its_client_wa
     }
 }
 
+/// A worker that has something under way and something to tell waits for the one, and does not turn round and round meanwhile.
+#[test]
+fn a_leader_that_waits_for_its_followers_has_nothing_to_do() {
+    let mut world = World::of(3, 9);
+    let (client, followers) = client_of_leader(&mut world, "k");
+    let leader = (0..3).find(|node| !followers.contains(node)).unwrap();
+    let mut dues = 0;
+    for n in 0..20 {
+        // The second is committed within the rest that follows the telling of the first.
+        assert_eq!(world.ask(client, &format!("SET k {n}")), "OK");
+        assert_eq!(world.ask(client, &format!("SET k {n}")), "OK");
+        followers.iter().for_each(|node| world.pause(*node, 30));
+        world.send(client, &format!("SET k {n}"));
+        world.pass(15);
+        assert!(world.answers(client).is_empty(), "it is under way");
+        dues += usize::from(world.is_due(leader));
+        world.pass(200);
+        assert_eq!(world.answers(client).len(), 1);
+    }
+    assert_eq!(dues, 0);
+}
+
 #[test]
 fn a_follower_that_is_late_applies_a_write_within_a_step_of_time_after_it_has_it() {
     let mut world = World::of(3, 7);

@@ -458,6 +458,11 @@ impl World {
         self.wires.remove(&(from, to));
     }
 
+    /// Whether a node has something to do at once, whatever comes.
+    pub(crate) fn is_due(&self, index: usize) -> bool {
+        self.machines[index].worker.as_ref().unwrap().next_tick() <= self.now.mono_millis()
+    }
+
     /// The process stands still for so long; its links stay up.
     pub(crate) fn pause(&mut self, index: usize, millis: u64) {
         self.machines[index].paused_until = Millis(self.now.mono_us / 1000 + millis);
