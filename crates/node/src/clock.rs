@@ -50,9 +50,9 @@ impl Clock {
     }
 }
 
-/// So many seconds, and which way.
+/// So many seconds, to the nearest, and which way.
 fn apart(us: i64) -> (u64, &'static str) {
-    (us.unsigned_abs() / 1_000_000, if us > 0 { "ahead of" } else { "behind" })
+    ((us.unsigned_abs() + 500_000) / 1_000_000, if us > 0 { "ahead of" } else { "behind" })
 }
 
 /// What is wrong with clocks, here and elsewhere.
@@ -161,6 +161,6 @@ mod tests {
         assert_eq!(clock(4_000_000, ClockState::Follows), None);
         assert_eq!(clock(-3_600_000_000, ClockState::Accepted), None);
         assert!(clock(-3_600_000_000, ClockState::Alarm).unwrap().contains("3600 s behind the"));
-        assert!(clock(6_500_000, ClockState::Alarm).unwrap().contains("6 s ahead"));
+        assert!(clock(6_500_000, ClockState::Alarm).unwrap().contains("7 s ahead"));
     }
 }

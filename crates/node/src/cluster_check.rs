@@ -70,7 +70,9 @@ fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Op
     if ids.is_empty() {
         return None;
     }
-    let holders = ids.iter().flat_map(|id| meta.voters_of(*id)).filter_map(|node| meta.member(*node));
+    // Of those that miss nobody but who led them there is nothing to be said than that.
+    let lacking: Vec<PartitionId> = ids.iter().copied().filter(|id| !worker.fabric.can_elect(*id)).collect();
+    let holders = lacking.iter().flat_map(|id| meta.voters_of(*id)).filter_map(|node| meta.member(*node));
     let is_away = |member: &&Member| {
         let replica = member.replica_id();
         replica != worker.fabric.me && !worker.fabric.is_heard(replica)
@@ -78,7 +80,7 @@ fn unserved(worker: &Worker, meta: &Meta, standings: &[PartitionStanding]) -> Op
     let mut holders: Vec<&str> = holders.filter(is_away).map(|member| member.name.as_str()).collect();
     holders.sort_unstable();
     holders.dedup();
-    let what = partitions(&ids);
+    let what = partitions(if holders.is_empty() { &ids } else { &lacking });
     Some(match holders.as_slice() {
         [] => format!("{what} cannot be written to: a leader is being elected, wait"),
         away => format!(

@@ -164,6 +164,22 @@ fn a_node_whose_disk_is_full_is_named_and_not_counted_on() {
     );
 }
 
+/// Others can lead what it led: nobody need be started for that.
+#[test]
+fn what_waits_for_an_election_is_told_from_what_lacks_nodes() {
+    let mut world = World::of(3, 6);
+    let lost = leader(&world).unwrap();
+    let client = world.connect((lost + 1) % 3);
+    world.kill(lost);
+    world.pass(20);
+    let check = world.ask(client, "FABRIC CHECK");
+    assert!(check.contains("a leader is being elected, wait") && !check.contains("without more"), "{check}");
+    world.kill((lost + 2) % 3);
+    world.pass(3000);
+    let check = world.ask(client, "FABRIC CHECK");
+    assert!(check.contains("cannot be written to without more of the nodes"), "{check}");
+}
+
 fn field(status: &str, name: &str) -> i64 {
     let rest = status.split(&format!("\"{name}\" ")).nth(1).unwrap_or_else(|| panic!("{name} in {status}"));
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or_else(|_| panic!("{status}"))
