@@ -521,10 +521,7 @@ const UNKNOWN_SETTINGS: &[(&[&str], &str)] = &[
         "what they go with is fixed: oom-score-adj, set-proc-title",
     ),
     (&["syslog-facility", "syslog-ident"], "what they go with is fixed: syslog-enabled"),
-    (
-        &["shutdown-on-sigint", "shutdown-on-sigterm", "shutdown-timeout"],
-        "both signals stop a node with all it answered kept",
-    ),
+    (&["shutdown-on-sigint", "shutdown-on-sigterm"], "both signals stop a node with all it answered kept"),
     (
         &[
             "tls-ca-cert-dir",

@@ -158,6 +158,11 @@ impl Blocks {
         self.open.contains_key(&conn)
     }
 
+    /// Whether a client's request is tried at the moment.
+    pub(crate) fn is_trying(&self, conn: ConnId) -> bool {
+        self.open.get(&conn).is_some_and(|block| matches!(block.state, State::Trying { .. }))
+    }
+
     /// A number for a wait, or for clients that are killed at once.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.next += 1;

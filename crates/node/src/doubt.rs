@@ -154,7 +154,7 @@ impl Worker {
     pub(crate) fn is_beyond_doubt(&self, id: PartitionId, message: &Message) -> bool {
         match message.kind() {
             MessageKind::Vote | MessageKind::PreVote => self.may_elect(id, Some(message.last_of_candidate())),
-            MessageKind::TimeoutNow => self.may_elect(id, None),
+            MessageKind::TimeoutNow => !self.fabric.is_ending() && self.may_elect(id, None),
             _ => true,
         }
     }
@@ -162,7 +162,7 @@ impl Worker {
     /// Whether a replica's clock stands still: it would stand for election.
     pub(crate) fn must_not_stand(&self, id: PartitionId) -> bool {
         let leads = self.group_and_members(id).is_some_and(|(group, _)| group.role() == Role::Leader);
-        !leads && !self.may_elect(id, None)
+        !leads && (self.fabric.is_ending() || !self.may_elect(id, None))
     }
 
     /// Asks the others of each group in doubt.

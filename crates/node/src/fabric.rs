@@ -22,6 +22,7 @@ use crate::commits::Commits;
 use crate::doubt::Doubts;
 use crate::errand::{Answers, Dest, Errand, ErrandHead};
 use crate::fabric_txn::Execs;
+use crate::handover::Ending;
 use crate::hints::{Hint, Standing};
 use crate::holds::Holds;
 use crate::message::{Calls, Message as Note};
@@ -68,7 +69,7 @@ pub(crate) struct PeerState {
     pub(crate) heard: Millis,
     /// It has said nothing for so long that what it may have changed is not relied on.
     pub(crate) is_silent: bool,
-    /// Steady clock: until when it is not to lead, for its disk takes no more writes.
+    /// Steady clock: until when it is not to lead, for its disk takes no more writes, or it is about to stop.
     pub(crate) full_until: Millis,
 }
 
@@ -145,6 +146,8 @@ pub(crate) struct Fabric {
     pub(crate) log_end: u64,
     pub(crate) log_synced: u64,
     pub(crate) transfers: Transfers,
+    /// Some once this node is about to stop.
+    pub(crate) ending: Option<Ending>,
     pub(crate) doubts: Doubts,
     pub(crate) next_tick: Millis,
     /// The turn left something to do: the next follows at once. No step of time comes earlier for it, or followers would
@@ -306,14 +309,14 @@ impl Fabric {
         self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
     }
 
-    /// A peer's disk takes no more writes.
+    /// A peer's disk takes no more writes, or it is about to stop.
     pub(crate) fn hear_full(&mut self, node: u64) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.full_until = Millis(self.now.0 + FULL_MS);
         }
     }
 
-    /// Whether a peer could not write if it led.
+    /// Whether a peer could not write if it led, or not for long.
     pub(crate) fn is_full(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.full_until > self.now)
     }
@@ -480,6 +483,9 @@ impl Worker {
         }
         self.look_at_pace();
         for _ in 0..ROUNDS_MAX {
+            if self.fabric.is_ending() {
+                self.hand_leads_over(false);
+            }
             let mut stirred = self.fabric.take_stirred();
             if stirred.is_empty() && self.fabric.answers.is_empty() && self.fabric.due.is_empty() {
                 self.fabric.stirred = stirred;
@@ -650,7 +656,7 @@ impl Worker {
         self.fabric.ticks += 1;
         if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
             self.fabric.tell_all(&Item::Alive);
-            if self.write_refusal.is_some() {
+            if self.is_not_to_lead() {
                 self.fabric.tell_all(&Item::Full);
             }
             self.tell_doubts();
@@ -699,7 +705,10 @@ impl Worker {
         for id in self.fabric.parked.keys().copied().collect::<Vec<_>>() {
             self.unpark(id);
         }
-        self.reconcile();
+        match self.fabric.is_ending() {
+            true => self.hand_leads_over(true),
+            false => self.reconcile(),
+        }
         if self.fabric.ticks.is_multiple_of(LEFTOVER_TICKS) {
             self.ask_about_leftovers();
         }

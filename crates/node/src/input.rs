@@ -38,6 +38,13 @@ impl Worker {
         })
     }
 
+    /// Whether a client of a node that stops may be cut off: it was answered all that it sent, and nothing is being taken out
+    /// for it. One that only waits for what may come waits at another node.
+    pub fn may_part(&self, token: u32) -> bool {
+        let conn = self.sessions.get(token).map(|session| session.at.conn);
+        !self.owes_answers(token) && !conn.is_some_and(|conn| self.blocks.is_trying(conn))
+    }
+
     /// The limits of a client that has authenticated, or has not.
     pub(crate) fn limits(&self, authenticated: bool) -> Limits {
         if authenticated {

@@ -40,6 +40,7 @@ mod fabric;
 mod fabric_command;
 mod fabric_txn;
 mod gather;
+mod handover;
 mod held_tries;
 mod hints;
 mod histogram;

@@ -258,10 +258,10 @@ impl Worker {
     /// A step of time of the meta group.
     pub(crate) fn tick_meta(&mut self) {
         let now = self.now.mono_millis();
-        let is_held = self.fabric.is_held(META_GROUP);
+        let must_not_stand = self.fabric.is_held(META_GROUP) || self.fabric.is_ending();
         let Some(meta) = &mut self.fabric.meta_replica else { return };
         // As of other groups, see `tick_fabric`.
-        if !is_held || meta.group.is_leader() {
+        if !must_not_stand || meta.group.is_leader() {
             meta.group.tick();
         }
         // A leader that is gone answers nothing; who leads next is asked.
@@ -573,6 +573,10 @@ impl Worker {
             if let Some(node) = joins.map(|member| member.node).filter(|_| meta.asked.is_empty()) {
                 self.ask_meta(Command::SetState { node, state: MemberState::Up }, Asker::Nobody);
             }
+            return;
+        }
+        if self.fabric.ending.is_some() {
+            // Whoever leads next sees to it.
             return;
         }
         if let Some(heir) = heir(meta) {

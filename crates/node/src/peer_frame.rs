@@ -115,7 +115,8 @@ pub(crate) enum Item<'a> {
     Ahead { partition: PartitionId, term: u64 },
     /// The sender is there; said now and then, whatever else it has to say.
     Alive,
-    /// The sender's disk takes no more writes; said again and again as long as that is so.
+    /// The sender is not to lead: its disk takes no more writes, or it is about to stop. Said again and again as long as that
+    /// is so.
     Full,
     /// The sender's link is a new one; what it answered before may be lost.
     Anew,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{AckLevel, Args, NodeId, PartitionId, WorkerId};
+use base::{AckLevel, Args, Millis, NodeId, PartitionId, WorkerId};
 use command::{DataCommand, Lookup, NodeCommand, Run, Spec};
 use engine::numbered_commands;
 use raft::{Group, GroupConfig, HardState, Message, MessageKind, Recovered};
@@ -33,10 +33,15 @@ impl Worker {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
         let peer = self.fabric.peers.entry(node).or_default();
         (peer.is_up, peer.up_since) = (true, self.now.millis());
+        // It may have stopped and come back. Whose disk is full says so again.
+        peer.full_until = Millis::default();
         self.fabric.hear(node);
         // While there was no way, answers to it were dropped.
         self.fabric.tell(node, &Item::Anew);
         self.fabric.tell(node, &Item::AskTime { stamp_us: self.now.mono_us });
+        if self.is_not_to_lead() {
+            self.fabric.tell(node, &Item::Full);
+        }
         // What it missed: who leads what.
         for place in &self.places {
             if let Some(partition) = place.partition.as_deref().filter(|p| p.leads()) {
@@ -162,7 +167,7 @@ impl Worker {
         }
     }
 
-    /// A peer's disk is full. Told to the other workers as a note of its own, which they do not pass on.
+    /// A peer is not to lead. Told to the other workers as a note of its own, which they do not pass on.
     fn take_full(&mut self, from: u64) {
         self.fabric.hear_full(from);
         self.tell_other_workers(|| Note::Full(from));
@@ -227,6 +232,7 @@ impl Worker {
             Item::Raft { group, stamp_us, message } => self.take_message(from, group, stamp_us, message),
             Item::Call { call, partition, who, db, version, access, ack, confirms, reader, request } => {
                 let dest = Dest::Node { node: from, call };
+                self.fabric.note_asked();
                 let mut decoder = self.fabric.decoder.take().unwrap_or_else(|| Decoder::new(ACCEPTED));
                 let Some((spec, args)) = servable(&mut decoder, request) else {
                     let reply = b"-ERR a node asked for something unknown; are all nodes of one version?\r\n";

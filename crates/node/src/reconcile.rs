@@ -38,7 +38,7 @@ enum Step {
 
 /// What a leader knows of a member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+pub(crate) enum Standing {
     Away,
     /// It answers.
     Answers,
@@ -123,7 +123,8 @@ impl Worker {
 
     /// The next step of a group that this worker leads.
     fn next_step_of(&self, id: PartitionId) -> Option<Step> {
-        if !self.fabric.is_on || !self.fabric.meta.is_founded() || self.router.owner(id) != self.id {
+        let is_for_us = self.fabric.is_on && !self.fabric.is_ending() && self.router.owner(id) == self.id;
+        if !is_for_us || !self.fabric.meta.is_founded() {
             return None;
         }
         let partition = self.places[usize::from(id.0)].partition.as_deref()?;
@@ -136,17 +137,7 @@ impl Worker {
         if !group.is_leader() || target.is_empty() {
             return None;
         }
-        let last = group.last().index;
-        // The engine notices that a peer is gone when it counts next; that there is no way to it is known at once.
-        let is_there = |peer: u64, progress: &Progress| progress.is_active && self.fabric.is_heard(peer);
-        let standing = |peer: u64| match group.progress_of(peer).filter(|p| is_there(peer, p)) {
-            None => Standing::Away,
-            // Offered the lead, one that may have forgotten something would not take it.
-            Some(p) if p.matched + LAG_MAX >= last && p.matched > 0 && !self.is_doubted(id, peer) => {
-                Standing::CaughtUp
-            }
-            Some(_) => Standing::Answers,
-        };
+        let standing = |peer: u64| self.standing_of(partition, peer);
         let lone = Members::lone(me);
         let members = if group.is_lone() { &lone } else { &partition.replica.members };
         let is_full = |node: u64| match node == me {
@@ -158,6 +149,23 @@ impl Worker {
         // A newcomer that cannot be reached would only hold up the group.
         let is_all_up = || target.iter().all(|node| *node == me || self.fabric.is_heard(*node));
         (step != Step::Wake || is_all_up()).then_some(step)
+    }
+
+    /// What a leader here knows of a member.
+    pub(crate) fn standing_of(&self, partition: &Partition, peer: u64) -> Standing {
+        let last = partition.group.last().index;
+        // The engine notices that a peer is gone when it counts next; that there is no way to it is known at once.
+        let is_there = |progress: &Progress| progress.is_active && self.fabric.is_heard(peer);
+        match partition.group.progress_of(peer).filter(is_there) {
+            None => Standing::Away,
+            // Offered the lead, one that may have forgotten something would not take it.
+            Some(p)
+                if p.matched + LAG_MAX >= last && p.matched > 0 && !self.is_doubted(partition.id, peer) =>
+            {
+                Standing::CaughtUp
+            }
+            Some(_) => Standing::Answers,
+        }
     }
 
     fn take_step(&mut self, id: PartitionId, step: Step) {

@@ -138,6 +138,8 @@ pub(crate) struct Replica {
     pub(crate) evicted: u64,
     /// The engine takes no entry at the moment, as while the lead is handed over: asked again with the next step of time.
     is_refused: bool,
+    /// Steady clock: since when nothing new is proposed here, for the lead is about to be handed over.
+    pub(crate) parts_since: Option<Millis>,
     /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
     leads_since_us: u64,
     /// The same: when a majority was last known to follow it, while it led, or when it began to.
@@ -172,6 +174,7 @@ impl Replica {
             evicting: 0,
             evicted: 0,
             is_refused: false,
+            parts_since: None,
             leads_since_us: 0,
             led_until_us: 0,
             scrub: None,
@@ -185,7 +188,8 @@ impl Replica {
 
     /// Whether something is collected that may be proposed now.
     pub(crate) fn wants_to_propose(&self) -> bool {
-        !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && !self.is_refused
+        let takes = !self.is_refused && self.parts_since.is_none();
+        !self.batch.steps.is_empty() && self.pending.len() < PENDING_MAX && takes
     }
 
     /// Whether an entry of this leader is not decided yet.
@@ -658,15 +662,6 @@ impl Partition {
         if self.replica.echo.0 == peer {
             self.replica.echo = (0, 0);
         }
-    }
-
-    /// Hands the lead to a peer. From now on, in this term, reads are confirmed one by one.
-    pub(crate) fn transfer(&mut self, peer: u64) -> bool {
-        let is_offered = self.group.transfer_to(peer).is_ok();
-        if is_offered {
-            self.replica.lease.off_in_term = self.group.hard_state().term;
-        }
-        is_offered
     }
 
     /// The role changed: a new leader knows nothing of its followers yet, an old one sends on what it collected.

@@ -77,6 +77,7 @@ pub struct Settings {
     pub mdns: bool,
     pub replicas: u8,
     pub leave_timeout: Duration,
+    pub shutdown_timeout: Duration,
     pub dir: PathBuf,
     pub no_data: bool,
     /// It votes and keeps the log, and holds no data.

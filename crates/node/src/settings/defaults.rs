@@ -68,6 +68,7 @@ impl Settings {
             mdns: false,
             replicas: 0,
             leave_timeout: Duration::ZERO,
+            shutdown_timeout: Duration::ZERO,
             dir: PathBuf::new(),
             no_data: false,
             witness: false,

@@ -387,6 +387,15 @@ pub(super) static TABLE: &[Setting] = &[
     )
     .within(Section::Cluster),
     Setting::new(
+        "shutdown-timeout",
+        Kind::Seconds { range: 0..=86_400, field: field!(shutdown_timeout) },
+        "10",
+        "Longest that a node of several which is told to stop takes to hand its leads over and to answer its clients; 0 is \
+         at once.",
+    )
+    .running()
+    .within(Section::Cluster),
+    Setting::new(
         "replica-read-only",
         Kind::Fact { value: |_| "yes".to_owned(), why: "replicas never take writes of their own" },
         "yes",

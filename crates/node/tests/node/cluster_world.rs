@@ -429,6 +429,17 @@ impl World {
         self.turn(index, |worker| worker.set_write_refusal(is_full.then(|| Arc::from("disk full"))));
     }
 
+    /// A node is told to stop, and hands over what it leads.
+    pub(crate) fn begin_to_stop(&mut self, index: usize) {
+        self.turn(index, Worker::hand_over);
+    }
+
+    /// Of a node that is about to stop: how much of what it leads others could lead, and how much is under way there.
+    pub(crate) fn left_to_do(&self, index: usize) -> (usize, usize) {
+        let worker = self.machines[index].worker.as_ref().unwrap();
+        (worker.leads_to_hand_over(), worker.work_under_way())
+    }
+
     /// The process dies; what it had written is there, what it had not synced too, as only the process died.
     pub(crate) fn kill(&mut self, index: usize) {
         self.machines[index].worker = None;

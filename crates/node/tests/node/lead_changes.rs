@@ -1,6 +1,7 @@
 //! Leads that are lost and won again, and what is under way meanwhile.
 
 use cluster::Command;
+use resp::Value;
 
 use crate::cluster_world::World;
 
@@ -183,6 +184,64 @@ fn what_waits_for_an_election_is_told_from_what_lacks_nodes() {
 fn field(status: &str, name: &str) -> i64 {
     let rest = status.split(&format!("\"{name}\" ")).nth(1).unwrap_or_else(|| panic!("{name} in {status}"));
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap_or_else(|_| panic!("{status}"))
+}
+
+/// Clients of the others write without pause, at each level; it leads nothing any more soon, and nobody is told of it.
+#[test]
+fn a_node_that_is_told_to_stop_hands_over_all_it_leads_and_nobody_is_told_of_an_error() {
+    for seed in 0..8 {
+        let mut world = World::of(3, seed);
+        let stops = if seed % 2 == 0 { meta_leader(&world) } else { leader(&world) }.unwrap();
+        let clients: Vec<usize> = (0..6).map(|n| world.connect((stops + 1 + n % 2) % 3)).collect();
+        for (client, level) in clients.iter().zip(["quorum", "durable", "all"].iter().cycle()) {
+            assert_eq!(world.ask(*client, &format!("CLIENT ACK {level}")), "OK", "seed {seed}");
+        }
+        let mut sent = 0;
+        let mut write = |world: &mut World| {
+            sent += 1;
+            clients.iter().for_each(|client| world.send(*client, &format!("INCR {KEY}:{}", sent % 40)));
+            world.pass(7);
+        };
+        (0..20).for_each(|_| write(&mut world));
+        world.begin_to_stop(stops);
+        let mut rounds = 0;
+        while world.left_to_do(stops) != (0, 0) {
+            write(&mut world);
+            rounds += 1;
+            assert!(rounds < 200, "seed {seed}: {:?} is left", world.left_to_do(stops));
+        }
+        assert!(leader(&world).is_some_and(|other| other != stops), "seed {seed}");
+        assert!(meta_leader(&world).is_some_and(|other| other != stops), "seed {seed}");
+        world.kill(stops);
+        (0..20).for_each(|_| write(&mut world));
+        world.pass(3000);
+        for client in clients {
+            let told = world.answers(client);
+            let errors: Vec<_> = told.iter().filter(|value| matches!(value, Value::Error(_))).collect();
+            assert!(
+                errors.is_empty() && told.len() == sent,
+                "seed {seed}: {} of {sent}: {errors:?}",
+                told.len()
+            );
+        }
+        world.restart(stops);
+        assert!(world.pass_until(8000, |world| (0..40).any(|n| world.leads(stops, &format!("{KEY}:{n}")))));
+    }
+}
+
+/// It takes part in decisions to its end, and leads on if no other can.
+#[test]
+fn a_node_that_is_told_to_stop_leads_to_its_end_if_nobody_else_can() {
+    let mut world = World::of(3, 3);
+    let stops = leader(&world).unwrap();
+    (0..3).filter(|node| *node != stops).for_each(|node| world.set_full(node, true));
+    world.pass(1000);
+    let via = world.connect(stops);
+    world.begin_to_stop(stops);
+    world.pass(3000);
+    assert_eq!(world.left_to_do(stops).0, 0);
+    assert_eq!(leader(&world), Some(stops));
+    assert_eq!(world.ask(via, &format!("SET {KEY} value")), "OK");
 }
 
 /// If none has room, somebody leads all the same, for reads go on.
