@@ -42,6 +42,7 @@ mod nodes;
 mod notifications;
 mod other_cluster;
 mod peers;
+mod planned_stops;
 mod protocol;
 mod pubsub;
 mod readme;

@@ -155,9 +155,11 @@ impl Node {
         self.stop()
     }
 
-    /// Stops the node and waits for its threads. What was answered is on stable storage then, if it keeps data.
+    /// Stops the node and waits for its threads; one of several hands over what it leads first. What was answered is on stable storage then, if it keeps data.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        self.running.take().map_or(Ok(()), Running::stop)
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        running.hand_over();
+        running.stop()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::enter::Reach;
 use crate::hello::{Acquaintances, Standing};
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared, lock};
+use crate::stopping::Stopping;
 use crate::trust::Trust;
 
 /// Longest the fabric may take to decide on something; its own patience is shorter.
@@ -44,6 +45,8 @@ pub(crate) struct Fabric {
     /// This node hands everything over; each worker says how many replicas it still has.
     leaving: AtomicBool,
     held: Mutex<BTreeMap<WorkerId, usize>>,
+    /// How far this node has come that is told to stop.
+    pub(crate) stopping: Stopping,
     /// Someone wants this node to leave.
     told_to_leave: AtomicBool,
     /// Whether this node is giving up its cluster for another, and lets nobody in. Who lets somebody in has it meanwhile.
@@ -74,6 +77,7 @@ impl Fabric {
             next: AtomicU64::new(1),
             leaving: AtomicBool::new(false),
             held: Mutex::default(),
+            stopping: Stopping::default(),
             told_to_leave: AtomicBool::new(false),
             giving_up: RwLock::new(false),
             is_settled: AtomicBool::new(false),

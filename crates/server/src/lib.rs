@@ -51,6 +51,7 @@ mod shared;
 pub mod signals;
 mod socket;
 mod start;
+mod stopping;
 mod system;
 mod timed;
 mod trust;
@@ -184,6 +185,9 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         membership.should_leave(signals.was_interrupted(), !settings.no_data)
             && membership.leave(settings.leave_timeout, signals.was_interrupted())
     });
+    if !left {
+        running.hand_over();
+    }
     let result = running.stop();
     if left && result.is_ok() && !settings.no_data {
         open::clear(&settings.dir)?;

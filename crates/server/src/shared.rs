@@ -23,6 +23,7 @@ use crate::other_cluster::NextLife;
 use crate::passwords::Passwords;
 use crate::signals::StopHandle;
 use crate::socket::Socket;
+use crate::stopping::Stage;
 use crate::wall::Wall;
 
 /// Something for a worker thread.
@@ -56,6 +57,8 @@ pub(crate) enum Item {
     Joined(Box<JoinWish>, Result<(), String>),
     /// Ask all workers for a report, by the number of who wants it; for the first worker.
     Report(u64),
+    /// The node is about to stop: this is to be done before.
+    Stage(Stage),
     /// Stop after this turn: answer what was asked, take nothing more.
     Stop,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use base::{KeyHasher, WorkerId};
@@ -33,6 +34,7 @@ use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog, lock};
 use crate::signals::StopHandle;
+use crate::stopping::Stage;
 use crate::worker_thread::WorkerThread;
 
 /// What the threads of a node are made from.
@@ -228,6 +230,31 @@ impl Running {
             drop(turnstile);
         }
         Ok(running)
+    }
+
+    /// Hands over what the node leads, if it is one of several, and parts from its clients, as long as that takes no longer
+    /// than it may. The node goes on until it is stopped.
+    pub(crate) fn hand_over(&mut self) {
+        let (patience, shared) = (lock(&self.shared.settings).shutdown_timeout, Arc::clone(&self.shared));
+        let others = |fabric: &Fabric| fabric.meta().live_members().any(|m| m.node != shared.node_id);
+        let Some(fabric) = shared.fabric.as_ref().filter(|fabric| others(fabric)) else { return };
+        if patience.is_zero() || shared.has_failed() {
+            return;
+        }
+        tracing::info!(seconds = patience.as_secs(), "handing over what this node leads");
+        let (begin, workers) = (Instant::now(), shared.inboxes().len());
+        for stage in [Stage::HandOver, Stage::Part] {
+            if stage == Stage::Part {
+                // No new client: the first worker has the same sockets.
+                self.handshakes = None;
+                self.chosen.listeners.clear();
+            }
+            shared.send_all(|| Item::Stage(stage));
+            if let Err(left) = fabric.stopping.wait_for(stage, workers, begin + patience) {
+                return tracing::info!(?stage, left, "not all came to its end in time; this node stops");
+            }
+        }
+        tracing::info!(millis = begin.elapsed().as_millis() as u64, "others lead, and clients were answered");
     }
 
     /// Stops the threads and waits for them. What was answered is on stable storage then.

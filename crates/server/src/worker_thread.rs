@@ -23,6 +23,7 @@ use crate::listen::{Listeners, Waiting};
 use crate::other_cluster;
 use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
 use crate::socket::Socket;
+use crate::stopping::Stage;
 
 const WAKE: Token = Token(0);
 /// Tokens of listeners come next, then those of clients.
@@ -80,6 +81,8 @@ pub(crate) struct WorkerThread {
     sealed: Vec<u8>,
     next_worker: usize,
     stopping: bool,
+    /// What is done before the node stops.
+    stage: Option<Stage>,
     /// Steady clock: when a full disk is looked at again.
     next_room_check: Millis,
     refused: bool,
@@ -115,6 +118,7 @@ impl WorkerThread {
             sealed: Vec::new(),
             next_worker: 0,
             stopping: false,
+            stage: None,
             next_room_check: Millis::default(),
             refused: false,
             turn_began_us: None,
@@ -415,6 +419,7 @@ impl WorkerThread {
                 Item::Joined(wish, result) => {
                     self.worker.told_of_join(&wish, result.err().as_deref());
                 }
+                Item::Stage(stage) => self.begin_stage(stage),
                 Item::Stop => self.stopping = true,
                 Item::Report(number) => self.worker.ask_report(number),
                 Item::AskFabric(number, command) => self.worker.ask_fabric(number, *command),
@@ -554,7 +559,44 @@ impl WorkerThread {
             fabric.holds(self.id, self.worker.groups_that_need_us());
         }
         self.release_held();
+        self.go_on_with_stage();
         self.reuse(frame, send);
+    }
+
+    /// The node is about to stop.
+    fn begin_stage(&mut self, stage: Stage) {
+        self.stage = Some(stage);
+        match stage {
+            Stage::HandOver => self.worker.hand_over(),
+            Stage::Part => {
+                self.listeners = None;
+                self.waiting.clear();
+                // What they have sent until now is looked at before they are parted from.
+                (0..self.connections.len()).for_each(|token| self.list(token));
+            }
+        }
+    }
+
+    /// Says how much is left to do before the node stops, and does of it what can be done.
+    fn go_on_with_stage(&mut self) {
+        let Some(stage) = self.stage else { return };
+        let left = match stage {
+            Stage::HandOver => self.worker.leads_to_hand_over(),
+            Stage::Part => {
+                for token in 0..self.connections.len() {
+                    let is_read = |c: &Connection| !c.listed && !c.stuck && !c.goes_on;
+                    let is_done = self.connections[token].as_ref().is_some_and(is_read);
+                    if is_done && self.worker.may_part(token as u32) {
+                        self.close(token);
+                    }
+                }
+                let clients = self.connections.iter().flatten().count();
+                clients + self.worker.work_under_way()
+            }
+        };
+        if let Some(fabric) = &self.shared.fabric {
+            fabric.stopping.say(self.id, stage, left);
+        }
     }
 
     /// Gives the turn's larger buffers back, so that the next need not allocate.

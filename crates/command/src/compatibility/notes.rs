@@ -79,7 +79,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ("role", "Is always master: every node leads some slots."),
     (
         "shutdown",
-        "Stops the node as SIGTERM does: it stays a member of its cluster with its data on disk, whether SAVE or NOSAVE is said; one of two nodes, or one without a data folder, hands over and leaves. FABRIC LEAVE hands the data over first.",
+        "Stops the node as SIGTERM does: others lead what it led before it is gone (shutdown-timeout, whatever is said of NOW), and it stays a member of its cluster with its data on disk, whether SAVE or NOSAVE is said; one of two nodes, or one without a data folder, hands over and leaves. FABRIC LEAVE hands the data over first.",
     ),
     ("swapdb", "Is refused on several nodes, where databases lie in partitions of their own."),
     ("watch", "On several nodes values are compared: a key that was changed and changed back is as it was."),

@@ -22,7 +22,8 @@ Examples:
 
 const STOPPING: &str = "\
 SIGTERM, SHUTDOWN and `narf stop` only stop a node: it stays a member of its cluster and its data
-stays on disk. SIGINT (Ctrl-C) hands the data over to the other nodes, leaves and empties the folder;
+stays on disk. Before it goes, others lead what it led, so that clients of theirs notice nothing, and
+its own are answered what they sent (--shutdown-timeout). SIGINT (Ctrl-C) hands the data over to the other nodes, leaves and empties the folder;
 so does SIGTERM for a node that keeps no data, or one of two without which the other cannot write.";
 
 const SOURCES: &str = "\

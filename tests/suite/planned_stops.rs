@@ -1,0 +1,153 @@
+//! Nodes that are told to stop: others lead what they led before they are gone, and no client is told of an error.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use narf_tests::{Client, DEADLINE, Server, Signal, eventually, signal, skip_unless_narf};
+
+use crate::nodes::Cluster;
+
+/// Clients of one node that write without pause and take no error.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Writers {
+    /// Of each address one client that is content with a majority's word, one that wants its writes on stable storage, one
+    /// that wants them everywhere, and one that runs transactions.
+    fn start(places: &[SocketAddr]) -> Writers {
+        let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let kinds = ["quorum", "durable", "all", "exec"];
+        let each = places.iter().flat_map(|place| kinds.map(|kind| (*place, kind)));
+        let clients = each.map(|(place, kind)| {
+            let (stop, written) = (stop.clone(), written.clone());
+            std::thread::spawn(move || write(place, kind, &stop, &written))
+        });
+        Writers { clients: clients.collect(), stop, written }
+    }
+
+    /// Waits until so many more writes were answered.
+    fn wait_for(&self, more: u64) {
+        let until = self.written.load(Ordering::Relaxed) + more;
+        eventually("answered writes", || (self.written.load(Ordering::Relaxed) >= until).then_some(()));
+    }
+
+    /// What they were told that was no success, and how many writes were answered.
+    fn end(self) -> (u64, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let told = self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+        (self.written.load(Ordering::Relaxed), told)
+    }
+}
+
+fn write(place: SocketAddr, kind: &str, stop: &AtomicBool, written: &AtomicU64) -> Vec<String> {
+    let mut client = Client::tcp(place).unwrap();
+    if kind != "exec" {
+        client.check(&format!("CLIENT ACK {kind}"), "+OK");
+    }
+    let mut told = Vec::new();
+    for number in 0_u64.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let key = format!("{kind}:{number}");
+        let lines = match kind {
+            "exec" => vec!["MULTI".to_owned(), format!("SET {key} {number}"), "EXEC".to_owned()],
+            _ => vec![format!("SET {key} {number}")],
+        };
+        let begin = Instant::now();
+        for answer in client.pipeline(lines) {
+            if answer.is_error() {
+                told.push(format!("{key}: {answer} after {:.2?}", begin.elapsed()));
+            }
+        }
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+    told
+}
+
+/// How a node is told.
+type Told = fn(&mut Server);
+
+fn by_signal(node: &mut Server) {
+    node.stop();
+}
+
+fn by_command(node: &mut Server) {
+    node.client().send("SHUTDOWN");
+    node.wait();
+}
+
+#[test]
+fn a_rolling_restart_costs_clients_of_other_nodes_nothing() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let told: [(usize, Told); 4] = [(2, by_signal), (0, by_command), (1, by_signal), (2, by_command)];
+    for (number, tell) in told {
+        let id = cluster.nodes[number].client().run("CLUSTER MYID").text();
+        let others: Vec<_> = (0..3).filter(|n| *n != number).map(|n| cluster.nodes[n].address()).collect();
+        let writers = Writers::start(&others);
+        writers.wait_for(300);
+        let begin = Instant::now();
+        tell(&mut cluster.nodes[number]);
+        let took = begin.elapsed();
+        writers.wait_for(300);
+        cluster.nodes[number].begin_again();
+        cluster.nodes[number].wait_until_up();
+        cluster.wait_until_ready(3);
+        writers.wait_for(300);
+        let (written, told) = writers.end();
+        assert!(told.is_empty(), "of {written} writes while node {number} was replaced: {told:#?}");
+        assert!(took < Duration::from_secs(8), "it took {took:?} to stop");
+        assert_eq!(cluster.nodes[number].client().run("CLUSTER MYID").text(), id, "it is the same node");
+        println!("planned-stops: node {number} stopped within {took:.2?}, {written} writes, no error");
+    }
+}
+
+#[test]
+fn what_a_client_sent_before_its_node_was_told_to_stop_is_answered() {
+    if skip_unless_narf() {
+        return;
+    }
+    const COUNT: usize = 2000;
+    let mut cluster = Cluster::of(3);
+    let mut client = cluster.nodes[2].client();
+    // It waits for what may come, and holds nothing up.
+    let mut blocked = cluster.nodes[2].client();
+    blocked.send("BLPOP list 0");
+    let lines: String = (0..COUNT).map(|number| format!("SET key:{number} {number}\r\n")).collect();
+    client.send_raw(lines);
+    signal(cluster.nodes[2].pid(), Signal::Terminate);
+    for number in 0..COUNT {
+        let answer = client.try_reply(DEADLINE);
+        assert_eq!(answer.as_ref().map(|a| a.text()).ok(), Some("OK".to_owned()), "{number}: {answer:?}");
+    }
+    client.check_closed_after("");
+    assert!(cluster.nodes[2].wait().success());
+    let mut other = cluster.nodes[0].client();
+    other.check(&format!("GET key:{}", COUNT - 1), &format!("\"{}\"", COUNT - 1));
+    other.check("RPUSH list kept", ":1");
+}
+
+#[test]
+fn a_node_without_others_that_could_lead_stops_at_once() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    cluster.nodes[0].kill9();
+    cluster.nodes[1].kill9();
+    // Until it has noticed.
+    let mut client = cluster.nodes[2].client();
+    eventually("a minority that knows it", || client.run("SET key value").is_error().then_some(()));
+    let begin = Instant::now();
+    assert!(cluster.nodes[2].stop().unwrap().success());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
