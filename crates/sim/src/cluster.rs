@@ -101,7 +101,7 @@ impl ClusterWorld {
     fn new(seed: u64, (nodes, witnesses): (usize, usize), options: Options) -> ClusterWorld {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random).with_memory(seed).with_caches(seed).with_events(seed);
-        let plan = plan.with_levels(seed).with_clocks(seed);
+        let plan = plan.with_levels(seed).with_clocks(seed).with_stops(seed);
         let key_hash_seed = random.next_u64();
         let count = nodes + witnesses;
         let mut machines: Vec<Machine> =
@@ -340,6 +340,8 @@ impl ClusterWorld {
                 return Err(format!("life: node {number} stopped without a fault of its disk: {reason}"));
             }
             self.crash(number);
+        } else {
+            self.end_if_done(number);
         }
         for (seat, to, frame) in peers {
             let known = |machine: &Machine| cluster::replica_id(machine.node) == Some(to);

@@ -44,6 +44,8 @@ pub(crate) enum Item {
     PeerDown(NodeId),
     /// What the node said may be lost.
     AnswersLost(NodeId),
+    /// The node is told to stop.
+    HandOver,
 }
 
 /// Where a worker is in its turn.
@@ -353,6 +355,7 @@ impl Life {
             Item::PeerUp(node) => seat.worker.peer_up(node),
             Item::PeerDown(node) => seat.worker.peer_down(node),
             Item::AnswersLost(node) => seat.worker.answers_lost(node),
+            Item::HandOver => seat.worker.hand_over(),
             Item::RoundOver => seat.worker.round_over(),
             Item::Passwords(solved) => seat.worker.passwords_solved(solved),
             Item::BeginCheckpoint => {

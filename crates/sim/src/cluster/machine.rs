@@ -51,6 +51,8 @@ pub(crate) struct Machine {
     pub(crate) lost_power: bool,
     /// Steady clock: all that its earlier processes wrote before is on its disk.
     pub(crate) synced_us: u64,
+    /// Its process was told to stop, and goes when it has handed over what it leads, or then.
+    pub(crate) stops_until_us: Option<u64>,
     /// A node that was struck off is turned off then.
     pub(crate) retire_at_us: Option<u64>,
     /// Those that the program on it knows.
@@ -81,6 +83,7 @@ impl Machine {
             starts: 0,
             lost_power: false,
             synced_us: 0,
+            stops_until_us: None,
             retire_at_us: None,
             levels: cluster::LEVELS,
         }

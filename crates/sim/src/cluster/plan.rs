@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     Outage,
     /// All processes are killed at once.
     KillAll,
+    /// A node's process is told to stop: it hands over what it leads, and goes.
+    Stop,
     /// A node's process stands still.
     Pause,
     /// One thread of a node stands still.
@@ -172,6 +174,15 @@ impl Plan {
     /// The same with listeners in some runs.
     pub(crate) fn with_events(self, seed: u64) -> Plan {
         Plan { events: Random::new(seed ^ 0x0065_7665_6e74_7300).chance(1, 2), ..self }
+    }
+
+    /// The same with planned stops in some runs.
+    pub(crate) fn with_stops(mut self, seed: u64) -> Plan {
+        let mut random = Random::new(seed ^ 0x0073_746f_7073_0000);
+        if random.chance(1, 2) {
+            self.troubles.push((Kind::Stop, 1 + random.below(300)));
+        }
+        self
     }
 
     /// Whether keys may be taken away that do not lapse.

@@ -9,7 +9,7 @@ use crate::cluster::ClusterWorld;
 use crate::cluster::crew::Aim;
 use crate::cluster::machine::{Machine, Stand};
 use crate::cluster::plan::Kind;
-use crate::life::{Around, Life};
+use crate::life::{Around, Item, Life};
 
 /// An operator who accepts a clock that is ahead sees to it that it is by no more: sessions lapse within a day.
 const ACCEPTED_MOST_US: u64 = 3_700_000_000;
@@ -71,6 +71,7 @@ impl ClusterWorld {
                 let third = present.iter().find(|node| ![number, other].contains(node)).unwrap_or(&other);
                 self.outages.push((until, other, *third));
             }
+            Kind::Stop => self.begin_to_stop(number),
             Kind::KillAll => present.iter().for_each(|number| self.crash(*number)),
             Kind::KillInside => {
                 self.machines[number].disk_has_trouble = true;
@@ -163,6 +164,30 @@ impl ClusterWorld {
         }
     }
 
+    /// The process of a node is told to stop.
+    fn begin_to_stop(&mut self, number: usize) {
+        let patience_us = self.random.below(3_000_000);
+        let machine = &mut self.machines[number];
+        let Some(life) = machine.life.as_mut().filter(|_| machine.stops_until_us.is_none()) else { return };
+        (0..life.workers()).for_each(|seat| life.post(seat, Item::HandOver));
+        machine.stops_until_us = Some(machine.now().mono_us + patience_us);
+    }
+
+    /// The process of a node that was told to stop goes, if nothing keeps it any more.
+    pub(super) fn end_if_done(&mut self, number: usize) {
+        let machine = &self.machines[number];
+        let (Some(until_us), Some(life)) = (machine.stops_until_us, &machine.life) else { return };
+        let is_done = |seat: usize| {
+            let worker = life.worker(seat);
+            worker.is_ending() && worker.leads_to_hand_over() + worker.work_under_way() == 0
+        };
+        let has_handed_over = (0..life.workers()).all(is_done);
+        if has_handed_over || until_us <= machine.now().mono_us {
+            self.note(format_args!("node {number} stops; all is handed over: {has_handed_over}"));
+            self.crash(number);
+        }
+    }
+
     /// The process of a node dies.
     pub(super) fn crash(&mut self, number: usize) {
         self.note(format_args!("the process of node {number} dies"));
@@ -177,7 +202,7 @@ impl ClusterWorld {
         machine.disk.kill();
         // A fault that was planned went with the life.
         machine.disk_has_trouble = false;
-        machine.paused_until_us = 0;
+        (machine.paused_until_us, machine.stops_until_us) = (0, None);
         machine.start_at_us = machine.now().mono_us + away_us;
         self.wires.died(number);
     }
