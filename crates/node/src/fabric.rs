@@ -46,6 +46,8 @@ pub(crate) const ELECTION_TICKS: u16 = 10;
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
+/// Who has a new way to a peer that has said nothing by it asks it for nothing for so long: it says something each 80 ms.
+const WAY_BACK_MS: u64 = 500;
 /// For how long a peer that says that its disk is full is not to lead: the lead does not go to and fro while room comes and
 /// goes, nor if some of its workers find room and others do not.
 const FULL_MS: u64 = 5000;
@@ -65,6 +67,10 @@ pub(crate) struct PeerState {
     pub(crate) frame: Vec<u8>,
     /// Wall clock: since when there is a way to it.
     pub(crate) up_since: Millis,
+    /// Steady clock: the same.
+    pub(crate) up_at: Millis,
+    /// It has said something to this worker since: it has a way to us, too.
+    pub(crate) has_spoken: bool,
     /// Steady clock: when it was last heard of.
     pub(crate) heard: Millis,
     /// It has said nothing for so long that what it may have changed is not relied on.
@@ -307,6 +313,13 @@ impl Fabric {
     /// Whether a peer can be asked for something.
     pub(crate) fn is_heard(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
+    }
+
+    /// Whether a peer can answer what it is asked. One that has just come back may lead before it has a way to all: what it
+    /// could not answer would have an unknown outcome. Not all workers of nodes that have more or fewer are spoken to.
+    pub(crate) fn has_way_back(&self, node: u64) -> bool {
+        let has_one = |peer: &PeerState| peer.has_spoken || self.now.since(peer.up_at) >= WAY_BACK_MS;
+        self.peers.get(&node).is_some_and(has_one)
     }
 
     /// A peer's disk takes no more writes, or it is about to stop.

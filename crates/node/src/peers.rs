@@ -33,6 +33,7 @@ impl Worker {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
         let peer = self.fabric.peers.entry(node).or_default();
         (peer.is_up, peer.up_since) = (true, self.now.millis());
+        (peer.up_at, peer.has_spoken) = (self.fabric.now, false);
         // It may have stopped and come back. Whose disk is full says so again.
         peer.full_until = Millis::default();
         self.fabric.hear(node);
@@ -141,6 +142,9 @@ impl Worker {
     /// level than this program knows: it could mean something else.
     pub fn peer_frame(&mut self, from: NodeId, frame: &[u8]) {
         let Some(replica) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
+        if let Some(peer) = self.fabric.peers.get_mut(&replica) {
+            peer.has_spoken = true;
+        }
         match open(frame) {
             Ok((_, level)) if level > self.fabric.levels.newest() => self.outlive_level(from, level),
             Ok((items, _)) => self.peer_items(replica, items),
