@@ -30,6 +30,7 @@ mod expiry;
 mod fields;
 mod generic;
 mod geo;
+mod getting_ready;
 mod hash;
 mod http;
 mod hyperloglogs;

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::getting_ready::READY;
+
 /// What the banner tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
@@ -14,7 +16,9 @@ pub struct Banner {
     pub version: &'static str,
     /// Name of the node.
     pub name: String,
-    /// Time from start to ready.
+    /// How it stands, in the words of `narf cluster status`: `ready`, unless it was waited for in vain.
+    pub state: &'static str,
+    /// Time from start until it was so.
     pub ready_in: Duration,
     /// Addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
@@ -91,8 +95,20 @@ impl Banner {
         let mut out = String::new();
         let title =
             format!("{}  node {}", paint.bold(&format!("narf {}", self.version)), paint.bold(&self.name));
-        line(&mut out, &format!("{title}  ready in {} ms", self.ready_in.as_millis()));
-        out.push('\n');
+        let millis = self.ready_in.as_millis();
+        if self.state == READY {
+            line(&mut out, &format!("{title}  ready in {millis} ms"));
+            out.push('\n');
+        } else {
+            line(&mut out, &format!("{title}  up for {millis} ms, {}", paint.yellow("not ready yet")));
+            out.push('\n');
+            let look = self.command("cluster", "status");
+            row(
+                &mut out,
+                "State",
+                &paint.yellow(&format!("{}: {}; look with  {look}", self.state, self.lacks())),
+            );
+        }
         if let Some(note) = &self.port_note {
             row(&mut out, "Port", &paint.yellow(note));
         }
@@ -151,6 +167,15 @@ impl Banner {
         if let Some(address) = self.http {
             let url = format!("http://{}/metrics", reachable(address));
             row(out, "HTTP", &format!("{}   (for Prometheus; also /health/ready)", paint.cyan(&url)));
+        }
+    }
+
+    /// What keeps it from being ready.
+    fn lacks(&self) -> &'static str {
+        match self.state {
+            "joining" => "this node is not a full member yet",
+            "moving" => "this node does not hold all of its data yet",
+            _ => "not all partitions can be written to, nodes are missing",
         }
     }
 
@@ -266,6 +291,7 @@ mod tests {
         Banner {
             version: "0.1.0",
             name: "quiet-otter".to_owned(),
+            state: READY,
             ready_in: Duration::from_millis(31),
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
             tls: Vec::new(),
@@ -279,6 +305,17 @@ mod tests {
             local_only: true,
             background: None,
         }
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_says_so_and_how_to_look() {
+        let text =
+            Banner { state: "joining", ready_in: Duration::from_millis(30_020), ..banner() }.text(false);
+        let begins = "  narf 0.1.0  node quiet-otter  up for 30020 ms, not ready yet
+
+  State            joining: this node is not a full member yet; look with  narf cluster status
+";
+        assert!(text.starts_with(begins) && !text.contains("ready in"), "{text}");
     }
 
     #[test]

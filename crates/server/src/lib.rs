@@ -26,6 +26,7 @@ mod events;
 mod fabric;
 mod failures;
 mod gather;
+mod getting_ready;
 mod give_back;
 mod handshakes;
 mod hello;
@@ -76,7 +77,7 @@ use crate::start::{Kept, Plan, Running};
 
 /// What a caller of [`serve`] wants to be told, and has to offer.
 pub struct Hooks {
-    /// The node is ready: clients can connect.
+    /// The node is ready, or has been waited for long enough, as the banner says. Not called if it is to stop before that.
     pub ready: Box<dyn FnOnce(Banner) + Send>,
     /// The process's allocator, if it counts.
     pub allocator: Option<Allocator>,
@@ -139,7 +140,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let pidfile = resolved.pidfile().as_deref().map(PidFile::create).transpose()?;
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    say_ready(&running);
+    let state = wait_until_ready(&running, &signals);
     if let Some(rescued) = running
         .shared
         .fabric
@@ -148,9 +149,10 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     {
         tracing::info!(from = rescued, "this cluster was made out of what was left of another");
     }
-    (hooks.ready)(Banner {
+    let banner = Banner {
         version: env!("CARGO_PKG_VERSION"),
         name: running.name.clone(),
+        state,
         ready_in: started.elapsed(),
         addresses,
         tls: running.tls_addresses.clone(),
@@ -173,12 +175,15 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         has_password,
         local_only,
         background: None,
-    });
+    };
+    if !signals.were_heard() {
+        (hooks.ready)(banner);
+    }
     while signals.wait().context("wait for a signal")? == Asked::Anew {
         let Some(next) = running.shared.take_next_life() else { continue };
         let (settings, kept) = running.give_up(next)?;
         running = Running::start(plan(settings, Some(kept))?).context("begin anew in the other cluster")?;
-        say_ready(&running);
+        wait_until_ready(&running, &signals);
     }
     tracing::info!("stopping");
     let left = running.membership.as_ref().is_some_and(|membership| {
@@ -196,7 +201,15 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     result
 }
 
-fn say_ready(running: &Running) {
-    let (port, keys) = (running.chosen.port, running.keys);
-    tracing::info!(node = %running.shared.node_id, port, keys, "ready");
+/// Waits until a node is ready, or has been waited for long enough, and says so; how it stands.
+fn wait_until_ready(running: &Running, signals: &Signals) -> &'static str {
+    let state = getting_ready::wait(&running.shared, signals, std::io::stderr().is_terminal());
+    let (node, port, keys) = (running.shared.node_id, running.chosen.port, running.keys);
+    match state {
+        getting_ready::READY => tracing::info!(%node, port, keys, "ready"),
+        state => {
+            tracing::info!(%node, port, keys, state, "clients are served, but this node is not ready yet")
+        }
+    }
+    state
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::system;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,6 +35,10 @@ pub struct Signals {
     reader: UnixStream,
     writer: UnixStream,
     interrupted: Arc<AtomicBool>,
+    /// Somebody has asked it to stop.
+    heard: AtomicBool,
+    /// It was heard to be wanted elsewhere, and nobody has been told.
+    is_to_begin_anew: AtomicBool,
 }
 
 /// Asks for an orderly stop from any thread.
@@ -68,7 +73,8 @@ impl Signals {
         let (reader, writer) = UnixStream::pair()?;
         // A handler must never wait; a full pipe already says what there is to say.
         writer.set_nonblocking(true)?;
-        Ok(Signals { reader, writer, interrupted: Arc::default() })
+        let (heard, is_to_begin_anew) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Signals { reader, writer, interrupted: Arc::default(), heard, is_to_begin_anew })
     }
 
     /// A way to ask from within.
@@ -81,13 +87,43 @@ impl Signals {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Waits until someone asks.
+    /// Waits until someone asks; at once if someone has asked it to stop, or has asked while it was waited for something else.
     pub fn wait(&self) -> io::Result<Asked> {
+        if self.were_heard() {
+            return Ok(Asked::Stop);
+        }
+        if self.is_to_begin_anew.swap(false, Ordering::Relaxed) {
+            return Ok(Asked::Anew);
+        }
+        self.reader.set_read_timeout(None)?;
+        self.read()
+    }
+
+    /// Waits no longer than that; whether someone has asked for anything, which stays asked.
+    pub fn were_heard_within(&self, limit: Duration) -> bool {
+        let timeout = self.reader.set_read_timeout(Some(limit));
+        if !self.were_heard() && timeout.is_ok() && matches!(self.read(), Ok(Asked::Anew)) {
+            self.is_to_begin_anew.store(true, Ordering::Relaxed);
+        }
+        self.were_heard() || self.is_to_begin_anew.load(Ordering::Relaxed)
+    }
+
+    /// Whether someone was heard to ask it to stop.
+    pub fn were_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    fn read(&self) -> io::Result<Asked> {
         let mut byte = [0; 1];
         loop {
             match (&self.reader).read(&mut byte) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map(|_| if byte[0] == ANEW { Asked::Anew } else { Asked::Stop }),
+                Err(error) => return Err(error),
+                Ok(_) if byte[0] == ANEW => return Ok(Asked::Anew),
+                Ok(_) => {
+                    self.heard.store(true, Ordering::Relaxed);
+                    return Ok(Asked::Stop);
+                }
             }
         }
     }
@@ -127,6 +163,18 @@ mod tests {
             handle.stop();
         });
         assert_eq!([signals.wait().unwrap(), signals.wait().unwrap()], [Asked::Anew, Asked::Stop]);
+    }
+
+    #[test]
+    fn who_waits_only_for_a_while_hears_of_a_stop_and_does_not_use_it_up() {
+        let signals = Signals::without_signals().unwrap();
+        assert!(!signals.were_heard_within(Duration::from_millis(1)) && !signals.were_heard());
+        signals.handle().unwrap().begin_anew();
+        assert!(signals.were_heard_within(Duration::from_secs(60)) && !signals.were_heard());
+        assert_eq!(signals.wait().unwrap(), Asked::Anew);
+        signals.handle().unwrap().stop();
+        assert!(signals.were_heard_within(Duration::from_secs(60)) && signals.were_heard());
+        assert_eq!(signals.wait().unwrap(), Asked::Stop);
     }
 
     #[test]
