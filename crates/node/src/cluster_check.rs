@@ -162,8 +162,8 @@ fn full(worker: &Worker, meta: &Meta) -> Option<String> {
     let names: Vec<&str> = meta.live_members().filter(is_full).map(|member| member.name.as_str()).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "the disk of {} takes no more writes: copies there fall behind and are not counted on; make room on it, and they \
-             catch up by themselves",
+            "{} takes no more writes, for its disk is full or it is about to stop: copies there fall behind and are not counted \
+             on; make room on the disk, and they catch up by themselves",
             names.join(", ")
         )
     })
