@@ -10,6 +10,9 @@ use narf_tests::{Client, DEADLINE, Server, Signal, eventually, signal, skip_unle
 
 use crate::nodes::Cluster;
 
+/// What a node says that cannot leave.
+const NOBODY: &str = "no other node is there to take the data over: this node stays a member";
+
 /// Clients of one node that write without pause and take no error.
 struct Writers {
     stop: Arc<AtomicBool>,
@@ -142,6 +145,8 @@ fn a_node_without_others_that_could_lead_stops_at_once() {
         return;
     }
     let mut cluster = Cluster::of(3);
+    // One that has just come would rather leave.
+    cluster.nodes[2].expect_log(NOBODY);
     cluster.nodes[0].kill9();
     cluster.nodes[1].kill9();
     // Until it has noticed.
@@ -150,4 +155,37 @@ fn a_node_without_others_that_could_lead_stops_at_once() {
     let begin = Instant::now();
     assert!(cluster.nodes[2].stop().unwrap().success());
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn one_of_two_does_not_wait_for_the_other_to_take_its_data_over_when_that_is_gone() {
+    if skip_unless_narf() {
+        return;
+    }
+    for ctrl_c in [false, true] {
+        let mut cluster = Cluster::of(2);
+        cluster.nodes[1].expect_log(NOBODY);
+        cluster.nodes[0].client().check("SET key value", "+OK");
+        cluster.nodes[0].kill9();
+        let mut client = cluster.nodes[1].client();
+        eventually("a node that has noticed", || client.run("SET key other").is_error().then_some(()));
+        let begin = Instant::now();
+        signal(cluster.nodes[1].pid(), if ctrl_c { Signal::Interrupt } else { Signal::Terminate });
+        assert!(cluster.nodes[1].wait().success());
+        // A leave may take 30 s, the others are missed for three.
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        let log = cluster.nodes[1].log();
+        assert!(
+            log.contains("no other node is there to take the data over: this node stays a member"),
+            "{log}"
+        );
+        for node in &mut cluster.nodes {
+            node.begin_again();
+        }
+        for node in &mut cluster.nodes {
+            node.wait_until_up();
+        }
+        cluster.wait_until_ready(2);
+        cluster.nodes[1].client().check("GET key", "\"value\"");
+    }
 }

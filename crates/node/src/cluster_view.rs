@@ -391,7 +391,7 @@ pub(crate) struct Status {
     pub(crate) may_lose: usize,
     is_whole: bool,
     is_placed: bool,
-    is_known: bool,
+    is_member: bool,
 }
 
 impl Status {
@@ -412,17 +412,15 @@ impl Status {
             wanted: count(&|standing| standing.is_wanted),
             missing: count(&|standing| standing.is_wanted && !standing.is_held),
             may_lose: standings.iter().map(|standing| usize::from(standing.may_lose)).min().unwrap_or(0),
-            is_whole: served == standings.len(),
+            is_whole: served == standings.len() && worker.fabric.knows_time,
             is_placed: is_placed(meta, me),
-            is_known: meta.is_founded()
-                && me.is_some_and(|me| me.state == MemberState::Up)
-                && worker.fabric.knows_time,
+            is_member: meta.is_founded() && me.is_some_and(|me| me.state == MemberState::Up),
         }
     }
 
     /// `ready`: this node knows what time it is and has all that it is to have, and all partitions can be written to.
     pub(crate) fn word(&self) -> &'static str {
-        match (self.is_known, self.is_placed && self.missing == 0, self.is_whole) {
+        match (self.is_member, self.is_placed && self.missing == 0, self.is_whole) {
             (false, _, _) => "joining",
             (_, false, _) => "moving",
             (_, _, false) => "degraded",

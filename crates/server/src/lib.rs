@@ -33,6 +33,7 @@ mod hello;
 mod host;
 mod http;
 mod join;
+mod leaving;
 mod links;
 mod listen;
 pub mod logging;
@@ -141,6 +142,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let state = wait_until_ready(&running, &signals);
+    let has_only_begun = running.is_new && state != getting_ready::READY && signals.were_heard();
     if let Some(rescued) = running
         .shared
         .fabric
@@ -186,10 +188,13 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         wait_until_ready(&running, &signals);
     }
     tracing::info!("stopping");
-    let left = running.membership.as_ref().is_some_and(|membership| {
-        membership.should_leave(signals.was_interrupted(), !settings.no_data)
-            && membership.leave(settings.leave_timeout, signals.was_interrupted())
-    });
+    let end = leaving::End {
+        was_interrupted: signals.was_interrupted(),
+        keeps_data: !settings.no_data,
+        has_only_begun,
+    };
+    let left = leaving::is_wanted(&running.shared, &end)
+        && leaving::leave(&running.shared, settings.leave_timeout, &end);
     if !left {
         running.hand_over();
     }

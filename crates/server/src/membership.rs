@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base::{CommonWall, NodeId, WorkerId};
-use cluster::{Command, Levels, MemberState, Meta, UnknownLevel};
+use cluster::{Command, Levels, Meta, UnknownLevel};
 use node::settings::Settings;
 
 use crate::discovery::{self, Announcement, Presence};
@@ -197,106 +197,6 @@ impl Membership {
         while is_waited() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-
-    /// Whether this node should leave its cluster when it stops. Asked by name it does; so it does when a person
-    /// presses Ctrl-C, when what it holds would be gone with it, and when the others could not write without it. A
-    /// node that a service manager stops comes back, and moving its data twice would help nobody.
-    pub(crate) fn should_leave(&self, was_interrupted: bool, keeps_data: bool) -> bool {
-        let Some(fabric) = &self.shared.fabric else { return false };
-        let meta = fabric.meta();
-        let others = meta.data_nodes().filter(|member| member.node != self.shared.node_id).count();
-        let quorum_needs_us = meta
-            .targets()
-            .iter()
-            .any(|target| target.voters.contains(&self.shared.node_id) && target.voters.len() == 2);
-        others > 0 && (fabric.was_told_to_leave() || was_interrupted || !keeps_data || quorum_needs_us)
-    }
-
-    /// Hands everything over to the others and leaves; false if that did not come to an end in time.
-    pub(crate) fn leave(&self, patience: Duration, was_interrupted: bool) -> bool {
-        let Some(fabric) = &self.shared.fabric else { return false };
-        let again = match (was_interrupted, fabric.was_told_to_leave()) {
-            (true, _) => "; Ctrl-C again stops at once and stays a member",
-            (false, false) => "; SIGTERM again stops at once and stays a member",
-            // No signal came yet.
-            (false, true) => "",
-        };
-        let seconds = patience.as_secs();
-        tracing::info!(seconds, "handing the data over to the others and leaving{again}");
-        let mut progress = Progress::new(Instant::now());
-        let (node, deadline) = (self.shared.node_id, Instant::now() + patience);
-        fabric.begin_to_leave();
-        let mut step = Command::Leave { node };
-        while Instant::now() < deadline && !self.shared.has_failed() {
-            // Said a moment before that it is here again, as one that was to leave when it was killed, it stays unless it
-            // says again that it leaves.
-            let is_told = fabric.meta().member(node).is_some_and(|me| me.state == MemberState::Leaving);
-            if matches!(step, Command::Remove { .. }) && !is_told {
-                step = Command::Leave { node };
-            }
-            let is_ripe = matches!(step, Command::Leave { .. })
-                || fabric.meta().replicas_on(node) == 0 && fabric.holds_nothing(self.shared.inboxes().len());
-            if is_ripe {
-                match (fabric.ask(&self.shared, step.clone()), &step) {
-                    (Ok(()), Command::Leave { .. }) => step = Command::Remove { node },
-                    (Ok(()), _) => return true,
-                    (Err(reason), _) => {
-                        if progress.is_news(Instant::now(), &reason) {
-                            tracing::info!(reason, "this node cannot leave yet");
-                        }
-                    }
-                }
-            }
-            if progress.is_due(Instant::now()) {
-                let partitions = fabric.meta().replicas_on(node);
-                tracing::info!(
-                    partitions,
-                    "still handing over; partitions that the others have not taken yet"
-                );
-            }
-            // What is held changes without the fabric's state.
-            fabric.wait_until(Instant::now() + Duration::from_millis(100), |_| false);
-        }
-        tracing::warn!("the others did not take everything over in time, this node stays a member");
-        false
-    }
-}
-
-/// What is said while this node leaves: why it cannot, when that begins or changes, and now and then how far it is.
-struct Progress {
-    reason: Option<String>,
-    said: Option<Instant>,
-    due: Instant,
-}
-
-impl Progress {
-    /// Between two words on how far it is.
-    const PERIOD: Duration = Duration::from_secs(5);
-    /// Between two reasons at least.
-    const REASONS: Duration = Duration::from_secs(1);
-
-    fn new(now: Instant) -> Progress {
-        Progress { reason: None, said: None, due: now + Progress::PERIOD }
-    }
-
-    /// Whether this reason is to be said now.
-    fn is_news(&mut self, now: Instant, reason: &str) -> bool {
-        let is_early = self.said.is_some_and(|said| now.duration_since(said) < Progress::REASONS);
-        if is_early || self.reason.as_deref() == Some(reason) {
-            return false;
-        }
-        (self.reason, self.said) = (Some(reason.to_owned()), Some(now));
-        true
-    }
-
-    /// Whether to say how far it is.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = now >= self.due;
-        if is_due {
-            self.due = now + Progress::PERIOD;
-        }
-        is_due
     }
 }
 
