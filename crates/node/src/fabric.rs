@@ -46,8 +46,8 @@ pub(crate) const ELECTION_TICKS: u16 = 10;
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
-/// Who has a new way to a peer that has said nothing by it asks it for nothing for so long: it says something each 80 ms.
-const WAY_BACK_MS: u64 = 500;
+/// Answers that are kept for a peer until there is a way to it.
+const OWED_MAX: usize = 1 << 18;
 /// For how long a peer that says that its disk is full is not to lead: the lead does not go to and fro while room comes and
 /// goes, nor if some of its workers find room and others do not.
 const FULL_MS: u64 = 5000;
@@ -64,13 +64,11 @@ pub(crate) const ROUNDS_MAX: usize = 16;
 #[derive(Default)]
 pub(crate) struct PeerState {
     pub(crate) is_up: bool,
+    /// Which of its runs the last way led to.
+    pub(crate) run: u128,
     pub(crate) frame: Vec<u8>,
     /// Wall clock: since when there is a way to it.
     pub(crate) up_since: Millis,
-    /// Steady clock: the same.
-    pub(crate) up_at: Millis,
-    /// It has said something to this worker since: it has a way to us, too.
-    pub(crate) has_spoken: bool,
     /// Steady clock: when it was last heard of.
     pub(crate) heard: Millis,
     /// It has said nothing for so long that what it may have changed is not relied on.
@@ -84,6 +82,15 @@ impl PeerState {
     pub(crate) fn is_heard(&self, now: Millis) -> bool {
         self.is_up && now.since(self.heard) <= SILENCE_MS
     }
+}
+
+/// What a peer is to be sent to which there is no way. Who comes back may be asked, and may lead, before it has a way to all
+/// who reach it, and may ask those who have none to it yet.
+#[derive(Default)]
+struct Owed {
+    items: Vec<u8>,
+    /// Something had no room.
+    is_cut: bool,
 }
 
 /// A request that another node was asked to serve.
@@ -113,6 +120,8 @@ pub(crate) struct Fabric {
     /// This node's replica of the meta group; on the first worker.
     pub(crate) meta_replica: Option<Box<MetaReplica>>,
     pub(crate) peers: BTreeMap<u64, PeerState>,
+    /// What those are to be sent to which there is no way.
+    owed: BTreeMap<u64, Owed>,
     /// Members that vote and hold no data.
     pub(crate) witnesses: Vec<u64>,
     /// Who leads a partition, as far as others said so.
@@ -200,9 +209,36 @@ impl Fabric {
 
     /// Adds an item to what a peer is sent.
     pub(crate) fn tell(&mut self, node: u64, item: &Item<'_>) {
-        if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
-            item.encode(&mut peer.frame);
+        match self.peers.get_mut(&node).filter(|peer| peer.is_up) {
+            Some(peer) => item.encode(&mut peer.frame),
+            None => self.owe(node, item),
         }
+    }
+
+    #[cold]
+    fn owe(&mut self, node: u64, item: &Item<'_>) {
+        if !item.is_answer() {
+            return;
+        }
+        let owed = self.owed.entry(node).or_default();
+        match owed.items.len() < OWED_MAX {
+            true => item.encode(&mut owed.items),
+            false => owed.is_cut = true,
+        }
+    }
+
+    /// There is a way to a run of a peer. It is sent what it is owed, and told if something may be lost that it waits for:
+    /// what was on the last way to the same run.
+    pub(crate) fn way_opens(&mut self, node: u64, run: u128) -> &mut PeerState {
+        let has_broken = self.peers.get(&node).is_some_and(|peer| peer.run == run);
+        let peer = self.peers.entry(node).or_default();
+        (peer.is_up, peer.run) = (true, run);
+        let owed = self.owed.remove(&node).unwrap_or_default();
+        peer.frame.extend_from_slice(&owed.items);
+        if has_broken || owed.is_cut {
+            Item::Anew.encode(&mut peer.frame);
+        }
+        peer
     }
 
     /// Sends items once all that is in the log by the end of this turn is on stable storage.
@@ -313,13 +349,6 @@ impl Fabric {
     /// Whether a peer can be asked for something.
     pub(crate) fn is_heard(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
-    }
-
-    /// Whether a peer can answer what it is asked. One that has just come back may lead before it has a way to all: what it
-    /// could not answer would have an unknown outcome. Not all workers of nodes that have more or fewer are spoken to.
-    pub(crate) fn has_way_back(&self, node: u64) -> bool {
-        let has_one = |peer: &PeerState| peer.has_spoken || self.now.since(peer.up_at) >= WAY_BACK_MS;
-        self.peers.get(&node).is_some_and(has_one)
     }
 
     /// A peer's disk takes no more writes, or it is about to stop.

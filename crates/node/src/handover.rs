@@ -111,14 +111,16 @@ impl Worker {
     }
 
     /// How much is under way here that others wait for: what they were asked and have not answered, what they asked and may
-    /// still ask. Clients of this node are the shell's to look after.
+    /// still ask, and leads that came after all, as who stood for election when it was told may be elected a moment later.
+    /// Clients of this node are the shell's to look after.
     pub fn work_under_way(&self) -> usize {
         let groups = || self.places.iter().filter_map(|place| place.partition.as_deref());
         let undecided = groups().filter(|partition| partition.replica.has_entry_under_way()).count();
+        let leads = self.leads_to_hand_over();
         // Who still leads, for nobody else can, is asked to the last.
         let is_asked = self.fabric.ending.is_some_and(|e| self.fabric.now.since(e.asked) < UNASKED_MS)
-            && !groups().any(|partition| partition.group.is_leader());
-        self.fabric.forwards.len() + undecided + usize::from(is_asked)
+            && (leads > 0 || !groups().any(|partition| partition.group.is_leader()));
+        self.fabric.forwards.len() + undecided + leads + usize::from(is_asked)
     }
 
     /// Goes on with handing over. `again`: offers that came to nothing are made again.

@@ -140,7 +140,7 @@ impl Worker {
 
     /// Whether another node can be asked for data.
     fn serves_others(&self, node: u64) -> bool {
-        self.fabric.is_heard(node) && self.fabric.has_way_back(node) && !self.fabric.is_witness(node)
+        self.fabric.is_heard(node) && !self.fabric.is_witness(node)
     }
 
     /// Tells all nodes of each partition that is led here.

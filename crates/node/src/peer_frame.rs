@@ -173,6 +173,22 @@ pub struct FrameError {
 }
 
 impl Item<'_> {
+    /// Whether a peer that has reached this node waits for it, or has been promised it: it has to come, or the peer has to be
+    /// told that something was lost. All else is said again.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Item::Reply { .. }
+                | Item::Elsewhere { .. }
+                | Item::MetaReply { .. }
+                | Item::FabricState { .. }
+                | Item::Word(_)
+                | Item::Noted { .. }
+                | Item::Invalid { .. }
+                | Item::Changed { .. }
+        )
+    }
+
     /// Appends the item's bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match *self {

@@ -28,17 +28,14 @@ const WITHOUT_ENTRIES: usize = 68;
 const PEER_RESERVE: usize = 4096;
 
 impl Worker {
-    /// There is a way to a peer now.
-    pub fn peer_up(&mut self, node: NodeId) {
+    /// There is a way to a peer now, in this run of it: no two starts of a node have the same number.
+    pub fn peer_up(&mut self, node: NodeId, run: u128) {
         let Some(node) = cluster::replica_id(node).filter(|_| self.fabric.is_on) else { return };
-        let peer = self.fabric.peers.entry(node).or_default();
-        (peer.is_up, peer.up_since) = (true, self.now.millis());
-        (peer.up_at, peer.has_spoken) = (self.fabric.now, false);
+        let peer = self.fabric.way_opens(node, run);
+        peer.up_since = self.now.millis();
         // It may have stopped and come back. Whose disk is full says so again.
         peer.full_until = Millis::default();
         self.fabric.hear(node);
-        // While there was no way, answers to it were dropped.
-        self.fabric.tell(node, &Item::Anew);
         self.fabric.tell(node, &Item::AskTime { stamp_us: self.now.mono_us });
         if self.is_not_to_lead() {
             self.fabric.tell(node, &Item::Full);
@@ -71,15 +68,15 @@ impl Worker {
         self.recall_from(node);
     }
 
-    /// What a peer said may be lost, though we may reach it: as if the way to it were a new one too, but what it is
-    /// to be sent in this turn is sent.
-    pub fn answers_lost(&mut self, node: NodeId) {
+    /// What a run of a peer said may be lost, though we may reach it: as if the way to it were a new one too, but what it is
+    /// to be sent in this turn is sent. Nothing that was asked of its next run is.
+    pub fn answers_lost(&mut self, node: NodeId, run: u128) {
         let Some(id) = cluster::replica_id(node) else { return };
-        let Some(peer) = self.fabric.peers.get_mut(&id) else { return };
+        let Some(peer) = self.fabric.peers.get_mut(&id).filter(|peer| peer.run == run) else { return };
         let (was_up, mut unsent) = (peer.is_up, std::mem::take(&mut peer.frame));
         self.peer_down(node);
         if was_up {
-            self.peer_up(node);
+            self.peer_up(node, run);
             if let Some(peer) = self.fabric.peers.get_mut(&id) {
                 unsent.append(&mut peer.frame);
                 peer.frame = unsent;
@@ -142,9 +139,6 @@ impl Worker {
     /// level than this program knows: it could mean something else.
     pub fn peer_frame(&mut self, from: NodeId, frame: &[u8]) {
         let Some(replica) = cluster::replica_id(from).filter(|_| self.fabric.is_on) else { return };
-        if let Some(peer) = self.fabric.peers.get_mut(&replica) {
-            peer.has_spoken = true;
-        }
         match open(frame) {
             Ok((_, level)) if level > self.fabric.levels.newest() => self.outlive_level(from, level),
             Ok((items, _)) => self.peer_items(replica, items),

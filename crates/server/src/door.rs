@@ -50,6 +50,8 @@ pub(crate) struct Link {
     pub(crate) worker: u16,
     /// What the other end's program knows.
     pub(crate) levels: Levels,
+    /// Which run of the node is there.
+    pub(crate) run: u128,
 }
 
 /// Why a node cannot be reached.
@@ -79,6 +81,8 @@ pub(crate) trait Host: Gate + Send + Sync {
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances;
     /// The level in force, and those that this program knows.
     fn standing(&self) -> Standing;
+    /// Which run of this node this is.
+    fn run(&self) -> u128;
     /// The versions that know the level in force, as text.
     fn versions(&self) -> String;
     /// A member says that a level is in force that this program does not know.
@@ -245,7 +249,7 @@ impl Doorman {
         let peer = peer.filter(|node| self.host.is_member(*node) || self.host.was_removed(*node));
         let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
         let mut words = Stream::new(&mut tls, &mut stream);
-        let Hello { worker, address, standing, .. } = Hello::read(&mut words)?;
+        let Hello { worker, address, standing, run, .. } = Hello::read(&mut words)?;
         if !self.host.is_member(peer) {
             // Nobody else tells it: no member speaks to it any more.
             return hello::refuse(&mut words);
@@ -259,10 +263,10 @@ impl Doorman {
             self.host.is_outlived(&unknown);
             return Err(io::Error::other(unknown));
         }
-        hello::answer(&mut words, mine.levels, &self.host.acquaint(peer, address))?;
+        hello::answer(&mut words, mine.levels, self.host.run(), &self.host.acquaint(peer, address))?;
         let stream = settle(stream.into_inner())?;
         let levels = standing.levels;
-        self.host.link(Link { stream, tls: tls.into(), peer, worker, levels });
+        self.host.link(Link { stream, tls: tls.into(), peer, worker, levels, run });
         Ok(())
     }
 
@@ -308,8 +312,8 @@ fn try_dial(
     }
     let mut words = Stream::new(&mut tls, &mut stream);
     hello.write(&mut words)?;
-    let (levels, acquaintances) = match hello::read_answer(&mut words)? {
-        Welcome::Taken { levels, acquaintances } => (levels, acquaintances),
+    let (levels, run, acquaintances) = match hello::read_answer(&mut words)? {
+        Welcome::Taken { levels, run, acquaintances } => (levels, run, acquaintances),
         Welcome::Gone => return Ok(Err(DialError::Gone)),
         Welcome::Outlived { level, known_by } => {
             let refused = hello.standing.levels.check(level, || known_by);
@@ -320,7 +324,8 @@ fn try_dial(
         }
     };
     let stream = settle(stream.into_inner())?;
-    Ok(Ok((Link { stream, tls: tls.into(), peer, worker: hello.worker, levels }, acquaintances)))
+    let link = Link { stream, tls: tls.into(), peer, worker: hello.worker, levels, run };
+    Ok(Ok((link, acquaintances)))
 }
 
 /// Readies a socket for a worker's loop.

@@ -8,7 +8,7 @@ use base::NodeId;
 use cluster::{Level, Levels, UnknownLevel};
 
 /// The first bytes of either side; another version says others.
-const MAGIC: [u8; 4] = *b"NRF2";
+const MAGIC: [u8; 4] = *b"NRF3";
 /// What a node is answered that was struck off.
 const GONE: [u8; 4] = *b"NRFG";
 /// What a node is answered whose program does not know the level in force.
@@ -36,6 +36,8 @@ pub(crate) struct Hello {
     /// Where it can be reached.
     pub(crate) address: String,
     pub(crate) standing: Standing,
+    /// Which run of the node it is: no two starts of it have the same.
+    pub(crate) run: u128,
 }
 
 impl Hello {
@@ -46,6 +48,7 @@ impl Hello {
         put_address(&mut bytes, &self.address);
         put_levels(&mut bytes, self.standing.levels);
         bytes.push(self.standing.level.0);
+        bytes.extend_from_slice(&self.run.to_le_bytes());
         to.write_all(&bytes)?;
         to.flush()
     }
@@ -55,7 +58,7 @@ impl Hello {
         let (worker, workers) = (read_u16(from)?, read_u16(from)?);
         let address = read_address(from)?;
         let standing = Standing { levels: read_levels(from)?, level: Level(read_u8(from)?) };
-        Ok(Hello { worker, workers, address, standing })
+        Ok(Hello { worker, workers, address, standing, run: read_u128(from)? })
     }
 }
 
@@ -66,11 +69,13 @@ pub(crate) type Acquaintances = Vec<(NodeId, String)>;
 pub(crate) fn answer(
     to: &mut impl Write,
     levels: Levels,
+    run: u128,
     acquaintances: &[(NodeId, String)],
 ) -> io::Result<()> {
     let told = &acquaintances[..acquaintances.len().min(ACQUAINTANCES_MAX)];
     let mut bytes = MAGIC.to_vec();
     put_levels(&mut bytes, levels);
+    bytes.extend_from_slice(&run.to_le_bytes());
     bytes.extend_from_slice(&(told.len() as u16).to_le_bytes());
     for (node, address) in told {
         bytes.extend_from_slice(&node.0.to_le_bytes());
@@ -98,8 +103,8 @@ pub(crate) fn refuse_level(to: &mut impl Write, unknown: &UnknownLevel) -> io::R
 /// The answer to a hello.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Welcome {
-    /// The link is taken; what the other end's program knows, and where others can be reached.
-    Taken { levels: Levels, acquaintances: Acquaintances },
+    /// The link is taken; what the other end's program knows, which run of the node it is, and where others can be reached.
+    Taken { levels: Levels, run: u128, acquaintances: Acquaintances },
     /// Who asks was struck off.
     Gone,
     /// A level is in force that who asks does not know; programs of these versions do.
@@ -118,18 +123,16 @@ pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Welcome> {
         MAGIC => {}
         _ => return Err(broken("it speaks another version")),
     }
-    let levels = read_levels(from)?;
+    let (levels, run) = (read_levels(from)?, read_u128(from)?);
     let count = usize::from(read_u16(from)?);
     if count > ACQUAINTANCES_MAX {
         return Err(broken("too many acquaintances"));
     }
     let mut acquaintances = Vec::new();
     for _ in 0..count {
-        let mut node = [0; 16];
-        from.read_exact(&mut node)?;
-        acquaintances.push((NodeId(u128::from_le_bytes(node)), read_address(from)?));
+        acquaintances.push((NodeId(read_u128(from)?), read_address(from)?));
     }
-    Ok(Welcome::Taken { levels, acquaintances })
+    Ok(Welcome::Taken { levels, run, acquaintances })
 }
 
 fn check_magic(from: &mut impl Read) -> io::Result<()> {
@@ -160,6 +163,12 @@ fn read_u16(from: &mut impl Read) -> io::Result<u16> {
     let mut bytes = [0; 2];
     from.read_exact(&mut bytes)?;
     Ok(u16::from_le_bytes(bytes))
+}
+
+fn read_u128(from: &mut impl Read) -> io::Result<u128> {
+    let mut bytes = [0; 16];
+    from.read_exact(&mut bytes)?;
+    Ok(u128::from_le_bytes(bytes))
 }
 
 /// An address that is longer than one may be is told as none.
@@ -193,14 +202,16 @@ mod tests {
     fn an_address_too_long_to_tell_is_told_as_none() {
         let mut bytes = Vec::new();
         let standing = Standing { levels: Levels::new(3, 5).unwrap(), level: Level(4) };
-        Hello { worker: 1, workers: 2, address: "x".repeat(301), standing }.write(&mut bytes).unwrap();
+        Hello { worker: 1, workers: 2, address: "x".repeat(301), standing, run: 0x6e }
+            .write(&mut bytes)
+            .unwrap();
         assert_eq!(Hello::read(&mut &bytes[..]).unwrap().address, "");
-        assert_eq!(bytes, b"NRF2\x01\0\x02\0\0\0\x03\x05\x04");
+        assert_eq!(bytes, b"NRF3\x01\0\x02\0\0\0\x03\x05\x04n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 
     #[test]
     fn another_version_is_told_from_a_broken_link() {
-        let error = Hello::read(&mut &b"NRF1\0\0\0\0\0\0"[..]).unwrap_err();
+        let error = Hello::read(&mut &b"NRF2\0\0\0\0\0\0"[..]).unwrap_err();
         assert!(error.to_string().contains("another version"), "{error}");
         assert_eq!(Hello::read(&mut &b"NR"[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -225,18 +236,18 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            worker: u16, workers: u16, oldest in 1..9_u8, more in 0..9_u8, level: u8, address in "[a-z0-9.:]{0,300}",
+            worker: u16, workers: u16, run: u128, oldest in 1..9_u8, more in 0..9_u8, level: u8, address in "[a-z0-9.:]{0,300}",
             others in prop::collection::vec((any::<u128>(), "[a-z0-9.:]{0,30}"), 0..20),
         ) {
             let mut bytes = Vec::new();
             let levels = Levels::new(oldest, oldest + more).unwrap();
-            let hello = Hello { worker, workers, address, standing: Standing { levels, level: Level(level) } };
+            let hello = Hello { worker, workers, address, standing: Standing { levels, level: Level(level) }, run };
             hello.write(&mut bytes).unwrap();
             prop_assert_eq!(Hello::read(&mut &bytes[..]).unwrap(), hello);
             let others: Acquaintances = others.into_iter().map(|(id, at)| (NodeId(id), at)).collect();
             bytes.clear();
-            answer(&mut bytes, levels, &others).unwrap();
-            let taken = Welcome::Taken { levels, acquaintances: others };
+            answer(&mut bytes, levels, run, &others).unwrap();
+            let taken = Welcome::Taken { levels, run, acquaintances: others };
             prop_assert_eq!(read_answer(&mut &bytes[..]).unwrap(), taken);
         }
 

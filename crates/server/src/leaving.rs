@@ -177,3 +177,21 @@ impl Progress {
         is_due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_said_when_it_begins_and_when_it_changes() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut progress = Progress::new(begin);
+        let said = (0..300).filter(|n| progress.is_news(at(n * 100), "nobody answers")).count();
+        assert_eq!(said, 1);
+        let flapping =
+            (300..600).filter(|n| progress.is_news(at(n * 100), ["a", "b"][*n as usize % 2])).count();
+        assert!((2..=31).contains(&flapping), "{flapping} in 30 s");
+        assert_eq!((0..600).filter(|n| progress.is_due(at(n * 100))).count(), 11);
+    }
+}

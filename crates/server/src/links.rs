@@ -39,7 +39,11 @@ struct Wire {
     peer: NodeId,
     /// Those that its program knows.
     levels: Levels,
+    /// Which run of the node is there.
+    run: u128,
     is_outgoing: bool,
+    /// A frame came by it.
+    has_spoken: bool,
     /// Bytes of frames that are not whole yet.
     received: Vec<u8>,
     /// What is to be sent, from `sent` on.
@@ -75,8 +79,10 @@ pub(crate) struct Links {
 enum Lost {
     /// No way to this node.
     Out(NodeId),
-    /// What it had sent us and we had not read is lost.
-    In(NodeId),
+    /// What this run of it had sent us and we had not read is lost.
+    In(NodeId, u128),
+    /// It was given up before anything was said by it; who says something by the next and has lost some says so.
+    Unused,
 }
 
 impl Links {
@@ -133,6 +139,7 @@ impl Links {
                     workers: shared.inboxes().len() as u16,
                     address: fabric.reach.peer_address.clone(),
                     standing: fabric.standing(),
+                    run: shared.run_id,
                 };
                 let addresses = fabric.addresses_of(node);
                 let dialed = match addresses.get(tries % addresses.len().max(1)) {
@@ -168,12 +175,13 @@ impl Links {
         match link {
             Ok(link) => {
                 way.retry_ms = RETRY_MS.0;
+                let run = link.run;
                 let Ok(slot) = self.insert(*link, true, registry) else { return };
                 let Some(way) = cluster::replica_id(node).and_then(|id| self.ways.get_mut(&id)) else {
                     return;
                 };
                 way.wire = Some(slot);
-                worker.peer_up(node);
+                worker.peer_up(node, run);
             }
             Err(error) => {
                 match &error {
@@ -205,7 +213,9 @@ impl Links {
             stream: Stream::new(socket, link.tls),
             peer: link.peer,
             levels: link.levels,
+            run: link.run,
             is_outgoing,
+            has_spoken: false,
             received: Vec::new(),
             backlog: Vec::new(),
             sent: 0,
@@ -316,6 +326,7 @@ impl Links {
             }
             let Some(frame) = rest.get(..length) else { break };
             worker.peer_frame(wire.peer, frame);
+            wire.has_spoken = true;
             start += 4 + length;
         }
         wire.received.drain(..start);
@@ -331,9 +342,10 @@ impl Links {
         let Some(mut wire) = self.wires.get_mut(slot).and_then(Option::take) else { return };
         // Fails only for a socket that is not registered; it is dropped either way.
         let _ = registry.deregister(wire.stream.socket());
-        let lost = match wire.is_outgoing {
-            true => Lost::Out(wire.peer),
-            false => Lost::In(wire.peer),
+        let lost = match (wire.is_outgoing, wire.has_spoken) {
+            (true, _) => Lost::Out(wire.peer),
+            (false, true) => Lost::In(wire.peer, wire.run),
+            (false, false) => Lost::Unused,
         };
         match lost {
             Lost::Out(node) => {
@@ -344,7 +356,8 @@ impl Links {
                 }
             }
             // Answers may have been lost on the way to any worker.
-            Lost::In(node) => self.shared.send_all(|| Item::AnswersLost(node)),
+            Lost::In(node, run) => self.shared.send_all(|| Item::AnswersLost(node, run)),
+            Lost::Unused => {}
         }
     }
 }

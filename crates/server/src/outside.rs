@@ -26,9 +26,9 @@ pub fn check_hello(bytes: &[u8]) -> Result<(), String> {
 pub fn check_hello_answer(bytes: &[u8]) -> Result<(), String> {
     let mut rest = bytes;
     let answer = hello::read_answer(&mut rest).map_err(|error| error.to_string())?;
-    let Welcome::Taken { levels, acquaintances } = answer else { return Ok(()) };
+    let Welcome::Taken { levels, run, acquaintances } = answer else { return Ok(()) };
     let mut again = Vec::new();
-    hello::answer(&mut again, levels, &acquaintances).map_err(|error| error.to_string())?;
+    hello::answer(&mut again, levels, run, &acquaintances).map_err(|error| error.to_string())?;
     assert_eq!(again, bytes[..bytes.len() - rest.len()], "an answer has one form");
     Ok(())
 }

@@ -46,7 +46,7 @@ pub(crate) enum Item {
     /// What became of a try to reach a node.
     Dialed(NodeId, Result<Box<Link>, DialError>),
     /// What a node answered may not have come through.
-    AnswersLost(NodeId),
+    AnswersLost(NodeId, u128),
     /// Who is in the fabric, and where.
     Members(Arc<cluster::Meta>),
     /// Have the fabric decide on something; for the first worker.

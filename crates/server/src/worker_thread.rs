@@ -434,7 +434,7 @@ impl WorkerThread {
         match item {
             Item::Linked(link) => links.accept(*link, registry),
             Item::Dialed(node, link) => links.dialed(node, link, worker, registry),
-            Item::AnswersLost(node) => worker.answers_lost(node),
+            Item::AnswersLost(node, run) => worker.answers_lost(node, run),
             Item::Members(meta) => links.follow(&meta, worker, registry),
             _ => {}
         }

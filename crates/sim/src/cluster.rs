@@ -288,7 +288,7 @@ impl ClusterWorld {
         let machines = &mut self.machines;
         let news = self.wires.advance(
             now_us,
-            |node| machines[node].life.is_some(),
+            |node| machines[node].life.is_some().then_some(machines[node].starts),
             |node, other| {
                 machines[node].knows(machines[other].node) && machines[node].understands(&machines[other])
             },
@@ -298,10 +298,12 @@ impl ClusterWorld {
             let Some(life) = &mut machines[to].life else { continue };
             match news {
                 News::Frame(from, frame) => life.post(worker, Item::Frame(nodes[from], frame)),
-                News::Up(peer) => life.post(worker, Item::PeerUp(nodes[peer])),
+                News::Up(peer, run) => life.post(worker, Item::PeerUp(nodes[peer], run.into())),
                 News::Down(peer) => life.post(worker, Item::PeerDown(nodes[peer])),
-                News::AnswersLost(peer) => {
-                    (0..life.workers()).for_each(|seat| life.post(seat, Item::AnswersLost(nodes[peer])));
+                News::AnswersLost(peer, run) => {
+                    for seat in 0..life.workers() {
+                        life.post(seat, Item::AnswersLost(nodes[peer], run.into()));
+                    }
                 }
             }
         }

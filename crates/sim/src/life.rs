@@ -40,10 +40,10 @@ pub(crate) enum Item {
     AskFabric(u64, Box<cluster::Command>),
     /// A frame of another node.
     Frame(NodeId, Vec<u8>),
-    PeerUp(NodeId),
+    PeerUp(NodeId, u128),
     PeerDown(NodeId),
     /// What the node said may be lost.
-    AnswersLost(NodeId),
+    AnswersLost(NodeId, u128),
     /// The node is told to stop.
     HandOver,
 }
@@ -352,9 +352,9 @@ impl Life {
             Item::CheckpointWritten(partition, bytes) => seat.worker.checkpoint_written(partition, bytes),
             Item::AskFabric(number, command) => seat.worker.ask_fabric(number, *command),
             Item::Frame(from, frame) => seat.worker.peer_frame(from, &frame),
-            Item::PeerUp(node) => seat.worker.peer_up(node),
+            Item::PeerUp(node, run) => seat.worker.peer_up(node, run),
             Item::PeerDown(node) => seat.worker.peer_down(node),
-            Item::AnswersLost(node) => seat.worker.answers_lost(node),
+            Item::AnswersLost(node, run) => seat.worker.answers_lost(node, run),
             Item::HandOver => seat.worker.hand_over(),
             Item::RoundOver => seat.worker.round_over(),
             Item::Passwords(solved) => seat.worker.passwords_solved(solved),

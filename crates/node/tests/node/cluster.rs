@@ -124,25 +124,6 @@ fn who_takes_what_may_be_old_is_answered_by_a_replica_that_hears_nobody() {
 }
 
 #[test]
-fn what_is_answered_while_there_is_no_way_back_is_not_waited_for() {
-    let mut world = World::of(3, 4);
-    let key = keys().find(|key| world.leads(1, key)).unwrap();
-    let (writer, reader) = (world.connect(0), world.connect(0));
-    assert_eq!(world.ask(writer, &format!("SET {key} before")), "OK");
-    world.set_way(1, 0, false);
-    world.send(writer, &format!("SET {key} after"));
-    world.send(reader, &format!("GET {key}"));
-    world.pass(100);
-    assert!(world.answers(writer).is_empty() && world.answers(reader).is_empty());
-    world.set_way(1, 0, true);
-    world.pass(100);
-    let answers: Vec<String> = world.answers(writer).iter().map(show).collect();
-    assert!(answers.len() == 1 && answers[0].contains("UNKNOWNOUTCOME"), "{answers:?}");
-    let answers: Vec<String> = world.answers(reader).iter().map(show).collect();
-    assert_eq!(answers, ["\"after\""], "what only reads is asked again");
-}
-
-#[test]
 fn a_leader_that_stood_still_answers_nothing_stale() {
     let mut world = World::of(3, 5);
     write_all(&mut world, 0, "old");

@@ -7,6 +7,8 @@ mod facts;
 
 mod host;
 
+mod ways;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -318,20 +320,6 @@ impl World {
         (recovery, needed_from)
     }
 
-    /// Tells a node and all that run that they can reach each other, unless they are cut off.
-    fn link(&mut self, index: usize) {
-        for other in 0..self.machines.len() {
-            if other == index || self.machines[other].worker.is_none() {
-                continue;
-            }
-            for (from, to) in [(index, other), (other, index)] {
-                self.wires.remove(&(from, to));
-                let node = self.machines[to].id;
-                self.turn(from, |worker| worker.peer_up(node));
-            }
-        }
-    }
-
     /// A new node asks the first that runs to be let in; its index, once it has all of its data.
     pub(crate) fn join(&mut self) -> usize {
         let index = self.begin_join();
@@ -452,21 +440,6 @@ impl World {
                 self.turn(other, |worker| worker.peer_down(node));
             }
         }
-    }
-
-    /// A node's way to another is lost, or found again, while the other still reaches it.
-    pub(crate) fn set_way(&mut self, from: usize, to: usize, is_up: bool) {
-        let node = self.machines[to].id;
-        self.turn(from, |worker| match is_up {
-            true => worker.peer_up(node),
-            false => worker.peer_down(node),
-        });
-    }
-
-    /// Nothing that one node has sent, or sends from now on, reaches another.
-    pub(crate) fn cut_way(&mut self, from: usize, to: usize) {
-        self.cut.push((from, to));
-        self.wires.remove(&(from, to));
     }
 
     /// Whether a node has something to do at once, whatever comes.

@@ -41,4 +41,5 @@ mod transactions;
 mod turns;
 mod users;
 mod watchers;
+mod ways;
 mod witness;

@@ -179,7 +179,7 @@ impl ClusterWorld {
         let (Some(until_us), Some(life)) = (machine.stops_until_us, &machine.life) else { return };
         let is_done = |seat: usize| {
             let worker = life.worker(seat);
-            worker.is_ending() && worker.leads_to_hand_over() + worker.work_under_way() == 0
+            worker.is_ending() && worker.work_under_way() == 0
         };
         let has_handed_over = (0..life.workers()).all(is_done);
         if has_handed_over || until_us <= machine.now().mono_us {

@@ -19,12 +19,12 @@ pub(crate) type Way = (usize, usize, usize);
 pub(crate) enum News {
     /// A frame of a node.
     Frame(usize, Vec<u8>),
-    /// There is a way to a node.
-    Up(usize),
+    /// There is a way to a node, in this run of it.
+    Up(usize, u64),
     /// There is none any more.
     Down(usize),
-    /// What a node had sent may be lost; to every worker.
-    AnswersLost(usize),
+    /// What this run of a node had sent may be lost; to every worker.
+    AnswersLost(usize, u64),
 }
 
 /// How a way stands at the end that sends.
@@ -45,6 +45,8 @@ enum State {
 /// A link at the end that receives.
 struct Link {
     way: Way,
+    /// Which run of the node made it.
+    run: u64,
     travelling: VecDeque<(u64, Vec<u8>)>,
     /// It is broken: once all has been read, or then, the receiver notices.
     over_at: Option<u64>,
@@ -150,11 +152,12 @@ impl Wires {
         link.travelling.push_back((at, frame));
     }
 
-    /// Time passes: what workers of nodes learn. A node that runs tries to reach another, which `lets_in` or does not.
+    /// Time passes: what workers of nodes learn. A node of which one of its `runs` is under way tries to reach another, which
+    /// `lets_in` or does not.
     pub(crate) fn advance(
         &mut self,
         now_us: u64,
-        runs: impl Fn(usize) -> bool,
+        runs: impl Fn(usize) -> Option<u64>,
         lets_in: impl Fn(usize, usize) -> bool,
     ) -> Vec<(Way, News)> {
         self.now_us = now_us;
@@ -167,18 +170,20 @@ impl Wires {
                     self.states.insert(way, State::Down { dial_at: now_us + self.random.below(RETRY_US) });
                     news.push(((to, from, worker), News::Down(to)));
                 }
-                State::Down { dial_at } if dial_at <= now_us && runs(from) => {
+                State::Down { dial_at } if dial_at <= now_us => {
+                    let Some(run) = runs(from) else { continue };
                     // A handshake needs both directions.
                     let is_blocked = self.blocked.contains(&(from, to)) || self.blocked.contains(&(to, from));
-                    if is_blocked || !runs(to) || !lets_in(to, from) {
+                    let other = runs(to).filter(|_| !is_blocked && lets_in(to, from));
+                    let Some(other) = other else {
                         self.states.insert(way, State::Down { dial_at: now_us + RETRY_US });
                         continue;
-                    }
+                    };
                     let link = self.next;
                     self.next += 1;
-                    self.links.insert(link, Link { way, travelling: VecDeque::new(), over_at: None });
+                    self.links.insert(link, Link { way, run, travelling: VecDeque::new(), over_at: None });
                     self.states.insert(way, State::Up { link });
-                    news.push(((to, from, worker), News::Up(to)));
+                    news.push(((to, from, worker), News::Up(to, other)));
                 }
                 _ => {}
             }
@@ -199,7 +204,7 @@ impl Wires {
             let is_over =
                 link.over_at.is_some_and(|at| at <= now_us) && (link.travelling.is_empty() || is_blocked);
             if is_over {
-                news.push(((from, to, worker), News::AnswersLost(from)));
+                news.push(((from, to, worker), News::AnswersLost(from, link.run)));
             }
             !is_over
         });

@@ -1,0 +1,64 @@
+//! What becomes of requests that one node has another serve when the way back is lost, or is not there yet.
+
+use crate::cluster_world::World;
+use crate::net::show;
+
+/// Clients of a node that write and read a key which another leads, with nothing answered yet.
+fn with_requests_under_way(world: &mut World, hinder: impl Fn(&mut World)) -> (usize, usize) {
+    let key = (0..).map(|n| format!("key:{n}")).find(|key| world.leads(1, key)).unwrap();
+    let (writer, reader) = (world.connect(0), world.connect(0));
+    assert_eq!(world.ask(writer, &format!("SET {key} before")), "OK");
+    hinder(world);
+    world.send(writer, &format!("SET {key} after"));
+    world.send(reader, &format!("GET {key}"));
+    world.pass(100);
+    assert!(world.answers(writer).is_empty() && world.answers(reader).is_empty());
+    (writer, reader)
+}
+
+fn shown(world: &mut World, client: usize) -> Vec<String> {
+    world.answers(client).iter().map(show).collect()
+}
+
+#[test]
+fn what_is_answered_while_there_is_no_way_back_comes_once_there_is_one() {
+    let mut world = World::of(3, 4);
+    let (writer, reader) = with_requests_under_way(&mut world, |world| world.set_way(1, 0, false));
+    world.set_way(1, 0, true);
+    world.pass(100);
+    assert_eq!(shown(&mut world, writer), ["OK"]);
+    assert_eq!(shown(&mut world, reader), ["\"after\""]);
+}
+
+#[test]
+fn what_was_on_the_way_when_it_broke_is_not_waited_for() {
+    let mut world = World::of(3, 4);
+    let (writer, reader) = with_requests_under_way(&mut world, |world| world.cut_way(1, 0));
+    world.cut.clear();
+    world.set_way(1, 0, false);
+    world.set_way(1, 0, true);
+    world.pass(100);
+    let answers = shown(&mut world, writer);
+    assert!(answers.len() == 1 && answers[0].contains("UNKNOWNOUTCOME"), "{answers:?}");
+    assert_eq!(shown(&mut world, reader), ["\"after\""], "what only reads is asked again");
+}
+
+#[test]
+fn the_end_of_a_link_to_an_earlier_run_of_a_node_says_nothing_of_what_the_next_was_asked() {
+    let mut world = World::of(3, 4);
+    let earlier = world.run(1);
+    world.kill(1);
+    world.pass(3000);
+    world.restart(1);
+    world.settle();
+    world.pass(10_000);
+    let (writer, _) = with_requests_under_way(&mut world, |world| world.set_way(1, 0, false));
+    let (node, run) = (world.id(1), world.run(1));
+    world.turn(0, |worker| worker.answers_lost(node, earlier));
+    world.pass(50);
+    assert!(world.answers(writer).is_empty());
+    world.turn(0, |worker| worker.answers_lost(node, run));
+    world.pass(50);
+    let answers = shown(&mut world, writer);
+    assert!(answers.len() == 1 && answers[0].contains("UNKNOWNOUTCOME"), "{answers:?}");
+}
