@@ -78,6 +78,7 @@ fn all_told_to_leave_at_once_say_little() {
     let mut cluster = Cluster::with(3, |_, options| options.set("leave-timeout", "4s"));
     for node in &mut cluster.nodes {
         node.expect_log("did not take everything over");
+        node.expect_log("no other node is there to take the data over");
         signal(node.pid(), Signal::Interrupt);
     }
     for node in &mut cluster.nodes {

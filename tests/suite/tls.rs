@@ -628,6 +628,19 @@ fn narf_cli_speaks_tls_as_redis_cli_does() {
     let pair = ["--cert", &certificate, "--key", &key];
     let words = [&["cli", "-u", &sealed, "--cacert", &ca], &pair[..], &["get", "k"]].concat();
     assert_eq!(narf(&words).1, "v\n");
+    // The verbs beside it take the same flags, also when only certificates are let in.
+    node.server.config_set("tls-auth-clients", "yes");
+    for (verb, answer) in [
+        (&["set", "verb", "1"][..], "OK\n"),
+        (&["get", "verb"], "1\n"),
+        (&["del", "verb"], "1\n"),
+        (&["cluster", "owner", "verb"], "partition"),
+        (&["cluster", "status"], "ready"),
+    ] {
+        let (code, out, err) = narf(&[verb, &["-u", &sealed, "--cacert", &ca], &pair[..]].concat());
+        assert!(code == 0 && out.contains(answer), "{verb:?}: {out}{err}");
+    }
+    node.server.config_set("tls-auth-clients", "optional");
     // Who trusts nobody that it is from is told what to do, and so are others who do not come together.
     let others = Certificates::new();
     let plain = format!("rediss://127.0.0.1:{}", node.server.port());

@@ -14,36 +14,22 @@ use crate::watch;
 /// Between two looks at what is held here, which changes without the cluster's state.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How a node comes to stop.
-pub(crate) struct End {
-    /// By Ctrl-C.
-    pub(crate) was_interrupted: bool,
-    /// What it holds is there when it comes back.
-    pub(crate) keeps_data: bool,
-    /// It has just been let in and was told to stop before it had taken its share.
-    pub(crate) has_only_begun: bool,
-}
-
 /// Whether this node should leave its cluster when it stops. Asked by name it does; so it does when a person presses
-/// Ctrl-C, when what it holds would be gone with it, when the others could not write without it, and when nobody relies on
-/// it yet. A node that a service manager stops comes back, and moving its data twice would help nobody.
-pub(crate) fn is_wanted(shared: &Shared, end: &End) -> bool {
+/// Ctrl-C, when what it holds would be gone with it, and when the others could not write without it. A node that a service
+/// manager stops comes back, and moving its data twice would help nobody.
+pub(crate) fn is_wanted(shared: &Shared, was_interrupted: bool, keeps_data: bool) -> bool {
     let Some(fabric) = &shared.fabric else { return false };
     let (me, meta) = (shared.node_id, fabric.meta());
     let mut targets = meta.targets().iter();
     let quorum_needs_us = targets.any(|target| target.voters.contains(&me) && target.voters.len() == 2);
     others_with_data(&meta, me).next().is_some()
-        && (fabric.was_told_to_leave()
-            || end.was_interrupted
-            || end.has_only_begun
-            || !end.keeps_data
-            || quorum_needs_us)
+        && (fabric.was_told_to_leave() || was_interrupted || !keeps_data || quorum_needs_us)
 }
 
 /// Hands everything over to the others and leaves; false if that did not come to an end in time.
-pub(crate) fn leave(shared: &Shared, patience: Duration, end: &End) -> bool {
+pub(crate) fn leave(shared: &Shared, patience: Duration, was_interrupted: bool) -> bool {
     let Some(fabric) = &shared.fabric else { return false };
-    let again = match (end.was_interrupted, fabric.was_told_to_leave()) {
+    let again = match (was_interrupted, fabric.was_told_to_leave()) {
         (true, _) => "; Ctrl-C again stops at once and stays a member",
         (false, false) => "; SIGTERM again stops at once and stays a member",
         // No signal came yet.

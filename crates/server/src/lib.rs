@@ -142,7 +142,6 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let state = wait_until_ready(&running, &signals);
-    let has_only_begun = running.is_new && state != getting_ready::READY && signals.were_heard();
     if let Some(rescued) = running
         .shared
         .fabric
@@ -188,13 +187,9 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         wait_until_ready(&running, &signals);
     }
     tracing::info!("stopping");
-    let end = leaving::End {
-        was_interrupted: signals.was_interrupted(),
-        keeps_data: !settings.no_data,
-        has_only_begun,
-    };
-    let left = leaving::is_wanted(&running.shared, &end)
-        && leaving::leave(&running.shared, settings.leave_timeout, &end);
+    let was_interrupted = signals.was_interrupted();
+    let left = leaving::is_wanted(&running.shared, was_interrupted, !settings.no_data)
+        && leaving::leave(&running.shared, settings.leave_timeout, was_interrupted);
     if !left {
         running.hand_over();
     }

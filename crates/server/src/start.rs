@@ -93,8 +93,6 @@ pub(crate) struct Running {
     looking: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
     pub(crate) membership: Option<Membership>,
-    /// It has just founded its cluster or been let in.
-    pub(crate) is_new: bool,
     peer_port: u16,
     /// Locked for as long as somebody has it.
     folder: Option<Arc<dyn Disk>>,
@@ -222,7 +220,6 @@ impl Running {
             give_back,
             looking,
             membership: None,
-            is_new: matches!(turnstile, Some((_, false))),
             peer_port,
             folder,
         };

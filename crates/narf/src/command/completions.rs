@@ -156,7 +156,7 @@ fn with_names_of_servers(tree: Command, before: &[OsString]) -> Command {
     let Some((verb, typed)) = before.get(1..).and_then(<[OsString]>::split_first) else { return tree };
     let (argument, named) = match verb.to_str() {
         Some("cli") => ("command", Vec::new()),
-        Some(verb @ ("get" | "set" | "del")) => ("key", vec![verb.as_bytes().to_vec()]),
+        Some(verb @ ("get" | "set" | "del")) => ("name", vec![verb.as_bytes().to_vec()]),
         _ => return tree,
     };
     let typed = typed.to_vec();

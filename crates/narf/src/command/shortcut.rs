@@ -12,7 +12,7 @@ use super::{complain, exit};
 
 /// Their places in the tree.
 pub(super) fn commands() -> Vec<Command> {
-    let key = || Arg::new("key").value_name("KEY").required(true).help("Its name");
+    let key = || Arg::new("name").value_name("KEY").required(true).help("Its name");
     let verb = |name, about| forwarded().into_iter().fold(Command::new(name).about(about), Command::arg);
     let ttl =
         Arg::new("ttl").long("ttl").value_name("TIME").help("Forget it after this time, such as 90s or 10m");
@@ -68,7 +68,7 @@ pub(super) fn cli_args(command: Vec<String>, matches: &ArgMatches) -> Result<cli
 /// The Redis command.
 fn words(verb: &str, matches: &ArgMatches) -> Result<Vec<String>, String> {
     let mut words = vec![verb.to_ascii_uppercase()];
-    words.extend(matches.get_many::<String>("key").into_iter().flatten().cloned());
+    words.extend(matches.get_many::<String>("name").into_iter().flatten().cloned());
     if verb == "set" {
         words.extend(matches.get_one::<String>("value").cloned());
         if let Some(ttl) = matches.get_one::<String>("ttl") {
@@ -103,6 +103,12 @@ const FORWARDED: &[&str] = &[
     "user",
     "password_file",
     "askpass",
+    "tls",
+    "cacert",
+    "cert",
+    "key",
+    "sni",
+    "insecure",
     "timeout",
     "resp2",
     "output",
