@@ -9,15 +9,15 @@ use crate::Position;
 pub enum LogError {
     /// No room. Nothing was written and the log is well: refuse the writes and try again later.
     #[error(
-        "{needed} bytes are wanted but the disk has {free} free and keeps {kept} in reserve; free some space, \
-         writing resumes by itself"
+        "{needed} bytes are wanted but the disk has {free} free, of which {kept} are kept for what makes room; free some \
+         space"
     )]
     Full {
         /// Bytes that were to be allocated.
         needed: u64,
         /// Bytes that are free.
         free: u64,
-        /// Bytes that are left free on purpose, so that a checkpoint can be written and the log be cut.
+        /// Bytes that are left free on purpose, so that deletes go on, a checkpoint can be written and the log be cut.
         kept: u64,
     },
     /// Nothing was written.

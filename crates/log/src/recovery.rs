@@ -25,6 +25,7 @@ use self::reader::{Reader, Rest};
 use crate::disk::{self, Disk, DiskFile};
 use crate::error::WAY_OUT_LOG;
 use crate::frame::{FrameHeader, HEADER_LEN, Salt};
+use crate::room::Purpose;
 use crate::segment::{Head, SEGMENT_HEADER, SegmentHeader, segment_name, segment_seq};
 use crate::watermark::{CLOSED, Mark, WatermarkFile};
 use crate::writer::{Files, Log, OpenSegment, Spare, Tail, grow_spare};
@@ -548,7 +549,8 @@ impl Recovery {
     fn first_segment(&self, base: Position) -> Result<Tail, LogError> {
         let seq = 1;
         let name = segment_name(seq);
-        let spare = grow_spare(&*self.disk, &self.options, seq, None, 0).map_err(|(_, error)| error)?;
+        let spare = grow_spare(&*self.disk, &self.options, seq, None, 0, Purpose::Writes);
+        let spare = spare.map_err(|(_, error)| error)?;
         let header = SegmentHeader { seq, base, previous_end: base, synced: base };
         let bytes = header.encode(self.salt);
         spare.file.write_at(0, &[IoSlice::new(&bytes)]).map_err(LogError::io("write", name.as_str()))?;

@@ -46,6 +46,12 @@ impl Rounds {
         !self.begun.is_empty()
     }
 
+    /// Workers that have not begun their part of the round that is under way.
+    pub fn absent(&self) -> impl Iterator<Item = WorkerId> {
+        let all = (0..self.workers).map(|worker| WorkerId(worker as u16));
+        all.filter(|worker| self.is_open() && !self.begun.contains_key(worker))
+    }
+
     /// Where the newest checkpoint stands: the log has grown by what is behind it.
     pub fn latest(&self) -> Position {
         self.needed_from.values().copied().max().unwrap_or(self.cut)
@@ -70,6 +76,11 @@ impl Rounds {
         if !is_received {
             self.needed_from.insert(partition, position);
         }
+    }
+
+    /// The checkpoint of a partition, its first, is taken back: the log is needed whole again.
+    pub fn taken_back(&mut self, partition: PartitionId) {
+        self.needed_from.remove(&partition);
     }
 
     /// A worker's part is over: these partitions of it have state here, those have none. Before what position the log

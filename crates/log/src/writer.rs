@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Invariants: `synced <= written`; bytes below `written` lie in the active segment or in one of `retired`
-//! until a sync has covered them; room for `headroom()` bytes is allocated on the disk; after a failed write
-//! or sync nothing is written any more.
+//! until a sync has covered them; room for `headroom()` bytes, and for the ballast of [`crate::room`] beside them
+//! unless the disk had none, is allocated on the disk; after a failed write or sync nothing is written any more.
 //! Does not know: what a frame says, when to sync.
 
 use std::io::IoSlice;
@@ -18,9 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::disk::{self, Disk, DiskFile};
 use crate::frame::{ALIGN, FrameHeader, HEADER_LEN, PAYLOAD_MAX, Salt, frame_len};
+use crate::room::{self, Purpose};
 use crate::segment::{SEGMENT_HEADER, SegmentHeader, segment_name};
 use crate::watermark::{CLOSED, Mark, WatermarkFile};
-use crate::{FolderLevel, LogError, LogOptions, Position};
+use crate::{FolderLevel, LogError, LogOptions, Position, Space};
 
 /// A segment that saw this many syncs is worth filling its successor with zeros: a sync over written blocks
 /// costs about 90 µs where one over merely allocated blocks costs 140 µs (ext4), filling 64 MiB costs 100 ms.
@@ -29,6 +30,8 @@ const FILL_AFTER_SYNCS: u64 = 2048;
 const FILL_BYTES: u64 = 256 << 10;
 /// Segments are not made smaller than this, however little room there is.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// Nor larger than this, out of the reserve, than is asked for.
+const SEGMENT_BYTES_SHORT: u64 = 1 << 20;
 
 /// The node's log, open for writing. Callers share it under a mutex; whoever syncs holds a [`SyncHandle`].
 pub struct Log {
@@ -57,6 +60,10 @@ pub(crate) struct Shared {
     certain: AtomicBool,
     /// Bytes of frames that the spare segment takes; zero if there is none.
     spare_room: AtomicU64,
+    /// The log has taken of the reserve: what is allocated is for those who make room.
+    is_short: AtomicBool,
+    /// Room for writes was asked for in vain since [`SyncHandle::take_refused`] was asked.
+    was_refused: AtomicBool,
     files: Mutex<Files>,
     watermark: Mutex<WatermarkFile>,
 }
@@ -107,6 +114,8 @@ impl Log {
         let Tail { files, offset, capacity, end, certain } = tail;
         let OpenSegment { seq, file } = files.active.clone();
         let spare_room = files.spare.as_ref().map_or(0, Spare::room);
+        // What the last run allocated may be all that there is.
+        let is_short = disk.space().is_ok_and(|space| space.free < room::reserve(&options, space));
         let shared = Arc::new(Shared {
             disk,
             salt: Salt::new(options.salt),
@@ -116,6 +125,8 @@ impl Log {
             poisoned: AtomicBool::new(false),
             certain: AtomicBool::new(certain),
             spare_room: AtomicU64::new(spare_room),
+            is_short: AtomicBool::new(is_short),
+            was_refused: AtomicBool::new(false),
             files: Mutex::new(files),
             watermark: Mutex::new(watermark),
         });
@@ -133,9 +144,15 @@ impl Log {
     }
 
     /// Bytes of frames, however cut, that can be appended now without finding the disk full. A frame is its
-    /// payload and up to [`Log::FRAME_OVERHEAD`] bytes.
+    /// payload and up to [`Log::FRAME_OVERHEAD`] bytes. Zero once the log has taken of the reserve.
     pub fn headroom(&self) -> u64 {
-        self.room().max(self.shared.spare_room.load(Ordering::Acquire))
+        if self.shared.is_short.load(Ordering::Acquire) { 0 } else { self.headroom_to_delete() }
+    }
+
+    /// The same for who makes room.
+    pub fn headroom_to_delete(&self) -> u64 {
+        let allocated = self.room().max(self.shared.spare_room.load(Ordering::Acquire));
+        allocated.saturating_sub(room::ballast(&self.shared.options))
     }
 
     /// The most that a frame takes beyond its payload.
@@ -149,14 +166,39 @@ impl Log {
         if self.headroom() >= bytes {
             return Ok(());
         }
+        let reserved = self.reserve_for(Purpose::Writes, bytes);
+        if reserved.as_ref().is_err_and(LogError::is_full) {
+            self.shared.was_refused.store(true, Ordering::Release);
+        }
+        reserved
+    }
+
+    /// Sees to it that `headroom_to_delete()` is at least `bytes`, be it out of the reserve.
+    pub fn reserve_to_delete(&mut self, bytes: u64) -> Result<(), LogError> {
+        self.shared.check()?;
+        if self.headroom_to_delete() >= bytes {
+            return Ok(());
+        }
+        self.reserve_for(Purpose::Deletes, bytes)
+    }
+
+    fn reserve_for(&mut self, purpose: Purpose, bytes: u64) -> Result<(), LogError> {
+        if purpose == Purpose::Writes {
+            self.shared.give_reserve_back(bytes)?;
+        }
+        if self.headroom_to_delete() >= bytes {
+            return Ok(());
+        }
         let mut files = self.shared.files();
-        self.shared.grow_spare(&mut files, bytes)
+        let bytes = bytes.saturating_add(room::ballast(&self.shared.options));
+        self.shared.grow_spare(&mut files, bytes, purpose)
     }
 
     /// Appends `payload` as one frame with one write and returns the position after it: the frame is on
     /// stable storage once [`SyncHandle::sync`] has returned that position or a later one. It survives the
     /// death of the process, though not of the machine, as soon as this returns.
     ///
+    /// What was not asked for by [`Log::reserve`] may take all that is left of the disk: whoever appends has applied it.
     /// [`LogError::Full`] and [`LogError::TooLarge`] leave the log as it was; any other error ends it.
     pub fn append(&mut self, payload: &[u8]) -> Result<Position, LogError> {
         self.shared.check()?;
@@ -196,7 +238,10 @@ impl Log {
     pub(crate) fn rotate(&mut self, size: u64, base: Position) -> Result<(), LogError> {
         let shared = Arc::clone(&self.shared);
         let mut files = shared.files();
-        shared.grow_spare(&mut files, size)?;
+        match shared.grow_spare(&mut files, size, Purpose::Writes) {
+            Err(error) if error.is_full() => shared.grow_spare(&mut files, size, Purpose::Must)?,
+            grown => grown?,
+        }
         let spare = files.spare.take().expect("a spare was just seen to");
         shared.spare_room.store(0, Ordering::Release);
         let seq = self.seq + 1;
@@ -333,7 +378,8 @@ impl SyncHandle {
         shared.check()?;
         let mut files = shared.files();
         if files.spare.is_none() {
-            shared.grow_spare(&mut files, 0)?;
+            // The ballast of what becomes active then is this one's.
+            shared.grow_spare(&mut files, room::ballast(&shared.options), Purpose::Writes)?;
             return Ok(true);
         }
         let busy = files.syncs >= FILL_AFTER_SYNCS;
@@ -391,6 +437,26 @@ impl SyncHandle {
         files.segments.first().map_or(Position(0), |&(_, base)| base)
     }
 
+    /// Whether somebody asked for room for writes in vain since this was asked last.
+    pub fn take_refused(&self) -> bool {
+        self.0.was_refused.swap(false, Ordering::AcqRel)
+    }
+
+    /// The room on the log's disk.
+    pub fn space(&self) -> Result<Space, LogError> {
+        self.0.space()
+    }
+
+    /// Bytes that a round of checkpoints is to leave free which begins now.
+    pub fn kept_by_checkpoints(&self) -> Result<u64, LogError> {
+        Ok(room::kept_by_checkpoints(&self.0.options, self.0.space()?))
+    }
+
+    /// Bytes that writes leave free.
+    pub fn reserved(&self) -> Result<u64, LogError> {
+        Ok(room::reserve(&self.0.options, self.0.space()?))
+    }
+
     /// Whether a write or sync has failed, after which nothing is written any more.
     pub fn is_poisoned(&self) -> bool {
         self.0.poisoned.load(Ordering::Acquire)
@@ -418,13 +484,37 @@ impl Shared {
         self.files.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
+    fn space(&self) -> Result<Space, LogError> {
+        self.disk.space().map_err(LogError::io("ask the free space of", "the data folder"))
+    }
+
+    /// What was taken of the reserve is given back once the disk has that much again: `bytes` more are wanted.
+    fn give_reserve_back(&self, bytes: u64) -> Result<(), LogError> {
+        if !self.is_short.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let space = self.space()?;
+        let kept = room::reserve(&self.options, space);
+        if space.free < kept {
+            return Err(LogError::Full { needed: bytes, free: space.free, kept });
+        }
+        self.is_short.store(false, Ordering::Release);
+        Ok(())
+    }
+
     /// Makes the spare, or makes it larger, until it takes `bytes` of frames.
-    fn grow_spare(&self, files: &mut Files, bytes: u64) -> Result<(), LogError> {
+    fn grow_spare(&self, files: &mut Files, bytes: u64, purpose: Purpose) -> Result<(), LogError> {
         let room = files.spare.as_ref().map_or(0, Spare::room);
         if files.spare.is_some() && room >= bytes {
             return Ok(());
         }
-        let grown = grow_spare(&*self.disk, &self.options, files.active.seq + 1, files.spare.take(), bytes);
+        let seq = files.active.seq + 1;
+        let grown = grow_spare(&*self.disk, &self.options, seq, files.spare.take(), bytes, purpose);
+        if purpose != Purpose::Writes && grown.is_ok() {
+            let is_short =
+                self.disk.space().is_ok_and(|space| space.free < room::reserve(&self.options, space));
+            self.is_short.fetch_or(is_short, Ordering::AcqRel);
+        }
         match grown {
             Ok(spare) => {
                 self.spare_room.store(spare.room(), Ordering::Release);
@@ -453,6 +543,7 @@ pub(crate) fn grow_spare(
     seq: u64,
     spare: Option<Spare>,
     bytes: u64,
+    purpose: Purpose,
 ) -> Result<Spare, (Option<Spare>, LogError)> {
     let name = segment_name(seq);
     let has = spare.as_ref().map_or(0, |spare| spare.len);
@@ -460,13 +551,17 @@ pub(crate) fn grow_spare(
         Ok(space) => space,
         Err(error) => return Err((spare, LogError::io("ask the free space for", name)(error))),
     };
-    // A small disk would never pass a reserve made for large ones.
-    let kept = options.free_bytes_min.min(space.total / 8);
+    let kept = room::kept(options, space, purpose);
     let usable = space.free.saturating_sub(kept);
     let least =
         (SEGMENT_HEADER as u64).saturating_add(bytes).max(SEGMENT_BYTES_MIN.min(options.segment_bytes));
     // With little room left the segments shrink, so that the log does not take it all at once.
-    let len = options.segment_bytes.min(usable / 4).max(least).next_multiple_of(4096);
+    let wanted = match purpose {
+        Purpose::Writes => options.segment_bytes.min(usable / 4),
+        Purpose::Deletes => options.segment_bytes.min(usable / 4).min(SEGMENT_BYTES_SHORT),
+        Purpose::Must => 0,
+    };
+    let len = wanted.max(least).next_multiple_of(4096);
     let needed = len.saturating_sub(has);
     let full = LogError::Full { needed, free: space.free, kept };
     if needed > usable {

@@ -293,6 +293,16 @@ impl Worker {
         self.checkpoints.next_run = Some(Millis::default());
     }
 
+    /// The shell has no room for what is being written of a partition: the rest of it is not wanted.
+    pub fn checkpoint_refused(&mut self, id: PartitionId) {
+        let is_current = matches!(&self.checkpoints.current, Some((current, _)) if *current == id);
+        // What was lent has its walk with it, which goes on when it is back.
+        if is_current && self.places[usize::from(id.0)].partition.is_some() {
+            self.checkpoints.has_failed = true;
+            self.abandon_checkpoint(id);
+        }
+    }
+
     /// The shell has written so many bytes of a partition's chunks.
     pub fn checkpoint_written(&mut self, partition: PartitionId, bytes: usize) {
         if let Some(in_flight) = self.checkpoints.in_flight.get_mut(&partition) {

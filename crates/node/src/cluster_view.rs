@@ -32,8 +32,10 @@ pub struct PartitionStanding {
     pub is_wanted: bool,
     /// It has one here, that votes.
     pub is_held: bool,
-    /// It can be written to, as far as this node can tell.
+    /// It can be read and written to, as far as this node can tell, if its leader has room.
     pub is_served: bool,
+    /// Its leader has room for what is written.
+    pub has_room: bool,
     /// Its replica here may have forgotten something, and does not vote.
     pub is_in_doubt: bool,
     /// It waits for a replica that is away, though a majority is there.
@@ -76,8 +78,14 @@ impl Worker {
             Some(leader) => self.fabric.is_heard(leader),
             None => false,
         };
+        let has_room = match leader {
+            Some(leader) if leader == me => self.write_refusal.is_none(),
+            Some(leader) => !self.fabric.is_full(leader),
+            None => true,
+        };
         PartitionStanding {
             id,
+            has_room,
             leader: leader.unwrap_or(0),
             term: partition.map_or(hint.map_or(0, |hint| hint.term), Partition::term),
             is_wanted: self.is_target(id),
@@ -348,7 +356,8 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     let status = Status::of(worker, meta, standings);
     let facts = worker.host.facts();
     let rescued = meta.setting(RESCUED);
-    reply.map(15 + usize::from(rescued.is_some()));
+    let why = without_room(standings);
+    reply.map(15 + usize::from(rescued.is_some()) + usize::from(why.is_some()));
     for (name, value) in [
         ("state", status.word()),
         ("cluster", meta.name()),
@@ -378,6 +387,19 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
         reply.bulk(RESCUED.as_bytes());
         reply.bulk(rescued.as_bytes());
     }
+    if let Some(why) = why {
+        reply.bulk(b"reason");
+        reply.bulk(why.as_bytes());
+    }
+}
+
+/// What is to be said of partitions whose leader has no room, if there are any.
+pub(crate) fn without_room(standings: &[PartitionStanding]) -> Option<String> {
+    let count = standings.iter().filter(|standing| !standing.has_room).count();
+    let all = standings.len();
+    (count > 0).then(|| {
+        format!("disk full: {count} of {all} partitions take no writes until there is room; reads and deletes go on")
+    })
 }
 
 /// The cluster in a few numbers.
@@ -404,7 +426,7 @@ impl Status {
         };
         let nodes_up = meta.live_members().filter(is_up).count();
         let me = meta.member_of_replica(worker.fabric.me);
-        let served = count(&|standing| standing.is_served);
+        let served = count(&|standing| standing.is_served && standing.has_room);
         Status {
             nodes: meta.live_members().count(),
             nodes_up,

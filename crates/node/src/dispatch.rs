@@ -373,8 +373,9 @@ impl Worker {
         if !spec.is_write() || !self.logging {
             return None;
         }
-        let refused = self.write_refusal.is_some() && spec.flags.contains(Flags::DENYOOM);
-        (refused || !self.has_room(len)).then(|| self.refusal_text())
+        let takes_memory = spec.flags.contains(Flags::DENYOOM);
+        let refused = self.write_refusal.is_some() && takes_memory;
+        (refused || !self.has_room_for(len, !takes_memory)).then(|| self.refusal_text())
     }
 
     /// The same for a request over several partitions, whose effects are logged key by key. While there is no
@@ -390,25 +391,33 @@ impl Worker {
         if !spec.is_write() || !self.logging {
             return None;
         }
-        let refused = self.write_refusal.is_some() && spec.split != Some(Split::Sum);
+        let deletes = spec.split == Some(Split::Sum);
+        let refused = self.write_refusal.is_some() && !deletes;
         let len = self.carried_bytes(db, spec, args)
             + raw.len()
             + args.len() * (ROOM_PER_WORD + ROOM_PER_REQUEST)
             + ids * HEADER_LEN;
-        (refused || !self.has_room(len)).then(|| self.refusal_text())
+        (refused || !self.has_room_for(len, deletes)).then(|| self.refusal_text())
     }
 
-    /// Whether the log can surely take so many bytes more in this turn.
+    /// Whether the log can surely take so many bytes more in this turn. While writes are refused only what makes room, or
+    /// what the node cannot do without, should ask.
     #[inline]
     pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.has_room_for(len, self.write_refusal.is_some())
+    }
+
+    /// The same, out of the reserve for who makes room.
+    #[inline]
+    pub(crate) fn has_room_for(&self, len: usize, to_delete: bool) -> bool {
         let needed = self.turn_bytes.saturating_add(len).saturating_add(ENTRY_ROOM);
-        needed <= self.log_room || self.makes_room(needed)
+        needed <= self.log_room || self.makes_room(needed, to_delete)
     }
 
     /// A share that is used up is no full disk: there may be room for more.
     #[cold]
-    fn makes_room(&self, needed: usize) -> bool {
-        self.write_refusal.is_none() && self.host.make_log_room(needed)
+    fn makes_room(&self, needed: usize, to_delete: bool) -> bool {
+        (to_delete || self.write_refusal.is_none()) && self.host.make_log_room(needed, to_delete)
     }
 
     #[cold]

@@ -120,9 +120,9 @@ pub trait Host: Send {
     }
     /// Sees to it that the log can take so many bytes of this worker in this turn, be it by making room on the
     /// disk; whether it can. Asked only when a turn needs more than it was given, so that what is refused is
-    /// refused for the disk's sake and not for that of a turn's share.
-    fn make_log_room(&self, bytes: usize) -> bool {
-        let _ = bytes;
+    /// refused for the disk's sake and not for that of a turn's share. What makes room, such as deletes, may go further.
+    fn make_log_room(&self, bytes: usize, to_delete: bool) -> bool {
+        let _ = (bytes, to_delete);
         false
     }
     /// What an invitation to the cluster is made of. None for a node that is on its own.

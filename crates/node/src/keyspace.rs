@@ -251,7 +251,7 @@ impl Worker {
             todo.extend(used.map(|(other, _)| (id, other)));
         }
         // A full disk is no reason to refuse: deleting is how room is made. But it is said in the log first.
-        if self.logging && !self.has_room(todo.len() * (HEADER_LEN + ROOM_PER_REQUEST)) {
+        if self.logging && !self.has_room_for(todo.len() * (HEADER_LEN + ROOM_PER_REQUEST), true) {
             reply.error(self.refusal_text());
             return false;
         }
@@ -288,7 +288,7 @@ impl Worker {
             });
         }
         let len: usize = moves.iter().map(|(_, key, _, record)| key.len() + record.len() + 128).sum();
-        if self.logging && !self.has_room(len + 64 * 1024) {
+        if self.logging && (self.write_refusal.is_some() || !self.has_room(len + 64 * 1024)) {
             reply.error(self.refusal_text());
             return false;
         }

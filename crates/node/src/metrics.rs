@@ -146,7 +146,7 @@ addresses unless `http-bind` says otherwise; for others it wants `http-token`, w
 |---|---|
 | `/metrics` | what stands below, in the text format of Prometheus 0.0.4 |
 | `/health/live` | 200 while the process works; anything else, or nothing: start it again |
-| `/health/ready` | 200 when the node has its data and all partitions can be written to, as `narf cluster status` says; else 503 and why: `loading`, `joining`, `moving`, `degraded`, `leaving` |
+| `/health/ready` | 200 when the node has its data and all partitions can be written to, as `narf cluster status` says; else 503 and why: `loading`, `joining`, `moving`, `degraded` (with what is wrong, if the disk is full), `leaving` |
 
 Health needs no token. Only GET and HEAD are answered, one request a connection.
 

@@ -361,7 +361,7 @@ impl Worker {
         if message.from() != from {
             return;
         }
-        if message.kind() == MessageKind::Append && !self.has_room_of_peer(bytes.len()) {
+        if message.kind() == MessageKind::Append && !self.has_room_of_peer(from, bytes.len()) {
             // The leader sends it again, and is told nothing: it must not be answered as if it was taken.
             self.stats.entries_without_room += 1;
             return;
@@ -457,11 +457,13 @@ impl Worker {
     }
 
     /// Whether the log can take a message's entries in this turn, and still a vote after them. Taken, they are counted.
-    fn has_room_of_peer(&mut self, len: usize) -> bool {
+    fn has_room_of_peer(&mut self, from: u64, len: usize) -> bool {
         if !self.logging || len <= WITHOUT_ENTRIES {
             return true;
         }
-        let has_room = self.has_room(len + PEER_RESERVE);
+        // A leader that is itself without room lets through what makes room.
+        let to_delete = self.write_refusal.is_some() && self.fabric.is_full(from);
+        let has_room = self.has_room_for(len + PEER_RESERVE, to_delete);
         self.turn_bytes += if has_room { len } else { 0 };
         has_room
     }

@@ -4,7 +4,7 @@
 
 use base::{NodeId, Now, PartitionId};
 
-use crate::cluster_view::{PartitionStanding, Status};
+use crate::cluster_view::{PartitionStanding, Status, without_room};
 use crate::connection::NARF_VERSION;
 use crate::gather::Answer;
 use crate::outbox::Control;
@@ -32,6 +32,8 @@ pub struct Report {
     pub(crate) logging: bool,
     pub(crate) writes_refused: bool,
     state: &'static str,
+    /// What that word does not say.
+    reason: Option<String>,
     /// None for a node that is on its own.
     pub(crate) fabric: Option<FabricFigures>,
     view: Option<FabricView>,
@@ -79,9 +81,17 @@ pub(crate) struct FabricFigures {
 }
 
 impl Report {
-    /// How the node stands, in the words of `FABRIC STATUS`; one on its own is always ready.
+    /// How the node stands, in the words of `FABRIC STATUS`; one on its own is ready unless its disk is full.
     pub fn state(&self) -> &'static str {
         self.state
+    }
+
+    /// The same, and why, where that can be said in a line.
+    pub fn state_and_reason(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!("{}: {reason}", self.state),
+            None => self.state.to_owned(),
+        }
     }
 
     /// Keys of all databases; none while some request has partitions of several workers, whose keys are counted by nobody then.
@@ -105,6 +115,7 @@ impl Report {
 }
 
 const READY: &str = "ready";
+const DEGRADED: &str = "degraded";
 
 impl Worker {
     /// All have answered.
@@ -133,7 +144,12 @@ impl Worker {
             last_save: self.host.last_save(),
             logging: self.logging,
             writes_refused: self.write_refusal.is_some(),
-            state: status.as_ref().map_or(READY, Status::word),
+            state: match &status {
+                Some(status) => status.word(),
+                None if self.write_refusal.is_some() => DEGRADED,
+                None => READY,
+            },
+            reason: without_room(&standings),
             fabric: status.map(|status| FabricFigures {
                 cluster: self.fabric.meta.name().to_owned(),
                 nodes: status.nodes,

@@ -175,7 +175,7 @@ impl Banner {
         match self.state {
             "joining" => "this node is not a full member yet",
             "moving" => "this node does not hold all of its data yet",
-            _ => "not all partitions can be written to, nodes are missing",
+            _ => "not all partitions can be written to; narf cluster check says why",
         }
     }
 

@@ -1,8 +1,9 @@
 //! The thread that waits for the disk: syncs of the log, checkpoint files, upkeep.
 //!
 //! Syncs that are asked for while one is under way are answered by one more. Once in each interval the log is
-//! synced without being asked. A disk that is full delays checkpoints; any other failure ends the node, for
-//! after a failed sync nobody knows what is on the disk.
+//! synced without being asked. A checkpoint for which there is no room is given up, and tried again when there may be
+//! some ([`Schedule`]); a disk that is full is a reason to begin one, for it lets the log go. Any other failure ends the
+//! node, for after a failed sync nobody knows what is on the disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use base::{Millis, NodeId, PartitionId, WorkerId};
-use log::{CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Position, Rounds, SyncHandle};
+use log::{
+    CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Look, Position, RoundRoom, Rounds,
+    Schedule, SyncHandle,
+};
 use node::{CheckpointDone, CheckpointWrite};
 
 use crate::shared::{DiskJob, Item, Shared, lock};
@@ -33,8 +37,9 @@ pub(crate) struct DiskThread {
     identity: Identity,
     writers: BTreeMap<PartitionId, Writing>,
     rounds: Rounds,
-    /// Where the log stood when the last round of checkpoints was asked for.
-    last_round: Position,
+    room: RoundRoom,
+    schedule: Schedule,
+    /// It was logged that there is no room.
     was_full: bool,
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
@@ -59,7 +64,7 @@ impl DiskThread {
         identity: Identity,
         rounds: Rounds,
     ) -> DiskThread {
-        let last_round = rounds.latest();
+        let schedule = Schedule::new(rounds.latest());
         let in_doubt = usize::from(shared.settings_at_start.workers);
         DiskThread {
             shared,
@@ -68,7 +73,8 @@ impl DiskThread {
             identity,
             writers: BTreeMap::new(),
             rounds,
-            last_round,
+            room: RoundRoom::default(),
+            schedule,
             was_full: false,
             told: Position(0),
             in_doubt,
@@ -112,7 +118,9 @@ impl DiskThread {
             }
             if due {
                 next_sync = Instant::now() + self.interval();
-                self.begin_round_if_due();
+                if let Err(error) = self.begin_round_if_due() {
+                    return self.shared.fail(&error.to_string());
+                }
             }
             if stop {
                 return self.close();
@@ -179,55 +187,79 @@ impl DiskThread {
         }
     }
 
-    /// Asks for new checkpoints once the log has grown enough since the last.
-    fn begin_round_if_due(&mut self) {
-        let grown = self.sync.written().0.saturating_sub(self.last_round.0);
-        if !self.rounds.is_open() && grown > lock(&self.shared.settings).checkpoint_log_size {
-            self.shared.send_all(|| Item::BeginCheckpoint);
-            self.last_round = self.sync.written();
+    /// Asks for new checkpoints when it is time for them.
+    fn begin_round_if_due(&mut self) -> Result<(), LogError> {
+        if self.rounds.is_open() {
+            // They may have had no room for what goes with it.
+            self.rounds.absent().for_each(|worker| self.shared.send(worker, Item::BeginCheckpoint));
+            return Ok(());
         }
+        let log_size = lock(&self.shared.settings).checkpoint_log_size;
+        if self.schedule.is_due(self.look()?, self.sync.take_refused(), log_size) {
+            self.shared.send_all(|| Item::BeginCheckpoint);
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Look, LogError> {
+        let (now, free) = (Millis(self.shared.mono_us() / 1000), self.sync.space()?.free);
+        Ok(Look { now, written: self.sync.written(), free })
     }
 
     fn write(&mut self, from: WorkerId, position: Position, write: CheckpointWrite) -> Result<(), LogError> {
-        let (partition, result) = match write {
+        let (partition, is_received, result) = match write {
             CheckpointWrite::RoundBegins => {
                 if !self.rounds.is_open() {
                     tracing::info!(position = position.0, "checkpoint begins");
+                    self.room.begin(&self.sync)?;
                 }
                 self.rounds.begin(from, position);
-                self.last_round = self.sync.written();
+                self.schedule.begun(self.sync.written());
                 return Ok(());
             }
             CheckpointWrite::RoundEnds { held, gone } => return self.end_round(from, held, &gone),
             CheckpointWrite::Begin { partition, index, term, time, is_received } => {
                 let position = self.rounds.position_for(partition, position, is_received);
-                (partition, self.begin(partition, (index, term), time, (position, is_received)))
+                let result = self.begin(partition, (index, term), time, (position, is_received));
+                (partition, is_received, result)
             }
             CheckpointWrite::Chunk { partition, bytes } => {
+                let is_received = self.is_received(partition);
                 let result = self.chunk(partition, &bytes);
                 self.shared.send(from, Item::CheckpointWritten(partition, bytes.len()));
-                (partition, result)
+                (partition, is_received, result)
             }
             CheckpointWrite::End { partition } => {
-                let is_received = self.writers.get(&partition).is_some_and(|writing| writing.is_received);
+                let is_received = self.is_received(partition);
                 let result = self.end(partition);
                 let is_written = matches!(result, Ok(true));
                 let done = CheckpointDone { partition, is_received, is_written };
                 self.shared.send(from, Item::CheckpointDone(done));
-                (partition, result.map(drop))
+                (partition, is_received, result.map(drop))
             }
         };
         match result {
             Err(error) if error.is_full() => {
                 self.give_up(partition);
+                if !is_received {
+                    self.room.failed();
+                    self.shared.send(from, Item::CheckpointRefused(partition));
+                }
                 if !self.was_full {
                     self.was_full = true;
-                    tracing::warn!(%error, "no room for a checkpoint; the log is kept and it is tried again");
+                    tracing::warn!(
+                        %error,
+                        "no room for a checkpoint; the log is kept, and it is tried again when something is deleted or freed"
+                    );
                 }
                 Ok(())
             }
             result => result,
         }
+    }
+
+    fn is_received(&self, partition: PartitionId) -> bool {
+        self.writers.get(&partition).is_some_and(|writing| writing.is_received)
     }
 
     fn begin(
@@ -249,6 +281,7 @@ impl DiskThread {
         self.give_up(partition);
         self.writers.insert(partition, Writing { writer: None, index, position, is_received, synced: 0 });
         let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
+        let writer = self.room.limit(writer, &header, (&*self.disk, &self.sync), is_received)?;
         self.writers.entry(partition).and_modify(|writing| writing.writer = Some(writer));
         Ok(())
     }
@@ -272,6 +305,15 @@ impl DiskThread {
         else {
             return Ok(false);
         };
+        if is_received {
+            self.room.received(partition);
+        } else if let Err(error) =
+            self.room.check_end(writer.written(), (partition, index), (&*self.disk, &self.sync))
+        {
+            // What is left of it is removed at the next start at the latest.
+            let _ = writer.abort();
+            return Err(error);
+        }
         // The file must not be ahead of what a power loss leaves of the log.
         self.sync.sync()?;
         writer.finish()?;
@@ -299,13 +341,19 @@ impl DiskThread {
         }
         // Of one that failed, those who wait for it know; what was before it is kept.
         let Some(needed) = needed else {
+            self.room.take_back(&*self.disk, &mut self.rounds)?;
+            self.schedule.ended(self.look()?, false);
             self.shared.send_all(|| Item::RoundOver);
             return Ok(());
         };
         let segments = self.sync.cut_before(needed)?;
-        self.shared.last_save.store(self.shared.now().wall_us / 1_000_000, Ordering::Relaxed);
-        self.was_full = false;
-        tracing::info!(segments_removed = segments, needed_from = needed.0, "checkpoint complete");
+        let is_complete = !self.room.has_failed();
+        self.schedule.ended(self.look()?, is_complete);
+        if is_complete {
+            self.shared.last_save.store(self.shared.now().wall_us / 1_000_000, Ordering::Relaxed);
+            self.was_full = false;
+            tracing::info!(segments_removed = segments, needed_from = needed.0, "checkpoint complete");
+        }
         self.shared.send_all(|| Item::RoundOver);
         Ok(())
     }

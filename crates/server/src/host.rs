@@ -95,14 +95,17 @@ impl Host for ThisHost {
         self.0.allocator.map(|allocator| (allocator.describe)())
     }
 
-    fn make_log_room(&self, bytes: usize) -> bool {
+    fn make_log_room(&self, bytes: usize, to_delete: bool) -> bool {
         let Some(log) = &self.0.log else { return true };
         // Each worker may count on its share of what there is.
         let needed = (bytes as u64).saturating_mul(self.0.inboxes().len().max(1) as u64);
-        if log.headroom() >= needed {
-            return true;
-        }
-        match log.reserve(needed) {
+        let reserved = match to_delete {
+            true if log.headroom_to_delete() >= needed => return true,
+            false if log.headroom() >= needed => return true,
+            true => log.reserve_to_delete(needed),
+            false => log.reserve(needed),
+        };
+        match reserved {
             Ok(()) => true,
             Err(error) => {
                 // A disk that does more than being full ends the node, before it says anything of this turn.

@@ -196,7 +196,7 @@ impl Desk {
         }
         match report(shared).await {
             Some(report) if report.is_ready() => plain(StatusCode::OK, "ready\n"),
-            Some(report) => unavailable(report.state()),
+            Some(report) => unavailable(&report.state_and_reason()),
             None => unavailable("the workers did not answer in time"),
         }
     }

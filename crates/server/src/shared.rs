@@ -41,6 +41,8 @@ pub(crate) enum Item {
     /// So many bytes of a checkpoint were written.
     CheckpointWritten(PartitionId, usize),
     BeginCheckpoint,
+    /// There is no room for the checkpoint of a partition.
+    CheckpointRefused(PartitionId),
     /// A node made a link to us.
     Linked(Box<Link>),
     /// What became of a try to reach a node.
@@ -110,6 +112,11 @@ impl Inbox {
         }
     }
 
+    /// Whether it is to stop, for who cannot come to that by itself.
+    pub(crate) fn holds_stop(&self) -> bool {
+        lock(&self.items).iter().any(|item| matches!(item, Item::Stop))
+    }
+
     pub(crate) fn take(&self) -> VecDeque<Item> {
         // First the mark, then the items: what comes in between wakes the thread once too often, never too
         // seldom.
@@ -139,12 +146,15 @@ pub(crate) struct SharedLog {
     pub(crate) sync: SyncHandle,
     /// What the log can take without fail, as of the last append.
     headroom: AtomicU64,
+    /// The same for who makes room.
+    headroom_to_delete: AtomicU64,
 }
 
 impl SharedLog {
     pub(crate) fn new(log: Log) -> SharedLog {
-        let (sync, headroom) = (log.sync_handle(), AtomicU64::new(log.headroom()));
-        SharedLog { log: Mutex::new(log), sync, headroom }
+        let (headroom, to_delete) =
+            (AtomicU64::new(log.headroom()), AtomicU64::new(log.headroom_to_delete()));
+        SharedLog { sync: log.sync_handle(), log: Mutex::new(log), headroom, headroom_to_delete: to_delete }
     }
 
     /// Appends a frame; the position before and after it.
@@ -152,7 +162,7 @@ impl SharedLog {
         let mut log = lock(&self.log);
         let before = log.position();
         let after = log.append(frame)?;
-        self.headroom.store(log.headroom(), Ordering::Release);
+        self.note(&log);
         Ok((before, after))
     }
 
@@ -166,11 +176,27 @@ impl SharedLog {
         self.headroom.load(Ordering::Acquire)
     }
 
+    pub(crate) fn headroom_to_delete(&self) -> u64 {
+        self.headroom_to_delete.load(Ordering::Acquire)
+    }
+
     pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LogError> {
         let mut log = lock(&self.log);
         let result = log.reserve(bytes);
-        self.headroom.store(log.headroom(), Ordering::Release);
+        self.note(&log);
         result
+    }
+
+    pub(crate) fn reserve_to_delete(&self, bytes: u64) -> Result<(), LogError> {
+        let mut log = lock(&self.log);
+        let result = log.reserve_to_delete(bytes);
+        self.note(&log);
+        result
+    }
+
+    fn note(&self, log: &Log) {
+        self.headroom.store(log.headroom(), Ordering::Release);
+        self.headroom_to_delete.store(log.headroom_to_delete(), Ordering::Release);
     }
 }
 

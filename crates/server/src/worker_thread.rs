@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::{ConnId, Millis, WorkerId};
-use log::Position;
+use log::{LogError, Position};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
@@ -21,7 +21,7 @@ use crate::gather::Gather;
 use crate::links::{FIRST_LINK, Links};
 use crate::listen::{Listeners, Waiting};
 use crate::other_cluster;
-use crate::shared::{DiskJob, Item, Local, LocalId, Shared, lock};
+use crate::shared::{DiskJob, Inbox, Item, Local, LocalId, Shared, SharedLog, lock};
 use crate::socket::Socket;
 use crate::stopping::Stage;
 
@@ -36,6 +36,8 @@ const READ_BYTES: usize = 64 * 1024;
 const TURN_BYTES: usize = 1 << 20;
 /// Bytes sent in one turn to one client: who takes faster than others are served waits for them.
 const TURN_SEND_BYTES: usize = 1 << 20;
+/// After so long a full disk is asked again.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// What a worker may append in one turn beyond what a single large request brings.
 const TURN_LOG_BYTES: u64 = 2 << 20;
 
@@ -415,6 +417,7 @@ impl WorkerThread {
                 Item::BeginCheckpoint => {
                     self.worker.begin_checkpoint();
                 }
+                Item::CheckpointRefused(partition) => self.worker.checkpoint_refused(partition),
                 Item::HoldWrites(until) => self.worker.hold_writes(until),
                 Item::Joined(wish, result) => {
                     self.worker.told_of_join(&wish, result.err().as_deref());
@@ -441,13 +444,14 @@ impl WorkerThread {
     }
 
     /// What the log can take this turn, of which each worker may use its share. Refuses writes while the disk
-    /// is full, and lets them go on when there is room again.
+    /// is full, and lets them go on when there is room again; what makes room goes on meanwhile.
     fn log_room(&mut self, now: Millis) -> usize {
         let shared = Arc::clone(&self.shared);
         let Some(log) = &shared.log else { return usize::MAX };
         let workers = self.shared.inboxes().len().max(1) as u64;
         let needed = (TURN_LOG_BYTES + self.worker.largest_announced() as u64) * workers;
-        if log.headroom() < needed && now >= self.next_room_check {
+        let is_asked = self.refused || log.headroom() < needed;
+        if is_asked && now >= self.next_room_check {
             match log.reserve(needed) {
                 Ok(()) => {}
                 Err(error) if error.is_full() => {
@@ -462,7 +466,9 @@ impl WorkerThread {
             tracing::info!("the disk has room again, writes go on");
             self.worker.set_write_refusal(None);
         }
-        usize::try_from(log.headroom() / workers).unwrap_or(usize::MAX)
+        // Only what makes room is let through while writes are refused.
+        let headroom = if self.refused { log.headroom_to_delete() } else { log.headroom() };
+        usize::try_from(headroom / workers).unwrap_or(usize::MAX)
     }
 
     fn refuse_writes(&mut self, reason: &str) {
@@ -504,7 +510,7 @@ impl WorkerThread {
         if !frame.is_empty()
             && let Some(log) = &self.shared.log
         {
-            match log.append(&frame) {
+            match self.append(log, &frame) {
                 Ok((start, end)) => {
                     before = start;
                     self.worker.appended(end.0);
@@ -561,6 +567,28 @@ impl WorkerThread {
         self.release_held();
         self.go_on_with_stage();
         self.reuse(frame, send);
+    }
+
+    /// Appends a frame, which was applied already. That there is no room for it comes only of another program that takes
+    /// the disk's last byte, and of votes that have used up what was kept for them: then this worker waits.
+    fn append(&self, log: &SharedLog, frame: &[u8]) -> Result<(Position, Position), LogError> {
+        let mut is_told = false;
+        loop {
+            match log.append(frame) {
+                Err(error) if error.is_full() && !self.is_told_to_end() => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::error!(%error, "the disk has not a byte left: this worker waits, and serves nobody");
+                    }
+                    std::thread::sleep(ROOM_PAUSE);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn is_told_to_end(&self) -> bool {
+        let inbox = self.shared.inboxes().get(usize::from(self.id.0));
+        self.shared.has_failed() || inbox.is_some_and(Inbox::holds_stop)
     }
 
     /// The node is about to stop.

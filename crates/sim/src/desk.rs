@@ -1,14 +1,15 @@
 //! What the server's disk thread does: syncs, checkpoint files, upkeep, and the log's retention.
 //!
 //! Its jobs wait for as long as the seed says. Invariants: a checkpoint counts only after the log before it is on
-//! stable storage; a disk that is full delays checkpoints, any other failure ends the life.
+//! stable storage; a checkpoint for which there is no room is given up and tried again, any other failure ends the life.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::{PartitionId, WorkerId};
 use log::{
-    CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, NodeMeta, Position, Rounds, SyncHandle,
+    CheckpointHeader, CheckpointWriter, Checkpoints, Disk, LogError, Look, NodeMeta, Position, RoundRoom,
+    Rounds, Schedule, SyncHandle,
 };
 use node::{CheckpointDone, CheckpointWrite};
 
@@ -33,8 +34,8 @@ pub(crate) struct Desk {
     meta: NodeMeta,
     writers: BTreeMap<PartitionId, Writing>,
     rounds: Rounds,
-    /// Where the log stood when the last round was asked for.
-    last_round: Position,
+    room: RoundRoom,
+    schedule: Schedule,
     /// Up to where workers were told that the log is on stable storage.
     told: Position,
     next_sync_us: u64,
@@ -65,7 +66,8 @@ impl Desk {
     ) -> Desk {
         Desk {
             jobs: VecDeque::new(),
-            last_round: rounds.latest(),
+            room: RoundRoom::default(),
+            schedule: Schedule::new(rounds.latest()),
             told: sync.synced(),
             disk,
             sync,
@@ -103,7 +105,7 @@ impl Desk {
         }
         if due {
             self.next_sync_us = around.now.mono_us + self.interval_us;
-            self.begin_round_if_due(&mut posts);
+            self.begin_round_if_due(&mut posts, around)?;
         }
         Ok(posts)
     }
@@ -125,12 +127,22 @@ impl Desk {
         Ok(())
     }
 
-    fn begin_round_if_due(&mut self, posts: &mut Vec<Post>) {
-        let grown = self.sync.written().0.saturating_sub(self.last_round.0);
-        if !self.rounds.is_open() && grown > self.checkpoint_log_size {
-            posts.push((None, Box::new(|| Item::BeginCheckpoint)));
-            self.last_round = self.sync.written();
+    fn begin_round_if_due(&mut self, posts: &mut Vec<Post>, around: &mut Around<'_>) -> Result<(), LogError> {
+        if self.rounds.is_open() {
+            let absent = self.rounds.absent();
+            posts.extend(absent.map(|worker| (Some(worker), Box::new(|| Item::BeginCheckpoint) as Box<_>)));
+            return Ok(());
         }
+        let (look, was_refused) = (self.look(around)?, self.sync.take_refused());
+        if self.schedule.is_due(look, was_refused, self.checkpoint_log_size) {
+            posts.push((None, Box::new(|| Item::BeginCheckpoint)));
+        }
+        Ok(())
+    }
+
+    fn look(&self, around: &Around<'_>) -> Result<Look, LogError> {
+        let (now, free) = (around.now.mono_millis(), self.sync.space()?.free);
+        Ok(Look { now, written: self.sync.written(), free })
     }
 
     fn write(
@@ -141,10 +153,13 @@ impl Desk {
         posts: &mut Vec<Post>,
         around: &mut Around<'_>,
     ) -> Result<(), LogError> {
-        let (partition, result) = match write {
+        let (partition, is_received, result) = match write {
             CheckpointWrite::RoundBegins => {
+                if !self.rounds.is_open() {
+                    self.room.begin(&self.sync)?;
+                }
                 self.rounds.begin(from, position);
-                self.last_round = self.sync.written();
+                self.schedule.begun(self.sync.written());
                 return Ok(());
             }
             CheckpointWrite::RoundEnds { held, gone } => {
@@ -152,30 +167,40 @@ impl Desk {
             }
             CheckpointWrite::Begin { partition, index, term, time, is_received } => {
                 let position = self.rounds.position_for(partition, position, is_received);
-                (partition, self.begin(partition, (index, term), (position, is_received), time.0 * 1000))
+                let result = self.begin(partition, (index, term), (position, is_received), time.0 * 1000);
+                (partition, is_received, result)
             }
             CheckpointWrite::Chunk { partition, bytes } => {
+                let is_received = self.is_received(partition);
                 let (result, len) = (self.chunk(partition, &bytes), bytes.len());
                 posts.push((Some(from), Box::new(move || Item::CheckpointWritten(partition, len))));
-                (partition, result)
+                (partition, is_received, result)
             }
             CheckpointWrite::End { partition } => {
-                let is_received = self.writers.get(&partition).is_some_and(|writing| writing.is_received);
+                let is_received = self.is_received(partition);
                 let result = self.end(partition, around);
                 let is_written = matches!(result, Ok(true));
                 let done = CheckpointDone { partition, is_received, is_written };
                 posts.push((Some(from), Box::new(move || Item::CheckpointDone(done))));
-                (partition, result.map(drop))
+                (partition, is_received, result.map(drop))
             }
         };
         match result {
             Err(error) if error.is_full() => {
                 around.note(format_args!("no room for the checkpoint of {partition:?}"));
                 self.give_up(partition);
+                if !is_received {
+                    self.room.failed();
+                    posts.push((Some(from), Box::new(move || Item::CheckpointRefused(partition))));
+                }
                 Ok(())
             }
             result => result,
         }
+    }
+
+    fn is_received(&self, partition: PartitionId) -> bool {
+        self.writers.get(&partition).is_some_and(|writing| writing.is_received)
     }
 
     fn begin(
@@ -197,6 +222,7 @@ impl Desk {
         self.give_up(partition);
         self.writers.insert(partition, Writing { writer: None, index, position, is_received });
         let writer = CheckpointWriter::create(Arc::clone(&self.disk), &header)?;
+        let writer = self.room.limit(writer, &header, (&*self.disk, &self.sync), is_received)?;
         self.writers.entry(partition).and_modify(|writing| writing.writer = Some(writer));
         Ok(())
     }
@@ -219,6 +245,15 @@ impl Desk {
         else {
             return Ok(false);
         };
+        if is_received {
+            self.room.received(partition);
+        } else if let Err(error) =
+            self.room.check_end(writer.written(), (partition, index), (&*self.disk, &self.sync))
+        {
+            // What is left of it is removed at the next start at the latest.
+            let _ = writer.abort();
+            return Err(error);
+        }
         // The file must not be ahead of what a power loss leaves of the log.
         self.sync.sync()?;
         writer.finish()?;
@@ -243,13 +278,18 @@ impl Desk {
             self.give_up(*partition);
             Checkpoints::remove_all(&*self.disk, *partition)?;
         }
-        if let Some(needed) = self.rounds.end(from, held, gone) {
+        let needed = self.rounds.end(from, held, gone);
+        if self.rounds.is_open() {
+            return Ok(());
+        }
+        if let Some(needed) = needed {
             let segments = self.sync.cut_before(needed)?;
             around.note(format_args!("{segments} segments before {needed} removed"));
+        } else {
+            self.room.take_back(&*self.disk, &mut self.rounds)?;
         }
-        if !self.rounds.is_open() {
-            posts.push((None, Box::new(|| Item::RoundOver)));
-        }
+        self.schedule.ended(self.look(around)?, needed.is_some() && !self.room.has_failed());
+        posts.push((None, Box::new(|| Item::RoundOver)));
         Ok(())
     }
 }

@@ -53,13 +53,13 @@ impl Host for SimHost {
 
     fn purge_memory(&self) {}
 
-    fn make_log_room(&self, bytes: usize) -> bool {
+    fn make_log_room(&self, bytes: usize, to_delete: bool) -> bool {
         let mut log = lock(&self.log);
         let needed = bytes as u64 * self.workers;
-        if log.headroom() >= needed {
-            return true;
-        }
-        let reserved = log.reserve(needed);
+        let reserved = match to_delete {
+            true => log.reserve_to_delete(needed),
+            false => log.reserve(needed),
+        };
         if let Err(error) = &reserved
             && !error.is_full()
         {

@@ -37,6 +37,8 @@ pub(crate) enum Item {
     RoundOver,
     Passwords(node::acl::password::Solved),
     BeginCheckpoint,
+    /// There is no room for the checkpoint of a partition.
+    CheckpointRefused(PartitionId),
     AskFabric(u64, Box<cluster::Command>),
     /// A frame of another node.
     Frame(NodeId, Vec<u8>),
@@ -361,6 +363,7 @@ impl Life {
             Item::BeginCheckpoint => {
                 seat.worker.begin_checkpoint();
             }
+            Item::CheckpointRefused(partition) => seat.worker.checkpoint_refused(partition),
             Item::Connection(link, conn) => {
                 self.connected += 1;
                 let connected = self.connected;
@@ -402,7 +405,8 @@ impl Life {
         let seat = &mut self.seats[number];
         let needed = (TURN_LOG_BYTES + seat.worker.largest_announced() as u64) * workers;
         let now = around.now.mono_millis();
-        if lock(&self.log).headroom() < needed && now >= seat.next_room_check {
+        let is_asked = seat.refused || lock(&self.log).headroom() < needed;
+        if is_asked && now >= seat.next_room_check {
             let reserved = lock(&self.log).reserve(needed);
             match reserved {
                 Ok(()) => {}
@@ -423,8 +427,12 @@ impl Life {
             seat.worker.set_write_refusal(None);
             around.note(format_args!("worker {number}: takes writes again"));
         }
+        let headroom = match seat.refused {
+            true => lock(&self.log).headroom_to_delete(),
+            false => lock(&self.log).headroom(),
+        };
         self.refusing = self.seats.iter().any(|seat| seat.refused);
-        usize::try_from(lock(&self.log).headroom() / workers).unwrap_or(usize::MAX)
+        usize::try_from(headroom / workers).unwrap_or(usize::MAX)
     }
 
     fn append(&mut self, number: usize, mut outbox: Box<Outbox>, around: &mut Around<'_>) {
@@ -449,6 +457,12 @@ impl Life {
                         outbox.frame.len()
                     ));
                     self.seats[number].worker.appended(end.0);
+                }
+                Err(error) if error.is_full() => {
+                    // Not a byte is left even for what must be written: it waits.
+                    around.note(format_args!("worker {number}: waits with {} bytes", outbox.frame.len()));
+                    self.seats[number].phase = Phase::Append(outbox);
+                    return;
                 }
                 Err(error) => {
                     let (len, room) = (outbox.frame.len(), lock(&self.log).headroom());

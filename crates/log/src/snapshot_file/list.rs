@@ -52,6 +52,14 @@ impl Checkpoints {
         remove(disk, older.map(|(_, _, name)| name).collect())
     }
 
+    /// Bytes of the newest checkpoint of `partition` that one at `index` replaces, if there is any.
+    pub fn size_before(disk: &dyn Disk, partition: PartitionId, index: u64) -> Result<Option<u64>, LogError> {
+        let older = names(disk)?.into_iter().filter(|&(of, at, _)| of == partition && at <= index);
+        let Some((_, _, name)) = older.max_by_key(|&(_, at, _)| at) else { return Ok(None) };
+        let len = disk.open(&name).and_then(|file| file.len());
+        len.map(Some).map_err(LogError::io("ask the length of", name))
+    }
+
     /// Removes all checkpoints of a partition that is not here any more. Returns how many went.
     pub fn remove_all(disk: &dyn Disk, partition: PartitionId) -> Result<usize, LogError> {
         let all = names(disk)?.into_iter().filter(|&(of, _, _)| of == partition);

@@ -93,6 +93,13 @@ fn a_full_disk_refuses_before_anything_is_written_and_recovers_by_itself() {
         log.append(&[1; 200]).unwrap();
         written += 1;
     }
+    assert!(log.sync_handle().take_refused() && !log.sync_handle().take_refused());
+    // What must be written has a ballast.
+    log.append(&[1; 200]).unwrap();
+    written += 1;
+    while log.append(&[1; 200]).is_ok() {
+        written += 1;
+    }
     let end = log.position();
     for _ in 0..3 {
         assert!(matches!(log.append(&[1; 200]), Err(LogError::Full { .. })));
@@ -112,12 +119,66 @@ fn room_is_left_for_a_checkpoint_and_small_disks_get_small_segments() {
     disk.set_capacity(64 << 20);
     let (mut log, ..) = open(&disk, LogOptions::new(SALT)).unwrap();
     let mut mebibytes = 0;
-    while log.append(&vec![1; 1 << 20]).is_ok() {
+    let size = (1 << 20) + log::Log::FRAME_OVERHEAD;
+    while log.reserve(size).is_ok() {
+        log.append(&vec![1; 1 << 20]).unwrap();
         mebibytes += 1;
     }
     let free = disk.space().unwrap().free;
     assert!((8 << 20..12 << 20).contains(&free), "{free} bytes are left free");
     assert!(mebibytes >= 40, "{mebibytes} MiB fit");
+}
+
+/// Whoever makes room goes further than whoever takes it, and what it took is not for writes.
+#[test]
+fn deletes_go_into_the_reserve_and_writes_wait_until_it_is_there_again() {
+    let disk = MemoryDisk::new();
+    disk.set_capacity(64 << 20);
+    let (mut log, ..) = open(&disk, LogOptions { segment_bytes: 1 << 20, ..LogOptions::new(SALT) }).unwrap();
+    let size = 10_000 + log::Log::FRAME_OVERHEAD;
+    while log.reserve(size).is_ok() {
+        log.append(&[1; 10_000]).unwrap();
+    }
+    let mut deletes = 0u64;
+    while log.reserve_to_delete(size).is_ok() {
+        log.append(&[2; 10_000]).unwrap();
+        deletes += size;
+    }
+    assert!(deletes > 7 << 20, "{deletes} bytes of deletes");
+    let free = disk.space().unwrap().free;
+    assert!((512 << 10..2 << 20).contains(&free), "{free} bytes are left for a checkpoint");
+    assert_eq!(log.headroom(), 0);
+    disk.set_capacity(70 << 20);
+    assert!(log.reserve_to_delete(size).is_ok());
+    assert!(log.headroom_to_delete() >= size);
+    assert!(log.reserve(size).unwrap_err().is_full(), "the reserve is not there again");
+    disk.set_capacity(74 << 20);
+    log.reserve(size).unwrap();
+    assert!(log.headroom() >= size);
+    // Votes have what is left, to the last byte, and do not wait for the reserve.
+    while log.reserve_to_delete(size).is_ok() {
+        log.append(&[2; 10_000]).unwrap();
+    }
+    for _ in 0..100 {
+        log.append(&[3; 200]).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_is_opened_on_a_full_disk_takes_votes_and_no_writes() {
+    let disk = MemoryDisk::new();
+    let sizes = || LogOptions { segment_bytes: 1 << 20, ..LogOptions::new(SALT) };
+    let (mut log, ..) = open(&disk, sizes()).unwrap();
+    log.append(b"one").unwrap();
+    drop(log);
+    disk.set_capacity(disk.used());
+    for start in 0..20 {
+        let (mut log, _, frames) = open(&disk, sizes()).unwrap();
+        assert_eq!(frames.len(), 1 + start);
+        assert_eq!(log.headroom(), 0);
+        assert!(log.reserve(100).unwrap_err().is_full());
+        log.append(&[1; 3000]).unwrap();
+    }
 }
 
 #[test]

@@ -149,4 +149,38 @@ fn a_full_disk_fails_a_checkpoint_with_a_word_for_it() {
     assert!(writer.chunk(&[0; 1000]).unwrap_err().is_full());
     writer.abort().unwrap();
     assert!(disk.list().unwrap().is_empty());
+    // One that cannot be begun or finished leaves nothing.
+    disk.set_capacity(10);
+    assert!(
+        CheckpointWriter::create(Arc::new(disk.clone()), &header(0, 1)).is_err_and(|error| error.is_full())
+    );
+    assert!(disk.list().unwrap().is_empty());
+    disk.set_capacity(600);
+    let writer = CheckpointWriter::create(Arc::new(disk.clone()), &header(0, 1)).unwrap();
+    disk.set_capacity(disk.used());
+    assert!(writer.finish().unwrap_err().is_full());
+    assert!(disk.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_checkpoint_leaves_what_it_is_told_to_leave() {
+    let disk = MemoryDisk::new();
+    disk.set_capacity(10_000);
+    let create = || CheckpointWriter::create(Arc::new(disk.clone()), &header(0, 1)).unwrap();
+    let mut writer = create().within(4_000, u64::MAX);
+    let mut chunks = 0;
+    let error = loop {
+        match writer.chunk(&[0; 500]) {
+            Ok(()) => chunks += 1,
+            Err(error) => break error,
+        }
+    };
+    let free = disk.space().unwrap().free;
+    assert!(matches!(error, LogError::Full { needed: 500, free: told, kept: 4_000 } if told == free));
+    assert!((4_000..4_600).contains(&free) && chunks > 9, "{free} bytes are left after {chunks} chunks");
+    writer.abort().unwrap();
+    // Nor does it come to more than it may.
+    let mut writer = create().within(0, 1_000);
+    writer.chunk(&[0; 700]).unwrap();
+    assert!(writer.chunk(&[0; 700]).unwrap_err().is_full());
 }

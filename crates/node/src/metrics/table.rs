@@ -264,7 +264,7 @@ pub static METRICS: &[Metric] = &[
     gauge("narf_partitions", |s| one(s.report.standings.len() as u64), "Partitions of the cluster."),
     gauge(
         "narf_partitions_served",
-        |s| one(partitions(s, |standing| standing.is_served)),
+        |s| one(partitions(s, |standing| standing.is_served && standing.has_room)),
         "Partitions that can be written to, as far as this node can tell.",
     ),
     gauge(

@@ -1,0 +1,147 @@
+//! When a round of checkpoints is due.
+//!
+//! Once the log has grown by what the settings say. Or, sooner, once writes were refused for want of room, or a round
+//! could not be written: then a round makes room if something was deleted since the last, or if the disk has more room
+//! than it had then; and nobody knows all reasons, so once a minute in any case.
+//!
+//! Invariants: a round that is begun for want of room follows the one before after a while that doubles, up to
+//! [`WAIT_MAX`], so that a disk which stays full is not written to all the time.
+//! Does not know: files, whether a round is under way.
+
+use base::Millis;
+
+use crate::Position;
+
+const WAIT_FIRST: u64 = 1_000;
+const WAIT_MAX: u64 = 8_000;
+/// After so long without a reason it is tried all the same, or taken for over.
+const WAIT_IDLE: u64 = 60_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Schedule {
+    /// Where the log stood when the last round was asked for or began.
+    last: Position,
+    /// How the last round ended, if there was one.
+    ended: Option<Ended>,
+    /// Steady clock: no round for want of room before.
+    not_before: Millis,
+    wait: u64,
+}
+
+#[derive(Debug)]
+struct Ended {
+    at: Millis,
+    has_failed: bool,
+    written: Position,
+    free: u64,
+}
+
+/// How things stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Steady clock.
+    pub now: Millis,
+    /// The end of the log.
+    pub written: Position,
+    /// Bytes that are free on the disk.
+    pub free: u64,
+}
+
+impl Schedule {
+    /// No round was begun yet; the newest checkpoints are as of `latest`.
+    pub fn new(latest: Position) -> Schedule {
+        Schedule { last: latest, ended: None, not_before: Millis::default(), wait: WAIT_FIRST }
+    }
+
+    /// Whether a round is to begin, which is then taken for asked for; `was_refused`: writes were, since this was asked
+    /// last.
+    pub fn is_due(&mut self, look: Look, was_refused: bool, checkpoint_log_size: u64) -> bool {
+        let has_grown = look.written.0.saturating_sub(self.last.0) > checkpoint_log_size;
+        let is_wanted = was_refused || self.ended.as_ref().is_some_and(|ended| ended.has_failed);
+        if !is_wanted && look.now.since(self.not_before) > WAIT_IDLE {
+            self.wait = WAIT_FIRST;
+        }
+        let makes_room = is_wanted && look.now >= self.not_before && self.may_differ(look);
+        if makes_room {
+            self.not_before = Millis(look.now.0 + self.wait);
+            self.wait = (self.wait * 2).min(WAIT_MAX);
+        }
+        if has_grown || makes_room {
+            self.last = look.written;
+        }
+        has_grown || makes_room
+    }
+
+    /// Whether a round may end in another way than the last.
+    fn may_differ(&self, look: Look) -> bool {
+        self.ended.as_ref().is_none_or(|ended| {
+            look.written > ended.written || look.free > ended.free || look.now.since(ended.at) >= WAIT_IDLE
+        })
+    }
+
+    /// A worker has begun its part of a round.
+    pub fn begun(&mut self, written: Position) {
+        self.last = written;
+    }
+
+    /// A round is over, which was written whole or was not.
+    pub fn ended(&mut self, look: Look, is_complete: bool) {
+        let Look { now: at, written, free } = look;
+        self.ended = Some(Ended { at, has_failed: !is_complete, written, free });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG_SIZE: u64 = 1000;
+
+    fn look(now: u64, written: u64, free: u64) -> Look {
+        Look { now: Millis(now), written: Position(written), free }
+    }
+
+    #[test]
+    fn a_round_is_due_once_the_log_has_grown() {
+        let mut schedule = Schedule::new(Position(500));
+        assert!(!schedule.is_due(look(0, 1500, 100), false, LOG_SIZE));
+        assert!(schedule.is_due(look(0, 1501, 100), false, LOG_SIZE));
+        assert!(!schedule.is_due(look(0, 1600, 100), false, LOG_SIZE), "asked for already");
+        schedule.begun(Position(1700));
+        assert!(!schedule.is_due(look(0, 2600, 100), false, LOG_SIZE));
+    }
+
+    #[test]
+    fn a_round_that_found_no_room_is_tried_again_once_something_has_changed() {
+        let mut schedule = Schedule::new(Position(0));
+        assert!(schedule.is_due(look(0, 10, 100), true, LOG_SIZE), "writes were refused");
+        schedule.ended(look(10, 20, 100), false);
+        assert!(!schedule.is_due(look(5_000, 20, 100), true, LOG_SIZE), "it would end as the last did");
+        assert!(schedule.is_due(look(5_000, 21, 100), false, LOG_SIZE), "something was deleted");
+        schedule.ended(look(5_010, 21, 100), false);
+        assert!(!schedule.is_due(look(6_000, 30, 100), true, LOG_SIZE), "not all the time");
+        assert!(schedule.is_due(look(7_000, 21, 101), true, LOG_SIZE), "somebody made room");
+        schedule.ended(look(7_000, 21, 101), false);
+        assert!(!schedule.is_due(look(60_000, 21, 101), true, LOG_SIZE));
+        assert!(schedule.is_due(look(67_000, 21, 101), true, LOG_SIZE), "nobody knows");
+    }
+
+    #[test]
+    fn a_disk_that_stays_full_is_not_written_to_all_the_time() {
+        let mut schedule = Schedule::new(Position(0));
+        let mut begun = Vec::new();
+        for second in 0..60 {
+            let now = look(second * 1000, second, 100);
+            if schedule.is_due(now, true, LOG_SIZE) {
+                begun.push(second);
+                schedule.ended(now, true);
+            }
+        }
+        assert_eq!(begun, [0, 1, 3, 7, 15, 23, 31, 39, 47, 55]);
+        assert!(!schedule.is_due(look(200_000, 100, 100), false, LOG_SIZE), "there is room");
+        assert!(schedule.is_due(look(200_000, 101, 100), true, LOG_SIZE));
+        schedule.ended(look(200_001, 101, 100), true);
+        assert!(schedule.is_due(look(201_000, 102, 100), true, LOG_SIZE), "at first soon again");
+    }
+}
