@@ -1,7 +1,7 @@
 //! What was answered is there after any crash.
 //!
 //! `NARF_TEST_CYCLES=150` runs the long form of the kill test. Faults of the disk are injected by `strace`, which must
-//! be allowed to trace; where it or a small file system is missing, the test says that it was skipped.
+//! be allowed to trace; where it is missing, the test says that it was skipped.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -299,84 +299,6 @@ fn a_transaction_is_there_whole_or_not_at_all_after_kill_9() {
         assert!(first == answered || first == answered + 1, "answered was {answered}, found {first}");
         answered = first;
     }
-}
-
-/// A file system of a few megabytes; unmounted when dropped.
-struct SmallDisk {
-    folder: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn new(megabytes: u32) -> Option<SmallDisk> {
-        let folder = tempfile::TempDir::with_prefix("narf-disk-").unwrap();
-        let size = format!("size={megabytes}m");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "narf-test"]).arg(folder.path()).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(SmallDisk { folder }),
-            Ok(output) => {
-                skip(&format!("mount a small tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim()));
-                None
-            }
-            Err(error) => {
-                skip(&format!("mount a small tmpfs: {error}"));
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily, as the server may still hold files when a test fails.
-        let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
-    }
-}
-
-#[test]
-fn a_full_disk_refuses_writes_and_recovers_by_itself() {
-    if skip_unless_narf() {
-        return;
-    }
-    let Some(disk) = SmallDisk::new(64) else { return };
-    let ballast = disk.path().join("ballast");
-    std::fs::write(&ballast, vec![1; 48 * 1024 * 1024]).unwrap();
-    let options = Options::new()
-        .data(Data::At(disk.path().join("data")))
-        .set("log-segment-size", "1mb")
-        .set("checkpoint-log-size", "4mb")
-        .expect_log("disk")
-        .expect_log("space");
-    let mut node = Server::start(options);
-    let mut c = node.client();
-    let value = "x".repeat(100_000);
-    let mut answered = 0;
-    let refusal = eventually("the disk is full", || {
-        let reply = c.run_args(&["SET", &format!("k{answered}"), &value]);
-        if reply.to_string() == "+OK" {
-            answered += 1;
-            return None;
-        }
-        Some(reply.to_string())
-    });
-    assert!(refusal.starts_with("-MISCONF "), "{refusal}");
-    assert!(answered > 10);
-    // Reading goes on, and what was refused did not happen.
-    c.check("GET none", "nil");
-    assert_eq!(c.run("GET k0").bytes().len(), value.len());
-    c.check(&format!("EXISTS k{answered}"), ":0");
-    c.check("DBSIZE", &format!(":{answered}"));
-    std::fs::remove_file(&ballast).unwrap();
-    eventually("writes work again", || (c.run("SET after space").to_string() == "+OK").then_some(()));
-    node.kill9();
-    node.restart();
-    let mut c = node.client();
-    c.check("DBSIZE", &format!(":{}", answered + 1));
-    c.check("GET after", r#""space""#);
 }
 
 /// Every file below a folder, largest last.

@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use narf_tests::{Data, Exposition, Kind, Options, Server, eventually, free_port, skip_unless_narf};
+use narf_tests::{Data, Exposition, Kind, Options, Server, Value, eventually, free_port, skip_unless_narf};
+
+use crate::full_disk::SmallDisk;
 
 /// A server with a port for HTTP.
 struct Watched {
@@ -364,4 +366,34 @@ fn who_says_nothing_keeps_nobody_else_out_for_long() {
         .collect();
     assert_eq!(watched.get("/health/live").status, 200);
     drop(silent);
+}
+
+#[test]
+fn a_node_that_takes_no_writes_is_not_ready_and_says_why() {
+    if skip_unless_narf() {
+        return;
+    }
+    let Some(disk) = SmallDisk::new(32) else { return };
+    let watched = Watched::with(|options| {
+        let options = options.data(Data::At(disk.path().join("data"))).set("checkpoint-log-size", "1gb");
+        options
+            .set("log-segment-size", "1mb")
+            .expect_log("the disk is full")
+            .expect_log("no room for a checkpoint")
+    });
+    let ready = || watched.get("/health/ready");
+    eventually("it is ready", || (ready().status == 200).then_some(()));
+    let mut c = watched.server.client();
+    let value = "x".repeat(100_000);
+    let mut key = 0;
+    let answer = eventually("it says that it is not ready", || {
+        let replies = c.pipeline((0..20).map(|n| format!("SET k{} {value}", key + n)));
+        key += 20;
+        let answer = ready();
+        (replies.iter().any(Value::is_error) && answer.status == 503).then_some(answer)
+    });
+    assert!(answer.body.starts_with("degraded: disk full: "), "{answer:?}");
+    assert_eq!(watched.metrics().get("narf_writes_refused"), 1.0);
+    c.check("FLUSHALL", "+OK");
+    eventually("it is ready again", || (ready().status == 200).then_some(()));
 }

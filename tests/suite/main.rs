@@ -28,6 +28,7 @@ mod events;
 mod examples;
 mod expiry;
 mod fields;
+mod full_disk;
 mod generic;
 mod geo;
 mod getting_ready;

@@ -22,6 +22,8 @@ const WAIT_IDLE: u64 = 60_000;
 pub struct Schedule {
     /// Where the log stood when the last round was asked for or began.
     last: Position,
+    /// By how much the log grew in that round, of those of late, in which it grew least.
+    least_growth: Option<u64>,
     /// How the last round ended, if there was one.
     ended: Option<Ended>,
     /// Steady clock: no round for want of room before.
@@ -31,10 +33,10 @@ pub struct Schedule {
 
 #[derive(Debug)]
 struct Ended {
-    at: Millis,
-    has_failed: bool,
-    written: Position,
-    free: u64,
+    look: Look,
+    is_complete: bool,
+    /// The log grew by more than what rounds log themselves: something was changed that the round may not have seen.
+    has_changed: bool,
 }
 
 /// How things stand.
@@ -51,16 +53,22 @@ pub struct Look {
 impl Schedule {
     /// No round was begun yet; the newest checkpoints are as of `latest`.
     pub fn new(latest: Position) -> Schedule {
-        Schedule { last: latest, ended: None, not_before: Millis::default(), wait: WAIT_FIRST }
+        Schedule {
+            last: latest,
+            least_growth: None,
+            ended: None,
+            not_before: Millis::default(),
+            wait: WAIT_FIRST,
+        }
     }
 
     /// Whether a round is to begin, which is then taken for asked for; `was_refused`: writes were, since this was asked
     /// last.
     pub fn is_due(&mut self, look: Look, was_refused: bool, checkpoint_log_size: u64) -> bool {
         let has_grown = look.written.0.saturating_sub(self.last.0) > checkpoint_log_size;
-        let is_wanted = was_refused || self.ended.as_ref().is_some_and(|ended| ended.has_failed);
+        let is_wanted = was_refused || self.ended.as_ref().is_some_and(|ended| !ended.is_complete);
         if !is_wanted && look.now.since(self.not_before) > WAIT_IDLE {
-            self.wait = WAIT_FIRST;
+            (self.wait, self.least_growth) = (WAIT_FIRST, None);
         }
         let makes_room = is_wanted && look.now >= self.not_before && self.may_differ(look);
         if makes_room {
@@ -76,19 +84,24 @@ impl Schedule {
     /// Whether a round may end in another way than the last.
     fn may_differ(&self, look: Look) -> bool {
         self.ended.as_ref().is_none_or(|ended| {
-            look.written > ended.written || look.free > ended.free || look.now.since(ended.at) >= WAIT_IDLE
+            ended.has_changed
+                || look.written > ended.look.written
+                || look.free > ended.look.free
+                || look.now.since(ended.look.now) >= WAIT_IDLE
         })
     }
 
-    /// A worker has begun its part of a round.
-    pub fn begun(&mut self, written: Position) {
-        self.last = written;
+    /// A round has begun; the log stood at `position` before the first word of it.
+    pub fn begun(&mut self, position: Position) {
+        self.last = position;
     }
 
-    /// A round is over, which was written whole or was not.
+    /// A round is over.
     pub fn ended(&mut self, look: Look, is_complete: bool) {
-        let Look { now: at, written, free } = look;
-        self.ended = Some(Ended { at, has_failed: !is_complete, written, free });
+        let growth = look.written.0.saturating_sub(self.last.0);
+        let has_changed = self.least_growth.is_none_or(|least| growth > least);
+        self.least_growth = Some(self.least_growth.map_or(growth, |least| least.min(growth)));
+        self.ended = Some(Ended { look, is_complete, has_changed });
     }
 }
 
@@ -112,19 +125,30 @@ mod tests {
         assert!(!schedule.is_due(look(0, 2600, 100), false, LOG_SIZE));
     }
 
+    /// A round from its beginning to its end, which logs 5 bytes itself.
+    fn round(schedule: &mut Schedule, now: u64, written: u64, free: u64, is_complete: bool) {
+        schedule.begun(Position(written - 5));
+        schedule.ended(look(now, written, free), is_complete);
+    }
+
     #[test]
     fn a_round_that_found_no_room_is_tried_again_once_something_has_changed() {
         let mut schedule = Schedule::new(Position(0));
         assert!(schedule.is_due(look(0, 10, 100), true, LOG_SIZE), "writes were refused");
-        schedule.ended(look(10, 20, 100), false);
-        assert!(!schedule.is_due(look(5_000, 20, 100), true, LOG_SIZE), "it would end as the last did");
-        assert!(schedule.is_due(look(5_000, 21, 100), false, LOG_SIZE), "something was deleted");
-        schedule.ended(look(5_010, 21, 100), false);
-        assert!(!schedule.is_due(look(6_000, 30, 100), true, LOG_SIZE), "not all the time");
-        assert!(schedule.is_due(look(7_000, 21, 101), true, LOG_SIZE), "somebody made room");
-        schedule.ended(look(7_000, 21, 101), false);
-        assert!(!schedule.is_due(look(60_000, 21, 101), true, LOG_SIZE));
-        assert!(schedule.is_due(look(67_000, 21, 101), true, LOG_SIZE), "nobody knows");
+        round(&mut schedule, 10, 20, 100, false);
+        assert!(schedule.is_due(look(5_000, 20, 100), true, LOG_SIZE), "nobody knows what a round logs");
+        round(&mut schedule, 5_010, 25, 100, false);
+        assert!(!schedule.is_due(look(9_000, 25, 100), true, LOG_SIZE), "it would end as the last did");
+        assert!(schedule.is_due(look(9_000, 26, 100), false, LOG_SIZE), "something was deleted");
+        round(&mut schedule, 9_010, 31, 100, false);
+        assert!(!schedule.is_due(look(12_000, 40, 100), true, LOG_SIZE), "not all the time");
+        assert!(schedule.is_due(look(13_000, 31, 101), true, LOG_SIZE), "somebody made room");
+        round(&mut schedule, 13_010, 36, 101, false);
+        assert!(!schedule.is_due(look(73_000, 36, 101), true, LOG_SIZE));
+        assert!(schedule.is_due(look(73_010, 36, 101), true, LOG_SIZE), "nobody knows");
+        schedule.begun(Position(36));
+        schedule.ended(look(73_020, 50, 101), false);
+        assert!(schedule.is_due(look(82_000, 50, 101), true, LOG_SIZE), "something was deleted meanwhile");
     }
 
     #[test]
@@ -132,16 +156,16 @@ mod tests {
         let mut schedule = Schedule::new(Position(0));
         let mut begun = Vec::new();
         for second in 0..60 {
-            let now = look(second * 1000, second, 100);
+            let now = look(second * 1000, 100 + second, 100);
             if schedule.is_due(now, true, LOG_SIZE) {
                 begun.push(second);
-                schedule.ended(now, true);
+                round(&mut schedule, second * 1000, 100 + second, 100, true);
             }
         }
         assert_eq!(begun, [0, 1, 3, 7, 15, 23, 31, 39, 47, 55]);
-        assert!(!schedule.is_due(look(200_000, 100, 100), false, LOG_SIZE), "there is room");
-        assert!(schedule.is_due(look(200_000, 101, 100), true, LOG_SIZE));
-        schedule.ended(look(200_001, 101, 100), true);
-        assert!(schedule.is_due(look(201_000, 102, 100), true, LOG_SIZE), "at first soon again");
+        assert!(!schedule.is_due(look(200_000, 200, 100), false, LOG_SIZE), "there is room");
+        assert!(schedule.is_due(look(200_000, 201, 100), true, LOG_SIZE));
+        round(&mut schedule, 200_001, 201, 100, true);
+        assert!(schedule.is_due(look(201_000, 202, 100), true, LOG_SIZE), "at first soon again");
     }
 }

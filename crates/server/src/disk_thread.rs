@@ -212,9 +212,9 @@ impl DiskThread {
                 if !self.rounds.is_open() {
                     tracing::info!(position = position.0, "checkpoint begins");
                     self.room.begin(&self.sync)?;
+                    self.schedule.begun(position);
                 }
                 self.rounds.begin(from, position);
-                self.schedule.begun(self.sync.written());
                 return Ok(());
             }
             CheckpointWrite::RoundEnds { held, gone } => return self.end_round(from, held, &gone),

@@ -157,9 +157,9 @@ impl Desk {
             CheckpointWrite::RoundBegins => {
                 if !self.rounds.is_open() {
                     self.room.begin(&self.sync)?;
+                    self.schedule.begun(position);
                 }
                 self.rounds.begin(from, position);
-                self.schedule.begun(self.sync.written());
                 return Ok(());
             }
             CheckpointWrite::RoundEnds { held, gone } => {
