@@ -140,6 +140,21 @@ fn a_node_whose_disk_is_full_hands_the_lead_over_and_gets_it_back() {
     }
 }
 
+/// Nobody else can lead what it leads: that it is there does not make it ready.
+#[test]
+fn what_is_led_by_a_node_with_a_full_disk_is_not_called_writable() {
+    let mut world = World::of(1, 3);
+    let client = world.connect(0);
+    let status = world.ask(client, "FABRIC STATUS");
+    assert!(status.contains("\"ready\"") && !status.contains("reason"), "{status}");
+    world.set_full(0, true);
+    let status = world.ask(client, "FABRIC STATUS");
+    assert!(status.contains("\"degraded\"") && status.contains("\"reason\" \"disk full: "), "{status}");
+    assert_eq!(field(&status, "partitions-served"), 0);
+    world.set_full(0, false);
+    assert!(world.ask(client, "FABRIC STATUS").contains("\"ready\""));
+}
+
 /// It is there, and takes no entries: with another one lost, the rest could write nothing.
 #[test]
 fn a_node_whose_disk_is_full_is_named_and_not_counted_on() {
