@@ -20,6 +20,7 @@ mod cluster;
 mod compatibility;
 mod conditions;
 mod config;
+mod descriptors;
 mod differential;
 mod discovery;
 mod dump;

@@ -56,7 +56,7 @@ pub enum LogError {
     #[error("the log takes nothing more since a write or sync failed; restart the process to recover")]
     Poisoned,
     /// Another operation on a file failed; what it was to change may or may not have changed.
-    #[error("cannot {action} {file}: {source}; check the disk and the rights on the data folder")]
+    #[error("cannot {action} {file}: {source}; {}", way_out_of(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -134,6 +134,19 @@ pub(crate) const WAY_OUT_CHECKPOINT: &str =
 /// What to do about a damaged identity.
 pub(crate) const WAY_OUT_META: &str = "restore this file from a copy; it is small and never changes";
 
+/// What to do about a file that cannot be worked with: too many open files say nothing of the disk.
+fn way_out_of(error: &io::Error) -> &'static str {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.raw_os_error() {
+        Some(EMFILE) => {
+            "this process has as many open files as it may: raise that limit (ulimit -n) and start it again"
+        }
+        Some(ENFILE) => "all processes together have as many open files as the system may have (fs.file-max)",
+        _ => "check the disk and the rights on the data folder",
+    }
+}
+
 impl LogError {
     pub(crate) fn io(action: &'static str, file: impl Into<String>) -> impl FnOnce(io::Error) -> LogError {
         let file = file.into();
@@ -143,5 +156,19 @@ impl LogError {
     /// Whether this is want of room, which passes, rather than a fault.
     pub fn is_full(&self) -> bool {
         matches!(self, LogError::Full { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_open_files_are_not_blamed_on_the_disk() {
+        let text =
+            |number| LogError::io("create", "log-1.seg")(io::Error::from_raw_os_error(number)).to_string();
+        assert!(text(24).contains("Too many open files") && text(24).contains("ulimit -n"), "{}", text(24));
+        assert!(text(23).contains("fs.file-max"), "{}", text(23));
+        assert!(text(13).ends_with("check the disk and the rights on the data folder"), "{}", text(13));
     }
 }

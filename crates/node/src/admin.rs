@@ -48,9 +48,12 @@ impl Worker {
         }
         let pairs = words.chunks_exact(2).map(|pair| (pair[0], pair[1]));
         let changed = self.settings.with_changes(pairs.clone()).map_err(|error| error.to_string());
-        if let Err(error) =
-            changed.and_then(|changed| self.prepare_tls(pairs.map(|(name, _)| name), &changed))
-        {
+        let names = pairs.map(|(name, _)| name);
+        let prepared = changed.and_then(|changed| {
+            self.prepare_clients(names.clone(), &changed)?;
+            self.prepare_tls(names, &changed)
+        });
+        if let Err(error) = prepared {
             Reply::new(session.output.end(), session.version).error(format!("ERR {error}"));
             return Taken::Done;
         }
@@ -70,6 +73,23 @@ impl Worker {
             Err(text) => Reply::new(session.output.end(), session.version).error(text),
         }
         Taken::Done
+    }
+
+    /// Has the shell see to it that there can be as many clients as are wanted, if that is named.
+    fn prepare_clients<'p>(
+        &self,
+        mut names: impl Iterator<Item = &'p [u8]>,
+        changed: &Settings,
+    ) -> Result<(), String> {
+        if !names.any(|name| name.eq_ignore_ascii_case(b"maxclients")) {
+            return Ok(());
+        }
+        self.host.make_room_for_clients(changed.maxclients).map_err(|most| {
+            format!(
+                "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to \
+                 handle the specified number of clients, try with {most}"
+            )
+        })
     }
 
     /// Has the shell read the files for TLS if one of their settings is named, changed or not, so that setting what is

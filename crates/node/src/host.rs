@@ -20,6 +20,8 @@ pub struct Facts {
     pub resident_bytes: u64,
     /// The most resident memory there ever was, in bytes.
     pub resident_peak_bytes: u64,
+    /// File descriptors that the process has open, and how many it may have.
+    pub descriptors: (u64, u64),
     /// User and system CPU seconds of the whole process.
     pub cpu_seconds: (f64, f64),
     /// Port for plain TCP, or that for TLS if there is only that; zero if there is none.
@@ -168,6 +170,11 @@ pub trait Host: Send {
     /// or says why it cannot.
     fn prepare_tls(&self, settings: &crate::settings::TlsSettings) -> Result<(), String> {
         let _ = settings;
+        Ok(())
+    }
+    /// Sees to it that so many clients can be connected at once, or says how many can.
+    fn make_room_for_clients(&self, clients: u32) -> Result<(), u32> {
+        let _ = clients;
         Ok(())
     }
     /// Nanoseconds of a steady clock, for measuring how long a request took. Never used to decide anything.

@@ -312,9 +312,14 @@ impl Worker {
         }
     }
 
+    /// Whether a client is let in when so many are connected with it.
+    pub fn has_place(&self, connected: usize) -> bool {
+        connected <= self.settings.maxclients as usize
+    }
+
     /// A client connected. Gives its token, or the line to answer it with before closing.
     pub fn accept(&mut self, conn: ConnId, peer: Peer, connected: usize) -> Result<u32, &'static [u8]> {
-        if connected > self.settings.maxclients as usize {
+        if !self.has_place(connected) {
             self.stats.rejected_connections += 1;
             return Err(b"-ERR max number of clients reached\r\n");
         }

@@ -26,12 +26,13 @@ use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 use crate::failures::{FREE, Failures};
 use crate::hello::{self, Acquaintances, Hello, Standing, Welcome};
 use crate::join::{self, Gate, Outcome};
+use crate::listen::{self, AGAIN, Complaint};
 use crate::runtime_folder;
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
 
 /// Handshakes at once; who comes beyond is turned away.
-const KNOCKS_MAX: usize = 64;
+pub(crate) const KNOCKS_MAX: usize = 64;
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Longest that letting a newcomer in takes.
@@ -117,8 +118,9 @@ impl Door {
         let doorman = Arc::new(Doorman { host, knocks: AtomicUsize::new(0), failures: Failures::default() });
         let run = move || {
             let mut events = Events::with_capacity(64);
+            let (mut again, mut complaint) = (None, Complaint::default());
             loop {
-                match poll.poll(&mut events, None) {
+                match poll.poll(&mut events, again) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => return tracing::error!(%error, "no other node can connect any more"),
                     Ok(()) => {}
@@ -126,17 +128,12 @@ impl Door {
                 if events.iter().any(|event| event.token() == STOP) {
                     return;
                 }
-                // All of them: an event tells of a first one only.
-                for listener in &tcp {
-                    while let Ok((stream, _)) = listener.accept() {
-                        doorman.knock(Knock::Tcp(stream));
-                    }
-                }
-                if let Some(listener) = &unix {
-                    while let Ok((stream, _)) = listener.accept() {
-                        doorman.knock(Knock::Local(stream));
-                    }
-                }
+                let tcp = tcp.iter().map(|listener| doorman.take_all(|| listener.accept(), Knock::Tcp));
+                let unix = unix.iter().map(|listener| doorman.take_all(|| listener.accept(), Knock::Local));
+                let stuck: Vec<_> = tcp.chain(unix).filter_map(Result::err).collect();
+                // Nobody tells again of those that still wait.
+                again = (!stuck.is_empty()).then_some(AGAIN);
+                stuck.iter().for_each(|error| complaint.make(error));
             }
         };
         let thread = Some(std::thread::Builder::new().name("door".to_owned()).spawn(run)?);
@@ -168,6 +165,22 @@ struct Doorman {
 }
 
 impl Doorman {
+    /// Takes all who wait at a listener: an event tells of a first one only. The error is that of one that still waits.
+    fn take_all<S, A>(
+        self: &Arc<Doorman>,
+        accept: impl Fn() -> io::Result<(S, A)>,
+        knock: impl Fn(S) -> Knock,
+    ) -> io::Result<()> {
+        loop {
+            match accept() {
+                Ok((stream, _)) => self.knock(knock(stream)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if listen::is_of_one_client(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn knock(self: &Arc<Doorman>, knock: Knock) {
         let doorman = Arc::clone(self);
         if self.knocks.fetch_add(1, Ordering::AcqRel) >= KNOCKS_MAX {

@@ -108,6 +108,8 @@ impl NodeBuilder {
         let running = Running::start(Plan {
             levels: cluster::LEVELS,
             begins_anew: false,
+            // Another program's process: its limits are its own affair.
+            may_raise_limits: false,
             kept: None,
             port_is_explicit: true,
             folder_is_explicit: true,

@@ -2,7 +2,7 @@
 //!
 //! One thread, with its own event loop: what is computed for strangers is computed here, and no turn of a worker waits for
 //! it. A handshake has as long as `auth-timeout`, however slowly its bytes drip. There are at most [`HANDSHAKES_MAX`] at
-//! once; who comes beyond takes the place of the one that has taken longest, for whoever means it is done in a moment. A
+//! once, fewer where descriptors are few; who comes beyond takes the place of the one that has taken longest, for whoever means it is done in a moment. A
 //! client that is refused is told why by an alert, and heard out before the socket closes: a socket that closes with bytes
 //! unread takes back what it sent.
 //!
@@ -24,18 +24,18 @@ use rustls::{Error, ProtocolVersion, ServerConnection};
 use tls::Stream;
 
 use crate::client_tls::{ClientTls, End};
-use crate::listen::{Listeners, Waiting};
+use crate::listen::{ACCEPTS, AGAIN, Listeners, Waiting, note_waiting};
 use crate::shared::{Item, Shared, lock};
 use crate::socket::Socket;
 
 /// Handshakes at once. One takes up to some twenty kilobytes.
-const HANDSHAKES_MAX: usize = 1024;
+pub(crate) const HANDSHAKES_MAX: usize = 1024;
 /// Bytes that a refused client may still send.
 const HEARD_OUT_BYTES: usize = 64 * 1024;
 /// How often the files of certificates are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How soon a listener is tried again that gave an error.
-const AGAIN: Duration = Duration::from_millis(100);
+/// Clients beyond `maxclients` that are to be told so at once; others are closed without a word.
+const TOLD_MAX: usize = 16;
 
 const STOP: Token = Token(0);
 const FIRST_LISTENER: usize = 1;
@@ -48,8 +48,12 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    /// Begins to take clients; `shared` has what they are shown.
-    pub(crate) fn begin(mut listeners: Listeners, shared: &Arc<Shared>) -> io::Result<Handshakes> {
+    /// Begins to take clients, so many at once; `shared` has what they are shown.
+    pub(crate) fn begin(
+        mut listeners: Listeners,
+        handshakes_max: usize,
+        shared: &Arc<Shared>,
+    ) -> io::Result<Handshakes> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), STOP)?;
         listeners.register(poll.registry(), FIRST_LISTENER)?;
@@ -57,6 +61,7 @@ impl Handshakes {
             poll,
             listeners,
             shared: Arc::clone(shared),
+            handshakes_max,
             places: Vec::new(),
             free: Vec::new(),
             line: VecDeque::new(),
@@ -100,6 +105,7 @@ struct Front {
     poll: Poll,
     listeners: Listeners,
     shared: Arc<Shared>,
+    handshakes_max: usize,
     places: Vec<Option<Knock>>,
     free: Vec<usize>,
     /// Places and numbers, the longest first; those that are done are still in it.
@@ -162,17 +168,20 @@ impl Front {
     }
 
     fn accept(&mut self, listener: usize) {
-        let (accepted, waiting) = self.listeners.accept(listener);
-        self.waiting.remove(&listener);
-        if waiting != Waiting::None {
-            self.waiting.insert(listener, waiting);
-        }
-        for (fd, peer) in accepted {
-            while self.places.len() - self.free.len() >= HANDSHAKES_MAX {
+        let mut waiting = Waiting::More;
+        for _ in 0..ACCEPTS {
+            while self.places.len() - self.free.len() >= self.handshakes_max {
                 self.give_up_longest();
             }
-            self.knock(fd, peer);
+            match self.listeners.accept(listener) {
+                Ok((fd, peer)) => self.knock(fd, peer),
+                Err(left) => {
+                    waiting = left;
+                    break;
+                }
+            }
         }
+        note_waiting(&mut self.waiting, listener, waiting);
     }
 
     fn knock(&mut self, fd: OwnedFd, peer: Peer) {
@@ -190,7 +199,7 @@ impl Front {
         let (number, began) = (self.begun, Instant::now());
         self.begun += 1;
         self.places[place] = Some(Knock { stream, peer, number, began, heard_out: None });
-        if self.line.len() >= 2 * HANDSHAKES_MAX {
+        if self.line.len() >= 2 * self.handshakes_max {
             let places = &self.places;
             let is_there = |knock: &Option<Knock>, number| knock.as_ref().is_some_and(|k| k.number == number);
             self.line.retain(|(place, number)| is_there(&places[*place], *number));
@@ -230,7 +239,11 @@ impl Front {
         let workers = self.shared.inboxes().len().max(1);
         let to = WorkerId((self.next_worker % workers) as u16);
         self.next_worker += 1;
-        self.shared.send(to, Item::Connection(Socket::Sealed(stream), peer));
+        let connected = self.shared.take_place();
+        if connected > lock(&self.shared.settings).maxclients as usize + TOLD_MAX {
+            return self.shared.leave_place();
+        }
+        self.shared.send(to, Item::Connection(Socket::Sealed(stream), peer, connected));
     }
 
     fn refuse(&mut self, place: usize, error: &io::Error) {

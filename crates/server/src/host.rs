@@ -14,6 +14,7 @@ use resp::Foreign;
 
 use crate::client_tls::ClientTls;
 use crate::config;
+use crate::descriptors;
 use crate::passwords;
 use crate::random::random;
 use crate::shared::{Shared, boot_ns};
@@ -31,6 +32,7 @@ impl Host for ThisHost {
             process_id: std::process::id(),
             resident_bytes: kilobytes("/proc/self/status", "VmRSS"),
             resident_peak_bytes: kilobytes("/proc/self/status", "VmHWM"),
+            descriptors: (descriptors::open(), descriptors::limit()),
             cpu_seconds: cpu_seconds(),
             tcp_port: match shared.tcp_port {
                 0 => shared.settings_at_start.tls.port,
@@ -166,6 +168,10 @@ impl Host for ThisHost {
 
     fn write_acl_file(&self, path: &Path, text: &[u8]) -> Result<(), String> {
         passwords::write_file(path, text).map_err(|error| error.to_string())
+    }
+
+    fn make_room_for_clients(&self, clients: u32) -> Result<(), u32> {
+        self.0.descriptors.make_room(clients)
     }
 
     fn prepare_tls(&self, settings: &TlsSettings) -> Result<(), String> {

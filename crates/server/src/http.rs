@@ -37,7 +37,7 @@ use crate::ports;
 use crate::shared::{Item, Shared, lock};
 
 /// Connections at once; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 32;
+pub(crate) const CONNECTIONS_MAX: usize = 32;
 /// Longest a connection may take, from being accepted to its last byte.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 /// Longest the head of a request may take.

@@ -16,6 +16,7 @@ pub mod banner;
 mod client_tls;
 pub mod config;
 pub mod daemon;
+mod descriptors;
 pub mod discovery;
 pub mod disk;
 mod disk_thread;
@@ -129,6 +130,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
                 progress: std::io::stderr().is_terminal(),
                 allocator: hooks.allocator,
                 begins_anew: true,
+                may_raise_limits: true,
                 kept,
             })
         }

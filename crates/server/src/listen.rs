@@ -1,5 +1,6 @@
 //! Listening sockets: TCP on the chosen addresses, a unix socket if one is asked for.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -7,7 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use mio::unix::SourceFd;
@@ -15,8 +16,14 @@ use mio::{Interest, Registry, Token};
 use node::Peer;
 use rustix::fs::Mode;
 
+use crate::descriptors;
+
 /// Connections taken from one listener in one turn.
-const ACCEPTS: usize = 256;
+pub(crate) const ACCEPTS: usize = 256;
+/// How soon a listener is tried again that gave an error.
+pub(crate) const AGAIN: Duration = Duration::from_millis(100);
+/// How often it is said that connections cannot be taken.
+const COMPLAINTS_EVERY: Duration = Duration::from_secs(60);
 
 /// Whether connections still wait at a listener. They are announced once, so nobody says so again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +36,20 @@ pub(crate) enum Waiting {
     Stuck,
 }
 
+/// Keeps in mind at which listeners connections wait.
+pub(crate) fn note_waiting(all: &mut BTreeMap<usize, Waiting>, listener: usize, waiting: Waiting) {
+    match waiting {
+        Waiting::None => all.remove(&listener),
+        Waiting::More | Waiting::Stuck => all.insert(listener, waiting),
+    };
+}
+
 /// The listening sockets of a node.
 pub(crate) struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Option<(UnixListener, PathBuf)>,
     keepalive: Duration,
-    /// It was said that connections cannot be taken.
-    has_warned: bool,
+    complaint: Complaint,
 }
 
 impl Listeners {
@@ -50,7 +64,7 @@ impl Listeners {
         if let Some((listener, _)) = &unix {
             listener.set_nonblocking(true)?;
         }
-        Ok(Listeners { tcp, unix, keepalive, has_warned: false })
+        Ok(Listeners { tcp, unix, keepalive, complaint: Complaint::default() })
     }
 
     /// Registers all, the first under `first`, the unix socket last.
@@ -63,32 +77,19 @@ impl Listeners {
         Ok(())
     }
 
-    /// Takes connections that wait at one listener, and says whether others still do.
-    pub(crate) fn accept(&mut self, index: usize) -> (Vec<(OwnedFd, Peer)>, Waiting) {
-        let mut accepted = Vec::new();
-        while accepted.len() < ACCEPTS {
+    /// Takes a connection that waits at one listener; or says whether others still do, which is never [`Waiting::More`].
+    pub(crate) fn accept(&mut self, index: usize) -> Result<(OwnedFd, Peer), Waiting> {
+        loop {
             match self.accept_one(index) {
-                Ok(connection) => accepted.push(connection),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.has_warned = false;
-                    return (accepted, Waiting::None);
-                }
-                // A client that has gone again is no reason to stop.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
-                    ) => {}
+                Ok(connection) => return Ok(connection),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Waiting::None),
+                Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
-                    if !self.has_warned {
-                        self.has_warned = true;
-                        tracing::warn!(%error, "cannot accept a connection; raise the limit on open files (ulimit -n)");
-                    }
-                    return (accepted, Waiting::Stuck);
+                    self.complaint.make(&error);
+                    return Err(Waiting::Stuck);
                 }
             }
         }
-        (accepted, Waiting::More)
     }
 
     fn accept_one(&mut self, index: usize) -> io::Result<(OwnedFd, Peer)> {
@@ -108,6 +109,29 @@ impl Listeners {
         let (stream, _) = listener.accept()?;
         stream.set_nonblocking(true)?;
         Ok((stream.into(), Peer::Unix(path.display().to_string())))
+    }
+}
+
+/// Whether an error of accepting is that of a client which has gone again, and no reason to stop.
+pub(crate) fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+}
+
+/// Says that connections cannot be taken, once in a while.
+#[derive(Default)]
+pub(crate) struct Complaint(Option<Instant>);
+
+impl Complaint {
+    pub(crate) fn make(&mut self, error: &io::Error) {
+        if self.0.is_none_or(|last| last.elapsed() >= COMPLAINTS_EVERY) {
+            self.0 = Some(Instant::now());
+            tracing::warn!(
+                %error,
+                open_files = descriptors::open(),
+                limit = descriptors::limit(),
+                "cannot accept a connection, it is tried again"
+            );
+        }
     }
 }
 

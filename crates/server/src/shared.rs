@@ -13,6 +13,7 @@ use node::settings::Settings;
 use node::{CheckpointDone, CheckpointWrite, Clock, JoinWish, Message, Peer};
 
 use crate::client_tls::ClientTls;
+use crate::descriptors::Descriptors;
 use crate::door::{DialError, Link};
 use crate::events::Event;
 use crate::fabric::Fabric;
@@ -29,7 +30,8 @@ use crate::wall::Wall;
 /// Something for a worker thread.
 pub(crate) enum Item {
     Message(WorkerId, Message),
-    Connection(Socket, Peer),
+    /// A client, and how many there are with it.
+    Connection(Socket, Peer, usize),
     /// From a client in this process.
     Local(LocalId, Local),
     Synced(Position),
@@ -215,7 +217,9 @@ pub(crate) struct Shared {
     pub(crate) log: Option<SharedLog>,
     pub(crate) disk_jobs: Option<Sender<DiskJob>>,
     pub(crate) inboxes: OnceLock<Vec<Inbox>>,
-    pub(crate) connected: AtomicUsize,
+    /// Clients that were accepted and are not gone, those on their way to a worker among them.
+    connected: AtomicUsize,
+    pub(crate) descriptors: Descriptors,
     pub(crate) next_conn: AtomicU64,
     pub(crate) last_save: AtomicU64,
     /// Microseconds of the steady clock when the log was last synced.
@@ -251,6 +255,7 @@ impl Shared {
         config_file: Option<std::path::PathBuf>,
         tcp_port: u16,
         client_tls: Option<ClientTls>,
+        descriptors: Descriptors,
         log: Option<SharedLog>,
         disk_jobs: Option<Sender<DiskJob>>,
         stop: StopHandle,
@@ -276,6 +281,7 @@ impl Shared {
             disk_jobs,
             inboxes: OnceLock::new(),
             connected: AtomicUsize::new(0),
+            descriptors,
             next_conn: AtomicU64::new(1),
             last_save: AtomicU64::new(0),
             synced_us: AtomicU64::new(0),
@@ -360,6 +366,16 @@ impl Shared {
             // The disk thread ends only after all workers have.
             let _ = jobs.send(job);
         }
+    }
+
+    /// A client was accepted; how many there are now. Counted before a worker sees it, so that none is on its way uncounted.
+    pub(crate) fn take_place(&self) -> usize {
+        self.connected.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A client that was accepted is gone, or was refused.
+    pub(crate) fn leave_place(&self) {
+        self.connected.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The node cannot go on: nothing is answered from now on, and it stops.

@@ -16,6 +16,7 @@ use node::settings::Settings;
 use node::{FabricSetup, MemoryUse, Partition, Router, StartUsers, Worker, WorkerSetup};
 
 use crate::client_tls::ClientTls;
+use crate::descriptors::Descriptors;
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
 use crate::fabric::Fabric;
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) allocator: Option<crate::Allocator>,
     /// Those that the node is to know.
     pub(crate) levels: Levels,
+    /// Whether the process is the node's alone, so that its limits may be raised.
+    pub(crate) may_raise_limits: bool,
     /// Whether the node can be ended and begun anew in this process.
     pub(crate) begins_anew: bool,
     /// What it has of the node that it was.
@@ -103,6 +106,7 @@ impl Running {
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Running> {
         let mut settings = plan.settings;
         let kept = plan.kept;
+        let descriptors = Descriptors::share_out(&mut settings, plan.may_raise_limits)?;
         // The port first: a node that cannot be reached should not touch the data folder.
         let chosen = match &kept {
             Some(kept) => kept.chosen.again()?,
@@ -184,6 +188,7 @@ impl Running {
             plan.config_file,
             chosen.port,
             client_tls,
+            descriptors,
             log,
             jobs,
             plan.stop,
@@ -325,7 +330,9 @@ fn take_handshakes(
         return Ok(None);
     }
     let listeners = Listeners::new(listeners, None, settings.tcp_keepalive)?;
-    Handshakes::begin(listeners, shared).context("start the thread for handshakes").map(Some)
+    Handshakes::begin(listeners, shared.descriptors.handshakes_max(), shared)
+        .context("start the thread for handshakes")
+        .map(Some)
 }
 
 fn spawn_disk(

@@ -19,7 +19,7 @@ use node::{AfterSend, Control, Outbox, Peer, Worker};
 
 use crate::gather::Gather;
 use crate::links::{FIRST_LINK, Links};
-use crate::listen::{Listeners, Waiting};
+use crate::listen::{ACCEPTS, Listeners, Waiting, note_waiting};
 use crate::other_cluster;
 use crate::shared::{DiskJob, Inbox, Item, Local, LocalId, Shared, SharedLog, lock};
 use crate::socket::Socket;
@@ -314,51 +314,67 @@ impl WorkerThread {
     }
 
     fn accept(&mut self, listener: usize) {
-        let Some(listeners) = &mut self.listeners else { return };
-        let (accepted, waiting) = listeners.accept(listener);
-        self.waiting.remove(&listener);
-        if waiting != Waiting::None {
-            self.waiting.insert(listener, waiting);
-        }
-        for (fd, peer) in accepted {
-            let workers = self.shared.inboxes().len().max(1);
-            let to = self.next_worker % workers;
-            self.next_worker += 1;
-            let socket = Socket::new(fd, &peer);
-            if to == usize::from(self.id.0) {
-                self.add(socket, peer);
-            } else {
-                self.shared.send(WorkerId(to as u16), Item::Connection(socket, peer));
+        let mut waiting = Waiting::More;
+        for _ in 0..ACCEPTS {
+            let Some(listeners) = &mut self.listeners else { return };
+            match listeners.accept(listener) {
+                Ok((fd, peer)) => self.take_client(Socket::new(fd, &peer), peer),
+                Err(left) => {
+                    waiting = left;
+                    break;
+                }
             }
         }
+        note_waiting(&mut self.waiting, listener, waiting);
     }
 
-    fn add(&mut self, socket: Socket, peer: Peer) {
+    /// Gives a client to the worker whose turn it is. One too many is refused here: it must not wait for another worker,
+    /// with its descriptor.
+    fn take_client(&mut self, socket: Socket, peer: Peer) {
+        let connected = self.shared.take_place();
+        let workers = self.shared.inboxes().len().max(1);
+        let to = self.next_worker % workers;
+        if to == usize::from(self.id.0) || !self.worker.has_place(connected) {
+            self.add(socket, peer, connected);
+        } else {
+            self.shared.send(WorkerId(to as u16), Item::Connection(socket, peer, connected));
+        }
+        self.next_worker += 1;
+    }
+
+    fn add(&mut self, socket: Socket, peer: Peer, connected: usize) {
         let conn = ConnId(self.shared.next_conn.fetch_add(1, Ordering::Relaxed));
         let is_sealed = matches!(socket, Socket::Sealed(_));
         // Requests may have come with the handshake, of which no event tells.
-        if let Some(token) = self.add_socket(socket, conn, peer)
+        if let Some(token) = self.add_socket(socket, conn, peer, connected)
             && is_sealed
         {
             self.list(token);
         }
     }
 
-    fn add_socket(&mut self, mut socket: Socket, conn: ConnId, peer: Peer) -> Option<usize> {
-        let connected = self.shared.connected.fetch_add(1, Ordering::Relaxed) + 1;
+    fn add_socket(
+        &mut self,
+        mut socket: Socket,
+        conn: ConnId,
+        peer: Peer,
+        connected: usize,
+    ) -> Option<usize> {
         let token = match self.worker.accept(conn, peer, connected) {
             Ok(token) => token as usize,
             Err(line) => {
-                // Best effort: the socket is fresh, its buffer takes one line.
+                // Best effort: the socket is fresh, its buffer takes one line. What the client has sent already is read,
+                // or closing would take the line back.
+                let _ = socket.read(&mut self.buffer, &mut self.sealed);
                 let _ = socket.write(line);
                 socket.finish();
-                self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+                self.shared.leave_place();
                 return None;
             }
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut socket, Token(token + FIRST_CLIENT), interest).is_err() {
-            self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+            self.shared.leave_place();
             self.worker.closed(token as u32);
             return None;
         }
@@ -380,7 +396,8 @@ impl WorkerThread {
     fn take_local(&mut self, id: LocalId, what: Local) {
         match what {
             Local::Open(sender) => {
-                let added = self.add_socket(Socket::Local(sender), ConnId(id.number()), Peer::InProcess);
+                let (socket, connected) = (Socket::Local(sender), self.shared.take_place());
+                let added = self.add_socket(socket, ConnId(id.number()), Peer::InProcess, connected);
                 if let Some(token) = added {
                     self.locals.insert(id, token);
                 }
@@ -407,7 +424,7 @@ impl WorkerThread {
         for item in items {
             match item {
                 Item::Message(from, message) => self.worker.deliver(from, message),
-                Item::Connection(socket, peer) => self.add(socket, peer),
+                Item::Connection(socket, peer, connected) => self.add(socket, peer, connected),
                 Item::Local(id, what) => self.take_local(id, what),
                 Item::Synced(position) => self.worker.synced(position.0),
                 Item::CheckpointDone(done) => self.worker.checkpoint_done(done),
@@ -683,7 +700,7 @@ impl WorkerThread {
         // Fails only for a socket that is not registered; it is dropped either way.
         let _ = self.poll.registry().deregister(&mut connection.socket);
         connection.socket.finish();
-        self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+        self.shared.leave_place();
         self.worker.closed(token as u32);
     }
 

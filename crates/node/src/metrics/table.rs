@@ -29,6 +29,16 @@ pub static METRICS: &[Metric] = &[
     gauge("narf_uptime_seconds", |s| seconds(s.report.now.mono_us), "Time since the start."),
     gauge("narf_workers", |s| one(s.report.workers), "Threads that own partitions and connections."),
     counter("narf_cpu_seconds_total", cpu, "CPU time of the process.").by(&["mode"]),
+    gauge(
+        "narf_descriptors_open",
+        |s| one(s.facts.descriptors.0),
+        "File descriptors that the process has open: sockets and files.",
+    ),
+    gauge(
+        "narf_descriptors_max",
+        |s| one(s.facts.descriptors.1),
+        "File descriptors that it may have open; clients are refused before they take all.",
+    ),
     gauge("narf_clients", |s| one(s.report.total.clients), "Clients connected."),
     gauge("narf_clients_max", |s| one(s.report.maxclients), "Clients that may be connected at once."),
     gauge(

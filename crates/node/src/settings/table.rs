@@ -143,7 +143,8 @@ pub(super) static TABLE: &[Setting] = &[
         "maxclients",
         integer!(maxclients: u32, 1, 4294967295),
         "10000",
-        "Connections at once; one more is answered with an error and closed.",
+        "Connections at once; one more is answered with an error and closed. The limit on open files is raised to fit, as far \
+         as the system lets it be; what that leaves is the most that can be had.",
     )
     .running(),
     Setting::new(
