@@ -114,7 +114,7 @@ fn an_open_address_without_a_password_is_refused() {
 #[test]
 fn stopping_nothing_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    check(folder.path(), "stop", 5, "", "no node runs here: nobody holds narf-data/narf.pid\n");
+    check(folder.path(), "stop", 5, "", "no node runs here: nobody holds narf-data/narf.pid or narf.pid\n");
 }
 
 #[test]
@@ -133,6 +133,55 @@ fn a_daemon_returns_when_ready_and_stop_ends_it() {
     assert!(text(&second.stderr).starts_with("error: "), "{}", text(&second.stderr));
     check(here, "stop", 0, &format!("stopped narf (pid {})\n", pid.trim()), "");
     assert!(!here.join("narf-data/narf.pid").exists());
+}
+
+#[test]
+fn each_daemon_of_one_place_has_its_own_log_which_follows_a_rename() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let read = |name: &str| std::fs::read_to_string(here.join(name)).unwrap_or_default();
+    let folders = ["narf-data", "narf-data-2", "narf-data-3"];
+    for data in folders {
+        let started = narf(here, "serve --daemon --port 0 --join none", &[]);
+        assert_eq!(started.status.code(), Some(0), "{}", text(&started.stderr));
+        let banner = text(&started.stdout);
+        let stop = if data == "narf-data" {
+            "narf stop\n"
+        } else {
+            &*format!("narf stop --pidfile {data}/narf.pid\n")
+        };
+        assert!(banner.contains(stop), "{banner}");
+    }
+    for data in folders {
+        let log = read(&format!("{data}/narf.log"));
+        assert_eq!(log.matches("\"ready\"").count(), 1, "{data}: {log}");
+        std::fs::rename(here.join(data).join("narf.log"), here.join(data).join("old")).unwrap();
+        let stopped = narf(here, &format!("stop --data {data}"), &[]);
+        assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
+        assert!(read(&format!("{data}/narf.log")).contains("stopping"), "{data}");
+        assert!(!read(&format!("{data}/old")).contains("stopping"), "{data}");
+    }
+}
+
+#[test]
+fn a_daemon_without_data_has_its_log_and_its_pid_where_it_was_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    for stem in ["narf", "narf-2"] {
+        let started = narf(here, "serve --daemon --no-data --port 0 --join none", &[]);
+        assert_eq!(started.status.code(), Some(0), "{}", text(&started.stderr));
+        let banner = text(&started.stdout);
+        assert!(banner.contains(&format!("narf stop --pidfile {stem}.pid\n")), "{banner}");
+        let log = std::fs::read_to_string(here.join(format!("{stem}.log"))).unwrap();
+        assert_eq!(log.matches("\"ready\"").count(), 1, "{log}");
+    }
+    let pid =
+        |stem: &str| std::fs::read_to_string(here.join(format!("{stem}.pid"))).unwrap().trim().to_owned();
+    let pids = [pid("narf"), pid("narf-2")];
+    check(here, "stop", 0, &format!("stopped narf (pid {})\n", pids[0]), "");
+    check(here, "stop --pidfile narf-2.pid", 0, &format!("stopped narf (pid {})\n", pids[1]), "");
+    check(here, "stop", 5, "", "no node runs here: nobody holds narf-data/narf.pid or narf.pid\n");
+    check(here, "stop --no-data", 5, "", "no node runs here: nobody holds narf.pid\n");
 }
 
 #[test]

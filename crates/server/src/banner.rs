@@ -40,6 +40,8 @@ pub struct Banner {
     pub has_password: bool,
     /// Whether only this machine can connect.
     pub local_only: bool,
+    /// The file with its process id, if it keeps one.
+    pub pidfile: Option<PathBuf>,
     /// Whether it runs in the background.
     pub background: Option<Background>,
 }
@@ -303,6 +305,7 @@ mod tests {
             keys: 0,
             has_password: false,
             local_only: true,
+            pidfile: None,
             background: None,
         }
     }

@@ -18,6 +18,7 @@ pub use node::settings;
 pub use origin::{Origin, Origins};
 pub use problem::{ConfigError, Place, Problem};
 pub use raw::{Environment, FlagValue, Flags};
+pub(crate) use resolved::LOG_FILE;
 pub use resolved::{Resolved, resolve, resolve_in};
 pub use rewrite::{rewrite, rewrite_file};
 pub use show::{check, show, show_json, template, write_template};

@@ -118,6 +118,7 @@ impl NodeBuilder {
             users: Vec::new(),
             settings,
             logging: None,
+            logfile_is_derived: false,
             stop: signals.handle().context("make a way to stop")?,
             progress: false,
             allocator: None,

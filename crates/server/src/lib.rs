@@ -37,6 +37,7 @@ mod join;
 mod leaving;
 mod links;
 mod listen;
+mod log_file;
 pub mod logging;
 mod membership;
 pub mod names;
@@ -65,6 +66,7 @@ mod worker_thread;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -105,7 +107,18 @@ pub struct Allocator {
 /// Runs a node until a signal, `SHUTDOWN` or a failure ends it.
 pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     let started = Instant::now();
-    let logging = logging::init(&resolved.settings)?;
+    let logfile_is_derived = resolved.logfile_is_derived();
+    let logging = logging::init(&resolved.settings, logfile_is_derived)?;
+    // A daemon without a folder has its place where it was started.
+    let mut pidfile = None;
+    if resolved.pidfile().is_none() && resolved.settings.daemonize {
+        let (path, file) = PidFile::create_beside_others(Path::new(pidfile::WITHOUT_DATA))?;
+        resolved.settings.pidfile = Some(path);
+        pidfile = Some(file);
+    }
+    if resolved.settings.no_data && logfile_is_derived {
+        resolved.settings.logfile = resolved.pidfile().map(|path| path.with_extension("log"));
+    }
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -126,6 +139,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
                 users: users.clone(),
                 settings,
                 logging: Some(logging.clone()),
+                logfile_is_derived,
                 stop: signals.handle().context("make a way to stop")?,
                 progress: std::io::stderr().is_terminal(),
                 allocator: hooks.allocator,
@@ -140,7 +154,11 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     resolved.settings.clone_from(&running.shared.settings_at_start);
     let has_password = resolved.needs_password();
     let settings = resolved.settings.clone();
-    let pidfile = resolved.pidfile().as_deref().map(PidFile::create).transpose()?;
+    let pidfile_path = resolved.pidfile();
+    let pidfile = match (pidfile, &pidfile_path) {
+        (None, Some(path)) => Some(PidFile::create(path)?),
+        (pidfile, _) => pidfile,
+    };
     let addresses: Vec<SocketAddr> =
         running.chosen.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let state = wait_until_ready(&running, &signals);
@@ -177,6 +195,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         keys: running.keys,
         has_password,
         local_only,
+        pidfile: pidfile_path,
         background: None,
     };
     if !signals.were_heard() {

@@ -1,10 +1,7 @@
 //! The log: pretty on a terminal, one JSON object a line elsewhere, to standard error or a file.
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Mutex;
 
 use anyhow::Context;
 use node::settings::{LogFormat, LogLevel, Settings};
@@ -14,10 +11,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::log_file::LogFile;
+
 /// The running log.
 #[derive(Clone, Debug)]
 pub struct Logging {
     level: reload::Handle<LevelFilter, Registry>,
+    /// None for standard error.
+    file: Option<LogFile>,
 }
 
 impl Logging {
@@ -26,38 +27,35 @@ impl Logging {
         // Fails only if the log is gone, and then nothing is logged anyway.
         let _ = self.level.reload(filter(level));
     }
+
+    /// Says where the file of a log is that waits to be told. One that has its place keeps it.
+    pub(crate) fn put(&self, path: &Path) -> anyhow::Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.put(path))
+    }
 }
 
-/// Starts the log of this process; once.
-pub fn init(settings: &Settings) -> anyhow::Result<Logging> {
+/// Starts the log of this process; once. If it `waits`, the place of its file is still to be said.
+pub(crate) fn init(settings: &Settings, waits: bool) -> anyhow::Result<Logging> {
     let (level, handle) = reload::Layer::new(filter(settings.loglevel));
-    let file = settings.logfile.as_deref().map(open).transpose()?;
+    let file = settings.logfile.as_deref().map(|path| {
+        let file = LogFile::waiting();
+        if waits { Ok(file) } else { file.put(path).map(|()| file) }
+    });
+    let file = file.transpose()?;
     let on_terminal = file.is_none() && io::stderr().is_terminal();
     let form = Form::of(settings.logformat, on_terminal);
-    let layer = match file {
-        Some(file) => form.layer(Mutex::new(file)),
+    let layer = match file.clone() {
+        Some(file) => form.layer(file),
         None => form.layer(io::stderr),
     };
     tracing_subscriber::registry().with(level).with(layer).try_init().context("start the log")?;
-    Ok(Logging { level: handle })
+    Ok(Logging { level: handle, file })
 }
 
 /// Whether colours are welcome on a terminal.
 pub fn colour_is_welcome() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// Appends to the file, making it and its folder if need be. Logs may name keys; others need not read them.
-fn open(path: &Path) -> anyhow::Result<File> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // It may be the data folder, which is nobody else's business.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.with_context(|| format!("make the log folder {}", folder.display()))?;
-    }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o640);
-    options.open(path).with_context(|| format!("open the log file {}", path.display()))
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -107,7 +105,7 @@ impl Form {
 mod tests {
     use super::*;
 
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     /// A place to log to that a test can read.
     #[derive(Clone, Default)]

@@ -12,8 +12,13 @@ use std::time::{Duration, Instant};
 
 use crate::system;
 
+/// The pid file of a daemon that has no data folder: where it was started.
+pub const WITHOUT_DATA: &str = "narf.pid";
+
 /// How often `stop` looks whether the node is gone.
 const POLL: Duration = Duration::from_millis(20);
+/// Daemons without data that are started in one place.
+const BESIDE_MAX: u32 = 100;
 /// A number of a process and the space around it take no more.
 const TEXT_BYTES_MAX: u64 = 32;
 
@@ -96,6 +101,24 @@ impl PidFile {
             file.rewind().map_err(io)?;
             writeln!(file, "{}", std::process::id()).map_err(io)?;
             return Ok(PidFile { path: path.to_owned(), _file: file });
+        }
+    }
+}
+
+impl PidFile {
+    /// [`PidFile::create`], at the first of `narf.pid`, `narf-2.pid` … that no other node has; where it is.
+    pub(crate) fn create_beside_others(path: &Path) -> Result<(PathBuf, PidFile), PidFileError> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut number = 1;
+        loop {
+            let path = match number {
+                1 => path.to_owned(),
+                _ => path.with_file_name(format!("{stem}-{number}.pid")),
+            };
+            match PidFile::create(&path) {
+                Err(PidFileError::Running { .. }) if number < BESIDE_MAX => number += 1,
+                created => return created.map(|file| (path, file)),
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use node::settings::Settings;
 use node::{FabricSetup, MemoryUse, Partition, Router, StartUsers, Worker, WorkerSetup};
 
 use crate::client_tls::ClientTls;
+use crate::config::LOG_FILE;
 use crate::descriptors::Descriptors;
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     /// Users of the configuration, name and rules.
     pub(crate) users: Vec<String>,
     pub(crate) logging: Option<Logging>,
+    /// Nobody has said where the log goes, so it goes where the data does.
+    pub(crate) logfile_is_derived: bool,
     pub(crate) stop: StopHandle,
     pub(crate) progress: bool,
     pub(crate) allocator: Option<crate::Allocator>,
@@ -134,6 +137,12 @@ impl Running {
             Some(kept) => kept.folder(),
             None => Folder::take(&mut settings, plan.folder_is_explicit)?,
         };
+        if plan.logfile_is_derived && !settings.no_data {
+            settings.logfile = Some(settings.dir.join(LOG_FILE));
+        }
+        if let (Some(logging), Some(path)) = (&plan.logging, &settings.logfile) {
+            logging.put(path)?;
+        }
         let peers = PeerPort::choose(&settings, plan.levels, kept.as_ref().map(|kept| kept.peer_port))?;
         let peer_port = peers.port;
         let (next, at_start) = kept.map(|kept| (kept.next, kept.settings_at_start)).unzip();

@@ -66,8 +66,7 @@ fn serve(resolved: Resolved, daemon: Option<Daemon>) -> ExitCode {
     // Whoever comes first takes the daemon's pipe: the node that is ready, or the error that keeps it from it.
     let waiting = Arc::new(Mutex::new(daemon));
     let at_ready = Arc::clone(&waiting);
-    let stop = stop_command(&resolved);
-    let ready = move |banner: Banner| announce(banner, take(&at_ready), stop);
+    let ready = move |banner: Banner| announce(banner, take(&at_ready));
     let hooks = server::Hooks {
         ready: Box::new(ready),
         allocator: Some(FOR_SERVER),
@@ -88,10 +87,11 @@ fn serve(resolved: Resolved, daemon: Option<Daemon>) -> ExitCode {
 }
 
 /// Shows the banner: on our standard output, or through the command that waits for us.
-fn announce(mut banner: Banner, daemon: Option<Daemon>, stop: String) {
+fn announce(mut banner: Banner, daemon: Option<Daemon>) {
     let colour = std::io::stdout().is_terminal() && server::logging::colour_is_welcome();
     match daemon {
         Some(daemon) => {
+            let stop = stop_command(banner.pidfile.as_deref());
             banner.background = Some(Background { pid: std::process::id(), stop });
             // The node is up; that nobody waits any more does not change it.
             drop(daemon.ready(&banner.text(colour)));
@@ -103,8 +103,8 @@ fn announce(mut banner: Banner, daemon: Option<Daemon>, stop: String) {
 }
 
 /// What stops this node from here: `narf stop`, with the pid file if it is not where that looks.
-fn stop_command(resolved: &Resolved) -> String {
-    match resolved.pidfile() {
+fn stop_command(pidfile: Option<&Path>) -> String {
+    match pidfile {
         Some(path) if path == Path::new("narf-data/narf.pid") => "narf stop".to_owned(),
         Some(path) => format!("narf stop --pidfile {}", path.display()),
         None => format!("kill {}", std::process::id()),

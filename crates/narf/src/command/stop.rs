@@ -1,6 +1,7 @@
 //! `narf stop`: ends the node whose process id the configuration leads to, and waits until it is gone.
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{complain, exit, flags, print};
 
 const EXAMPLES: &str = "\
 Examples:
-  narf stop                        the node of ./narf-data
+  narf stop                        the node of ./narf-data, else ./narf.pid (--no-data)
   narf stop --data /var/lib/narf   the node of this data folder
   narf stop --pidfile /run/narf.pid --wait 5
 
@@ -46,18 +47,23 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    let Some(path) = resolved.pidfile() else {
-        complain("error: a node without data keeps no pid file; name one: narf stop --pidfile FILE\n");
-        return ExitCode::from(exit::USAGE);
-    };
+    let path = resolved.pidfile().unwrap_or_else(|| PathBuf::from(pidfile::WITHOUT_DATA));
     let timeout = Duration::from_secs(matches.get_one("wait").copied().unwrap_or(30));
     let mut progress = Progress::new(std::io::stderr().is_terminal());
-    let stopped = pidfile::stop(&path, timeout, |pid, passed| progress.show(pid, passed));
+    let mut stop = |path: &Path| pidfile::stop(path, timeout, |pid, passed| progress.show(pid, passed));
+    let mut stopped = stop(&path);
+    // A daemon without data that was started here is meant as well, unless a place was named.
+    let is_named = resolved.settings.pidfile.is_some() || resolved.folder_is_explicit();
+    let mut looked_at = path.display().to_string();
+    if matches!(stopped, Ok(Stopped::NotRunning)) && !is_named && !resolved.settings.no_data {
+        looked_at = format!("{looked_at} or {}", pidfile::WITHOUT_DATA);
+        stopped = stop(Path::new(pidfile::WITHOUT_DATA));
+    }
     progress.clear();
     match stopped {
         Ok(Stopped::Gone { pid }) => print(&format!("stopped narf (pid {pid})\n")),
         Ok(Stopped::NotRunning) => {
-            complain(&format!("no node runs here: nobody holds {}\n", path.display()));
+            complain(&format!("no node runs here: nobody holds {looked_at}\n"));
             ExitCode::from(exit::ABSENT)
         }
         Ok(Stopped::StillRunning { pid }) => {

@@ -14,6 +14,9 @@ use super::origin::{Origin, Origins};
 use super::problem::{ConfigError, Place, Problem};
 use super::raw::{Environment, FlagValue, Flags};
 
+/// The log of a daemon, in its data folder.
+pub(crate) const LOG_FILE: &str = "narf.log";
+
 /// Longest path of a unix socket, its closing zero left out.
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -53,6 +56,11 @@ impl Resolved {
     pub fn wants_tcp(&self) -> bool {
         let settings = &self.settings;
         settings.port != 0 || (settings.unixsocket.is_none() && settings.tls.port == 0)
+    }
+
+    /// Whether the log has a file that nobody named.
+    pub(crate) fn logfile_is_derived(&self) -> bool {
+        matches!(self.origins.of_name("logfile"), Origin::Derived(_))
     }
 
     /// Where the process id is kept: where it was asked for, else in the data folder.
@@ -307,8 +315,10 @@ impl Merge {
             }
         }
         // A daemon has no standard error; its log must go somewhere or a failure later is silent.
-        if self.settings.daemonize && self.settings.logfile.is_none() && !self.settings.no_data {
-            self.settings.logfile = Some(self.settings.dir.join("narf.log"));
+        if self.settings.daemonize && self.settings.logfile.is_none() {
+            // The folder may turn out to be another, and so may the file beside other daemons' (`serve` sees to it).
+            let folder = if self.settings.no_data { Path::new("") } else { &self.settings.dir };
+            self.settings.logfile = Some(folder.join(LOG_FILE));
             self.derived("logfile", "as a daemon has no standard error");
         }
     }

@@ -1,0 +1,122 @@
+//! The file that the log goes to, which others may rename, remove or name late.
+//!
+//! Before each line it is looked whether the path still leads to the file: after a rename (`logrotate`) the line goes to a new one,
+//! and nobody has to be sent a signal. That is a system call a line, of which there are few. Where the file will be may not be
+//! known yet, as for a daemon before its data folder is chosen: lines are kept until it is.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::shared::lock;
+
+/// A log file, shared by all who write to it.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFile(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+enum State {
+    /// Lines for a file that is not named yet.
+    Waiting(Vec<u8>),
+    Open {
+        path: PathBuf,
+        file: File,
+    },
+}
+
+impl LogFile {
+    /// One whose place will be said by [`LogFile::put`].
+    pub(crate) fn waiting() -> LogFile {
+        LogFile(Arc::new(Mutex::new(State::Waiting(Vec::new()))))
+    }
+
+    /// Opens the file at `path` for this and all further lines, unless it is open already.
+    pub(crate) fn put(&self, path: &Path) -> anyhow::Result<()> {
+        let mut state = lock(&self.0);
+        if let State::Waiting(lines) = &*state {
+            let mut file = open(path)?;
+            file.write_all(lines).with_context(|| format!("write the log file {}", path.display()))?;
+            *state = State::Open { path: path.to_owned(), file };
+        }
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogFile {
+    type Writer = &'a LogFile;
+
+    fn make_writer(&'a self) -> &'a LogFile {
+        self
+    }
+}
+
+/// Each call brings a whole line.
+impl Write for &LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &mut *lock(&self.0) {
+            State::Waiting(lines) => lines.write(line),
+            State::Open { path, file } => {
+                // One that cannot be opened anew, for its folder is gone, is still better than none.
+                if !is_at(file, path)
+                    && let Ok(fresh) = open(path)
+                {
+                    *file = fresh;
+                }
+                file.write(line)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether `path` still names this very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Appends to the file, making it and its folder if need be. Logs may name keys; others need not read them.
+fn open(path: &Path) -> anyhow::Result<File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        // It may be the data folder, which is nobody else's business.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("make the log folder {}", folder.display()))?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640);
+    options.open(path).with_context(|| format!("open the log file {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_after_a_rename_or_a_removal_goes_to_a_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, old) = (folder.path().join("logs/narf.log"), folder.path().join("old"));
+        let log = LogFile::waiting();
+        (&log).write_all(b"kept\n").unwrap();
+        log.put(&path).unwrap();
+        fs::rename(&path, &old).unwrap();
+        (&log).write_all(b"new\n").unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "kept\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+        fs::remove_file(&path).unwrap();
+        (&log).write_all(b"newer\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer\n");
+        fs::remove_dir_all(folder.path().join("logs")).unwrap();
+        fs::write(folder.path().join("logs"), "in the way").unwrap();
+        (&log).write_all(b"lost\n").unwrap();
+    }
+}
