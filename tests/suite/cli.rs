@@ -7,6 +7,7 @@ mod passwords;
 mod prompt;
 mod shells;
 mod top;
+mod waiting;
 
 use std::io::Write;
 use std::path::Path;

@@ -9,6 +9,9 @@ use client::{Connection, Endpoint, Options, Target, Tls, Version};
 
 use crate::{Failure, askpass};
 
+/// Longest wait for a connection where nobody set an end; the system gives up before.
+const CONNECT_MAX: Duration = Duration::from_secs(3600);
+
 /// Flags of every verb that connects.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ConnectArgs {
@@ -61,8 +64,8 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
 
-    /// Longest wait for the server
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    /// Longest wait for the server, 0 for no end; commands that wait (BLPOP, WAIT) are given what they say
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_patience)]
     pub timeout: Duration,
 
     /// Speak RESP2 instead of RESP3
@@ -139,8 +142,8 @@ impl ConnectArgs {
     /// How to connect.
     pub fn options(&self) -> Options {
         Options {
-            connect_timeout: self.timeout,
-            timeout: Some(self.timeout),
+            connect_timeout: if self.timeout.is_zero() { CONNECT_MAX } else { self.timeout },
+            timeout: Some(self.timeout).filter(|timeout| !timeout.is_zero()),
             version: if self.resp2 { Version::Resp2 } else { Version::Resp3 },
             name: None,
         }
@@ -157,6 +160,11 @@ fn read_password(path: &std::path::Path) -> Result<String, Failure> {
         Failure::Usage(format!("cannot read the password from {}: {error}", path.display()))
     })?;
     Ok(text.lines().next().unwrap_or_default().to_string())
+}
+
+/// As [`parse_duration`], and zero for no end.
+fn parse_patience(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { parse_duration(text) }
 }
 
 /// `250ms`, `5s`, `2m`, `1h`, or seconds without a unit.
@@ -203,6 +211,15 @@ mod tests {
         let refused = target(flags, &[]).unwrap_err();
         assert!(refused.message().contains("NARF_PASSWORD"));
         assert!(!refused.message().contains("pw@"));
+    }
+
+    #[test]
+    fn no_end_is_a_time_to_wait() {
+        let options =
+            |text| ConnectArgs { timeout: parse_patience(text).unwrap(), ..ConnectArgs::default() }.options();
+        assert_eq!((options("0").timeout, options("0").connect_timeout), (None, CONNECT_MAX));
+        assert_eq!(options("5s").timeout, Some(Duration::from_secs(5)));
+        assert!(parse_patience("-1").is_err());
     }
 
     #[test]

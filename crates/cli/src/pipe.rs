@@ -109,6 +109,10 @@ impl<W: Write> Pipe<'_, W> {
         if self.unanswered + len > WINDOW_BYTES {
             self.settle()?;
         }
+        if unanswered::waits(parts) {
+            // It is waited for as long as it says, and so are those behind it.
+            self.connection.set_timeout(None)?;
+        }
         self.connection.send(parts);
         self.lines.push_back(number);
         self.unanswered += len;

@@ -1,4 +1,4 @@
-//! Commands that are not answered like others: the one that makes a server silent, and the one that ends it.
+//! Commands that are not answered like others: the one that makes a server silent, the one that ends it, and those that wait.
 
 use std::time::Duration;
 
@@ -27,12 +27,17 @@ pub(crate) fn call(
     interrupt: Option<&Interrupt>,
 ) -> Result<Answer, Failure> {
     check(words)?;
+    // The server answers when it is time.
+    let patience = if waits(words) { Some(connection.set_timeout(None)?) } else { None };
     let reply = match interrupt {
         Some(interrupt) => {
             interrupt.during(|| connection.call_while(words, LOOK_EVERY, || !interrupt.was_hit()))
         }
         None => connection.call(words).map(Some),
     };
+    if let (Some(patience), Ok(Some(_))) = (patience, &reply) {
+        connection.set_timeout(patience)?;
+    }
     match reply {
         Ok(Some(reply)) => Ok(Answer::Reply(reply)),
         Ok(None) => Ok(Answer::Interrupted),
@@ -55,6 +60,12 @@ pub(crate) fn check(words: &[Vec<u8>]) -> Result<(), Failure> {
         )),
         false => Ok(()),
     }
+}
+
+/// Whether the server may answer as late as the command says, or never.
+pub(crate) fn waits(words: &[Vec<u8>]) -> bool {
+    let spec = words.first().and_then(command::lookup_name);
+    spec.is_some_and(|spec| spec.flags.contains(command::Flags::BLOCKING))
 }
 
 /// Whether the end of the connection is its answer.

@@ -95,6 +95,12 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Waits so long for bytes of a reply from now on; how long it waited until now.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) -> Result<Option<Duration>, ClientError> {
+        self.transport.set_read_timeout(timeout).map_err(|source| self.lost(source))?;
+        Ok(std::mem::replace(&mut self.timeout, timeout))
+    }
+
     /// The protocol that was agreed on.
     pub fn version(&self) -> Version {
         self.version

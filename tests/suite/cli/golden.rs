@@ -115,7 +115,7 @@ fn flags_of_one_command() {
         --every 1ms --repeat 2 get n
         --repeat 0 get n
         --repeat 2
-        --timeout 0 ping
+        --timeout 0s ping
         -o xml ping
         --outptu json ping
         -u /no/such/socket --tls ping

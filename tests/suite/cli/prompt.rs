@@ -14,7 +14,7 @@ impl Desk {
 
     /// A prompt that is ready.
     #[track_caller]
-    fn prompted(&self, args: &[&str]) -> Terminal {
+    pub(super) fn prompted(&self, args: &[&str]) -> Terminal {
         let mut terminal = self.sit_down(args);
         terminal.expect(&self.prompt());
         terminal

@@ -71,7 +71,7 @@ impl Poller {
     pub(super) fn new(connect: &ConnectArgs, is_alone: bool) -> Result<Poller, Failure> {
         let target = connect.target()?;
         let first = Connection::open(&target, &Options { name: name(), ..connect.options() })?;
-        let wait = connect.timeout.min(PATIENCE);
+        let wait = connect.options().connect_timeout.min(PATIENCE);
         let options =
             Options { connect_timeout: wait, timeout: Some(wait), name: name(), ..connect.options() };
         let seat = Seat { connection: Some(first), ..Seat::new(target, None) };
