@@ -10,7 +10,10 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+};
 use tls::{PLAIN_BYTES_MIN, SEALED_BYTES, Stream};
 
 use crate::ClientError;
@@ -101,8 +104,33 @@ fn system_roots() -> Result<RootCertStore, ClientError> {
 pub(crate) fn error_text(error: &Error) -> String {
     match error {
         Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
+        Error::InvalidCertificate(error) => {
+            format!("its certificate is refused: {}", certificate_text(error))
+        }
         other => other.to_string(),
     }
+}
+
+/// What is wrong with a certificate. The library's own words are names of its variants for the most part.
+fn certificate_text(error: &CertificateError) -> String {
+    use CertificateError as E;
+    let text = match error {
+        E::UnknownIssuer => "no authority that is trusted here has signed it",
+        E::Expired | E::ExpiredContext { .. } => "it has expired",
+        E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet",
+        E::Revoked => "it was revoked",
+        E::BadEncoding => "it cannot be read",
+        E::BadSignature => "its signature is wrong",
+        E::NotValidForName => "it is for another name",
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => "it is not for servers",
+        E::UnhandledCriticalExtension => "it asks for something that is not known here",
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is that of an authority (CA:TRUE), and a server shows one of its own, which the authority has signed"
+        }
+        E::Other(other) if other.to_string().contains("UnsupportedCertVersion") => "it is not of version 3",
+        other => return other.to_string(),
+    };
+    text.to_owned()
 }
 
 /// A stream of plaintext, whether its socket blocks or not.
@@ -214,5 +242,27 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct CaUsedAsEndEntity;
+    impl std::fmt::Display for CaUsedAsEndEntity {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{self:?}")
+        }
+    }
+    impl std::error::Error for CaUsedAsEndEntity {}
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words() {
+        let text = |error| error_text(&Error::InvalidCertificate(error));
+        let other = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(CaUsedAsEndEntity)));
+        assert!(text(other.clone()).contains("CA:TRUE") && !text(other).contains("OtherError"));
+        assert_eq!(text(CertificateError::Expired), "its certificate is refused: it has expired");
     }
 }

@@ -185,6 +185,44 @@ fn a_daemon_without_data_has_its_log_and_its_pid_where_it_was_started() {
 }
 
 #[test]
+fn a_wrong_token_is_a_wrong_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for token in ["garbage", "narf1.garbage"] {
+        let output = narf(folder.path(), &format!("serve --no-data --port 0 --join {token}"), &[]);
+        assert_eq!(output.status.code(), Some(2), "{token}");
+        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_switch_takes_its_value_with_or_without_an_equals_sign() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in ["--mdns no", "--mdns=no"] {
+        let shown = text(&narf(folder.path(), &format!("config show {line}"), &[]).stdout);
+        assert!(shown.lines().any(|line| line.starts_with("mdns = false")), "{shown}");
+    }
+    let output = narf(folder.path(), "config show --mdns perhaps", &[]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn who_reads_no_further_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in ["config show", "exit-codes"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_narf"))
+            .args(line.split(' '))
+            .current_dir(folder.path())
+            .env_clear()
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{line}");
+    }
+}
+
+#[test]
 fn a_taken_port_that_was_asked_for_is_a_wrong_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -48,7 +48,7 @@ impl RuntimeFolder {
         let path = root.join(cluster);
         for folder in [root, &path] {
             make_private(folder)
-                .with_context(|| format!("use {}, where nodes find each other", folder.display()))?;
+                .with_context(|| format!("cannot use {}, where nodes find each other", folder.display()))?;
         }
         Ok(RuntimeFolder { path })
     }

@@ -99,6 +99,9 @@ pub struct BenchArgs {
     pub no_fill: bool,
 }
 
+/// Elements put into a list before any are read: what the largest range asks for.
+const LIST_ELEMENTS: u32 = 600;
+
 fn positive() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
 }
@@ -122,12 +125,16 @@ impl BenchArgs {
         let mut out = std::io::stdout().lock();
         let settings = self.settings();
         let mut exit = Exit::Done;
-        let mut filled = false;
+        let (mut filled, mut has_list) = (false, false);
         let mut all = Vec::new();
         for &workload in &self.tests {
             if workload.reads_keys() && !filled && !self.no_fill {
-                self.fill(&targets)?;
+                self.fill(&targets, &[Workload::Set, Workload::Hset], self.keyspace)?;
                 filled = true;
+            }
+            if workload.reads_list() && !has_list && !self.no_fill {
+                self.fill(&targets, &[Workload::Lpush], LIST_ELEMENTS)?;
+                has_list = true;
             }
             let measured = self.measure(workload, &targets, show_progress)?;
             for problem in measured.iter().filter_map(|m| m.outcome.first_error.as_deref()) {
@@ -211,9 +218,9 @@ impl BenchArgs {
     }
 
     /// Puts every key there that a test may read.
-    fn fill(&self, targets: &[Target]) -> Result<(), Failure> {
+    fn fill(&self, targets: &[Target], by: &[Workload], requests: u32) -> Result<(), Failure> {
         for target in targets {
-            for workload in [Workload::Set, Workload::Hset] {
+            for workload in by {
                 let load = Load {
                     target,
                     options: self.connect.options(),
@@ -222,7 +229,7 @@ impl BenchArgs {
                     clients: 1,
                     threads: 1,
                     pipeline: 64,
-                    requests: u64::from(self.keyspace),
+                    requests: u64::from(requests),
                     duration: None,
                     rate: None,
                     progress: None,

@@ -101,8 +101,8 @@ pub(super) fn text(measured: &[Measured], with_header: bool) -> String {
     if with_header {
         let server = if is_comparison { format!("{:width$}  ", "server") } else { String::new() };
         text.push_str(&format!("{:10} {server}{:>12}{:>11}", "test", "req/s", "cpu/req"));
-        PERCENTILES.iter().for_each(|(name, _)| text.push_str(&format!("{name:>11}")));
-        text.push_str(&format!("{:>11}{:>9}\n", "max", "errors"));
+        PERCENTILES.iter().for_each(|(name, _)| text.push_str(&format!("{name:>13}")));
+        text.push_str(&format!("{:>13}{:>9}\n", "max", "errors"));
     }
     for one in measured {
         let server = if is_comparison { format!("{:width$}  ", one.url) } else { String::new() };
@@ -112,17 +112,17 @@ pub(super) fn text(measured: &[Measured], with_header: bool) -> String {
             grouped(one.per_second as u64),
             one.cpu_text()
         ));
-        PERCENTILES.iter().for_each(|(_, p)| text.push_str(&format!("{:>8.3} ms", one.millis(*p))));
-        text.push_str(&format!("{:>8.3} ms{:>9}\n", one.max_millis(), grouped(one.outcome.errors)));
+        PERCENTILES.iter().for_each(|(_, p)| text.push_str(&format!("{:>10.3} ms", one.millis(*p))));
+        text.push_str(&format!("{:>10.3} ms{:>9}\n", one.max_millis(), grouped(one.outcome.errors)));
     }
     if let [ours, theirs] = measured {
         let cpu = ours.cpu_micros().zip(theirs.cpu_micros()).map_or("-".into(), |(a, b)| ratio(a, b));
         let per_second = ratio(ours.per_second, theirs.per_second);
         text.push_str(&format!("{:10} {:width$}  {per_second:>12}{cpu:>11}", "", "first / second"));
         for (_, p) in PERCENTILES {
-            text.push_str(&format!("{:>11}", ratio(ours.millis(p), theirs.millis(p))));
+            text.push_str(&format!("{:>13}", ratio(ours.millis(p), theirs.millis(p))));
         }
-        text.push_str(&format!("{:>11}\n", ratio(ours.max_millis(), theirs.max_millis())));
+        text.push_str(&format!("{:>13}\n", ratio(ours.max_millis(), theirs.max_millis())));
     }
     text
 }
@@ -218,13 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn columns_stay_apart_when_answers_take_seconds() {
+        let mut slow = outcome(10, 1000);
+        slow.latency = Histogram::new(3).unwrap();
+        slow.latency.record_n(97_654_321_000, 10).unwrap();
+        let line = text(&[measured(1, vec![slow])], false);
+        assert_eq!(line.matches(" ms ").count(), 5, "{line}");
+        assert_eq!(line.split_whitespace().filter(|word| *word == "ms").count(), 5, "{line}");
+    }
+
+    #[test]
     fn a_comparison_has_a_line_of_ratios() {
         let both = [measured(1, vec![outcome(2000, 1000)]), measured(2, vec![outcome(1000, 1000)])];
         let golden = "\
-test       server              req/s    cpu/req        p50        p95        p99      p99.9        max   errors
-SET        redis://h:1         2,000    1.00 µs   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
-SET        redis://h:2         1,000    2.00 µs   0.200 ms   0.200 ms   0.200 ms   0.200 ms   0.200 ms        1
-           first / second         2.00x      0.50x      1.00x      1.00x      1.00x      1.00x      1.00x
+test       server              req/s    cpu/req          p50          p95          p99        p99.9          max   errors
+SET        redis://h:1         2,000    1.00 µs     0.200 ms     0.200 ms     0.200 ms     0.200 ms     0.200 ms        1
+SET        redis://h:2         1,000    2.00 µs     0.200 ms     0.200 ms     0.200 ms     0.200 ms     0.200 ms        1
+           first / second         2.00x      0.50x        1.00x        1.00x        1.00x        1.00x        1.00x
 ";
         assert_eq!(text(&both, true), golden);
         assert_eq!(ratios(&both).to_string(), r#"{"SET":2.0}"#);

@@ -29,10 +29,43 @@ pub enum Workload {
     Expire,
     /// DEL key
     Del,
+    /// LPUSH of one list
+    Lpush,
+    /// RPUSH of one list
+    Rpush,
+    /// LPOP of one list
+    Lpop,
+    /// RPOP of one list
+    Rpop,
+    /// SADD of one set
+    Sadd,
+    /// SPOP of one set
+    Spop,
+    /// ZADD of one sorted set
+    Zadd,
+    /// ZPOPMIN of one sorted set
+    Zpopmin,
+    /// LRANGE of 100 elements
+    #[value(name = "lrange_100")]
+    Lrange100,
+    /// LRANGE of 300 elements
+    #[value(name = "lrange_300")]
+    Lrange300,
+    /// LRANGE of 500 elements
+    #[value(name = "lrange_500")]
+    Lrange500,
+    /// LRANGE of 600 elements
+    #[value(name = "lrange_600")]
+    Lrange600,
 }
 
 /// Digits of a number in a request.
 const DIGITS: usize = 10;
+
+/// The keys of tests that have one.
+const LIST: &str = "bench:list";
+const SET: &str = "bench:set";
+const SORTED: &str = "bench:zset";
 
 /// Stands for a number while a request is put together.
 const HOLE: &str = "##########";
@@ -59,6 +92,18 @@ impl Workload {
             Workload::Mget => "MGET (10)",
             Workload::Expire => "EXPIRE",
             Workload::Del => "DEL",
+            Workload::Lpush => "LPUSH",
+            Workload::Rpush => "RPUSH",
+            Workload::Lpop => "LPOP",
+            Workload::Rpop => "RPOP",
+            Workload::Sadd => "SADD",
+            Workload::Spop => "SPOP",
+            Workload::Zadd => "ZADD",
+            Workload::Zpopmin => "ZPOPMIN",
+            Workload::Lrange100 => "LRANGE_100",
+            Workload::Lrange300 => "LRANGE_300",
+            Workload::Lrange500 => "LRANGE_500",
+            Workload::Lrange600 => "LRANGE_600",
         }
     }
 
@@ -67,10 +112,16 @@ impl Workload {
         matches!(self, Workload::Get | Workload::Hget | Workload::Mget | Workload::Expire)
     }
 
+    /// Whether it reads the list, which must have some elements for that.
+    pub(super) fn reads_list(self) -> bool {
+        matches!(self, Workload::Lrange100 | Workload::Lrange300 | Workload::Lrange500 | Workload::Lrange600)
+    }
+
     pub(super) fn request(self, size: u32) -> Request {
         let value = "x".repeat(size as usize);
         let key = format!("bench:{HOLE}");
         let hash = format!("bench:h{HOLE}");
+        let element = format!("element:{HOLE}");
         let parts: Vec<&str> = match self {
             Workload::Ping => vec!["PING"],
             Workload::Set => vec!["SET", &key, &value],
@@ -83,6 +134,19 @@ impl Workload {
             Workload::Mget => std::iter::once("MGET").chain([key.as_str()].repeat(10)).collect(),
             Workload::Expire => vec!["EXPIRE", &key, "3600"],
             Workload::Del => vec!["DEL", &key],
+            // One key for all, as redis-benchmark has it.
+            Workload::Lpush => vec!["LPUSH", LIST, &value],
+            Workload::Rpush => vec!["RPUSH", LIST, &value],
+            Workload::Lpop => vec!["LPOP", LIST],
+            Workload::Rpop => vec!["RPOP", LIST],
+            Workload::Sadd => vec!["SADD", SET, &element],
+            Workload::Spop => vec!["SPOP", SET],
+            Workload::Zadd => vec!["ZADD", SORTED, HOLE, &element],
+            Workload::Zpopmin => vec!["ZPOPMIN", SORTED],
+            Workload::Lrange100 => vec!["LRANGE", LIST, "0", "99"],
+            Workload::Lrange300 => vec!["LRANGE", LIST, "0", "299"],
+            Workload::Lrange500 => vec!["LRANGE", LIST, "0", "499"],
+            Workload::Lrange600 => vec!["LRANGE", LIST, "0", "599"],
         };
         request(&parts)
     }
@@ -173,6 +237,16 @@ mod tests {
                 found += 1;
             }
             assert_eq!((found, rest), (3, [].as_slice()));
+        }
+    }
+
+    #[test]
+    fn tests_of_redis_benchmark_go_by_its_names() {
+        for name in "ping set get incr lpush rpush lpop rpop sadd hset spop zadd zpopmin lrange_100 lrange_300 lrange_500 \
+                     lrange_600 mset"
+            .split(' ')
+        {
+            assert!(Workload::from_str(name, false).is_ok(), "{name}");
         }
     }
 

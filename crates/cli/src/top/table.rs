@@ -15,6 +15,8 @@ pub(super) enum Cell {
     Text(String),
     /// Its value, and as it is shown.
     Number(f64, String),
+    /// Nothing is known.
+    Unknown,
 }
 
 impl Cell {
@@ -46,24 +48,25 @@ impl Cell {
         Cell::Number(value, shown)
     }
 
-    /// Nothing is known.
-    pub(super) fn unknown() -> Cell {
-        Cell::Text("-".to_owned())
-    }
-
     pub(super) fn shown(&self) -> &str {
         match self {
             Cell::Text(text) | Cell::Number(_, text) => text,
+            Cell::Unknown => "-",
         }
     }
 
-    /// Larger numbers first, then words by alphabet.
+    /// Larger numbers first, then words by alphabet, then what is not known.
     fn order(&self, other: &Cell) -> Ordering {
         match (self, other) {
             (Cell::Number(a, _), Cell::Number(b, _)) => b.total_cmp(a),
-            (Cell::Number(..), Cell::Text(_)) => Ordering::Less,
-            (Cell::Text(_), Cell::Number(..)) => Ordering::Greater,
             (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
+            (Cell::Unknown, Cell::Unknown) => Ordering::Equal,
+            (Cell::Number(..), Cell::Text(_) | Cell::Unknown) | (Cell::Text(_), Cell::Unknown) => {
+                Ordering::Less
+            }
+            (Cell::Text(_) | Cell::Unknown, Cell::Number(..)) | (Cell::Unknown, Cell::Text(_)) => {
+                Ordering::Greater
+            }
         }
     }
 }
@@ -146,6 +149,7 @@ impl Table {
             Cell::Text(text) => json!(text),
             Cell::Number(value, _) if value.fract() == 0.0 && value.abs() < 1e15 => json!(*value as i64),
             Cell::Number(value, _) => json!(value),
+            Cell::Unknown => Json::Null,
         };
         let object = |row: &Vec<Cell>| {
             let fields = self.columns.iter().zip(row);
@@ -179,6 +183,14 @@ mod tests {
         let lines = table().lines(80);
         assert_eq!(lines, ["name   calls/s", "get         12", "set      1.23M", "größe     0.50"]);
         assert_eq!(table().lines(5), ["name", "get", "set", "größe"].map(|text| text.to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash_for_eyes_and_null_for_programs() {
+        let mut table = Table::new(&["hits%"], vec![vec![Cell::Unknown], vec![Cell::count(1.0)]]);
+        table.sort(0, false);
+        assert_eq!(table.json(), json!([{"hits%": 1}, {"hits%": null}]));
+        assert_eq!(table.rows[1][0].shown(), "-");
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn node_row(node: &Node) -> Vec<Cell> {
     let Some(now) = &node.now else {
         let problem = node.problem.as_deref().unwrap_or("not asked yet");
         let known = [Cell::text(&node.name), Cell::text(&node.address), Cell::text(problem)];
-        return known.into_iter().chain((3..NODES.len()).map(|_| Cell::unknown())).collect();
+        return known.into_iter().chain((3..NODES.len()).map(|_| Cell::Unknown)).collect();
     };
     let (hits, misses) = (node.rate("keyspace_hits"), node.rate("keyspace_misses"));
     let cpu = node.rate("used_cpu_user") + node.rate("used_cpu_sys");
@@ -131,7 +131,7 @@ fn node_row(node: &Node) -> Vec<Cell> {
         if hits + misses > 0.0 {
             Cell::count((100.0 * hits / (hits + misses)).round())
         } else {
-            Cell::unknown()
+            Cell::Unknown
         },
         Cell::count((100.0 * cpu).round()),
         Cell::count(node.rate("narf_turns_over_2ms")),
@@ -170,7 +170,7 @@ fn command_rows(nodes: &[Node]) -> Vec<Vec<Cell>> {
             Cell::text(name),
             Cell::count(sum.rate),
             Cell::count(sum.calls),
-            if sum.timed > 0.0 { Cell::seconds(sum.micros / sum.timed / 1e6) } else { Cell::unknown() },
+            if sum.timed > 0.0 { Cell::seconds(sum.micros / sum.timed / 1e6) } else { Cell::Unknown },
             Cell::count(sum.rejected),
         ]
     };

@@ -119,7 +119,7 @@ fn flag(row: &'static Setting) -> Arg {
     match row.key {
         "port" => arg.short('p'),
         "log-format" => arg.alias("log"),
-        _ if row.is_bool() => arg.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        _ if row.is_bool() => arg.num_args(0..=1).default_missing_value("yes"),
         _ => arg,
     }
 }

@@ -66,14 +66,16 @@ fn flags_of(line: &str) -> Result<server::config::Flags, String> {
 
 #[test]
 fn flags_arrive_as_they_were_written() {
-    let flags =
-        flags_of("serve -p 7000 --daemon --no-data=no --slowlog-log-slower-than -1 --loglevel debug -vv")
-            .unwrap();
+    let flags = flags_of(
+        "serve -p 7000 --daemon --no-data=no --mdns no --slowlog-log-slower-than -1 --loglevel debug -vv",
+    )
+    .unwrap();
     let said: Vec<_> = flags.values.iter().map(|flag| (flag.key.as_str(), flag.value.as_str())).collect();
     let expect = [
         ("port", "7000"),
         ("daemon", "yes"),
         ("no-data", "no"),
+        ("mdns", "no"),
         ("log-level", "debug"),
         ("slowlog-log-slower-than", "-1"),
     ];

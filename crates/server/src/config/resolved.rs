@@ -8,6 +8,7 @@ use node::acl;
 use node::settings::{self, LogLevel, SETTINGS, Setting, Settings};
 
 use crate::client_tls::ClientTls;
+use crate::enter::Join;
 
 use super::file::{self, File};
 use super::origin::{Origin, Origins};
@@ -419,6 +420,10 @@ impl Merge {
                 "unixsocket",
                 Problem::new(fact).way_out("use a shorter path, such as one in /run or /tmp"),
             );
+        }
+        // Shown without its place: a token that was mistyped is still most of a secret.
+        if let Err(error) = Join::of(&self.settings) {
+            self.problems.push(Problem::new(error.to_string()));
         }
         let name = &self.settings.name;
         let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
