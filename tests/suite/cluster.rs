@@ -646,3 +646,33 @@ fn replicas_are_compared_on_demand_and_by_themselves() {
         assert_eq!(client.run("FABRIC CHECK").items().len(), 0);
     }
 }
+
+#[test]
+fn a_copied_data_folder_is_no_second_node() {
+    if skip_unless_narf() {
+        return;
+    }
+    const DOUBLED: &str = "another process runs as this node";
+    let mut cluster = Cluster::of(3);
+    let folder = TempDir::new().unwrap();
+    cluster.nodes[2].stop();
+    let copy = folder.path().join("copy");
+    let copied = Command::new("cp").arg("-r").arg(cluster.nodes[2].data_path()).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    cluster.nodes[2].begin_again();
+    cluster.nodes[2].wait_until_up();
+    cluster.wait_until_ready(3);
+    cluster
+        .nodes
+        .iter_mut()
+        .for_each(|node| node.expect_log("a second process says to be a node that is heard"));
+    let mut second = Server::start(options(&cluster.runtime_path()).data(Data::At(copy)).expect_log(DOUBLED));
+    assert!(!second.wait().success());
+    assert!(second.log().contains(DOUBLED), "{}", second.log());
+    // Nobody took it for the first.
+    cluster.wait_until_ready(3);
+    for (number, node) in cluster.nodes.iter_mut().enumerate() {
+        node.client().check(&format!("SET key:{number} kept"), "+OK");
+        assert!(!node.has_ended());
+    }
+}

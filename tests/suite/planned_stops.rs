@@ -74,6 +74,13 @@ fn write(place: SocketAddr, kind: &str, stop: &AtomicBool, written: &AtomicU64) 
     told
 }
 
+/// How many sockets a node has open.
+fn sockets(node: &Server) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap();
+    let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
 /// How a node is told.
 type Told = fn(&mut Server);
 
@@ -92,6 +99,7 @@ fn a_rolling_restart_costs_clients_of_other_nodes_nothing() {
         return;
     }
     let mut cluster = Cluster::of(3);
+    let before = cluster.nodes.iter().map(sockets).max().unwrap();
     let told: [(usize, Told); 4] = [(2, by_signal), (0, by_command), (1, by_signal), (2, by_command)];
     for (number, tell) in told {
         let id = cluster.nodes[number].client().run("CLUSTER MYID").text();
@@ -112,6 +120,10 @@ fn a_rolling_restart_costs_clients_of_other_nodes_nothing() {
         assert_eq!(cluster.nodes[number].client().run("CLUSTER MYID").text(), id, "it is the same node");
         println!("planned-stops: node {number} stopped within {took:.2?}, {written} writes, no error");
     }
+    // Nobody keeps a link to a process that is gone.
+    eventually("no socket more than before", || {
+        cluster.nodes.iter().all(|node| sockets(node) <= before).then_some(())
+    });
 }
 
 #[test]

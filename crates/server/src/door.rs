@@ -27,6 +27,7 @@ use crate::failures::{FREE, Failures};
 use crate::hello::{self, Acquaintances, Hello, Standing, Welcome};
 use crate::join::{self, Gate, Outcome};
 use crate::listen::{self, AGAIN, Complaint};
+use crate::runs::Heard;
 use crate::runtime_folder;
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
@@ -35,6 +36,9 @@ use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
 pub(crate) const KNOCKS_MAX: usize = 64;
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Longest that a run of a node is kept waiting for the end of the one before, and between two looks.
+const ADMISSION: Duration = Duration::from_millis(1500);
+const ADMISSION_LOOK: Duration = Duration::from_millis(5);
 /// Longest that letting a newcomer in takes.
 const JOINING: Duration = Duration::from_secs(15);
 /// What is sent and not taken for so long ends a link: the other end is gone, or cut off.
@@ -53,6 +57,8 @@ pub(crate) struct Link {
     pub(crate) levels: Levels,
     /// Which run of the node is there.
     pub(crate) run: u128,
+    /// Of a link that the other end made.
+    pub(crate) heard: Option<Heard>,
 }
 
 /// Why a node cannot be reached.
@@ -67,6 +73,9 @@ pub(crate) enum DialError {
     /// It says that this node was struck off.
     #[error("it says that this node was removed from the cluster")]
     Gone,
+    /// It hears another run of this node.
+    #[error("it says that another process runs as this node")]
+    Doubled,
     /// It says that the cluster is at a level that this program does not know.
     #[error(transparent)]
     Outlived(UnknownLevel),
@@ -78,6 +87,8 @@ pub(crate) trait Host: Gate + Send + Sync {
     fn is_member(&self, node: NodeId) -> bool;
     /// Whether it was one, and never will be again.
     fn was_removed(&self, node: NodeId) -> bool;
+    /// Lets a run of a member in, unless another is heard.
+    fn admit(&self, node: NodeId, run: u128) -> Option<Heard>;
     /// A member says where it is, and wants to know where the others are.
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances;
     /// The level in force, and those that this program knows.
@@ -276,11 +287,27 @@ impl Doorman {
             self.host.is_outlived(&unknown);
             return Err(io::Error::other(unknown));
         }
+        let Some(heard) = self.wait_for_admission(peer, run) else {
+            tracing::warn!(node = %peer, address, "a second process says to be a node that is heard, and was turned away");
+            return hello::refuse_double(&mut words);
+        };
         hello::answer(&mut words, mine.levels, self.host.run(), &self.host.acquaint(peer, address))?;
         let stream = settle(stream.into_inner())?;
         let levels = standing.levels;
-        self.host.link(Link { stream, tls: tls.into(), peer, worker, levels, run });
+        self.host.link(Link { stream, tls: tls.into(), peer, worker, levels, run, heard: Some(heard) });
         Ok(())
+    }
+
+    /// Waits for as long as it may take until the end of a run is noticed of which the next is here.
+    fn wait_for_admission(&self, peer: NodeId, run: u128) -> Option<Heard> {
+        let deadline = Instant::now() + ADMISSION;
+        loop {
+            let heard = self.host.admit(peer, run);
+            if heard.is_some() || Instant::now() >= deadline {
+                return heard;
+            }
+            std::thread::sleep(ADMISSION_LOOK);
+        }
     }
 
     /// A newcomer on this machine: the folder lets in only this user, and so does this.
@@ -328,6 +355,7 @@ fn try_dial(
     let (levels, run, acquaintances) = match hello::read_answer(&mut words)? {
         Welcome::Taken { levels, run, acquaintances } => (levels, run, acquaintances),
         Welcome::Gone => return Ok(Err(DialError::Gone)),
+        Welcome::Doubled => return Ok(Err(DialError::Doubled)),
         Welcome::Outlived { level, known_by } => {
             let refused = hello.standing.levels.check(level, || known_by);
             return refused.err().map_or_else(
@@ -337,7 +365,7 @@ fn try_dial(
         }
     };
     let stream = settle(stream.into_inner())?;
-    let link = Link { stream, tls: tls.into(), peer, worker: hello.worker, levels, run };
+    let link = Link { stream, tls: tls.into(), peer, worker: hello.worker, levels, run, heard: None };
     Ok(Ok((link, acquaintances)))
 }
 

@@ -13,6 +13,7 @@ use cluster::{Command, MemberState, Meta};
 use crate::discovery::Lookout;
 use crate::enter::Reach;
 use crate::hello::{Acquaintances, Standing};
+use crate::runs::Runs;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared, lock};
 use crate::stopping::Stopping;
@@ -20,6 +21,11 @@ use crate::trust::Trust;
 
 /// Longest the fabric may take to decide on something; its own patience is shorter.
 const DECISION: Duration = Duration::from_secs(10);
+
+/// Another run of this node was heard elsewhere for so long, with no longer pause between two words of it, if it is not just
+/// the end of the last run that was noticed late.
+const DOUBLED_FOR: Duration = Duration::from_secs(5);
+const DOUBLED_PAUSE: Duration = Duration::from_secs(6);
 
 /// See the module.
 pub(crate) struct Fabric {
@@ -45,6 +51,10 @@ pub(crate) struct Fabric {
     /// This node hands everything over; each worker says how many replicas it still has.
     leaving: AtomicBool,
     held: Mutex<BTreeMap<WorkerId, usize>>,
+    /// Which runs of other nodes speak to this one.
+    pub(crate) runs: Runs,
+    /// Since when, and when last, another node said that it hears another run of this one.
+    doubled: Mutex<Option<(Instant, Instant)>>,
     /// How far this node has come that is told to stop.
     pub(crate) stopping: Stopping,
     /// Someone wants this node to leave.
@@ -77,11 +87,25 @@ impl Fabric {
             next: AtomicU64::new(1),
             leaving: AtomicBool::new(false),
             held: Mutex::default(),
+            runs: Runs::default(),
+            doubled: Mutex::default(),
             stopping: Stopping::default(),
             told_to_leave: AtomicBool::new(false),
             giving_up: RwLock::new(false),
             is_settled: AtomicBool::new(false),
         }
+    }
+
+    /// Another node says that it hears another run of this one; whether that has been so for too long for the end of the run
+    /// before this one.
+    pub(crate) fn is_doubled(&self, now: Instant) -> bool {
+        let mut doubled = lock(&self.doubled);
+        let since = match *doubled {
+            Some((since, last)) if now.duration_since(last) < DOUBLED_PAUSE => since,
+            _ => now,
+        };
+        *doubled = Some((since, now));
+        now.duration_since(since) >= DOUBLED_FOR
     }
 
     pub(crate) fn meta(&self) -> Arc<Meta> {

@@ -11,6 +11,8 @@ use cluster::{Level, Levels, UnknownLevel};
 const MAGIC: [u8; 4] = *b"NRF3";
 /// What a node is answered that was struck off.
 const GONE: [u8; 4] = *b"NRFG";
+/// What a node is answered of which another run is heard.
+const DOUBLED: [u8; 4] = *b"NRFD";
 /// What a node is answered whose program does not know the level in force.
 const OUTLIVED: [u8; 4] = *b"NRFL";
 /// Longest address that a node may tell.
@@ -91,6 +93,12 @@ pub(crate) fn refuse(to: &mut impl Write) -> io::Result<()> {
     to.flush()
 }
 
+/// Answers a hello of a node of which another run is heard.
+pub(crate) fn refuse_double(to: &mut impl Write) -> io::Result<()> {
+    to.write_all(&DOUBLED)?;
+    to.flush()
+}
+
 /// Answers a hello of a node whose program does not know the level in force.
 pub(crate) fn refuse_level(to: &mut impl Write, unknown: &UnknownLevel) -> io::Result<()> {
     let mut bytes = OUTLIVED.to_vec();
@@ -107,6 +115,8 @@ pub(crate) enum Welcome {
     Taken { levels: Levels, run: u128, acquaintances: Acquaintances },
     /// Who asks was struck off.
     Gone,
+    /// Another run of who asks is heard.
+    Doubled,
     /// A level is in force that who asks does not know; programs of these versions do.
     Outlived { level: Level, known_by: String },
 }
@@ -117,6 +127,7 @@ pub(crate) fn read_answer(from: &mut impl Read) -> io::Result<Welcome> {
     from.read_exact(&mut magic)?;
     match magic {
         GONE => return Ok(Welcome::Gone),
+        DOUBLED => return Ok(Welcome::Doubled),
         OUTLIVED => {
             return Ok(Welcome::Outlived { level: Level(read_u8(from)?), known_by: read_address(from)? });
         }
@@ -217,10 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn who_was_struck_off_is_told_so() {
+    fn who_was_struck_off_or_is_there_twice_is_told_so() {
         let mut bytes = Vec::new();
         refuse(&mut bytes).unwrap();
         assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Gone);
+        bytes.clear();
+        refuse_double(&mut bytes).unwrap();
+        assert_eq!(read_answer(&mut &bytes[..]).unwrap(), Welcome::Doubled);
     }
 
     #[test]

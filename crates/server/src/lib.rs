@@ -50,6 +50,7 @@ pub mod ports;
 mod progress;
 mod random;
 pub mod rescue;
+mod runs;
 mod runtime_folder;
 mod shared;
 pub mod signals;

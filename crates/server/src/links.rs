@@ -20,6 +20,7 @@ use tls::{PLAIN_BYTES_MIN, SEALED_BYTES, Stream};
 
 use crate::door::{self, DialError, Link};
 use crate::hello::Hello;
+use crate::runs::Heard;
 use crate::shared::{Item, Shared};
 
 /// Tokens from here on are links; clients stay below.
@@ -42,6 +43,8 @@ struct Wire {
     /// Which run of the node is there.
     run: u128,
     is_outgoing: bool,
+    /// Of a way in.
+    heard: Option<Heard>,
     /// A frame came by it.
     has_spoken: bool,
     /// Bytes of frames that are not whole yet.
@@ -51,6 +54,8 @@ struct Wire {
     sent: usize,
     /// On the list of those with more to read.
     listed: bool,
+    /// The other end sends no more: the end may stand right behind the last bytes, and no event tells of it again.
+    is_ending: bool,
 }
 
 /// The way out to one node.
@@ -73,6 +78,15 @@ pub(crate) struct Links {
     readable: Vec<usize>,
     /// What was read, opened and not yet.
     buffers: [Box<[u8]>; 2],
+}
+
+/// What a socket's event says.
+#[derive(Clone, Copy)]
+pub(crate) struct Happened {
+    pub(crate) readable: bool,
+    /// The other end sends no more.
+    pub(crate) ended: bool,
+    pub(crate) writable: bool,
 }
 
 /// What a link's end means for the worker.
@@ -186,6 +200,7 @@ impl Links {
             Err(error) => {
                 match &error {
                     DialError::Gone => self.shared.was_removed(),
+                    DialError::Doubled => self.shared.was_doubled(),
                     DialError::Outlived(unknown) => self.shared.fail(&unknown.to_string()),
                     DialError::Link { .. } | DialError::NoAddress => {}
                 }
@@ -215,11 +230,13 @@ impl Links {
             levels: link.levels,
             run: link.run,
             is_outgoing,
+            heard: link.heard,
             has_spoken: false,
             received: Vec::new(),
             backlog: Vec::new(),
             sent: 0,
             listed: false,
+            is_ending: false,
         };
         if slot == self.wires.len() {
             self.wires.push(None);
@@ -262,16 +279,20 @@ impl Links {
     pub(crate) fn handle_event(
         &mut self,
         token: usize,
-        readable: bool,
-        writable: bool,
+        happened: Happened,
         worker: &mut Worker,
         registry: &Registry,
     ) {
         let slot = token - FIRST_LINK;
-        if readable {
+        if happened.ended
+            && let Some(Some(wire)) = self.wires.get_mut(slot)
+        {
+            wire.is_ending = true;
+        }
+        if happened.readable {
             self.list(slot);
         }
-        if writable {
+        if happened.writable {
             self.flush(slot, worker, registry);
         }
     }
@@ -296,7 +317,13 @@ impl Links {
             let Some(Some(wire)) = self.wires.get_mut(slot) else { continue };
             wire.listed = false;
             let read = wire.read(&mut self.buffers, TURN_BYTES);
-            worker.note_clock(self.shared.mono_us());
+            let now_us = self.shared.mono_us();
+            worker.note_clock(now_us);
+            if wire.heard.as_ref().is_some_and(|heard| !heard.note(Millis(now_us / 1000))) {
+                // Another run of the node is in its place.
+                self.close(slot, worker, registry);
+                continue;
+            }
             match read {
                 Ok(has_more) => {
                     let is_whole = self.take_frames(slot, worker);
@@ -389,7 +416,7 @@ impl Wire {
                 Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((count, has_more)) => {
                     self.received.extend_from_slice(&plain[..count]);
-                    if !has_more {
+                    if !has_more && !self.is_ending {
                         return Ok(false);
                     }
                 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use base::{CommonWall, NodeId, WorkerId};
+use base::{CommonWall, Millis, NodeId, WorkerId};
 use cluster::{Command, Levels, Meta, UnknownLevel};
 use node::settings::Settings;
 
@@ -17,6 +17,7 @@ use crate::fabric::Fabric;
 use crate::hello::{Acquaintances, Standing};
 use crate::join::Gate;
 use crate::ports;
+use crate::runs::Heard;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared};
 use crate::trust::Trust;
@@ -251,6 +252,10 @@ impl Host for ThisDoor {
 
     fn was_removed(&self, node: NodeId) -> bool {
         self.fabric().was_removed(node)
+    }
+
+    fn admit(&self, node: NodeId, run: u128) -> Option<Heard> {
+        self.fabric().runs.admit(node, run, Millis(self.0.mono_us() / 1000))
     }
 
     fn acquaint(&self, node: NodeId, address: String) -> Acquaintances {

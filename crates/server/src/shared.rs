@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
 
 use base::{Company, Millis, NodeId, Now, PartitionId, TimeWord, WorkerId};
 use cluster::Level;
@@ -387,6 +388,16 @@ impl Shared {
             *failure = Some(why.to_owned());
         }
         self.stop.stop();
+    }
+
+    /// Another node hears another run of this one. The end of the run before this one may not have been noticed there yet.
+    pub(crate) fn was_doubled(&self) {
+        if self.fabric.as_ref().is_some_and(|fabric| fabric.is_doubled(Instant::now())) {
+            self.fail(
+                "another process runs as this node: if its data folder was copied, start one of the two with a folder of its \
+                 own, as a node of its own",
+            );
+        }
     }
 
     /// The cluster has struck this node off: unless it wanted to go, that is its end.

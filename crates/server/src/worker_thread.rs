@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
 use crate::gather::Gather;
-use crate::links::{FIRST_LINK, Links};
+use crate::links::{FIRST_LINK, Happened, Links};
 use crate::listen::{ACCEPTS, Listeners, Waiting, note_waiting};
 use crate::other_cluster;
 use crate::shared::{DiskJob, Inbox, Item, Local, LocalId, Shared, SharedLog, lock};
@@ -214,7 +214,8 @@ impl WorkerThread {
             token if token < FIRST_CLIENT => self.accept(token - FIRST_LISTENER),
             token if token >= FIRST_LINK => {
                 if let Some(links) = &mut self.links {
-                    links.handle_event(token, readable, writable, &mut self.worker, self.poll.registry());
+                    let happened = Happened { readable, ended, writable };
+                    links.handle_event(token, happened, &mut self.worker, self.poll.registry());
                 }
             }
             token => {
