@@ -303,6 +303,7 @@ fn a_name_that_is_not_the_nodes_own_is_not_answered_to() {
     }
     assert_eq!(watched.say("GET /metrics HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(watched.say("GET /metrics HTTP/1.0\r\n\r\n").status, 400);
+    assert_eq!(watched.say("GET /health/ready HTTP/1.0\r\n\r\n").status, 200);
 }
 
 #[test]

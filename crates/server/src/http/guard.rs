@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use hyper::header::{AUTHORIZATION, HOST};
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Version};
 use node::settings::{Secret, Settings};
 use sha2::{Digest, Sha256};
 
@@ -68,8 +68,15 @@ impl Guard {
         }
     }
 
-    /// Whether the request calls this node by a name of its own.
+    /// Whether the request calls this node by a name of its own. Load balancers ask for its health in HTTP/1.0, which no browser
+    /// speaks, and call it by none.
     pub(super) fn check_host<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let is_plain = request.version() == Version::HTTP_10
+            && request.uri().authority().is_none()
+            && request.uri().path().starts_with("/health/");
+        if is_plain && !request.headers().contains_key(HOST) {
+            return Ok(());
+        }
         let mut hosts = request.headers().get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(Refusal::NoHost) };
         let host = host.to_str().ok().and_then(host_of).ok_or(Refusal::NoHost)?;
@@ -172,6 +179,19 @@ mod tests {
         for host in ["", ":80", "[::1", "localhost:", "localhost:x", "[::1]x"] {
             check("/metrics", &[host], Err(Refusal::NoHost));
         }
+    }
+
+    #[test]
+    fn a_question_for_health_in_http_1_0_need_not_say_whom_it_is_for() {
+        let of = |uri: &str, host: Option<&str>| {
+            let request = Request::builder().uri(uri).version(Version::HTTP_10);
+            let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
+            Guard::new(&Settings::new()).check_host(&request.body(()).unwrap())
+        };
+        assert_eq!(of("/health/ready", None), Ok(()));
+        assert_eq!(of("/health/ready", Some("evil.example")), Err(Refusal::ForeignHost));
+        assert_eq!(of("/metrics", None), Err(Refusal::NoHost));
+        assert_eq!(of("http://evil.example/health/ready", None), Err(Refusal::NoHost));
     }
 
     #[test]
