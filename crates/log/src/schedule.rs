@@ -22,8 +22,9 @@ const WAIT_IDLE: u64 = 60_000;
 pub struct Schedule {
     /// Where the log stood when the last round was asked for or began.
     last: Position,
-    /// By how much the log grew in that round, of those of late, in which it grew least.
-    least_growth: Option<u64>,
+    /// By how much the log grew in that round, of those of late, in which it grew least: of rounds that failed, and of those
+    /// that were completed, which log more themselves.
+    least_growth: [Option<u64>; 2],
     /// How the last round ended, if there was one.
     ended: Option<Ended>,
     /// Steady clock: no round for want of room before.
@@ -55,7 +56,7 @@ impl Schedule {
     pub fn new(latest: Position) -> Schedule {
         Schedule {
             last: latest,
-            least_growth: None,
+            least_growth: [None; 2],
             ended: None,
             not_before: Millis::default(),
             wait: WAIT_FIRST,
@@ -68,7 +69,7 @@ impl Schedule {
         let has_grown = look.written.0.saturating_sub(self.last.0) > checkpoint_log_size;
         let is_wanted = was_refused || self.ended.as_ref().is_some_and(|ended| !ended.is_complete);
         if !is_wanted && look.now.since(self.not_before) > WAIT_IDLE {
-            (self.wait, self.least_growth) = (WAIT_FIRST, None);
+            (self.wait, self.least_growth) = (WAIT_FIRST, [None; 2]);
         }
         let makes_room = is_wanted && look.now >= self.not_before && self.may_differ(look);
         if makes_room {
@@ -99,8 +100,10 @@ impl Schedule {
     /// A round is over.
     pub fn ended(&mut self, look: Look, is_complete: bool) {
         let growth = look.written.0.saturating_sub(self.last.0);
-        let has_changed = self.least_growth.is_none_or(|least| growth > least);
-        self.least_growth = Some(self.least_growth.map_or(growth, |least| least.min(growth)));
+        let [failed, complete] = &mut self.least_growth;
+        let least_growth = if is_complete { complete } else { failed };
+        let has_changed = least_growth.is_none_or(|least| growth > least);
+        *least_growth = Some(least_growth.map_or(growth, |least| least.min(growth)));
         self.ended = Some(Ended { look, is_complete, has_changed });
     }
 }
@@ -149,6 +152,19 @@ mod tests {
         schedule.begun(Position(36));
         schedule.ended(look(73_020, 50, 101), false);
         assert!(schedule.is_due(look(82_000, 50, 101), true, LOG_SIZE), "something was deleted meanwhile");
+    }
+
+    #[test]
+    fn what_rounds_log_that_were_completed_says_nothing_of_one_that_failed() {
+        let mut schedule = Schedule::new(Position(0));
+        assert!(schedule.is_due(look(0, 10, 100), true, LOG_SIZE));
+        schedule.begun(Position(10));
+        schedule.ended(look(10, 60, 100), true);
+        assert!(schedule.is_due(look(5_000, 70, 100), true, LOG_SIZE));
+        schedule.begun(Position(70));
+        // All was deleted in the middle of it, which takes fewer bytes than the end of a round does.
+        schedule.ended(look(5_010, 110, 100), false);
+        assert!(schedule.is_due(look(15_000, 110, 100), true, LOG_SIZE));
     }
 
     #[test]
