@@ -152,6 +152,53 @@ fn what_a_client_sent_before_its_node_was_told_to_stop_is_answered() {
 }
 
 #[test]
+fn who_sends_without_pause_is_answered_what_it_sent_before_and_does_not_hold_the_node_up() {
+    if skip_unless_narf() {
+        return;
+    }
+    const BEFORE: usize = 500;
+    let mut cluster = Cluster::of(3);
+    let mut client = cluster.nodes[2].client();
+    let lines = |count: usize| "SET key value\r\n".repeat(count);
+    client.send_raw(lines(BEFORE));
+    let mut answers = 0;
+    while answers < BEFORE / 2 {
+        assert_eq!(client.try_reply(DEADLINE).unwrap().text(), "OK");
+        answers += 1;
+    }
+    let begin = Instant::now();
+    signal(cluster.nodes[2].pid(), Signal::Terminate);
+    // Until the node takes nothing more, and then what it said before.
+    let mut is_open = true;
+    while begin.elapsed() < DEADLINE {
+        is_open = is_open && client.try_send_raw(lines(5).as_bytes()).is_ok();
+        let Ok(answer) = client.try_reply(DEADLINE) else { break };
+        assert_eq!(answer.text(), "OK");
+        answers += 1;
+    }
+    assert!(cluster.nodes[2].wait().success());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(answers >= BEFORE, "{answers}");
+}
+
+#[test]
+fn who_waits_for_replicas_is_told_how_many_there_are() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let mut client = cluster.nodes[2].client();
+    client.send_raw("SET key value\r\nWAIT 7 0\r\n");
+    assert_eq!(client.try_reply(DEADLINE).unwrap().text(), "OK");
+    let begin = Instant::now();
+    signal(cluster.nodes[2].pid(), Signal::Terminate);
+    assert!((1..=2).contains(&client.try_reply(DEADLINE).unwrap().int()));
+    client.check_closed_after("");
+    assert!(cluster.nodes[2].wait().success());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn a_node_without_others_that_could_lead_stops_at_once() {
     if skip_unless_narf() {
         return;

@@ -24,6 +24,12 @@ use crate::worker::Worker;
 /// a moment of the election.
 const UNASKED_MS: u64 = 200;
 
+/// Longest that clients wait for replicas once the node parts from them.
+const WAITS_MS: u64 = 1000;
+
+/// For so long after a node was told, a voter that lacks something is waited for. One that receives a whole state takes longer.
+const CATCH_UP_MS: u64 = 2000;
+
 /// For so long new entries wait for what clients want of the last beside a majority's word; then they are more urgent, for
 /// they wait for a leader only so long.
 const HELD_MS: u64 = 400;
@@ -33,6 +39,8 @@ const HELD_MS: u64 = 400;
 pub(crate) struct Ending {
     /// Steady clock: when another node last asked for something, or this one was told.
     asked: Millis,
+    /// The same: when it was told.
+    told: Millis,
 }
 
 impl Partition {
@@ -84,10 +92,15 @@ impl Worker {
         if !self.fabric.is_on || self.fabric.is_ending() {
             return;
         }
-        self.fabric.ending = Some(Ending { asked: self.fabric.now });
+        self.fabric.ending = Some(Ending { asked: self.fabric.now, told: self.fabric.now });
         // Before a lead is handed over, or it would be handed back.
         self.fabric.tell_all(&Item::Full);
         self.hand_leads_over(true);
+    }
+
+    /// The node parts from its clients: who waits for replicas is told soon how many there are.
+    pub fn begin_to_part(&mut self) {
+        self.waits.end_by(Millis(self.now.mono_millis().0 + WAITS_MS));
     }
 
     /// Whether others are to be told so.
@@ -100,12 +113,18 @@ impl Worker {
         self.fabric.is_ending()
     }
 
-    /// How many groups this worker leads that another node could.
+    /// How many groups this worker leads that another node could, or could in a moment.
     pub fn leads_to_hand_over(&self) -> usize {
+        let is_early = self.fabric.ending.is_none_or(|e| self.fabric.now.since(e.told) < CATCH_UP_MS);
         let groups = self.places.iter().filter_map(|place| place.partition.as_deref());
-        let led = groups.filter(|partition| self.has_successor(partition)).count();
+        let has_heir = |partition: &Partition| {
+            self.heir_of(partition.id).is_some() || is_early && self.has_successor(partition)
+        };
+        let led = groups.filter(|partition| has_heir(partition)).count();
         let leads_meta = self.fabric.meta_replica.as_deref().is_some_and(|meta| {
-            meta.group.is_leader() && self.voters_beside_us(&meta.members.voters).next().is_some()
+            meta.group.is_leader()
+                && (self.heir_of_meta().is_some()
+                    || is_early && self.voters_beside_us(&meta.members.voters).next().is_some())
         });
         led + usize::from(leads_meta)
     }

@@ -39,10 +39,10 @@ impl Worker {
     }
 
     /// Whether a client of a node that stops may be cut off: it was answered all that it sent, and nothing is being taken out
-    /// for it. One that only waits for what may come waits at another node.
+    /// for it. One that only waits for what may come waits at another node; how far its writes have come it is told.
     pub fn may_part(&self, token: u32) -> bool {
-        let conn = self.sessions.get(token).map(|session| session.at.conn);
-        !self.owes_answers(token) && !conn.is_some_and(|conn| self.blocks.is_trying(conn))
+        let Some(conn) = self.sessions.get(token).map(|session| session.at.conn) else { return true };
+        !self.owes_answers(token) && !self.blocks.is_trying(conn) && !self.waits.has(conn)
     }
 
     /// The limits of a client that has authenticated, or has not.

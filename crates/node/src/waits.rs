@@ -94,9 +94,22 @@ struct Wait {
 pub(crate) struct Waits {
     open: BTreeMap<u64, Wait>,
     next: u64,
+    /// Steady clock: longest that any may take, once the node is about to stop.
+    latest: Option<Millis>,
 }
 
 impl Waits {
+    /// Whether a client waits.
+    pub(crate) fn has(&self, conn: ConnId) -> bool {
+        self.open.values().any(|wait| wait.client.0.conn == conn)
+    }
+
+    /// Whoever waits is told by then how far it has come.
+    pub(crate) fn end_by(&mut self, latest: Millis) {
+        self.latest = Some(latest);
+        self.open.values_mut().for_each(|wait| wait.deadline = wait.deadline.min(latest));
+    }
+
     /// How many clients wait until a time at most.
     pub(crate) fn timed(&self) -> u64 {
         self.open.values().filter(|wait| wait.deadline < Millis::NEVER).count() as u64
@@ -166,6 +179,7 @@ impl Worker {
             // Not before all of it has passed, for the clock's milliseconds are rounded down.
             timeout => Millis(now.0.saturating_add(timeout).saturating_add(1)),
         };
+        let deadline = self.waits.latest.map_or(deadline, |latest| deadline.min(latest));
         let enough = (local, replicas);
         let (counts, is_over) = self.judge_wait(&over, enough, deadline, now);
         if is_over {

@@ -14,8 +14,10 @@ use crate::watch;
 
 /// The word for a node that has all that it is to have, in a cluster that can write.
 pub(crate) const READY: &str = "ready";
+/// That for one that is no full member yet, as far as anybody knows.
+const JOINING: &str = "joining";
 /// That for one that is about to stop.
-const STOPPING: &str = "stopping";
+pub(crate) const STOPPING: &str = "stopping";
 /// Longest that is waited for this node to become a member with its data.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for the others, if it has all that it is to have: the first of a cluster that is started again would wait for
@@ -30,19 +32,23 @@ const UNSAID: Duration = Duration::from_millis(500);
 pub(crate) fn wait(shared: &Shared, signals: &Signals, on_terminal: bool) -> &'static str {
     let begin = Instant::now();
     let mut line = Line { on: on_terminal, said: None };
-    let state = loop {
-        let Some(report) = watch::report(shared, &AtomicBool::new(false)) else {
-            // One that cannot be asked is not held up; its workers may have ended.
-            break if signals.were_heard_within(LOOK) { STOPPING } else { READY };
-        };
-        let (state, passed) = (report.state(), begin.elapsed());
-        if state == READY || passed >= patience(state) || signals.were_heard_within(LOOK) {
-            break state;
+    let mut state = JOINING;
+    let is_told_to_stop = loop {
+        // Workers that do not answer in time are busy: it stands as it did.
+        if let Some(report) = watch::report(shared, &AtomicBool::new(false)) {
+            state = report.state();
+        }
+        let passed = begin.elapsed();
+        if signals.were_heard_within(LOOK) {
+            break true;
+        }
+        if state == READY || passed >= patience(state) {
+            break false;
         }
         line.show(state, passed);
     };
     line.clear();
-    state
+    if is_told_to_stop { STOPPING } else { state }
 }
 
 fn patience(state: &str) -> Duration {

@@ -229,6 +229,8 @@ fn wait_until_ready(running: &Running, signals: &Signals) -> &'static str {
     let (node, port, keys) = (running.shared.node_id, running.chosen.port, running.keys);
     match state {
         getting_ready::READY => tracing::info!(%node, port, keys, "ready"),
+        // That is told by who it tells.
+        getting_ready::STOPPING => {}
         state => {
             tracing::info!(%node, port, keys, state, "clients are served, but this node is not ready yet")
         }

@@ -1,6 +1,7 @@
 //! A client's socket, of either family, bare or with TLS.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 
@@ -68,6 +69,20 @@ impl Socket {
             Socket::Sealed(stream) => stream.finish(),
             Socket::Tcp(_) | Socket::Unix(_) | Socket::Local(_) => {}
         }
+    }
+}
+
+impl Socket {
+    /// Says that nothing more is sent; what the client sends can still be read.
+    pub(crate) fn end(&mut self) {
+        self.finish();
+        // One that is not connected any more has no need to be told.
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Sealed(stream) => stream.socket().shutdown(Shutdown::Write),
+            Socket::Local(_) => Ok(()),
+        };
     }
 }
 

@@ -256,19 +256,28 @@ impl Running {
             return;
         }
         tracing::info!(seconds = patience.as_secs(), "handing over what this node leads");
-        let (begin, workers) = (Instant::now(), shared.inboxes().len());
-        for stage in [Stage::HandOver, Stage::Part] {
+        let (begin, workers, mut is_whole) = (Instant::now(), shared.inboxes().len(), true);
+        for (stage, deadline) in
+            [(Stage::HandOver, begin + patience / 4 * 3), (Stage::Part, begin + patience)]
+        {
             if stage == Stage::Part {
                 // No new client: the first worker has the same sockets.
                 self.handshakes = None;
                 self.chosen.listeners.clear();
             }
             shared.send_all(|| Item::Stage(stage));
-            if let Err(left) = fabric.stopping.wait_for(stage, workers, begin + patience) {
-                return tracing::info!(?stage, left, "not all came to its end in time; this node stops");
+            if let Err(left) = fabric.stopping.wait_for(stage, workers, deadline) {
+                // Clients are answered in any case.
+                is_whole = false;
+                tracing::info!(?stage, left, "not all came to its end in time");
             }
         }
-        tracing::info!(millis = begin.elapsed().as_millis() as u64, "others lead, and clients were answered");
+        if is_whole {
+            tracing::info!(
+                millis = begin.elapsed().as_millis() as u64,
+                "others lead, and clients were answered"
+            );
+        }
     }
 
     /// Stops the threads and waits for them. What was answered is on stable storage then.

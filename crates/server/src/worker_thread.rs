@@ -4,6 +4,8 @@
 //! stays on a list and is read first in the next. A turn reads a bounded number of bytes, so that no client
 //! and no timer waits long behind another.
 
+mod parting;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::num::NonZeroU64;
@@ -54,6 +56,8 @@ struct Connection {
     goes_on: bool,
     /// When it was last read from, for [`Gather`].
     last_span: u32,
+    /// Steady clock: it was told all, and is closed then if it has not closed itself.
+    parted_until: Option<Millis>,
 }
 
 /// A worker thread's own state.
@@ -85,6 +89,8 @@ pub(crate) struct WorkerThread {
     stopping: bool,
     /// What is done before the node stops.
     stage: Option<Stage>,
+    /// Steady clock: from then on nothing more is taken from clients.
+    input_until: Millis,
     /// Steady clock: when a full disk is looked at again.
     next_room_check: Millis,
     refused: bool,
@@ -121,6 +127,7 @@ impl WorkerThread {
             next_worker: 0,
             stopping: false,
             stage: None,
+            input_until: Millis::NEVER,
             next_room_check: Millis::default(),
             refused: false,
             turn_began_us: None,
@@ -288,6 +295,10 @@ impl WorkerThread {
             return 0;
         }
         connection.listed = false;
+        if self.stage == Some(Stage::Part) && self.is_heard_no_more(token) {
+            return self.discard(token);
+        }
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return 0 };
         match connection.socket.read(&mut self.buffer, &mut self.sealed) {
             Ok((0, _)) if self.worker.owes_answers(token as u32) => {
                 // It may have said all that it wants to say.
@@ -389,6 +400,7 @@ impl WorkerThread {
             stuck: false,
             goes_on: false,
             last_span: 0,
+            parted_until: None,
         });
         Some(token)
     }
@@ -607,42 +619,6 @@ impl WorkerThread {
     fn is_told_to_end(&self) -> bool {
         let inbox = self.shared.inboxes().get(usize::from(self.id.0));
         self.shared.has_failed() || inbox.is_some_and(Inbox::holds_stop)
-    }
-
-    /// The node is about to stop.
-    fn begin_stage(&mut self, stage: Stage) {
-        self.stage = Some(stage);
-        match stage {
-            Stage::HandOver => self.worker.hand_over(),
-            Stage::Part => {
-                self.listeners = None;
-                self.waiting.clear();
-                // What they have sent until now is looked at before they are parted from.
-                (0..self.connections.len()).for_each(|token| self.list(token));
-            }
-        }
-    }
-
-    /// Says how much is left to do before the node stops, and does of it what can be done.
-    fn go_on_with_stage(&mut self) {
-        let Some(stage) = self.stage else { return };
-        let left = match stage {
-            Stage::HandOver => self.worker.leads_to_hand_over(),
-            Stage::Part => {
-                for token in 0..self.connections.len() {
-                    let is_read = |c: &Connection| !c.listed && !c.stuck && !c.goes_on;
-                    let is_done = self.connections[token].as_ref().is_some_and(is_read);
-                    if is_done && self.worker.may_part(token as u32) {
-                        self.close(token);
-                    }
-                }
-                let clients = self.connections.iter().flatten().count();
-                clients + self.worker.work_under_way()
-            }
-        };
-        if let Some(fabric) = &self.shared.fabric {
-            fabric.stopping.say(self.id, stage, left);
-        }
     }
 
     /// Gives the turn's larger buffers back, so that the next need not allocate.

@@ -259,6 +259,25 @@ fn a_node_that_is_told_to_stop_leads_to_its_end_if_nobody_else_can() {
     assert_eq!(world.ask(via, &format!("SET {KEY} value")), "OK");
 }
 
+/// One that lacks much, such as all of its data, is waited for only so long.
+#[test]
+fn a_node_that_is_told_to_stop_does_not_wait_for_long_for_one_that_is_behind() {
+    let mut world = World::of(3, 3);
+    let stops = leader(&world).unwrap();
+    let [behind, other] = [(stops + 1) % 3, (stops + 2) % 3];
+    world.set_full(other, true);
+    world.cut_way(stops, behind);
+    world.pass(1000);
+    let via = world.connect(stops);
+    assert_eq!(world.ask(via, &format!("SET {KEY} value")), "OK");
+    world.begin_to_stop(stops);
+    world.pass(500);
+    assert_ne!(world.left_to_do(stops).0, 0, "it may catch up");
+    world.pass(2000);
+    assert_eq!(world.left_to_do(stops).0, 0);
+    assert_eq!(leader(&world), Some(stops));
+}
+
 /// If none has room, somebody leads all the same, for reads go on.
 #[test]
 fn the_lead_stays_where_it_is_if_all_disks_are_full() {
