@@ -64,7 +64,7 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
 
-    /// Longest wait for the server, 0 for no end; commands that wait (BLPOP, WAIT) are given what they say
+    /// Longest wait for the server, 0 for no end; commands that wait (BLPOP, WAIT) are given what they say beside it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_patience)]
     pub timeout: Duration,
 

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::time::Duration;
 
 use client::{Connection, Value};
 use resp::split_line;
@@ -95,8 +96,8 @@ struct Pipe<'a, W: Write> {
     connection: &'a mut Connection,
     out: BufWriter<W>,
     renderer: Renderer,
-    /// Numbers of the lines whose replies are still to come.
-    lines: VecDeque<usize>,
+    /// Numbers of the lines whose replies are still to come, and how long each is waited for once those before it are here.
+    lines: VecDeque<(usize, Option<Duration>)>,
     /// Bytes of those lines.
     unanswered: usize,
     exit: Exit,
@@ -109,12 +110,8 @@ impl<W: Write> Pipe<'_, W> {
         if self.unanswered + len > WINDOW_BYTES {
             self.settle()?;
         }
-        if unanswered::waits(parts) {
-            // It is waited for as long as it says, and so are those behind it.
-            self.connection.set_timeout(None)?;
-        }
         self.connection.send(parts);
-        self.lines.push_back(number);
+        self.lines.push_back((number, unanswered::patience(parts, self.connection.timeout())));
         self.unanswered += len;
         Ok(())
     }
@@ -124,15 +121,25 @@ impl<W: Write> Pipe<'_, W> {
         if !self.lines.is_empty() {
             self.connection.flush()?;
         }
-        while let Some(number) = self.lines.pop_front() {
+        let usual = self.connection.timeout();
+        while let Some((number, patience)) = self.lines.pop_front() {
+            self.wait_for(patience)?;
             let reply = self.connection.receive()?;
             self.take(number, &reply)?;
         }
+        self.wait_for(usual)?;
         self.unanswered = 0;
         while let Some(push) = self.connection.take_push() {
             show(&mut self.out, &push, self.renderer)?;
         }
         self.out.flush()?;
+        Ok(())
+    }
+
+    fn wait_for(&mut self, patience: Option<Duration>) -> Result<(), Failure> {
+        if self.connection.timeout() != patience {
+            self.connection.set_timeout(patience)?;
+        }
         Ok(())
     }
 

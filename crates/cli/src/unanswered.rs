@@ -27,16 +27,15 @@ pub(crate) fn call(
     interrupt: Option<&Interrupt>,
 ) -> Result<Answer, Failure> {
     check(words)?;
-    // The server answers when it is time.
-    let patience = if waits(words) { Some(connection.set_timeout(None)?) } else { None };
+    let usual = connection.set_timeout(patience(words, connection.timeout()))?;
     let reply = match interrupt {
         Some(interrupt) => {
             interrupt.during(|| connection.call_while(words, LOOK_EVERY, || !interrupt.was_hit()))
         }
         None => connection.call(words).map(Some),
     };
-    if let (Some(patience), Ok(Some(_))) = (patience, &reply) {
-        connection.set_timeout(patience)?;
+    if reply.as_ref().is_ok_and(Option::is_some) {
+        connection.set_timeout(usual)?;
     }
     match reply {
         Ok(Some(reply)) => Ok(Answer::Reply(reply)),
@@ -62,10 +61,30 @@ pub(crate) fn check(words: &[Vec<u8>]) -> Result<(), Failure> {
     }
 }
 
-/// Whether the server may answer as late as the command says, or never.
-pub(crate) fn waits(words: &[Vec<u8>]) -> bool {
+/// How long the reply to a command is waited for, where `usual` is for any other: longer by what a command says that waits.
+pub(crate) fn patience(words: &[Vec<u8>], usual: Option<Duration>) -> Option<Duration> {
     let spec = words.first().and_then(command::lookup_name);
-    spec.is_some_and(|spec| spec.flags.contains(command::Flags::BLOCKING))
+    match spec.filter(|spec| spec.flags.contains(command::Flags::BLOCKING)) {
+        Some(spec) => match said(spec.name, words) {
+            // What cannot be read is refused at once.
+            None => usual,
+            Some(Duration::ZERO) => None,
+            Some(said) => usual.map(|usual| usual.saturating_add(said)),
+        },
+        None => usual,
+    }
+}
+
+/// The time that a command says which waits.
+fn said(name: &str, words: &[Vec<u8>]) -> Option<Duration> {
+    let (word, is_millis) = match name.to_ascii_lowercase().as_str() {
+        "wait" => (words.get(2), true),
+        "waitaof" => (words.get(3), true),
+        "blmpop" | "bzmpop" => (words.get(1), false),
+        _ => (words.last(), false),
+    };
+    let number = std::str::from_utf8(word?).ok()?.parse::<f64>().ok()?;
+    Duration::try_from_secs_f64(if is_millis { number / 1000.0 } else { number }).ok()
 }
 
 /// Whether the end of the connection is its answer.
@@ -93,6 +112,27 @@ mod tests {
         assert!(matches!(connection.call_while(["slow"], look, &mut goes_on), Ok(None)));
         assert_eq!(looks, 3);
         assert!(matches!(connection.call(["quick"]), Err(ClientError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_command_that_waits_is_given_what_it_says_beside_the_usual_time() {
+        let second = Duration::from_secs(1);
+        for (line, expect) in [
+            ("ping", Some(second)),
+            ("blpop a b 2.5", Some(second * 7 / 2)),
+            ("BLMOVE a b left right 3", Some(second * 4)),
+            ("bzmpop 4 1 z min", Some(second * 5)),
+            ("wait 2 500", Some(second * 3 / 2)),
+            ("waitaof 1 0 500", Some(second * 3 / 2)),
+            ("brpop a 0", None),
+            ("wait 1 0", None),
+            ("blpop a nonsense", Some(second)),
+            ("blpop a -1", Some(second)),
+            ("blpop", Some(second)),
+        ] {
+            assert_eq!(patience(&resp::split_line(line.as_bytes()).unwrap(), Some(second)), expect, "{line}");
+        }
+        assert_eq!(patience(&[b"blpop".to_vec(), b"k".to_vec(), b"1".to_vec()], None), None);
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Connection {
         Ok(std::mem::replace(&mut self.timeout, timeout))
     }
 
+    /// How long is waited for bytes of a reply; none for without an end.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// The protocol that was agreed on.
     pub fn version(&self) -> Version {
         self.version

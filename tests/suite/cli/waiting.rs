@@ -21,11 +21,15 @@ fn a_command_that_waits_is_given_the_time_that_it_says() {
     terminal.line("blpop none 0");
     terminal.keys("\x03");
     terminal.expect(&desk.prompt());
-    // Any other command is waited for as long as was said.
+    // A server that stands still is waited for no longer, by them and by any other.
     pause(desk.server.pid());
-    let output = desk.run(&asked(&["ping"]), &[], "");
-    signal(desk.server.pid(), Signal::Continue);
+    for words in [&["ping"][..], &["blpop", "none", "0.1"]] {
+        let output = desk.run(&asked(words), &[], "");
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {}", text(&output.stderr));
+    }
+    let output = desk.run(&patience, &[], "blpop none 0.1\nping\n");
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    signal(desk.server.pid(), Signal::Continue);
 }
 
 #[test]
