@@ -34,7 +34,7 @@ pub struct PartitionStanding {
     pub is_held: bool,
     /// It can be read and written to, as far as this node can tell, if its leader has room.
     pub is_served: bool,
-    /// Its leader has room for what is written.
+    /// There is room for what is written, on its leader's disk, and as far as the leader is asked on those of a majority.
     pub has_room: bool,
     /// Its replica here may have forgotten something, and does not vote.
     pub is_in_doubt: bool,
@@ -79,8 +79,10 @@ impl Worker {
             None => false,
         };
         let has_room = match leader {
-            Some(leader) if leader == me => self.write_refusal.is_none(),
-            Some(leader) => !self.fabric.is_full(leader),
+            Some(leader) if leader == me => {
+                self.write_refusal.is_none() && !partition.is_some_and(|p| self.lacks_majority_with_room(p))
+            }
+            Some(leader) => !self.fabric.lacks_room(leader),
             None => true,
         };
         PartitionStanding {
@@ -393,7 +395,7 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     }
 }
 
-/// What is to be said of partitions whose leader has no room, if there are any.
+/// What is to be said of partitions for which there is no room, if there are any.
 pub(crate) fn without_room(standings: &[PartitionStanding]) -> Option<String> {
     let count = standings.iter().filter(|standing| !standing.has_room).count();
     let all = standings.len();

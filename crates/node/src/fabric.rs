@@ -75,6 +75,8 @@ pub(crate) struct PeerState {
     pub(crate) is_silent: bool,
     /// Steady clock: until when it is not to lead, for its disk takes no more writes, or it is about to stop.
     pub(crate) full_until: Millis,
+    /// The same: until when its disk is taken for full.
+    pub(crate) no_room_until: Millis,
 }
 
 impl PeerState {
@@ -89,7 +91,7 @@ impl PeerState {
 #[derive(Default)]
 struct Owed {
     items: Vec<u8>,
-    /// Something had no room.
+    /// Something had no room, and nothing is kept behind it: what came later must not seem to be all.
     is_cut: bool,
 }
 
@@ -120,6 +122,8 @@ pub(crate) struct Fabric {
     /// This node's replica of the meta group; on the first worker.
     pub(crate) meta_replica: Option<Box<MetaReplica>>,
     pub(crate) peers: BTreeMap<u64, PeerState>,
+    /// Steady clock: until when the disks of some are taken for full.
+    pub(crate) no_room_until: Millis,
     /// What those are to be sent to which there is no way.
     owed: BTreeMap<u64, Owed>,
     /// Members that vote and hold no data.
@@ -221,9 +225,15 @@ impl Fabric {
             return;
         }
         let owed = self.owed.entry(node).or_default();
-        match owed.items.len() < OWED_MAX {
-            true => item.encode(&mut owed.items),
-            false => owed.is_cut = true,
+        let before = owed.items.len();
+        if !owed.is_cut {
+            item.encode(&mut owed.items);
+        }
+        if owed.items.len() > OWED_MAX {
+            // One that large is not kept for who may never come back.
+            owed.items.truncate(before);
+            owed.items.shrink_to_fit();
+            owed.is_cut = true;
         }
     }
 
@@ -420,10 +430,12 @@ impl Worker {
         if let Some(refusal) = self.refused_by_memory(head.spec, args) {
             return self.fabric.answers.error(&head, &refusal);
         }
-        if head.spec.is_write()
-            && let Some(refusal) = self.write_refused(crate::numbered::asked_spec(head.spec, args), raw.len())
-        {
-            return self.fabric.answers.error(&head, &refusal);
+        if head.spec.is_write() {
+            let asked = crate::numbered::asked_spec(head.spec, args);
+            let refusal = self.write_refused(asked, raw.len());
+            if let Some(refusal) = refusal.or_else(|| self.refused_for_voters(asked, head.partition)) {
+                return self.fabric.answers.error(&head, &refusal);
+            }
         }
         let (mono_us, id) = (self.now.mono_us, head.partition);
         let (mut turn, places, fabric) = split(self);
@@ -701,6 +713,10 @@ impl Worker {
             if self.is_not_to_lead() {
                 self.fabric.tell_all(&Item::Full);
             }
+            if self.write_refusal.is_some() {
+                self.tell_no_room();
+            }
+            self.tell_lacking();
             self.tell_doubts();
         }
         self.ask_time_until_known();

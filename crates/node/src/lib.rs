@@ -90,6 +90,7 @@ mod replica;
 mod report;
 mod rescue;
 mod rights;
+mod room;
 mod router;
 mod scatter;
 mod scrub;

@@ -52,8 +52,10 @@ pub enum Message {
     Invalid(Box<Invalid>),
     /// What a node answered may be lost.
     Recall(u64),
-    /// The disk of a node takes no more writes.
+    /// A node is not to lead.
     Full(u64),
+    /// The disk of a node takes no more writes.
+    NoRoom(u64),
     /// What another node's clients listen to, for so many workers more.
     Word {
         /// Which node.

@@ -52,6 +52,8 @@ const COMPARE: u8 = 34;
 const COMPARED: u8 = 35;
 const ASK_TIME: u8 = 36;
 const TIME: u8 = 37;
+const NO_ROOM: u8 = 38;
+const LACKING: u8 = 39;
 
 /// One thing a peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +120,10 @@ pub(crate) enum Item<'a> {
     /// The sender is not to lead: its disk takes no more writes, or it is about to stop. Said again and again as long as that
     /// is so.
     Full,
+    /// The sender's disk takes no more writes; said again and again as long as that is so.
+    NoRoom,
+    /// The sender leads the partition, and proposes only what makes room, as most of its voters lack some; the same.
+    Lacking { partition: PartitionId },
     /// The sender's link is a new one; what it answered before may be lost.
     Anew,
     /// The leader of this term wants to know when the receiver has done this with the entry.
@@ -285,6 +291,11 @@ impl Item<'_> {
             Item::Noted { call } => numbers(out, NOTED, &[call]),
             Item::Alive => out.push(ALIVE),
             Item::Full => out.push(FULL),
+            Item::NoRoom => out.push(NO_ROOM),
+            Item::Lacking { partition } => {
+                out.push(LACKING);
+                put(out, &partition.0.to_le_bytes());
+            }
             Item::Anew => out.push(ANEW),
             Item::Ask { partition, term, index, reach } => {
                 head(out, ASK, partition, term);
@@ -511,6 +522,8 @@ impl<'a> Reader<'a> {
             BEATEN => Item::Beaten { stamp_us: self.0.u64()?, groups: self.0.block()? },
             SHRINK => Item::Shrink { partition: self.partition()?, keys: self.0.u64()? },
             FULL => Item::Full,
+            NO_ROOM => Item::NoRoom,
+            LACKING => Item::Lacking { partition: self.partition()? },
             COMPARE => {
                 Item::Compare { partition: self.partition()?, number: self.0.u64()?, index: self.0.u64()? }
             }
@@ -668,6 +681,8 @@ mod tests {
             Item::Anew,
             Item::Alive,
             Item::Full,
+            Item::NoRoom,
+            Item::Lacking { partition },
             Item::Word(Word::Interest {
                 worker: 1,
                 channel: Channel { kind: ChannelKind::Pattern, name: b"news.*".as_slice().into() },

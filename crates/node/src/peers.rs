@@ -19,13 +19,9 @@ use crate::operations::ACCEPTED;
 use crate::partition::Partition;
 use crate::peer_frame::{Item, TransferState, items, open};
 use crate::read_level::ReadLevel;
+use crate::room::WITHOUT_ENTRIES;
 use crate::trackers::{Reader, who_of};
 use crate::worker::Worker;
-
-/// An append is no longer than this if it has no entries; see docs/formats/peer-message.md.
-const WITHOUT_ENTRIES: usize = 68;
-/// What entries of a leader leave free in the log, for votes and terms.
-const PEER_RESERVE: usize = 4096;
 
 impl Worker {
     /// There is a way to a peer now, in this run of it: no two starts of a node have the same number.
@@ -34,11 +30,14 @@ impl Worker {
         let peer = self.fabric.way_opens(node, run);
         peer.up_since = self.now.millis();
         // It may have stopped and come back. Whose disk is full says so again.
-        peer.full_until = Millis::default();
+        (peer.full_until, peer.no_room_until) = (Millis::default(), Millis::default());
         self.fabric.hear(node);
         self.fabric.tell(node, &Item::AskTime { stamp_us: self.now.mono_us });
         if self.is_not_to_lead() {
             self.fabric.tell(node, &Item::Full);
+        }
+        if self.write_refusal.is_some() {
+            self.fabric.tell(node, &Item::NoRoom);
         }
         // What it missed: who leads what.
         for place in &self.places {
@@ -176,7 +175,7 @@ impl Worker {
         self.tell_other_workers(|| Note::Peer(from, Vec::new()));
     }
 
-    fn tell_other_workers(&mut self, note: impl Fn() -> Note) {
+    pub(crate) fn tell_other_workers(&mut self, note: impl Fn() -> Note) {
         for worker in (0..self.router.workers()).map(base::WorkerId).filter(|worker| *worker != self.id) {
             self.outbox.messages.push((worker, note()));
         }
@@ -205,6 +204,7 @@ impl Worker {
             | Item::Shrink { partition, .. }
             | Item::Compare { partition, .. }
             | Item::Compared { partition, .. }
+            | Item::Lacking { partition }
             | Item::Gone { partition, .. } => owner(*partition),
             Item::Reply { call, .. } | Item::Elsewhere { call, .. } | Item::MetaReply { call, .. } => {
                 (call >> 48) as u16
@@ -216,6 +216,7 @@ impl Worker {
             | Item::Changed { .. }
             | Item::Alive
             | Item::Full
+            | Item::NoRoom
             | Item::Anew
             | Item::Word(_)
             | Item::Beat { .. }
@@ -328,6 +329,8 @@ impl Worker {
             Item::Time { stamp_us, word } => self.hear_time(from, stamp_us, word),
             Item::Alive => self.tell_workers_alive(from),
             Item::Full => self.take_full(from),
+            Item::NoRoom => self.take_no_room(from),
+            Item::Lacking { partition } => self.take_lacking(from, partition),
             Item::Anew => {
                 self.tell_other_workers(|| Note::Recall(from));
                 self.answers_were_lost(from);
@@ -361,7 +364,7 @@ impl Worker {
         if message.from() != from {
             return;
         }
-        if message.kind() == MessageKind::Append && !self.has_room_of_peer(from, bytes.len()) {
+        if message.kind() == MessageKind::Append && !self.has_room_of_peer(from, group, bytes.len()) {
             // The leader sends it again, and is told nothing: it must not be answered as if it was taken.
             self.stats.entries_without_room += 1;
             return;
@@ -454,18 +457,6 @@ impl Worker {
         let partition = self.places[usize::from(group.0)].partition.as_deref();
         let committed = partition.map_or(0, |partition| partition.group.hard_state().commit);
         message.snapshot().is_some_and(|snapshot| snapshot.id.index <= committed)
-    }
-
-    /// Whether the log can take a message's entries in this turn, and still a vote after them. Taken, they are counted.
-    fn has_room_of_peer(&mut self, from: u64, len: usize) -> bool {
-        if !self.logging || len <= WITHOUT_ENTRIES {
-            return true;
-        }
-        // A leader that is itself without room lets through what makes room.
-        let to_delete = self.write_refusal.is_some() && self.fabric.is_full(from);
-        let has_room = self.has_room_for(len + PEER_RESERVE, to_delete);
-        self.turn_bytes += if has_room { len } else { 0 };
-        has_room
     }
 
     /// Entries of leaders that were not taken, for the log has no room for them.

@@ -138,6 +138,8 @@ pub(crate) struct Replica {
     pub(crate) evicted: u64,
     /// The engine takes no entry at the moment, as while the lead is handed over: asked again with the next step of time.
     is_refused: bool,
+    /// Steady clock: until when the leader proposes only what makes room.
+    pub(crate) makes_room_until: Millis,
     /// Steady clock: since when nothing new is proposed here, for the lead is about to be handed over.
     pub(crate) parts_since: Option<Millis>,
     /// Steady clock, microseconds: since when this replica leads. Who was just elected has a majority behind it.
@@ -174,6 +176,7 @@ impl Replica {
             evicting: 0,
             evicted: 0,
             is_refused: false,
+            makes_room_until: Millis::default(),
             parts_since: None,
             leads_since_us: 0,
             led_until_us: 0,

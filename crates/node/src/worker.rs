@@ -309,6 +309,7 @@ impl Worker {
         if std::mem::replace(&mut self.write_refusal, reason).is_none() && is_full {
             // Before a lead is handed over for it, or it would be handed back.
             self.fabric.tell_all(&crate::peer_frame::Item::Full);
+            self.tell_no_room();
         }
     }
 
@@ -456,6 +457,7 @@ impl Worker {
             Message::Answers(answers) => self.take_answers(&answers),
             Message::Peer(from, items) => self.peer_items(from, &items),
             Message::Full(node) => self.fabric.hear_full(node),
+            Message::NoRoom(node) => self.fabric.hear_no_room(node),
             Message::MemoryIsShort(share) => self.evict_for_others(share),
             Message::Meta(meta) => self.use_meta(meta),
             Message::ChangeUsers(wish) => self.take_wish(wish),

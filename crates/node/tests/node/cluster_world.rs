@@ -11,7 +11,7 @@ mod ways;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base::{ConnId, KeyHasher, Millis, NodeId, Now, Random, WorkerId};
 use cluster::{Admission, Command, Founding, HashSeed, Levels, MemberKind, Meta, Newcomer};
@@ -55,6 +55,8 @@ struct Machine {
     rounds: Rounds,
     /// Bytes that its log can take in one turn.
     pub(crate) log_room: usize,
+    /// What it takes beyond that of what makes room.
+    reserve: Arc<AtomicUsize>,
     under_way: BTreeMap<u16, Checkpoint>,
     /// Its thread gets no processor until then.
     paused_until: Millis,
@@ -177,6 +179,7 @@ impl World {
             worker: None,
             rounds,
             log_room,
+            reserve: Arc::default(),
             under_way,
             paused_until,
             starts: 0,
@@ -279,7 +282,10 @@ impl World {
             partitions,
             logging: self.logging,
             seed: self.random.next_u64(),
-            host: Box::new(WorldHost(Arc::clone(&self.machines[index].clock))),
+            host: Box::new(WorldHost(
+                Arc::clone(&self.machines[index].clock),
+                Arc::clone(&self.machines[index].reserve),
+            )),
             users: node::StartUsers::default(),
             memory: Arc::new(node::MemoryUse::new(None, 1)),
             fabric: Some(FabricSetup {
@@ -480,7 +486,9 @@ impl World {
         let Outbox { frame, sync, peers, send, close, checkpoints, control, passwords, .. } = outbox;
         let before = self.machines[index].disk.frames.len();
         if !frame.is_empty() && self.logging {
-            assert!(frame.len() <= self.machines[index].log_room, "the log takes what it was said to take");
+            let Machine { log_room, reserve, .. } = &self.machines[index];
+            let room = (*log_room).max(reserve.load(Ordering::Relaxed));
+            assert!(frame.len() <= room, "the log takes what it was said to take");
             self.machines[index].disk.frames.push(frame);
         }
         let machine = &mut self.machines[index];

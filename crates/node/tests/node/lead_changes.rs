@@ -249,14 +249,46 @@ fn a_node_that_is_told_to_stop_hands_over_all_it_leads_and_nobody_is_told_of_an_
 fn a_node_that_is_told_to_stop_leads_to_its_end_if_nobody_else_can() {
     let mut world = World::of(3, 3);
     let stops = leader(&world).unwrap();
+    let via = world.connect(stops);
+    assert_eq!(world.ask(via, &format!("SET {KEY} value")), "OK");
     (0..3).filter(|node| *node != stops).for_each(|node| world.set_full(node, true));
     world.pass(1000);
-    let via = world.connect(stops);
     world.begin_to_stop(stops);
     world.pass(3000);
     assert_eq!(world.left_to_do(stops).0, 0);
     assert_eq!(leader(&world), Some(stops));
+    assert_eq!(world.ask(via, &format!("DEL {KEY}")), "1");
+}
+
+/// What could not be committed is refused before it is proposed; deletes go through, behind what was proposed before.
+#[test]
+fn a_leader_whose_followers_have_no_room_takes_no_writes_and_deletes_go_through() {
+    let mut world = World::of(3, 3);
+    let leads = leader(&world).unwrap();
+    let followers = [(leads + 1) % 3, (leads + 2) % 3];
+    let via = world.connect(leads);
     assert_eq!(world.ask(via, &format!("SET {KEY} value")), "OK");
+    world.fill_disk(followers[0], 1 << 20);
+    world.pass(500);
+    assert_eq!(world.ask(via, &format!("SET {KEY} more")), "OK", "a majority has room");
+    world.fill_disk(followers[1], 1 << 20);
+    // On its way before the leader has heard.
+    let early = world.connect(leads);
+    world.send(early, &format!("INCR {KEY}:early"));
+    world.pass(500);
+    let answer = world.ask(via, &format!("SET {KEY} even more"));
+    assert!(answer.contains("MISCONF disk full on most of the nodes that hold partition"), "{answer}");
+    assert_eq!(world.ask(via, &format!("GET {KEY}")), "\"more\"");
+    assert_eq!(world.ask(via, &format!("DEL {KEY}")), "1");
+    assert!(world.ask(via, "FABRIC STATUS").contains("disk full: "));
+    for follower in followers {
+        world.set_log_room(follower, usize::MAX);
+        world.set_full(follower, false);
+    }
+    world.pass(1500);
+    assert_eq!(world.ask(via, &format!("SET {KEY} again")), "OK");
+    world.settle();
+    assert_eq!(world.digest(followers[0]), world.digest(leads));
 }
 
 /// One that lacks much, such as all of its data, is waited for only so long.
