@@ -41,7 +41,7 @@ impl RoundRoom {
     }
 
     /// A partition has a checkpoint that came from another node, and is what its state here begins with.
-    pub fn received(&mut self, partition: PartitionId) {
+    fn received(&mut self, partition: PartitionId) {
         self.fresh.retain(|fresh| *fresh != partition);
     }
 
@@ -63,8 +63,26 @@ impl RoundRoom {
         Ok(writer.within(self.kept, limit))
     }
 
-    /// Asked before a checkpoint is finished: [`LogError::Full`] if it would leave too little to the next round.
-    pub fn check_end(
+    /// Asked before a checkpoint is finished, which comes back if it may be. [`LogError::Full`] if it would leave too little to
+    /// the next round: it is given up then.
+    pub fn end(
+        &mut self,
+        writer: CheckpointWriter,
+        (partition, index): (PartitionId, u64),
+        (disk, sync): (&dyn Disk, &SyncHandle),
+        is_received: bool,
+    ) -> Result<CheckpointWriter, LogError> {
+        if is_received {
+            self.received(partition);
+        } else if let Err(error) = self.check_end(writer.written(), (partition, index), (disk, sync)) {
+            // What is left of it is removed at the next start at the latest.
+            let _ = writer.abort();
+            return Err(error);
+        }
+        Ok(writer)
+    }
+
+    fn check_end(
         &mut self,
         written: u64,
         (partition, index): (PartitionId, u64),

@@ -27,6 +27,7 @@ use crate::hints::{Hint, Standing};
 use crate::holds::Holds;
 use crate::message::{Calls, Message as Note};
 use crate::meta::{Asker, MetaReplica};
+use crate::owed::Owed;
 use crate::pace::Pace;
 use crate::partition::Turn;
 use crate::peer_frame::{Item, put_message};
@@ -46,8 +47,6 @@ pub(crate) const ELECTION_TICKS: u16 = 10;
 pub(crate) const ELECTION_US: u64 = (ELECTION_TICKS as u64 - 1) * TICK_MS * 1000;
 /// A peer that says nothing for so long is not asked for anything.
 const SILENCE_MS: u64 = 400;
-/// Answers that are kept for a peer until there is a way to it.
-const OWED_MAX: usize = 1 << 18;
 /// For how long a peer that says that its disk is full is not to lead: the lead does not go to and fro while room comes and
 /// goes, nor if some of its workers find room and others do not.
 const FULL_MS: u64 = 5000;
@@ -86,15 +85,6 @@ impl PeerState {
     }
 }
 
-/// What a peer is to be sent to which there is no way. Who comes back may be asked, and may lead, before it has a way to all
-/// who reach it, and may ask those who have none to it yet.
-#[derive(Default)]
-struct Owed {
-    items: Vec<u8>,
-    /// Something had no room, and nothing is kept behind it: what came later must not seem to be all.
-    is_cut: bool,
-}
-
 /// A request that another node was asked to serve.
 pub(crate) struct Forward {
     pub(crate) to: u64,
@@ -125,7 +115,7 @@ pub(crate) struct Fabric {
     /// Steady clock: until when the disks of some are taken for full.
     pub(crate) no_room_until: Millis,
     /// What those are to be sent to which there is no way.
-    owed: BTreeMap<u64, Owed>,
+    pub(crate) owed: BTreeMap<u64, Owed>,
     /// Members that vote and hold no data.
     pub(crate) witnesses: Vec<u64>,
     /// Who leads a partition, as far as others said so.
@@ -217,38 +207,6 @@ impl Fabric {
             Some(peer) => item.encode(&mut peer.frame),
             None => self.owe(node, item),
         }
-    }
-
-    #[cold]
-    fn owe(&mut self, node: u64, item: &Item<'_>) {
-        if !item.is_answer() {
-            return;
-        }
-        let owed = self.owed.entry(node).or_default();
-        let before = owed.items.len();
-        if !owed.is_cut {
-            item.encode(&mut owed.items);
-        }
-        if owed.items.len() > OWED_MAX {
-            // One that large is not kept for who may never come back.
-            owed.items.truncate(before);
-            owed.items.shrink_to_fit();
-            owed.is_cut = true;
-        }
-    }
-
-    /// There is a way to a run of a peer. It is sent what it is owed, and told if something may be lost that it waits for:
-    /// what was on the last way to the same run.
-    pub(crate) fn way_opens(&mut self, node: u64, run: u128) -> &mut PeerState {
-        let has_broken = self.peers.get(&node).is_some_and(|peer| peer.run == run);
-        let peer = self.peers.entry(node).or_default();
-        (peer.is_up, peer.run) = (true, run);
-        let owed = self.owed.remove(&node).unwrap_or_default();
-        peer.frame.extend_from_slice(&owed.items);
-        if has_broken || owed.is_cut {
-            Item::Anew.encode(&mut peer.frame);
-        }
-        peer
     }
 
     /// Sends items once all that is in the log by the end of this turn is on stable storage.

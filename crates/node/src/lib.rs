@@ -69,6 +69,7 @@ mod operations;
 mod other_cluster;
 mod outbox;
 mod output;
+mod owed;
 mod pace;
 mod partition;
 mod password_jobs;

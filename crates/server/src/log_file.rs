@@ -39,6 +39,7 @@ impl LogFile {
     pub(crate) fn put(&self, path: &Path) -> anyhow::Result<()> {
         let mut state = lock(&self.0);
         if let State::Waiting(lines) = &*state {
+            make_folder_of(path)?;
             let mut file = open(path)?;
             file.write_all(lines).with_context(|| format!("write the log file {}", path.display()))?;
             *state = State::Open { path: path.to_owned(), file };
@@ -85,13 +86,16 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Appends to the file, making it and its folder if need be. Logs may name keys; others need not read them.
+/// Makes the folder of the file if need be. Only at first: one that is gone later may be a disk that was taken out.
+fn make_folder_of(path: &Path) -> anyhow::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    // It may be the data folder, which is nobody else's business.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("make the log folder {}", folder.display()))
+}
+
+/// Appends to the file, making it if need be. Logs may name keys; others need not read them.
 fn open(path: &Path) -> anyhow::Result<File> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // It may be the data folder, which is nobody else's business.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.with_context(|| format!("make the log folder {}", folder.display()))?;
-    }
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640);
     options.open(path).with_context(|| format!("open the log file {}", path.display()))
@@ -116,7 +120,7 @@ mod tests {
         (&log).write_all(b"newer\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "newer\n");
         fs::remove_dir_all(folder.path().join("logs")).unwrap();
-        fs::write(folder.path().join("logs"), "in the way").unwrap();
         (&log).write_all(b"lost\n").unwrap();
+        assert!(!folder.path().join("logs").exists(), "the folder is not made anew");
     }
 }

@@ -245,15 +245,7 @@ impl Desk {
         else {
             return Ok(false);
         };
-        if is_received {
-            self.room.received(partition);
-        } else if let Err(error) =
-            self.room.check_end(writer.written(), (partition, index), (&*self.disk, &self.sync))
-        {
-            // What is left of it is removed at the next start at the latest.
-            let _ = writer.abort();
-            return Err(error);
-        }
+        let writer = self.room.end(writer, (partition, index), (&*self.disk, &self.sync), is_received)?;
         // The file must not be ahead of what a power loss leaves of the log.
         self.sync.sync()?;
         writer.finish()?;

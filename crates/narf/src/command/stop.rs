@@ -19,15 +19,18 @@ Examples:
 
 It is told to stop in order: requests under way are answered, the log is synced.";
 
+/// Seconds: more than a node takes by its defaults that leaves, comes to no end with it, and hands over its leads then.
+const WAIT: &str = "45";
+
 /// Its place in the tree. Takes the flags of `serve`, hidden, so that the same words find the same node.
 pub(super) fn command() -> Command {
     let timeout = Arg::new("wait")
         .long("wait")
         .visible_alias("drain")
         .value_name("SECONDS")
-        .default_value("30")
+        .default_value(WAIT)
         .value_parser(value_parser!(u64))
-        .help("How long to wait until it is gone");
+        .help("How long to wait until it is gone; a node that leaves in vain takes leave-timeout and shutdown-timeout");
     let command = Command::new("stop").about("Stop a node, and wait until it is gone").after_help(EXAMPLES);
     flags::add(command)
         .mut_args(|arg| {
@@ -48,7 +51,8 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         }
     };
     let path = resolved.pidfile().unwrap_or_else(|| PathBuf::from(pidfile::WITHOUT_DATA));
-    let timeout = Duration::from_secs(matches.get_one("wait").copied().unwrap_or(30));
+    let seconds = matches.get_one("wait").copied().unwrap_or_default();
+    let timeout = Duration::from_secs(seconds);
     let mut progress = Progress::new(std::io::stderr().is_terminal());
     let mut stop = |path: &Path| pidfile::stop(path, timeout, |pid, passed| progress.show(pid, passed));
     let mut stopped = stop(&path);
