@@ -74,7 +74,7 @@ impl Worker {
         }
         let partition = self.places.get(usize::from(id.0))?.partition.as_deref()?;
         self.lacks_majority_with_room(partition).then(|| {
-            format!("MISCONF disk full on most of the nodes that hold partition {}; write not applied", id.0)
+            format!("MISCONF disk full: too few of the nodes that hold partition {} take writes; write not applied", id.0)
         })
     }
 

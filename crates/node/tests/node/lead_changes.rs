@@ -277,7 +277,7 @@ fn a_leader_whose_followers_have_no_room_takes_no_writes_and_deletes_go_through(
     world.send(early, &format!("INCR {KEY}:early"));
     world.pass(500);
     let answer = world.ask(via, &format!("SET {KEY} even more"));
-    assert!(answer.contains("MISCONF disk full on most of the nodes that hold partition"), "{answer}");
+    assert!(answer.contains("MISCONF disk full: too few of the nodes that hold partition"), "{answer}");
     assert_eq!(world.ask(via, &format!("GET {KEY}")), "\"more\"");
     assert_eq!(world.ask(via, &format!("DEL {KEY}")), "1");
     assert!(world.ask(via, "FABRIC STATUS").contains("disk full: "));
