@@ -275,7 +275,7 @@ impl Running {
         if is_whole {
             tracing::info!(
                 millis = begin.elapsed().as_millis() as u64,
-                "others lead, and clients were answered"
+                "what others can lead is theirs, and clients were answered"
             );
         }
     }
