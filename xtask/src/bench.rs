@@ -133,8 +133,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let plan = parse(if of_many.is_some() { &[] } else { arguments })?;
     prepare::redis()?;
     shell::run("cargo", &["build", "--quiet", "--release", "--package", "narf"])?;
-    let binary = workspace::root().join("target/release/narf");
-    let folder = workspace::root().join("target/bench");
+    let binary = workspace::target().join("release/narf");
+    let folder = workspace::target().join("bench");
     if let Some(run) = of_many {
         return run(&binary, &folder);
     }

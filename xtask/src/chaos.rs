@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "cargo",
         &["build", "--quiet", "--release", "--package", "narf"],
     ))?;
-    let binary = workspace::root().join("target/release/narf");
+    let binary = workspace::target().join("release/narf");
     // A test of the suite's `chaos`, or all of a file of that name.
     let test = format!("chaos::{}", name.replace('-', "_"));
     let mut command = shell::command(

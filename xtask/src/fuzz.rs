@@ -69,14 +69,17 @@ pub(crate) fn run_target(target: &str, seconds: u64) -> Result<()> {
         "--bin",
         target,
     ];
-    shell::run_command(shell::command("cargo", &arguments).env("RUSTFLAGS", FLAGS))?;
-
     let fuzz = workspace::root().join("fuzz");
+    let built = fuzz.join("target");
+    // Flags of its own: what it builds must not lie where the rest does, wherever that is.
+    let mut build = shell::command("cargo", &arguments);
+    shell::run_command(build.env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", &built))?;
+
     let (corpus, artifacts) = (fuzz.join("corpus").join(target), fuzz.join("artifacts").join(target));
     let seeds = fuzz.join("seeds").join(target);
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
-    let mut command = Command::new(fuzz.join("target").join(host).join("release").join(target));
+    let mut command = Command::new(built.join(host).join("release").join(target));
     command
         .arg(format!("-max_total_time={seconds}"))
         .arg("-timeout=10")

@@ -59,7 +59,7 @@ pub(crate) fn peers() -> Result<()> {
 
 /// Python's and Node's Redis clients.
 pub(crate) fn clients() -> Result<Clients> {
-    let target = workspace::root().join("target");
+    let target = workspace::target();
     let (venv, node) = (target.join("python"), target.join("node"));
     let python = venv.join("bin/python");
     let has_redis = "import redis, sys; sys.exit(int(redis.__version__.split('.')[0]) < 8)";

@@ -123,7 +123,7 @@ impl Run {
     fn tests(&mut self, is_release: bool) {
         println!("\n== what the tests need");
         let profile = if is_release { "release" } else { "debug" };
-        let binary = workspace::root().join("target").join(profile).join("narf");
+        let binary = workspace::target().join(profile).join("narf");
         if let Err(error) = prepare::redis() {
             self.fail("redis for the tests", &format!("{error:#}"));
         }

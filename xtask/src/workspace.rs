@@ -12,6 +12,12 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root")
 }
 
+/// Where cargo puts what it builds: where the environment says, else in the root.
+pub(crate) fn target() -> PathBuf {
+    let elsewhere = std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty());
+    root().join(elsewhere.unwrap_or_else(|| "target".into()))
+}
+
 /// One member of the workspace.
 pub(crate) struct Package {
     /// As in its manifest, such as `narf-engine`.
