@@ -53,7 +53,7 @@ impl Home {
         let peers = members.items()[0].field("peer-address").unwrap().text().parse().unwrap();
         let trust = std::fs::read(node.data_path().join("trust")).unwrap();
         let (authority, key) = parts(&trust);
-        Home { node, peers, cluster: number(&cluster), me: number(&me[8..]), authority, key }
+        Home { node, peers, cluster: number(&cluster), me: number(&me[..32]), authority, key }
     }
 
     /// A certificate of the cluster's authority for a node, and its key.
@@ -286,12 +286,12 @@ fn a_member_that_was_removed_is_told_so_and_no_more() {
     let id = second.client().run("CLUSTER MYID").text();
     wait_until_ready(&second);
     // It is known, but it is here already.
-    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, number(&id[8..])))), b"NRFD");
+    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, number(&id[..32])))), b"NRFD");
     let name = second.client3().run("FABRIC STATUS").field("node").unwrap().text();
     home.node.client().check(&format!("FABRIC DRAIN {name}"), "+OK");
     let mut second = second;
     assert!(second.wait().success());
-    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, number(&id[8..])))), b"NRFG");
+    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, number(&id[..32])))), b"NRFG");
 }
 
 #[test]

@@ -44,10 +44,10 @@ pub struct ConnId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u128);
 
-/// Forty hexadecimal digits, the form of a Redis node id; the first eight are zero.
+/// Forty hexadecimal digits, the form of a Redis node id. The last eight are zero: tools that have no room show the first.
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:040x}", self.0)
+        write!(f, "{:032x}{:08x}", self.0, 0)
     }
 }
 
@@ -102,5 +102,16 @@ impl AckLevel {
         [AckLevel::Local, AckLevel::Quorum, AckLevel::Durable, AckLevel::All]
             .into_iter()
             .find(|level| name.eq_ignore_ascii_case(level.name().as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_digits_of_a_node_id_tell_nodes_apart() {
+        let id = NodeId(0x0123_4567_89ab_cdef_0011_2233_4455_6677).to_string();
+        assert_eq!(id, "0123456789abcdef001122334455667700000000");
     }
 }
