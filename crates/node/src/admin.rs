@@ -59,14 +59,23 @@ impl Worker {
         }
         let mut pairs: Vec<_> =
             words.chunks_exact(2).map(|pair| (pair[0].to_vec(), pair[1].to_vec())).collect();
+        let shared = self.part_shared(&mut pairs);
         match self.hash_requirepass(session, &mut pairs) {
             // What keeps this node closed must not leave the others open, nor may this one open before them: it changes, and
             // is answered, once all go by it.
             Ok(Requirepass::Rules(rules)) if self.users.is_listed(DEFAULT) || self.has_company() => {
+                if !shared.is_empty() {
+                    let text = "ERR requirepass is agreed on as a change of users; set it by itself";
+                    Reply::new(session.output.end(), session.version).error(text);
+                    return Taken::Done;
+                }
                 let (name, known) = (DEFAULT.to_vec(), Vec::new());
                 self.wish_users_and_settings(session, WishedUsers::Set { name, rules, known }, pairs);
             }
             Ok(Requirepass::Later) => return Taken::Later,
+            Ok(Requirepass::NotNamed | Requirepass::Rules(_)) if !shared.is_empty() => {
+                self.wish_shared(session, shared, pairs);
+            }
             Ok(Requirepass::NotNamed | Requirepass::Rules(_)) => {
                 self.ask(session, Question::Settings(pairs), Box::new(|_, _, reply| reply.ok()));
             }
@@ -143,7 +152,13 @@ impl Worker {
     /// Applies changes that the worker which was asked found right.
     pub(crate) fn change_settings(&mut self, pairs: &[(Vec<u8>, Vec<u8>)]) {
         let pairs = pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let Ok(settings) = self.settings.with_changes(pairs) else { return };
+        if let Ok(settings) = self.settings.with_changes(pairs) {
+            self.adopt_settings(settings);
+        }
+    }
+
+    /// Goes by these from now on, and has the shell do so.
+    pub(crate) fn adopt_settings(&mut self, settings: Settings) {
         let settings = Arc::new(settings);
         self.use_settings(Arc::clone(&settings));
         self.scrubs.interval_changed();

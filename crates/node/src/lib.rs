@@ -97,6 +97,7 @@ mod scatter;
 mod scrub;
 mod session;
 pub mod settings;
+mod shared_settings;
 mod shrink;
 mod slot_keys;
 mod slot_map;

@@ -19,6 +19,7 @@ use crate::output::Ticket;
 use crate::partition::Partition;
 use crate::pubsub::{Channel, Delivery};
 use crate::session::SessionRef;
+use crate::shared_settings::SharedWish;
 use crate::users;
 
 /// A message from one worker of a node to another.
@@ -95,7 +96,9 @@ pub enum Message {
     Meta(Arc<Meta>),
     /// A client of the sender wants users changed; to the first worker.
     ChangeUsers(users::Wish),
-    /// What became of that.
+    /// A client of the sender wants settings of the fabric changed; to the first worker.
+    ShareSettings(SharedWish),
+    /// What became of either.
     UsersChanged(users::Changed),
     /// The users of a node that is on its own for good.
     Users(cluster::Users),

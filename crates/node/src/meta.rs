@@ -48,6 +48,8 @@ pub(crate) enum Asker {
     Client(Dest, Vec<u8>),
     /// Whoever wants users changed; it may have to be thought out again.
     Users(Box<Pending>),
+    /// Whoever wants settings of the fabric changed, by the number of the wish.
+    Setting(u64),
     /// Nobody: it is looked at again anyway.
     Nobody,
 }
@@ -244,6 +246,7 @@ impl Worker {
                 Err(reason) => self.fabric.answers.push(dest, format!("-ERR {reason}\r\n").as_bytes()),
             },
             Asker::Users(pending) => self.users_agreed(*pending, result),
+            Asker::Setting(number) => self.setting_agreed(number, result),
             Asker::Nobody => {}
         }
     }
@@ -300,6 +303,7 @@ impl Worker {
         for _ in 0..ROUNDS_MAX {
             while self.drive_meta() {}
             self.tell_of_meta();
+            self.settle_shared_settings();
             if !self.settle_unseen_users() {
                 break;
             }
@@ -554,6 +558,7 @@ impl Worker {
         self.fabric.is_spread |= !is_alone;
         self.follow_level(&state);
         self.fabric.meta = state;
+        self.use_shared_settings();
         self.use_users();
         self.reconcile();
     }

@@ -132,6 +132,12 @@ pub(crate) struct WishDest {
     ticket: Ticket,
 }
 
+impl WishDest {
+    pub(crate) fn new(worker: WorkerId, at: SessionRef, ticket: Ticket) -> WishDest {
+        WishDest { worker, at, ticket }
+    }
+}
+
 /// The answer to a change, for a client of the receiver.
 pub struct Changed {
     at: SessionRef,
@@ -321,7 +327,7 @@ impl Worker {
         let ticket = session.output.open();
         session.stall = Some(Stall::Drain);
         session.changes_users = true;
-        let dest = WishDest { worker: self.id, at: session.at, ticket };
+        let dest = WishDest::new(self.id, session.at, ticket);
         self.pass_on_wish(Wish { dest: Some(dest), what, settings });
     }
 
@@ -542,7 +548,7 @@ impl Worker {
         self.answer_wish(wish.dest, reply);
     }
 
-    fn answer_wish(&mut self, dest: Option<WishDest>, reply: &[u8]) {
+    pub(crate) fn answer_wish(&mut self, dest: Option<WishDest>, reply: &[u8]) {
         let Some(WishDest { worker, at, ticket }) = dest else { return };
         let changed = Changed { at, ticket, reply: reply.into() };
         match worker == self.id {
@@ -605,7 +611,7 @@ fn bytes_of(list: &cluster::Users, changes: &[UserChange]) -> usize {
     changes.iter().map(changed).sum::<usize>() + list.iter().map(kept).sum::<usize>() + 64
 }
 
-fn error_reply(text: &str) -> Vec<u8> {
+pub(crate) fn error_reply(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     resp::Reply::new(&mut out, resp::Version::Resp2).error(text);
     out

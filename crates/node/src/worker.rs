@@ -35,6 +35,7 @@ use crate::router::Router;
 use crate::scrub::Scrubs;
 use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
+use crate::shared_settings::SharedSettings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::timeouts::{MEMORY_BEFORE_AUTH, OUTPUT_BEFORE_AUTH};
@@ -127,6 +128,7 @@ pub struct Worker {
     pub(crate) gathers: Gathers,
     pub(crate) tasks: Tasks,
     pub(crate) users: Users,
+    pub(crate) shared_settings: SharedSettings,
     pub(crate) slowlog: SlowLog,
     pub(crate) latency: LatencyMonitor,
     pub(crate) monitors: Monitors,
@@ -196,6 +198,7 @@ impl Worker {
             router: setup.router,
             now: Now::default(),
             users: Users::new(setup.users),
+            shared_settings: SharedSettings::default(),
             slowlog: SlowLog::new(&setup.settings),
             latency: LatencyMonitor::new(&setup.settings),
             settings: setup.settings,
@@ -461,6 +464,7 @@ impl Worker {
             Message::MemoryIsShort(share) => self.evict_for_others(share),
             Message::Meta(meta) => self.use_meta(meta),
             Message::ChangeUsers(wish) => self.take_wish(wish),
+            Message::ShareSettings(wish) => self.take_shared_wish(wish),
             Message::UsersChanged(changed) => self.users_changed(&changed),
             Message::Users(users) => self.take_own_users(users),
             Message::PasswordVerified(hash, digest) => self.users.verified.insert(hash, digest),

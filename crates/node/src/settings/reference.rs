@@ -28,11 +28,15 @@ named by `--config`, else the first of `./narf.toml`, `~/.config/narf/config.tom
 `narf config show --origin` tells where each value comes from, and `narf config check` reads the file without
 starting anything. `CONFIG REWRITE` writes what `CONFIG SET` changed into that file and leaves the rest of it alone.
 
-Settings are those of one node: on several, set each node's, by its file or by asking it. Only the password of `default` is
-the cluster's: see `CONFIG SET requirepass` in docs/users.md.
+Settings are those of one node, `maxmemory` too, for how much memory there is is its machine's: on several nodes, set each
+one's, by its file or by asking it. Those that say what becomes of the data are *shared*: `CONFIG SET` of one, on any node,
+holds on all of them, on nodes that join later, and after restarts. Until one is set by `CONFIG SET`, each node goes by its
+configuration, so give it to all; from then on by what was set, whatever stands there. For the password of `default` see
+`CONFIG SET requirepass` in docs/users.md.
 
 Sizes take `kb mb gb` (powers of 1024) and `k m g` (powers of 1000); durations take `us ms s m h d`. *Change* says
-when: *running* settings take effect at once by `CONFIG SET`, *start* ones need a restart, *first start* ones are
+when: *running* settings take effect at once by `CONFIG SET`, *shared* ones as well
+and on all nodes, *start* ones need a restart, *first start* ones are
 fixed when the data folder is made, *fact* is only there to be asked for.
 ";
 
@@ -46,6 +50,7 @@ fn line(row: &Setting) -> String {
     }
     let default = if row.default.is_empty() { "none".to_owned() } else { format!("`{}`", row.default) };
     let change = match row.change {
+        Change::Running if row.shared => "shared",
         Change::Running => "running",
         Change::Start => "start",
         Change::FirstStart => "first start",

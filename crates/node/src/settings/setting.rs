@@ -87,6 +87,8 @@ pub struct Setting {
     pub change: Change,
     /// Its chapter.
     pub section: Section,
+    /// It says what the whole fabric does, so one that is set by `CONFIG SET` is set on all nodes.
+    pub shared: bool,
     /// Not shown in lists; answers to its exact name.
     pub hidden: bool,
     /// A line or two for `--help` and the reference page.
@@ -102,7 +104,18 @@ impl Setting {
     ) -> Setting {
         let change = if matches!(kind, Kind::Fact { .. }) { Change::Never } else { Change::Start };
         let section = Section::Network;
-        Setting { name, key: name, aliases: &[], kind, default, change, section, hidden: false, help }
+        Setting {
+            name,
+            key: name,
+            aliases: &[],
+            kind,
+            default,
+            change,
+            section,
+            shared: false,
+            hidden: false,
+            help,
+        }
     }
 
     pub(super) const fn key(self, key: &'static str) -> Setting {
@@ -119,6 +132,10 @@ impl Setting {
 
     pub(super) const fn first_start(self) -> Setting {
         Setting { change: Change::FirstStart, ..self }
+    }
+
+    pub(super) const fn shared(self) -> Setting {
+        Setting { shared: true, ..self.running() }
     }
 
     pub(super) const fn hidden(self) -> Setting {

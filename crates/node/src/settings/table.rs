@@ -544,7 +544,7 @@ pub(super) static TABLE: &[Setting] = &[
         "What is done at the limit: evict keys (volatile: only those with a deadline) that were not used for longest \
          (lru), are used least (lfu), any (random), or lapse soonest (ttl); or refuse what would add.",
     )
-    .running()
+    .shared()
     .within(Section::Limits),
     Setting::new(
         "tracking-table-max-keys",
@@ -648,7 +648,7 @@ pub(super) static TABLE: &[Setting] = &[
         "Fields up to which a hash is kept in its small form.",
     )
     .aliases(&["hash-max-ziplist-entries"])
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "hash-max-listpack-value",
@@ -657,7 +657,7 @@ pub(super) static TABLE: &[Setting] = &[
         "Longest field or value of a hash in its small form.",
     )
     .aliases(&["hash-max-ziplist-value"])
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "set-max-intset-entries",
@@ -665,7 +665,7 @@ pub(super) static TABLE: &[Setting] = &[
         "512",
         "Members up to which a set of integers is kept as a row of numbers.",
     )
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "set-max-listpack-entries",
@@ -673,7 +673,7 @@ pub(super) static TABLE: &[Setting] = &[
         "128",
         "Members up to which a set is kept in its small form.",
     )
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "set-max-listpack-value",
@@ -681,7 +681,7 @@ pub(super) static TABLE: &[Setting] = &[
         "64",
         "Longest member of a set in its small form.",
     )
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "list-max-listpack-size",
@@ -690,7 +690,7 @@ pub(super) static TABLE: &[Setting] = &[
         "Elements up to which a list is kept in its small form; from -1 to -5, 4, 8, 16, 32 or 64 KiB of them.",
     )
     .aliases(&["list-max-ziplist-size"])
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "zset-max-listpack-entries",
@@ -699,7 +699,7 @@ pub(super) static TABLE: &[Setting] = &[
         "Members up to which a sorted set is kept in its small form.",
     )
     .aliases(&["zset-max-ziplist-entries"])
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "zset-max-listpack-value",
@@ -708,7 +708,7 @@ pub(super) static TABLE: &[Setting] = &[
         "Longest member of a sorted set in its small form.",
     )
     .aliases(&["zset-max-ziplist-value"])
-    .running()
+    .shared()
     .within(Section::Encoding),
     Setting::new(
         "hll-sparse-max-bytes",
@@ -716,7 +716,7 @@ pub(super) static TABLE: &[Setting] = &[
         "3000",
         "Length up to which a HyperLogLog is kept in its sparse form.",
     )
-    .running()
+    .shared()
     .within(Section::Encoding),
     // Logs and diagnosis.
     Setting::new(
@@ -793,9 +793,9 @@ pub(super) static TABLE: &[Setting] = &[
         Kind::Notify(field!(notify_keyspace_events)),
         "",
         "Events of keys that are published, if any: on the channel of the key (K), of the event (E), and of which \
-         classes; see docs/notifications.md. Each node tells of the partitions it leads, by its own setting.",
+         classes; see docs/notifications.md.",
     )
-    .running()
+    .shared()
     .within(Section::Diagnosis),
     Setting::new(
         "active-expire",

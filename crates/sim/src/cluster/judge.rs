@@ -522,7 +522,7 @@ impl Judge {
             "CLUSTERDOWN" => self.refused(&asked),
             "MISCONF" if is_write && self.may_be_full => self.refused(&asked),
             "WRONGTYPE" if matches!(asked.op, Op::Mix(_)) => {}
-            "ERR" if matches!(asked.op, Op::Mix(draw) if mix::changes_users(draw)) => {}
+            "ERR" if matches!(asked.op, Op::Mix(draw) if mix::changes_the_fabric(draw)) => {}
             "EXECABORT" if matches!(asked.op, Op::WriteTwins(..)) => self.refused(&asked),
             _ => return unfit,
         }

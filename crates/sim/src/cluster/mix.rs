@@ -80,9 +80,9 @@ pub(super) fn line(draw: u64) -> String {
     }
 }
 
-/// Whether it is a change of users: those are refused while another group than that of a key cannot decide.
-pub(super) fn changes_users(draw: u64) -> bool {
-    line(draw).starts_with("ACL ")
+/// Whether it changes what the whole fabric goes by: that is refused while another group than that of a key cannot decide.
+pub(super) fn changes_the_fabric(draw: u64) -> bool {
+    line(draw).starts_with("ACL ") || chooses_events(draw)
 }
 
 /// Whether it says which events are told.
