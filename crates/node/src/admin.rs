@@ -15,7 +15,7 @@ use crate::gather::{Answer, Question, sum};
 use crate::outbox::Control;
 use crate::read_level::ReadLevel;
 use crate::session::{Peer, Session};
-use crate::settings::{DebugCommand, Settings};
+use crate::settings::{DebugCommand, Secret, Settings};
 use crate::slowlog::{SlowEntry, write_entries};
 use crate::users::{DEFAULT, WishedUsers};
 use crate::worker::Worker;
@@ -31,7 +31,12 @@ enum Requirepass {
 
 impl Worker {
     pub(crate) fn config_get(&mut self, session: &mut Session, args: Args<'_>) {
-        let found = self.settings.get_matching_any(args.tail(2).to_vec().iter().copied());
+        let mut found = self.settings.get_matching_any(args.tail(2).to_vec().iter().copied());
+        // Whoever set the password that holds, and wherever it is kept.
+        if let Some((_, shown)) = found.iter_mut().find(|(name, _)| *name == "requirepass") {
+            let secret = if self.users.default.passwords().is_empty() { "" } else { Secret::REDACTED };
+            secret.clone_into(shown);
+        }
         let mut reply = Reply::new(session.output.end(), session.version);
         reply.map(found.len());
         for (name, value) in found {

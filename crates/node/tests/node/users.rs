@@ -197,5 +197,12 @@ fn a_password_that_the_others_cannot_agree_on_changes_nothing_here() {
         let client = world.connect(node);
         let list = world.ask(client, "ACL LIST");
         assert!(list.contains(hash), "node {node}: {list}");
+        assert!(world.ask(client, "CONFIG GET requirepass").contains("(redacted)"), "node {node}");
+    }
+    assert_eq!(world.ask(root, "ACL SETUSER default nopass"), "OK");
+    world.pass(100);
+    for node in 0..2 {
+        let client = world.connect(node);
+        assert_eq!(world.ask(client, "CONFIG GET requirepass"), "[\"requirepass\" \"\"]", "node {node}");
     }
 }
