@@ -386,6 +386,43 @@ fn a_password_that_one_node_is_given_closes_all_of_them() {
 }
 
 #[test]
+fn a_node_without_a_password_is_closed_by_that_of_the_cluster_which_it_joins() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::with(1, |_, options| options.password("sesame"));
+    cluster.grow();
+    for _ in 0..2 {
+        let node = &cluster.nodes[1];
+        let mut stranger = node.bare_client();
+        stranger.check("GET k", "-NOAUTH Authentication required.");
+        assert_eq!(stranger.run("AUTH sesame").to_string(), "+OK");
+        let log = eventually("a line of the log", || {
+            Some(node.log()).filter(|log| log.contains("that of the cluster holds"))
+        });
+        assert!(!log.contains("everybody in"), "{log}");
+        cluster.nodes[1].restart();
+    }
+    let mut admin = cluster.nodes[0].client();
+    admin.check("CONFIG SET requirepass other", "+OK");
+    for node in &cluster.nodes {
+        let mut client = eventually("the new password", || {
+            let mut client = node.bare_client();
+            (client.run("AUTH other").to_string() == "+OK").then_some(client)
+        });
+        client.check("CONFIG GET requirepass", r#"["requirepass", "(redacted)"]"#);
+    }
+    admin.check("CONFIG SET requirepass ''", "+OK");
+    for node in &cluster.nodes {
+        let mut client = eventually("a node that is open", || {
+            let mut client = node.bare_client();
+            (client.run("PING").text() == "PONG").then_some(client)
+        });
+        client.check("CONFIG GET requirepass", r#"["requirepass", ""]"#);
+    }
+}
+
+#[test]
 fn the_file_of_users_is_written_and_read() {
     if skip_unless_narf() {
         return;

@@ -60,6 +60,7 @@ pub(crate) fn findings(worker: &Worker, meta: &Meta, standings: &[PartitionStand
         ));
     }
     found.extend(crate::clock::findings(worker));
+    found.extend(worker.guard(meta).and_then(|guard| guard.finding()));
     found.extend(versions(meta));
     found
 }

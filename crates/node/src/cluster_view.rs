@@ -359,7 +359,9 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     let facts = worker.host.facts();
     let rescued = meta.setting(RESCUED);
     let why = without_room(standings);
-    reply.map(15 + usize::from(rescued.is_some()) + usize::from(why.is_some()));
+    let open = worker.guard(meta).and_then(|guard| guard.finding());
+    let told = [rescued.is_some(), why.is_some(), open.is_some()];
+    reply.map(15 + told.into_iter().filter(|is_told| *is_told).count());
     for (name, value) in [
         ("state", status.word()),
         ("cluster", meta.name()),
@@ -392,6 +394,10 @@ fn write_status(worker: &Worker, meta: &Meta, standings: &[PartitionStanding], r
     if let Some(why) = why {
         reply.bulk(b"reason");
         reply.bulk(why.as_bytes());
+    }
+    if let Some(open) = open {
+        reply.bulk(b"password");
+        reply.bulk(open.as_bytes());
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) enum Asker {
     Users(Box<Pending>),
     /// Whoever wants settings of the fabric changed, by the number of the wish.
     Setting(u64),
+    /// This node, which tells of its password.
+    Password,
     /// Nobody: it is looked at again anyway.
     Nobody,
 }
@@ -247,6 +249,7 @@ impl Worker {
             },
             Asker::Users(pending) => self.users_agreed(*pending, result),
             Asker::Setting(number) => self.setting_agreed(number, result),
+            Asker::Password => self.password_agreed(result.is_ok()),
             Asker::Nobody => {}
         }
     }
@@ -559,6 +562,8 @@ impl Worker {
         self.follow_level(&state);
         self.fabric.meta = state;
         self.use_shared_settings();
+        // Before anybody can join who was just founded.
+        self.agree_on_password();
         self.use_users();
         self.reconcile();
     }

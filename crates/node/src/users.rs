@@ -8,7 +8,8 @@
 //! it is made again. So two changes at once on two nodes both hold. The client is answered when this node has seen the
 //! change.
 //!
-//! Until a list is agreed on there are the users of the configuration, and `default` as `requirepass` says.
+//! Until a list is agreed on there are the users of the configuration, and `default` as `requirepass` says, or, on a node
+//! that has none, the cluster's password ([`shared_password`](crate::shared_password)).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,6 +100,11 @@ impl Users {
     /// Whether a user is in the list, and not only implied.
     pub(crate) fn is_listed(&self, name: &[u8]) -> bool {
         self.by_name.contains_key(name)
+    }
+
+    /// Whether the configuration says what `default` is.
+    pub(crate) fn has_configured_default(&self) -> bool {
+        self.configured.iter().any(|(name, _)| name == DEFAULT)
     }
 
     /// All users by name.
@@ -265,9 +271,10 @@ impl Worker {
         }
         let mut user = User::unrestricted(DEFAULT);
         let secret = self.settings.requirepass.expose().as_bytes();
-        if !secret.is_empty() {
-            let hash = Password::parse(secret).filter(Password::is_salted);
-            user.take_password(hash.unwrap_or_else(|| Password::sha256(secret)));
+        let hash = Password::parse(secret).filter(Password::is_salted);
+        let own = (!secret.is_empty()).then(|| hash.unwrap_or_else(|| Password::sha256(secret)));
+        if let Some(password) = own.or_else(|| self.shared_password()) {
+            user.take_password(password);
         }
         user
     }

@@ -35,6 +35,7 @@ use crate::router::Router;
 use crate::scrub::Scrubs;
 use crate::session::{Peer, Session, SessionRef, Sessions, Stall, gate};
 use crate::settings::Settings;
+use crate::shared_password::SharedPassword;
 use crate::shared_settings::SharedSettings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
@@ -129,6 +130,7 @@ pub struct Worker {
     pub(crate) tasks: Tasks,
     pub(crate) users: Users,
     pub(crate) shared_settings: SharedSettings,
+    pub(crate) shared_password: SharedPassword,
     pub(crate) slowlog: SlowLog,
     pub(crate) latency: LatencyMonitor,
     pub(crate) monitors: Monitors,
@@ -199,6 +201,7 @@ impl Worker {
             now: Now::default(),
             users: Users::new(setup.users),
             shared_settings: SharedSettings::default(),
+            shared_password: SharedPassword::default(),
             slowlog: SlowLog::new(&setup.settings),
             latency: LatencyMonitor::new(&setup.settings),
             settings: setup.settings,
@@ -615,6 +618,7 @@ impl Worker {
             self.next_housekeeping = Millis(now.0 + 100);
             self.check_timeouts();
             self.agree_on_configured_users();
+            self.agree_on_password();
             self.stats.sample(self.now);
             if self.id == WorkerId(0) && self.memory.is_counted() {
                 // For the peak.

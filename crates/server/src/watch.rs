@@ -10,11 +10,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cluster::Meta;
-use node::{FabricView, Report};
+use node::{FabricView, Guard, Report};
+use tracing::{info, warn};
 
 use crate::events::{Events, Look};
 use crate::http::ask_report;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 
 /// Between two looks, and while all is well in company: asking the workers is a fifth of what an idle node does.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -56,6 +57,7 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
     let here = (me, fabric.reach.addresses());
     let start = Look::of(&fabric.meta(), here, None, false);
     let mut events = Events::new(me, shared.settings_at_start.name.clone(), start);
+    let mut guard = None;
     let mut next = begin;
     while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
         let now = Instant::now();
@@ -75,6 +77,8 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
         if stopping.load(Ordering::Relaxed) || meta.member(me).is_some_and(|member| !member.state.is_live()) {
             continue;
         }
+        let has_own = !lock(&shared.settings).requirepass.is_empty();
+        log_guard(&mut guard, Guard::of(&meta, me, has_own));
         let view = match &report {
             Some(report) => report.view().cloned(),
             None => is_alone(&meta, shared).then(|| FabricView {
@@ -92,6 +96,19 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
             next += CALM_PERIOD - PERIOD;
         }
     }
+}
+
+/// Says who is kept out, and how, if that is not by a password of this node or by the users of the cluster.
+fn log_guard(told: &mut Option<Guard>, guard: Option<Guard>) {
+    if *told == guard {
+        return;
+    }
+    match guard.as_ref().map(Guard::finding) {
+        Some(Some(finding)) => warn!("{finding}"),
+        Some(None) => info!("no password is configured for this node, so that of the cluster holds"),
+        None => {}
+    }
+    *told = guard;
 }
 
 fn is_alone(meta: &Meta, shared: &Shared) -> bool {

@@ -103,6 +103,8 @@ pub(crate) struct World {
     pub(crate) bytes: usize,
     logging: bool,
     partitions: u16,
+    /// `requirepass` in the configurations of nodes, from their next start on.
+    pub(crate) passwords: BTreeMap<usize, String>,
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
             bytes: 0,
             logging,
             partitions,
+            passwords: BTreeMap::new(),
         }
     }
 
@@ -275,6 +278,9 @@ impl World {
         let mut settings = Settings::default();
         let row = node::settings::find("enable-debug-command").unwrap();
         settings.set_at_start(row, "yes").unwrap();
+        if let Some(password) = self.passwords.get(&index) {
+            settings.requirepass = node::settings::Secret::new(password);
+        }
         let worker = Worker::new(WorkerSetup {
             id: WorkerId(0),
             router,
@@ -679,10 +685,21 @@ impl World {
         self.pass(3000);
     }
 
+    /// A client inside the program, who may do anything.
     pub(crate) fn connect(&mut self, node: usize) -> usize {
+        self.connect_as(node, Peer::InProcess)
+    }
+
+    /// One that says who it is.
+    pub(crate) fn connect_from_outside(&mut self, node: usize) -> usize {
+        let address = ([127, 0, 0, 1], 1).into();
+        self.connect_as(node, Peer::Tcp { remote: address, local: address, tls: None })
+    }
+
+    fn connect_as(&mut self, node: usize, peer: Peer) -> usize {
         self.conns += 1;
         let conn = ConnId(self.conns);
-        let token = self.turn(node, |worker| worker.accept(conn, Peer::InProcess, 1)).unwrap().unwrap();
+        let token = self.turn(node, |worker| worker.accept(conn, peer, 1)).unwrap().unwrap();
         self.clients.push(Client { node, token, received: Vec::new(), open: true });
         self.clients.len() - 1
     }

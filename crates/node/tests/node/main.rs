@@ -34,6 +34,7 @@ mod redirects;
 mod rescue;
 mod scrub;
 mod sessions;
+mod shared_password;
 mod shared_settings;
 mod slot_maps;
 mod time;
