@@ -337,8 +337,16 @@ impl Worker {
                         || gaps.partitions.iter().any(|id| tracking.has_read_from(*id))
                 })
             };
-            let all = self.who_tracks(None, &relies);
-            all.into_iter().for_each(|at| self.invalidate(at, None, &mut None));
+            for at in self.who_tracks(None, &relies) {
+                self.invalidate(at, None, &mut None);
+                // A node that is lost is silent first, and then each of its partitions gets another leader: who has read
+                // nothing since has nothing more to forget.
+                self.with_session(at, &mut None, |session| {
+                    if let (false, Some(tracking)) = (session.output.is_waiting(), &mut session.tracking) {
+                        tracking.has_forgotten();
+                    }
+                });
+            }
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Tracking {
     pub(crate) redirect: Option<Redirect>,
     /// Whoever it redirects to was not there when it was to be told something.
     pub(crate) is_broken: bool,
-    /// The partitions it has read from, wherever they are led; a bit each.
+    /// The partitions it has read from, wherever they are led, since it was last told to forget all; a bit each.
     partitions: Vec<u64>,
 }
 
@@ -68,6 +68,11 @@ impl Tracking {
             self.partitions.resize(word + 1, 0);
         }
         self.partitions[word] |= 1 << bit;
+    }
+
+    /// It was told to forget all, and no answer is under way that it would keep.
+    pub(crate) fn has_forgotten(&mut self) {
+        self.partitions.clear();
     }
 
     /// Whether it has read from any partition over the fabric.

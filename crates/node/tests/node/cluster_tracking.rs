@@ -154,6 +154,40 @@ fn a_fallen_leader_leaves_nobody_with_what_it_knew() {
     }
 }
 
+/// It is silent first, and then each of its partitions gets another leader, one after the other.
+#[test]
+fn a_node_that_is_lost_is_one_event_for_who_reads_nothing_meanwhile() {
+    for seed in 0..4 {
+        let mut world = World::of(3, 40 + seed);
+        let keys: Vec<String> = (0..40).map(|key| format!("key:{key}")).collect();
+        let readers = [0, 1].map(|node| resp3(&mut world, node, "ON"));
+        for reader in readers {
+            for key in &keys {
+                assert_eq!(world.ask(reader, &format!("GET {key}")), "nil");
+            }
+        }
+        world.kill(2);
+        world.pass(3000);
+        for reader in readers {
+            assert_eq!(told(&mut world, reader), [FORGET], "seed {seed}");
+        }
+        // Nothing is left to forget when it is back; but what is read from then on counts again.
+        world.restart(2);
+        world.pass(3000);
+        for reader in readers {
+            assert_eq!(told(&mut world, reader), [""; 0], "seed {seed}");
+            assert_eq!(world.ask(reader, &format!("GET {}", keys[0])), "nil");
+        }
+        let leader = leader_of(&world, &keys[0]);
+        world.pause(leader, 4000);
+        world.pass(3000);
+        let others = (0..2).filter(|node| *node != leader);
+        for node in others {
+            assert!(told(&mut world, readers[node]).contains(&FORGET.to_owned()), "seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn a_leader_that_stands_still_and_a_way_that_is_lost_are_no_reason_to_believe() {
     for seed in 0..4 {
