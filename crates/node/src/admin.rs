@@ -310,7 +310,10 @@ impl Worker {
         let finish =
             move |_: &mut Worker, answers: Vec<Answer>, reply: &mut Reply<'_>| match (sum(&answers), command)
             {
-                (0, _) => reply.error("ERR Background save already in progress"),
+                (0, NodeCommand::BgRewriteAof) => {
+                    reply.error("ERR Background append only file rewriting already in progress")
+                }
+                (0, _) => reply.error(SAVING),
                 (_, NodeCommand::BgSave) => reply.simple("Background saving started"),
                 (_, NodeCommand::BgRewriteAof) => {
                     reply.simple("Background append only file rewriting started")
@@ -461,8 +464,12 @@ fn slow_entries(answers: Vec<Answer>, count: usize) -> Vec<SlowEntry> {
 fn finish_save(answers: &[Answer], reply: &mut Reply<'_>) {
     match answers.iter().all(|answer| matches!(answer, Answer::Saved(true))) {
         true => reply.ok(),
+        false if answers.iter().any(|answer| matches!(answer, Answer::Count(_))) => reply.error(SAVING),
         false => reply.error(
-            "ERR the checkpoint was not written: another is under way, or the disk has no room; the log has everything",
+            "ERR the checkpoint was not written, as the disk has no room or could not; the log has everything",
         ),
     }
 }
+
+/// Redis's words for what asks for a checkpoint while one is written.
+const SAVING: &str = "ERR Background save already in progress";

@@ -277,6 +277,8 @@ impl Worker {
         gather: u64,
     ) -> Option<Answer> {
         Some(match question {
+            // None of a round that is under way.
+            Question::Save if self.is_checkpointing() => Answer::Count(0),
             Question::Save if self.begin_awaited_checkpoint(from, gather) => return None,
             Question::Save => Answer::Saved(false),
             Question::Barrier => Answer::Done,

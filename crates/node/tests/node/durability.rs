@@ -113,6 +113,19 @@ fn nothing_is_durable_without_a_log() {
     }
 }
 
+/// In the words of redis-server 7.0.15.
+#[test]
+fn who_asks_for_a_checkpoint_while_one_is_written_is_told_so() {
+    on_all(|net| {
+        let (first, second) = (net.connect(0), net.connect(1));
+        net.talk(first, &["MSET a 1 b 2 c 3", "BGSAVE"]);
+        let saving = "(ERR Background save already in progress)";
+        let rewriting = "(ERR Background append only file rewriting already in progress)";
+        let asked = ["SAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF"];
+        assert_eq!(net.talk(second, &asked), [saving, saving, saving, rewriting]);
+    });
+}
+
 const FULL: &str = "(MISCONF disk full; write not applied)";
 
 #[test]
