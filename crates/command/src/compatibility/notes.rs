@@ -33,6 +33,10 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ),
     ("command|docs", "Has texts of its own, and the options of newer versions."),
     (
+        "zadd zincrby",
+        "A score of -0 is kept as 0, in every encoding, as Redis keeps it in a listpack; in a skiplist Redis keeps the sign.",
+    ),
+    (
         "config|get config|set config|rewrite",
         "Knows the settings of docs/settings.md; those of Redis that mean something here have its names. What is fixed takes the value that it has and says of others why not.",
     ),
