@@ -553,6 +553,33 @@ fn a_node_that_was_told_to_stay_alone_does() {
 }
 
 #[test]
+fn what_a_folder_with_data_cannot_be_any_more_is_said() {
+    if skip_unless_narf() {
+        return;
+    }
+    let runtime = TempDir::with_prefix("narf-run-").unwrap();
+    let data = runtime.path().join("data");
+    let start = || options(&runtime.path().join("run")).data(Data::At(data.clone()));
+    let mut node = Server::start(start().set("partitions", 8));
+    assert!(!node.log().contains("as asked for"));
+    node.stop();
+    let (status, log) = Server::start_in_vain(start().set("join", "none"));
+    assert!(
+        !status.success() && log.contains("is of a node of a cluster, and `join none` stays alone"),
+        "{log}"
+    );
+    let node = Server::start(start().set("partitions", 32).expect_log("as asked for"));
+    let said = eventually("what is said of partitions", || {
+        Some(node.log())
+            .filter(|log| log.contains("Partitions       8, as the cluster was begun with, and not 32"))
+    });
+    assert!(
+        said.contains("\"partitions: 8, as the cluster was begun with, and not 32 as asked for"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_node_that_lost_its_folder_comes_back_to_its_port_as_another_node() {
     if skip_unless_narf() {
         return;

@@ -53,6 +53,8 @@ fn a_node_that_is_alone_joins_another_cluster_and_is_back_on_its_ports() {
     let http = free_port();
     let first = Server::start(Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 8));
     let second = Options::new().kind(Kind::Narf).data(Data::Temporary).set("partitions", 16).unix_socket();
+    // What it was told is no longer so there.
+    let second = second.expect_log("as asked for");
     let (certificates, tls) = (Certificates::new(), free_port());
     let second = sealed(second, &certificates, tls).set("tls-auth-clients", "no");
     let mut second = Server::start(second.set("http-port", http).workers(2));

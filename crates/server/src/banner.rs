@@ -26,6 +26,8 @@ pub struct Banner {
     pub tls: Vec<SocketAddr>,
     /// From [`crate::ports::Chosen`], if the port is not the usual one.
     pub port_note: Option<String>,
+    /// That it has another number of partitions than was asked for, if so.
+    pub partitions_note: Option<String>,
     /// Path of the unix socket.
     pub unix: Option<PathBuf>,
     /// Where it answers over HTTP, if it does.
@@ -117,6 +119,9 @@ impl Banner {
         self.connect_rows(&mut out, paint);
         if let Some(cluster) = &self.cluster {
             row(&mut out, "Cluster", &format!("{}  ({})", cluster.name, cluster.tell()));
+        }
+        if let Some(note) = &self.partitions_note {
+            row(&mut out, "Partitions", &paint.yellow(note));
         }
         let data = match &self.data {
             Some(folder) => format!("{}  ({})", with_dot(folder), self.kept()),
@@ -298,6 +303,7 @@ mod tests {
             addresses: vec!["127.0.0.1:6379".parse().unwrap()],
             tls: Vec::new(),
             port_note: None,
+            partitions_note: None,
             unix: None,
             http: None,
             cluster: Some(cluster("default", 1, 0)),

@@ -72,6 +72,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 pub use cluster::Levels;
+use node::Guard;
 use node::settings::Settings;
 
 use crate::banner::Banner;
@@ -151,9 +152,17 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         }
     };
     let mut running = Running::start(plan(resolved.settings.clone(), None)?)?;
+    let asked = resolved.partitions_asked();
     // What was not asked for may have become something else.
     resolved.settings.clone_from(&running.shared.settings_at_start);
-    let has_password = resolved.needs_password();
+    let partitions_note = partitions_note(asked, resolved.settings.partitions);
+    if let Some(note) = &partitions_note {
+        tracing::warn!("partitions: {note}");
+    }
+    let guard = running.shared.fabric.as_ref().and_then(|fabric| {
+        Guard::of(&fabric.meta(), running.shared.node_id, !resolved.settings.requirepass.is_empty())
+    });
+    let has_password = resolved.needs_password() || guard == Some(Guard::Shared);
     let settings = resolved.settings.clone();
     let pidfile_path = resolved.pidfile();
     let pidfile = match (pidfile, &pidfile_path) {
@@ -179,6 +188,7 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
         addresses,
         tls: running.tls_addresses.clone(),
         port_note: running.chosen.note.clone(),
+        partitions_note,
         unix: settings.unixsocket.clone(),
         http: running.http.as_ref().map(http::Http::address),
         cluster: running.shared.fabric.as_ref().map(|fabric| {
@@ -221,6 +231,14 @@ pub fn serve(mut resolved: Resolved, hooks: Hooks) -> anyhow::Result<()> {
     }
     drop(pidfile);
     result
+}
+
+/// What is to be said of partitions that were asked for and are not what there is: their number is for good.
+fn partitions_note(asked: Option<u16>, there_are: u16) -> Option<String> {
+    let asked = asked.filter(|asked| *asked != there_are)?;
+    Some(format!(
+        "{there_are}, as the cluster was begun with, and not {asked} as asked for: a new cluster would have that many"
+    ))
 }
 
 /// Waits until a node is ready, or has been waited for long enough, and says so; how it stands.

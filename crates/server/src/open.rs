@@ -192,6 +192,11 @@ fn reopen(
 ) -> anyhow::Result<Opened> {
     check_level(&**disk, reach.levels).with_context(|| format!("start from {}", settings.dir.display()))?;
     let entrance = match Trust::load(&settings.dir, meta.node_id)? {
+        Some(_) if matches!(join, Join::Never) => bail!(
+            "{} is of a node of a cluster, and `join none` stays alone; start it without that, or alone with another data \
+             folder; if the others are gone for good, `narf rescue` makes a new cluster out of what is here",
+            settings.dir.display()
+        ),
         Some(trust) => {
             if let Join::Token(token) = join
                 && token.fingerprint() != trust.fingerprint()

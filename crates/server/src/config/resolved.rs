@@ -52,6 +52,14 @@ impl Resolved {
         *self.origins.of_name("dir") != Origin::Default
     }
 
+    /// How many partitions were asked for, if anybody has said.
+    pub fn partitions_asked(&self) -> Option<u16> {
+        match self.origins.of_name("partitions") {
+            Origin::Default | Origin::Derived(_) => None,
+            Origin::File { .. } | Origin::Env(_) | Origin::Flag(_) => Some(self.settings.partitions),
+        }
+    }
+
     /// Whether there is to be plain TCP: `port 0` beside `tls-port` or a unix socket says no. Port 0 alone takes any free
     /// port.
     pub fn wants_tcp(&self) -> bool {
