@@ -1,5 +1,7 @@
 //! Limits on open files: as many clients as they leave, and never so many that the node itself lacks one.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -171,4 +173,41 @@ fn a_connection_that_finds_no_descriptor_waits_for_one_and_costs_nothing() {
     limit_to(4096);
     assert_eq!(waits.reply().to_string(), "+PONG");
     assert_eq!(node.log().matches("cannot accept a connection").count(), 1);
+}
+
+#[test]
+fn http_without_descriptors_says_so_once_and_that_it_is_over() {
+    if skip_unless_narf() {
+        return;
+    }
+    let port = free_port();
+    let node =
+        Server::start(Options::new().set("http-port", port).expect_log("HTTP cannot take connections"));
+    let limit_to = |soft: usize| {
+        let (pid, limit) = (node.pid().to_string(), format!("--nofile={soft}:"));
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap();
+        assert!(status.success());
+    };
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.0\r\n\r\n").unwrap();
+        stream
+    };
+    let count = |what: &str| node.log().matches(what).count();
+    let refused = || count("HTTP cannot take connections");
+    for round in 1..=2 {
+        // Whatever numbers are free above those that every process has.
+        limit_to(3);
+        let mut waiting = ask();
+        eventually("a line of the log", || (refused() == round).then_some(()));
+        // It is tried again ten times a second.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(refused(), round, "{}", node.log());
+        limit_to(1000);
+        let mut answer = String::new();
+        waiting.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("live"), "{answer}");
+        assert_eq!(count("HTTP takes connections again"), round, "{}", node.log());
+    }
 }

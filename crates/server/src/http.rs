@@ -31,8 +31,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use crate::descriptors;
 use crate::host::ThisHost;
 use crate::http::guard::{Guard, Refusal};
+use crate::listen::is_of_one_client;
 use crate::ports;
 use crate::shared::{Item, Shared, lock};
 
@@ -55,6 +57,25 @@ pub(crate) struct Http {
     address: SocketAddr,
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What became of a connection that was to be accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Taken,
+    Refused,
+}
+
+/// Whether a listener takes connections, so that a change is told once, however long it lasts.
+#[derive(Default)]
+struct Tide(Way);
+
+impl Tide {
+    /// Whether it goes another way than before.
+    fn turns(&mut self, way: Way) -> bool {
+        std::mem::replace(&mut self.0, way) != way
+    }
 }
 
 /// What all connections share.
@@ -122,10 +143,14 @@ impl Desk {
     }
 
     async fn accept(self: Arc<Desk>, listener: TcpListener, places: Arc<Semaphore>) {
+        let mut tide = Tide::default();
         // The semaphore is never closed.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, from)) => {
+                    if tide.turns(Way::Taken) {
+                        tracing::info!("HTTP takes connections again");
+                    }
                     let desk = Arc::clone(&self);
                     tokio::spawn(async move {
                         // Whoever takes longer is cut off; what the client did wrong is its own affair.
@@ -133,8 +158,12 @@ impl Desk {
                         drop(place);
                     });
                 }
+                Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
-                    tracing::debug!(%error, "HTTP cannot accept");
+                    if tide.turns(Way::Refused) {
+                        let (open_files, limit) = (descriptors::open(), descriptors::limit());
+                        tracing::warn!(%error, open_files, limit, "HTTP cannot take connections, it is tried again");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
