@@ -209,6 +209,44 @@ fn a_node_that_died_while_it_left_leaves_when_it_is_told_again() {
 }
 
 #[test]
+fn who_waits_for_a_node_that_is_drained_is_told_when_it_has_left_or_that_it_has_not() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut cluster = Cluster::of(3);
+    let name = |node: &Server| node.client3().run("FABRIC STATUS").field("node").unwrap().text();
+    let drain = |asked: &Server, name: &str, seconds: &str| {
+        let output = Command::new(narf_binary())
+            .args(["cluster", "drain", name, "--yes", "--wait", "--wait-timeout", seconds, "-u"])
+            .arg(asked.address().to_string())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let gone = name(&cluster.nodes[2]);
+    let (code, out, steps) = drain(&cluster.nodes[0], &gone, "60");
+    assert_eq!((code, out), (Some(0), format!("{gone} has left\n")), "{steps}");
+    assert!(cluster.nodes[2].wait().success(), "{}", cluster.nodes[2].log());
+    assert!(!cluster.nodes[0].client().run("FABRIC MEMBERS").to_string().contains(&gone));
+    // One that is down does not go by itself.
+    cluster.nodes.pop();
+    cluster.grow();
+    cluster.wait_until_ready(3);
+    let stuck = name(&cluster.nodes[2]);
+    cluster.nodes[2].kill9();
+    let (code, out, said) = drain(&cluster.nodes[0], &stuck, "1");
+    assert_eq!((code, out.as_str()), (Some(6), ""), "{said}");
+    assert!(said.contains(&format!("narf: {stuck} is ")) && said.contains("it goes on"), "{said}");
+    // And the one that is asked.
+    cluster.nodes[0].client().check(&format!("FABRIC REMOVE {stuck}"), "+OK");
+    cluster.nodes.pop();
+    let itself = name(&cluster.nodes[1]);
+    let (code, out, said) = drain(&cluster.nodes[1], &itself, "60");
+    assert_eq!((code, out), (Some(0), format!("{itself} has left\n")), "{said}");
+}
+
+#[test]
 fn a_node_that_was_removed_is_told_so_when_it_comes_back() {
     if skip_unless_narf() {
         return;

@@ -3,12 +3,14 @@
 //! Invariants: a field that a server adds is shown without a change here; nothing is wider than its reply makes it,
 //! and the map fits 80 columns; JSON is that of the reply. Does not know how commands are sent.
 
+mod drained;
 mod map;
 mod table;
 mod upgrade;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use client::{Connection, Value};
 
@@ -31,11 +33,18 @@ impl CliArgs {
     /// Runs `FABRIC verb`, whose reply is shown in the way of `narf cluster`.
     pub fn run_cluster(mut self, verb: &str) -> ExitCode {
         self.connect.db = self.db;
-        finish(run(&self, verb))
+        finish(run(&self, verb, None))
+    }
+
+    /// Runs `FABRIC DRAIN node`, and waits, so long at most, until the node has left.
+    pub fn run_drain_and_wait(mut self, node: &str, within: Duration) -> ExitCode {
+        self.connect.db = self.db;
+        finish(run(&self, "drain", Some((node, within))))
     }
 }
 
-fn run(args: &CliArgs, verb: &str) -> Result<Exit, Failure> {
+/// `until_gone`: a node that is told to leave, and how long it is waited for.
+fn run(args: &CliArgs, verb: &str, until_gone: Option<(&str, Duration)>) -> Result<Exit, Failure> {
     let parts: Vec<Vec<u8>> = args.command.iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
     let renderer = Renderer::for_stdout(args.output, args.color);
     let mut connection = args.connect.open()?;
@@ -47,6 +56,9 @@ fn run(args: &CliArgs, verb: &str) -> Result<Exit, Failure> {
         Answer::Stopped => return Ok(Exit::Done),
         Answer::Interrupted => return Ok(Exit::Interrupted),
     };
+    if let Some((node, within)) = until_gone.filter(|_| !reply.is_error()) {
+        return drained::wait(args, connection, node, within);
+    }
     let shown = match args.output {
         Format::Text => picture(verb, &reply, &mut connection, renderer.look()),
         Format::Csv => rows(verb, &reply).map(|rows| renderer.csv(&rows)),

@@ -2,10 +2,14 @@
 //! `narf cli` would send it; for people and as CSV the reply is laid out. Only `discover` asks no node.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::{discover, exit, shortcut};
+
+/// Seconds that `drain --wait` waits: for a few gigabytes to move.
+const WAIT: &str = "300";
 
 /// Its place in the tree.
 pub(super) fn command() -> Command {
@@ -61,7 +65,29 @@ pub(super) fn command() -> Command {
                 ),
         )
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
-        .subcommand(sub("drain", "Have a node hand its data over, leave and stop").arg(node()))
+        .subcommand(
+            sub("drain", "Have a node hand its data over, leave and stop")
+                .arg(node())
+                .arg(
+                    Arg::new("wait")
+                        .long("wait")
+                        .action(clap::ArgAction::SetTrue)
+                        .help("Return when it has left, and say meanwhile how far it is"),
+                )
+                .arg(
+                    Arg::new("wait-timeout")
+                        .long("wait-timeout")
+                        .value_name("SECONDS")
+                        .requires("wait")
+                        .default_value(WAIT)
+                        .value_parser(clap::value_parser!(u64))
+                        .help("Longest it is waited for"),
+                )
+                .after_help(
+                    "Without --wait it returns when all have agreed that the node is to leave. Exit codes: 0 done; 6 it has \
+                     not left in time, and goes on; else those of narf cli.",
+                ),
+        )
         .subcommand(
             sub("rebalance", "Move data to where it should be at once; the cluster does so by itself, now and then")
                 .arg(
@@ -99,11 +125,22 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("discover", matches)) => discover::run(matches),
         Some((name, matches)) => match shortcut::cli_args(words(name, matches), matches) {
-            Ok(args) => args.run_cluster(name),
+            Ok(args) => match waits_for(matches) {
+                Some((node, within)) => args.run_drain_and_wait(node, within),
+                None => args.run_cluster(name),
+            },
             Err(exit) => exit,
         },
         None => ExitCode::from(exit::USAGE),
     }
+}
+
+/// The node that is waited for until it has left, and how long.
+fn waits_for(matches: &ArgMatches) -> Option<(&str, Duration)> {
+    let waits = matches.try_get_one::<bool>("wait").ok().flatten() == Some(&true);
+    let node = matches.try_get_one::<String>("word").ok().flatten().filter(|_| waits)?;
+    let seconds = matches.try_get_one::<u64>("wait-timeout").ok().flatten()?;
+    Some((node, Duration::from_secs(*seconds)))
 }
 
 fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
@@ -129,6 +166,20 @@ mod tests {
     }
 
     #[test]
+    fn a_drained_node_is_waited_for_if_that_is_said() {
+        let waited = |line: &str| {
+            let matches = command().try_get_matches_from(line.split(' ')).unwrap();
+            let (_, matches) = matches.subcommand().unwrap();
+            waits_for(matches).map(|(node, within)| (node.to_owned(), within.as_secs()))
+        };
+        assert_eq!(waited("cluster drain fox"), None);
+        assert_eq!(waited("cluster drain fox --wait"), Some(("fox".to_owned(), 300)));
+        assert_eq!(waited("cluster drain --wait --wait-timeout 9 fox"), Some(("fox".to_owned(), 9)));
+        assert_eq!(waited("cluster owner key"), None);
+        assert!(command().try_get_matches_from(["cluster", "drain", "fox", "--wait-timeout", "9"]).is_err());
+    }
+
+    #[test]
     fn each_is_the_command_of_its_name() {
         check("status", "FABRIC STATUS");
         check("owner -o json user:1", "FABRIC OWNER user:1");
@@ -137,6 +188,7 @@ mod tests {
         check("join narf1.x", "FABRIC JOIN narf1.x");
         check("join 10.0.0.7:16379 --token narf1.x", "FABRIC JOIN 10.0.0.7:16379 narf1.x");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
+        check("drain --wait cosmic-fox --wait-timeout 5", "FABRIC DRAIN cosmic-fox");
         check("rebalance", "FABRIC REBALANCE");
         check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
         check("trust --accept-loss", "FABRIC TRUST LOSS");
