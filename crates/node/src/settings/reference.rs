@@ -16,7 +16,7 @@ pub fn reference_markdown() -> String {
 }
 
 const HEAD: &str = "\
-<!-- Written by `cargo xtask docs` from crates/node/src/settings/table.rs. Change it there. -->
+<!-- Written by `cargo xtask docs` from the rows in crates/node/src/settings/table. Change them there. -->
 # Settings
 
 Each setting has one name. `maxclients`, say, is `maxclients = 10000` in the file, `--maxclients 10000` as a flag,

@@ -3,16 +3,15 @@
 use std::iter::{Copied, Flatten};
 use std::slice::Iter;
 
-use super::fixed::FIXED;
 use super::setting::Setting;
-use super::table::TABLE;
+use super::table::TABLES;
 
 /// Rows of settings, in tables one after the other.
 #[derive(Clone, Copy)]
 pub struct Rows(&'static [&'static [Setting]]);
 
 /// Every setting there is.
-pub static SETTINGS: Rows = Rows(&[TABLE, FIXED]);
+pub static SETTINGS: Rows = Rows(TABLES);
 
 impl Rows {
     /// Each row.
