@@ -30,6 +30,7 @@ use crate::meta::{Asker, MetaReplica};
 use crate::owed::Owed;
 use crate::pace::Pace;
 use crate::partition::Turn;
+use crate::patience::Lookout;
 use crate::peer_frame::{Item, put_message};
 use crate::read_level::ReadLevel;
 use crate::scatter::Scatters;
@@ -169,6 +170,7 @@ pub(crate) struct Fabric {
     /// Steady clock: the first step of time. A replica that was just started does not remember whom it follows, so it
     /// elects nobody before the one it may have followed cannot read by a lease any more.
     pub(crate) started: Option<Millis>,
+    pub(crate) lookout: Lookout,
 }
 
 impl Fabric {
@@ -317,6 +319,16 @@ impl Fabric {
     /// Whether a peer can be asked for something.
     pub(crate) fn is_heard(&self, node: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.is_heard(self.now))
+    }
+
+    /// Whether a peer was heard of in the last so many milliseconds.
+    pub(crate) fn is_heard_within(&self, node: u64, millis: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| self.now.since(peer.heard) < millis)
+    }
+
+    /// Those that are to vote in a partition's group.
+    pub(crate) fn voters_wanted(&self, id: PartitionId) -> Vec<u64> {
+        self.meta.voters_of(id).iter().copied().filter_map(cluster::replica_id).collect()
     }
 
     /// A peer's disk takes no more writes, or it is about to stop.
@@ -665,6 +677,7 @@ impl Worker {
             return;
         }
         self.fabric.started.get_or_insert(now);
+        self.fabric.lookout.look(now);
         self.fabric.ticks += 1;
         if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
             self.fabric.tell_all(&Item::Alive);

@@ -28,6 +28,7 @@ mod notify;
 mod order;
 mod power;
 mod pubsub;
+mod quorum_loss;
 mod read_levels;
 mod recovery;
 mod redirects;
