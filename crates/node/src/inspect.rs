@@ -80,6 +80,12 @@ impl Worker {
         (list.version(), list.encode())
     }
 
+    /// The settings that are the fabric's, as this worker goes by them.
+    pub fn shared_settings_in_force(&self) -> Vec<(&'static str, String)> {
+        let shared = crate::settings::SETTINGS.iter().filter(|row| row.shared);
+        shared.map(|row| (row.name, row.format(&self.settings))).collect()
+    }
+
     /// What the replicas on this worker hold: for each the last entry it has applied, and a digest of its keys, also of
     /// those that have lapsed, which are deleted by entries, on all replicas at the same place; and of what is kept of
     /// numbered requests. Replicas of a witness hold nothing.

@@ -629,15 +629,22 @@ impl ClusterWorld {
             .any(|count| count > 0)
     }
 
-    /// A partition whose replicas are not the same, and what they are; or workers that do not go by the same users.
+    /// A partition whose replicas are not the same, and what they are; or workers that do not go by the same users or settings.
     fn differing(&self) -> Option<String> {
         let mut found: BTreeMap<PartitionId, Vec<(usize, u64, u128)>> = BTreeMap::new();
         let mut users: Option<(usize, (u64, Vec<u8>))> = None;
+        let mut settings: Option<(usize, Vec<(&str, String)>)> = None;
         let present = self.present();
         for &number in &present {
             let Some(life) = &self.machines[number].life else {
                 return Some(format!("node {number} does not run"));
             };
+            for own in (0..life.workers()).map(|seat| life.worker(seat).shared_settings_in_force()) {
+                let (other, known) = settings.get_or_insert_with(|| (number, own.clone()));
+                if *known != own {
+                    return Some(format!("settings: node {other} has {known:?}, node {number} {own:?}"));
+                }
+            }
             for (id, index, digest) in (0..life.workers()).flat_map(|seat| life.worker(seat).contents()) {
                 found.entry(id).or_default().push((number, index, digest));
             }
