@@ -36,7 +36,8 @@ pub struct Schedule {
 struct Ended {
     look: Look,
     is_complete: bool,
-    /// The log grew by more than what rounds log themselves: something was changed that the round may not have seen.
+    /// The log grew by more than what rounds log themselves, or nobody knows yet what that is: something was changed that the
+    /// round may not have seen.
     has_changed: bool,
 }
 
@@ -102,7 +103,8 @@ impl Schedule {
         let growth = look.written.0.saturating_sub(self.last.0);
         let [failed, complete] = &mut self.least_growth;
         let least_growth = if is_complete { complete } else { failed };
-        let has_changed = least_growth.is_none_or(|least| growth > least);
+        // If it grew by less than in any round before, something was changed in all of those, and perhaps in this one.
+        let has_changed = *least_growth != Some(growth);
         *least_growth = Some(least_growth.map_or(growth, |least| least.min(growth)));
         self.ended = Some(Ended { look, is_complete, has_changed });
     }
@@ -165,6 +167,22 @@ mod tests {
         // All was deleted in the middle of it, which takes fewer bytes than the end of a round does.
         schedule.ended(look(5_010, 110, 100), false);
         assert!(schedule.is_due(look(15_000, 110, 100), true, LOG_SIZE));
+    }
+
+    #[test]
+    fn rounds_while_much_was_written_say_nothing_of_one_while_little_was_deleted() {
+        let mut schedule = Schedule::new(Position(0));
+        let mut now = 0;
+        let mut failed = |begun: u64, written: u64| {
+            schedule.begun(Position(begun));
+            schedule.ended(look(now, written, 100), false);
+            now += 9_000;
+            schedule.is_due(look(now, written, 100), true, LOG_SIZE)
+        };
+        assert!(failed(0, 2_000) && failed(2_000, 4_010), "nobody knows what a round logs");
+        assert!(failed(4_010, 4_100), "a little was deleted in the midst of it");
+        assert!(failed(4_100, 4_150), "and now nothing, but who knows");
+        assert!(!failed(4_150, 4_200), "it would end as the last did");
     }
 
     #[test]
