@@ -169,9 +169,19 @@ impl Worker {
 
     /// A leader tells a witness here what it need not keep.
     pub(crate) fn take_stored(&mut self, from: u64, id: PartitionId, term: u64, stored: Stored) {
+        let is_short_of_room = self.logging && self.write_refusal.is_some();
         let Some(partition) = self.partition_mut(id) else { return };
-        if partition.term() == term && partition.group.leader() == Some(from) {
-            partition.group.others_stored(stored);
+        if partition.term() != term || partition.group.leader() != Some(from) {
+            return;
+        }
+        let kept = partition.group.tail_bytes();
+        partition.group.others_stored(stored);
+        let has_let_go = partition.group.tail_bytes() < kept;
+        // A checkpoint that found no room would find some now. It is tried again once the log has grown, which nothing else
+        // makes it do while the disk takes no entries.
+        if has_let_go && is_short_of_room {
+            let (hard, applied) = (partition.group.hard_state(), partition.replica.applied.index);
+            write_state(&mut self.outbox.frame, id, hard.term, hard.vote, applied);
         }
     }
 
