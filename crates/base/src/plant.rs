@@ -64,6 +64,8 @@ pub enum Plant {
     SpeaksNewest = 26,
     /// A node that starts takes its own system's clock for the time, whatever others say.
     OwnClock = 27,
+    /// A full disk is no reason for a checkpoint, so that the log which fills it stays.
+    StaysFull = 28,
 }
 
 impl Plant {
@@ -82,7 +84,7 @@ impl Plant {
         [("witness_serves", Plant::WitnessServes), ("witness_cuts", Plant::WitnessCuts)];
 
     /// Every bug that takes a cluster, with its name.
-    pub const CLUSTER: [(&'static str, Plant); 19] = [
+    pub const CLUSTER: [(&'static str, Plant); 20] = [
         ("stale_lease", Plant::StaleLease),
         ("follower_forgets", Plant::FollowerForgets),
         ("retried_write", Plant::RetriedWrite),
@@ -102,6 +104,7 @@ impl Plant {
         ("votes_for_less", Plant::VotesForLess),
         ("speaks_newest", Plant::SpeaksNewest),
         ("own_clock", Plant::OwnClock),
+        ("stays_full", Plant::StaysFull),
     ];
 }
 

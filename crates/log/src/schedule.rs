@@ -72,6 +72,8 @@ impl Schedule {
         if !is_wanted && look.now.since(self.not_before) > WAIT_IDLE {
             (self.wait, self.least_growth) = (WAIT_FIRST, [None; 2]);
         }
+        #[cfg(narf_plant)]
+        let is_wanted = is_wanted && !base::plant::is(base::plant::Plant::StaysFull);
         let makes_room = is_wanted && look.now >= self.not_before && self.may_differ(look);
         if makes_room {
             self.not_before = Millis(look.now.0 + self.wait);

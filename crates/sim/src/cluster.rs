@@ -11,6 +11,7 @@ mod client;
 mod crew;
 mod deadlines;
 mod events;
+mod full_disk;
 mod judge;
 mod machine;
 mod memory;
@@ -29,6 +30,7 @@ use base::{PartitionId, Random, SettledBy};
 use cluster::MemberKind;
 use node::settings::{DebugCommand, Notify, Settings};
 use node::{Control, Pressure};
+use resp::Value;
 
 use crate::life::{Around, Item};
 use crate::net::Network;
@@ -260,7 +262,8 @@ impl ClusterWorld {
             .iter()
             .filter_map(|client| client.listener.as_ref())
             .try_for_each(|listener| self.judge.check_heard(listener))?;
-        self.judge.check()
+        self.judge.check()?;
+        self.fill_disks()
     }
 
     // ---- a step ---------------------------------------------------------------------------------------------
@@ -535,6 +538,8 @@ impl ClusterWorld {
                 && world.is_placed(world.present().len())
                 && world.wires.are_whole()
                 && world.clients.iter().all(is_idle)
+                // Who was told to stop before still goes.
+                && world.machines.iter().all(|machine| machine.stops_until_us.is_none())
         })
     }
 
@@ -573,30 +578,52 @@ impl ClusterWorld {
         &mut self,
         node: usize,
         ops: Vec<Op>,
-        truth: &mut BTreeMap<String, resp::Value>,
+        truth: &mut BTreeMap<String, Value>,
     ) -> Result<(), String> {
+        let id = self.admit_auditor(node);
+        for op in ops {
+            self.watch_pressures();
+            let told = self.ask_as(id, op)?;
+            if let Op::Fill(..) = op {
+                memory::check(&told, &self.pressures_seen())?;
+            }
+            if let Some(key) = op.key_read() {
+                truth.insert(key, told);
+            }
+        }
+        self.dismiss_auditor();
+        Ok(())
+    }
+
+    /// Asks a node for this; what it answers.
+    fn ask_through(&mut self, node: usize, op: Op) -> Result<Value, String> {
+        let id = self.admit_auditor(node);
+        let told = self.ask_as(id, op)?;
+        self.dismiss_auditor();
+        Ok(told)
+    }
+
+    /// One more client, of this node.
+    fn admit_auditor(&mut self, node: usize) -> usize {
         let id = self.clients.len();
         self.clients.push(Client::new(id, self.random.fork()));
         self.attach(id, node);
-        for op in ops {
-            let before = self.pressures();
-            let mut around =
-                Around::all(self.machines[0].now(), &mut self.random, &mut self.network, &mut self.trace);
-            self.clients[id].ask(op, &mut self.judge, &mut around);
-            self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
-            let Some(told) = &self.clients[id].last else { continue };
-            if let Op::Fill(..) = op {
-                memory::check(told, &before, &self.pressures())?;
-            }
-            if let Some(key) = op.key_read() {
-                truth.insert(key, told.clone());
-            }
-        }
+        id
+    }
+
+    fn dismiss_auditor(&mut self) {
         let mut auditor = self.clients.pop().expect("the auditor is the last client");
         if let Some(link) = auditor.link.take() {
             self.network.leave(link, crate::net::End::Client, false);
         }
-        Ok(())
+    }
+
+    fn ask_as(&mut self, id: usize, op: Op) -> Result<Value, String> {
+        let mut around =
+            Around::all(self.machines[0].now(), &mut self.random, &mut self.network, &mut self.trace);
+        self.clients[id].ask(op, &mut self.judge, &mut around);
+        self.until("an auditor is not answered", |world| world.clients[id].is_idle())?;
+        self.clients[id].last.clone().ok_or_else(|| "rest: the connection of an auditor is lost".to_owned())
     }
 
     /// What a listener has not heard.
@@ -608,7 +635,7 @@ impl ClusterWorld {
     }
 
     /// What a client keeps that is not what there is.
-    fn stale(&self, truth: &BTreeMap<String, resp::Value>) -> Option<String> {
+    fn stale(&self, truth: &BTreeMap<String, Value>) -> Option<String> {
         self.clients.iter().find_map(|client| {
             let (key, value) = client.cache.as_ref()?.stale(truth)?;
             Some(format!("client {} keeps {key} as {value:?}, which is {:?}", client.id, truth.get(key)))

@@ -103,8 +103,13 @@ impl SimDisk {
     /// The disk fills up after at most `most` more bytes.
     pub fn fill_up(&mut self, most: u64) -> Trouble {
         let left = self.random.below(most.saturating_add(1));
-        self.disk.set_capacity(self.disk.used().saturating_add(left));
+        self.leave(left);
         Trouble::FillsUp { left }
+    }
+
+    /// So many more bytes fit from now on.
+    pub fn leave(&mut self, left: u64) {
+        self.disk.set_capacity(self.disk.used().saturating_add(left));
     }
 
     /// There is space again.

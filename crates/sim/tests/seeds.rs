@@ -42,6 +42,16 @@ fn clusters_hold_every_promise() {
     }
 }
 
+/// A node that stopped in the middle of an audit, and one that used too much memory only while a request was under way.
+#[test]
+fn seeds_of_clusters_that_were_judged_wrongly_hold() {
+    for seed in [229, 575] {
+        let (report, _) = ClusterWorld::run(seed, 3, Options { ticks: 12_000, keep_trace: false });
+        let replay = format!("cargo xtask sim --nodes 3 --seed {seed} --ticks 12000 --trace");
+        assert_eq!(report.violation, None, "replay: {replay}");
+    }
+}
+
 #[test]
 fn two_nodes_and_a_witness_hold_every_promise() {
     for seed in 1..10 {

@@ -102,7 +102,7 @@ impl Changes {
             }
             Op::Read(_) | Op::ReadJournal(_) | Op::ReadCount(_) | Op::ReadExactCount(_) => Vec::new(),
             Op::Lapse(..) | Op::ReadLapsing(_) => Vec::new(),
-            Op::ReadTwins(_) | Op::ReadQueue(_) | Op::Mix(_) => Vec::new(),
+            Op::ReadTwins(_) | Op::ReadQueue(_) | Op::Mix(_) | Op::Bulk(_) | Op::Flush => Vec::new(),
         };
         if self.may_vanish {
             // What was made may be taken away once.

@@ -51,6 +51,10 @@ pub(crate) enum Op {
     ReadQueue(u64),
     /// A command on one of the collections, see [`mix`]: nothing is asked of its answer, but of replicas to be the same.
     Mix(u64),
+    /// A key with a long value, of which nothing is asked.
+    Bulk(u64),
+    /// All keys are deleted, once nobody looks for them any more.
+    Flush,
 }
 
 impl Asked {
@@ -194,7 +198,9 @@ impl Op {
             | O::ReadLapsing(_)
             | O::Push(..)
             | O::Take(..)
-            | O::Mix(_) => None,
+            | O::Mix(_)
+            | O::Bulk(_)
+            | O::Flush => None,
         }
     }
 
@@ -236,6 +242,8 @@ impl Op {
             }
             Op::ReadQueue(key) => one(format!("LRANGE q{key} 0 -1")),
             Op::Mix(draw) => one(mix::line(draw)),
+            Op::Bulk(key) => one(format!("SET b{key} {key:0>2000}")),
+            Op::Flush => one("FLUSHALL".to_owned()),
         }
     }
 
@@ -483,7 +491,7 @@ impl Judge {
                 let read = self.deadlines.read(token, *value != Value::Null, (asked.at_us, self.now_us));
                 read.map_err(|error| format!("deadlines: {error}"))?;
             }
-            Op::WriteTwins(..) | Op::Fill(..) | Op::Mark(..) | Op::Mix(_) => {}
+            Op::WriteTwins(..) | Op::Fill(..) | Op::Mark(..) | Op::Mix(_) | Op::Bulk(_) | Op::Flush => {}
         }
         Ok(())
     }

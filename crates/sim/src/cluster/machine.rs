@@ -7,6 +7,7 @@ use node::Router;
 use node::settings::Settings;
 
 use crate::clock::Clock;
+use crate::cluster::memory::Seen;
 use crate::cluster::plan::Plan;
 use crate::disk::SimDisk;
 use crate::life::{Around, Life};
@@ -57,6 +58,8 @@ pub(crate) struct Machine {
     pub(crate) retire_at_us: Option<u64>,
     /// Those that the program on it knows.
     pub(crate) levels: Levels,
+    /// How its workers have stood to their limit of memory, while somebody wants to know.
+    pub(super) pressures: Option<Seen>,
 }
 
 impl Machine {
@@ -86,6 +89,7 @@ impl Machine {
             stops_until_us: None,
             retire_at_us: None,
             levels: cluster::LEVELS,
+            pressures: None,
         }
     }
 
@@ -182,6 +186,7 @@ impl Machine {
                 true => life.step(who / 4, around),
                 false => life.step_disk(around),
             }
+            self.pressures.iter_mut().for_each(|seen| seen.note(life));
             if life.failed.is_some() {
                 return;
             }
