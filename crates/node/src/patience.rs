@@ -6,8 +6,9 @@ use crate::errand::{Errand, lost_quorum};
 use crate::fabric::Forward;
 use crate::worker::Worker;
 
-/// How long a request may wait for a leader or a quorum before its client is told that there is none.
-const PATIENCE_MS: u64 = 1000;
+/// How long a request may wait for a leader or a quorum before its client is told that there is none: within a second, and the
+/// word has a way to go.
+const PATIENCE_MS: u64 = 900;
 /// How much longer while a majority is there, which is about to elect one: most clients give what they are told of a
 /// cluster to their users, and try nothing again.
 const ELECTION_MS: u64 = 1000;
