@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::{ClockState, CommonWall, Company, Millis, Now, SettledBy};
 
 /// Where the wall clock begins: far enough from zero to be set back.
-const WALL_START_US: u64 = 1_700_000_000_000_000;
+pub(crate) const WALL_START_US: u64 = 1_700_000_000_000_000;
 
 const SECOND_US: i64 = 1_000_000;
 const HOUR_US: i64 = 3600 * SECOND_US;

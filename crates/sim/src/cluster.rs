@@ -32,6 +32,7 @@ use node::settings::{DebugCommand, Notify, Settings};
 use node::{Control, Pressure};
 use resp::Value;
 
+use crate::clock::WALL_START_US;
 use crate::life::{Around, Item};
 use crate::net::Network;
 use crate::start::StartError;
@@ -55,6 +56,9 @@ const REST_STEP_US: u64 = 2_000;
 
 /// Times of nodes that differ by more are not the same.
 const APART_US: u64 = 1_200_000;
+
+/// A node that takes a time for right which is so far off may let sessions lapse.
+const WRONG_US: u64 = 12 * 3_600_000_000;
 
 /// How many listen to events, where somebody does.
 const LISTENERS: usize = 2;
@@ -377,6 +381,8 @@ impl ClusterWorld {
             let mut others = self.machines.iter().filter(knows);
             let is_apart = others.any(|other| other.now().wall_us.abs_diff(wall_us) > APART_US);
             self.judge.deadlines.forget(now_us);
+            let right_us = WALL_START_US + now_us;
+            self.judge.may_expire |= wall_us.abs_diff(right_us) > WRONG_US;
             if is_apart {
                 self.note(format_args!("times differ: no deadline is judged any more"));
                 self.judge.deadlines.end();

@@ -15,6 +15,8 @@ use crate::cluster::machine::Machine;
 
 /// Bytes that are left on such a disk: writes leave a reserve of 16 KiB and want some more for a turn of each worker.
 const LEFT: std::ops::Range<u64> = 80_000..250_000;
+/// Of which at least one fits into that.
+const SEGMENT_MAX: u64 = 16 << 10;
 /// Writes of two kilobytes each; with more the log is cut before the disk is full.
 const WRITES: u64 = 200;
 /// So many keys are written again and again: their values take less than a checkpoint may.
@@ -27,8 +29,8 @@ const AGAIN_US: u64 = 100_000;
 impl ClusterWorld {
     /// Fills disks, and waits until they are not full any more.
     pub(super) fn fill_disks(&mut self) -> Result<(), String> {
-        // Where memory is short, that comes first.
-        if self.plan.memory.is_some() {
+        // Where memory is short, that comes first; and large segments do not fit into the reserve, as they do into a real one.
+        if self.plan.memory.is_some() || self.plan.segment_bytes > SEGMENT_MAX {
             return Ok(());
         }
         self.judge.may_be_full = true;

@@ -277,6 +277,8 @@ pub(crate) struct Judge {
     pub(crate) may_be_short: bool,
     /// Whether some disk was ever short of room, so that writes may be refused for it.
     pub(crate) may_be_full: bool,
+    /// Whether nodes may have taken a time that is far off for right, so that sessions are too old for them.
+    pub(crate) may_expire: bool,
     /// Whether nodes may take any key away to have room.
     may_vanish: bool,
     /// What may be heard of keys, if anybody listens.
@@ -518,6 +520,11 @@ impl Judge {
                 true => self.lost(asked),
                 false => self.refused(&asked),
             }
+            return Ok(());
+        }
+        if self.may_expire && text.starts_with("SESSIONEXPIRED") {
+            self.refusals += 1;
+            self.lost(asked);
             return Ok(());
         }
         if self.is_strict {
