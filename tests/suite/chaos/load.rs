@@ -12,6 +12,9 @@ use narf_tests::{Client, Server, Value};
 /// An answer later than this counts as none: the client closes the connection and does not know what became of it.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// Lists that all clients push to.
+const LISTS: u64 = 5;
+
 /// What became of a write, as its client knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -32,6 +35,8 @@ pub(crate) struct Ledger {
     pub(crate) counted: (u64, u64),
     /// Of `HSET` with a new field each: the same.
     pub(crate) fields: (u64, u64),
+    /// Words that are pushed to lists, once each.
+    pub(crate) pushes: BTreeMap<String, Fate>,
     /// Requests that were not acknowledged, and what their clients were told.
     pub(crate) failures: Vec<String>,
     /// Error texts that a client must not see.
@@ -122,6 +127,7 @@ fn write(client: &mut Client, writer: usize, number: u64, ledger: &mut Ledger) -
     let line = match number % 8 {
         0 => "INCR shared".to_owned(),
         1 => format!("HSET fields:{} {key} {number}", number % 3),
+        2 => format!("RPUSH {} {key}", list_of(number)),
         _ => format!("SET {key} {number}"),
     };
     let answer = client
@@ -152,11 +158,17 @@ fn write(client: &mut Client, writer: usize, number: u64, ledger: &mut Ledger) -
     match number % 8 {
         0 => count(&mut ledger.counted),
         1 => count(&mut ledger.fields),
+        2 => _ = ledger.pushes.insert(key, fate),
         _ => {
             ledger.writes.insert(key, fate);
         }
     }
     answer.map(|_| fate)
+}
+
+/// The list that a push goes to.
+fn list_of(number: u64) -> String {
+    format!("list:{}", number / 8 % LISTS)
 }
 
 /// What does not fit between what clients were told and what the nodes now say, and how many writes were looked at.
@@ -199,5 +211,32 @@ pub(crate) fn audit(nodes: &[Server], ledgers: &[Ledger]) -> (u64, Vec<String>) 
     bounds("the shared counter", shared.text_or("0").parse().unwrap(), sum(|l| l.counted));
     let fields: i64 = (0..3).map(|key| client.run(&format!("HLEN fields:{key}")).int()).sum();
     bounds("the number of fields", fields as u64, sum(|l| l.fields));
+    checked += audit_pushes(&mut client, ledgers, &mut wrong);
     (checked, wrong)
+}
+
+/// Each word that was pushed is there once if that was acknowledged, at most once if nobody knows, else not at all; and no
+/// other is.
+fn audit_pushes(client: &mut Client, ledgers: &[Ledger], wrong: &mut Vec<String>) -> u64 {
+    let mut there: BTreeMap<String, u64> = BTreeMap::new();
+    for list in 0..LISTS {
+        for word in client.run(&format!("LRANGE list:{list} 0 -1")).items() {
+            *there.entry(word.text()).or_default() += 1;
+        }
+    }
+    let mut checked = 0;
+    for (word, fate) in ledgers.iter().flat_map(|ledger| &ledger.pushes) {
+        checked += 1;
+        let count = there.remove(word).unwrap_or(0);
+        let fits = match fate {
+            Fate::Kept => count == 1,
+            Fate::Refused => count == 0,
+            Fate::Unknown => count <= 1,
+        };
+        if !fits {
+            wrong.push(format!("{word} was pushed, its client was told {fate:?}; it is there {count} times"));
+        }
+    }
+    wrong.extend(there.keys().map(|word| format!("{word} is in a list, and nobody pushed it")));
+    checked
 }
