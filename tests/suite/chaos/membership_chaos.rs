@@ -10,6 +10,7 @@ use base::Random;
 use narf_tests::{DEADLINE, Server, Signal, env_number, signal, skip, skip_unless_narf, within};
 
 use super::load::Load;
+use super::probes::Watch;
 use super::{is_long, percentiles, rounds, settle, strike_off};
 use crate::nodes::Cluster;
 
@@ -123,6 +124,7 @@ fn membership_chaos() {
     }
     let cluster = Cluster::of(3);
     let load = Load::start(&cluster.nodes, 8);
+    let watch = Watch::start(&cluster.nodes, &load.places);
     let random = Random::new(env_number("NARF_TEST_SEED", 1));
     let mut chaos = Chaos { cluster, load, random, kills: 0, refused: 0 };
     let mut times = Vec::new();
@@ -139,7 +141,15 @@ fn membership_chaos() {
         );
     }
     let Chaos { cluster, load, kills, refused, .. } = chaos;
+    let seen = watch.end();
+    let fewest = seen.fewest.expect("nodes were asked");
     let (acknowledged, failures) = settle(&cluster, load);
+    assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
+    assert!(fewest >= 2, "a partition was to be held by {fewest} alone");
+    println!(
+        "membership-chaos: {} leads seen, one a term, each held by {fewest} at least",
+        seen.leaders.len()
+    );
     println!("membership-chaos, a change and all data at rest: {}", percentiles(times));
     println!(
         "membership-chaos: {changes} changes, {kills} kills, {refused} struck off and refused; {acknowledged} writes \

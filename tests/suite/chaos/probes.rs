@@ -110,9 +110,11 @@ pub(crate) fn keys_of_partitions(client: &mut Client) -> Vec<String> {
 #[derive(Default)]
 pub(crate) struct Seen {
     /// By partition and term: the node that said that it leads.
-    pub(crate) leaders: BTreeMap<(i64, i64), usize>,
+    pub(crate) leaders: BTreeMap<(i64, i64), String>,
     /// By partition: the latest term of any replica.
     terms: BTreeMap<i64, i64>,
+    /// Nodes that are to hold a partition, at the fewest.
+    pub(crate) fewest: Option<usize>,
     pub(crate) wrong: Vec<String>,
 }
 
@@ -131,7 +133,7 @@ impl Watch {
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     if let Some(mut client) = connect(node, &places) {
-                        watch(node, &mut client, &stop, &seen);
+                        watch(&mut client, &stop, &seen);
                     }
                     std::thread::sleep(LOOK);
                 }
@@ -153,7 +155,7 @@ impl Watch {
 }
 
 /// Notes what a node says until it is gone.
-fn watch(node: usize, client: &mut Client, stop: &AtomicBool, seen: &Mutex<Seen>) -> Option<()> {
+fn watch(client: &mut Client, stop: &AtomicBool, seen: &Mutex<Seen>) -> Option<()> {
     client.try_run("HELLO 3").ok()?;
     let name = client.try_run("FABRIC STATUS").ok()?.field("node")?.text();
     while !stop.load(Ordering::Relaxed) {
@@ -162,7 +164,10 @@ fn watch(node: usize, client: &mut Client, stop: &AtomicBool, seen: &Mutex<Seen>
         for partition in map.items() {
             let number = |name: &str| partition.field(name).unwrap().int();
             let is_led = partition.field("leader").unwrap().text_or("") == name;
-            seen.note(node, number("partition"), number("term"), is_led);
+            let leader = is_led.then_some(name.as_str());
+            seen.note(number("partition"), number("term"), leader);
+            let holders = partition.field("nodes").unwrap().items().len();
+            seen.fewest = Some(seen.fewest.map_or(holders, |fewest| fewest.min(holders)));
         }
         drop(seen);
         std::thread::sleep(LOOK);
@@ -171,14 +176,14 @@ fn watch(node: usize, client: &mut Client, stop: &AtomicBool, seen: &Mutex<Seen>
 }
 
 impl Seen {
-    fn note(&mut self, node: usize, partition: i64, term: i64, is_led: bool) {
+    /// A node told of a partition, and its own name if it leads that.
+    fn note(&mut self, partition: i64, term: i64, leader: Option<&str>) {
         let latest = self.terms.entry(partition).or_default();
         *latest = term.max(*latest);
-        if is_led {
-            let other = *self.leaders.entry((partition, term)).or_insert(node);
-            if other != node {
-                self.wrong.push(format!("partition {partition}, term {term}: led by {other} and {node}"));
-            }
+        let Some(leader) = leader else { return };
+        let other = self.leaders.entry((partition, term)).or_insert_with(|| leader.to_owned());
+        if other != leader {
+            self.wrong.push(format!("partition {partition}, term {term}: led by {other} and {leader}"));
         }
     }
 }
