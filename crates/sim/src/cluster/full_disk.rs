@@ -3,11 +3,15 @@
 //! All that the cluster had was looked at by now, and is deleted. Some disks get little room, and clients write until a node
 //! refuses: to the same few keys, so that nothing but the log is in the way, or to ever more, which are deleted then. Either
 //! way the node must find room by itself, within [`EMPTIED_WITHIN_US`], and take writes again. Excused is who has not got the
-//! deletes, as it had no room for the writes before them while others had: that takes somebody who makes room there.
+//! deletes, as it had no room for the writes before them while others had, and who has too much beside its keys for another
+//! checkpoint: that takes somebody who makes room there.
 //!
 //! Does not know: how room is made.
 
 use std::collections::BTreeMap;
+
+use base::PartitionId;
+use log::Checkpoints;
 
 use crate::cluster::ClusterWorld;
 use crate::cluster::judge::Op;
@@ -21,6 +25,8 @@ const SEGMENT_MAX: u64 = 16 << 10;
 const WRITES: u64 = 200;
 /// So many keys are written again and again: their values take less than a checkpoint may.
 const SAME: u64 = 2;
+/// Where all checkpoints take less, there is room for each once more.
+const CHECKPOINTS_MAX: u64 = 10 << 10;
 /// A round of checkpoints follows one that failed within eight seconds, and nodes believe for five that another is full.
 const EMPTIED_WITHIN_US: u64 = 20_000_000;
 /// What was refused is asked for again after so long.
@@ -57,7 +63,10 @@ impl ClusterWorld {
             self.insist(writer, Op::Flush)?;
         }
         self.wait("a full disk does not empty itself", |world| {
-            world.refusing().all(|number| !is_log_only && world.is_behind(number))
+            world.refusing().all(|number| match is_log_only {
+                true => world.has_large_checkpoints(number),
+                false => world.is_behind(number),
+            })
         })?;
         for number in present {
             self.insist(number, Op::Bulk(0))?;
@@ -72,6 +81,15 @@ impl ClusterWorld {
     fn refusing(&self) -> impl Iterator<Item = usize> {
         let refuses = |machine: &Machine| machine.life.as_ref().is_some_and(|life| life.refusing);
         (0..self.machines.len()).filter(move |number| refuses(&self.machines[*number]))
+    }
+
+    /// Whether a partition has so much beside its keys, as what numbered requests were answered, that there may be no room for
+    /// it where there is none for writes.
+    fn has_large_checkpoints(&self, number: usize) -> bool {
+        let disk = self.machines[number].disk.disk();
+        let sizes = (0..self.plan.partitions)
+            .map(|id| Checkpoints::size_before(&*disk, PartitionId(id), u64::MAX).ok().flatten());
+        sizes.flatten().sum::<u64>() > CHECKPOINTS_MAX
     }
 
     /// Whether a replica of this node lacks what another has.
