@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, Stream};
 
 /// What a link between members begins with, docs/formats/link.md: worker 0 of 1, reachable at no address, which knows level 1.
-const HELLO: &[u8] = b"NRF3\x00\x00\x01\x00\x00\x00\x01\x01\x01sixteen bytes: r";
+const HELLO: &[u8] = b"NRF4\x00\x00\x01\x00\x00\x00\x01\x01\x01sixteen bytes: r";
 const PEER: &[u8] = b"narf-peer/1";
 const JOIN: &[u8] = b"narf-join/1";
 
@@ -195,7 +195,7 @@ fn a_member_is_answered_and_nobody_else_is() {
     }
     let home = Home::new();
     // That the words and the file are read right here: who shows the node's own certificate is taken for it.
-    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, home.me))), b"NRF3");
+    assert_eq!(home.answer(PEER, Some(home.pair_for(home.cluster, home.me))), b"NRF4");
     let stranger = home.me ^ 1;
     let refused = [
         ("no certificate", None),
@@ -217,7 +217,7 @@ fn a_member_is_answered_and_nobody_else_is() {
     // A protocol that nobody speaks, and a member's words where a newcomer is expected.
     let member = || Some(home.pair_for(home.cluster, home.me));
     assert_eq!(home.answer(b"http/1.1", member()), b"");
-    assert_ne!(home.answer(JOIN, member()), b"NRF3");
+    assert_ne!(home.answer(JOIN, member()), b"NRF4");
     home.node.client().check("SET k v", "+OK");
 }
 
@@ -246,7 +246,7 @@ fn what_is_not_tls_ends_at_once_and_what_was_said_before_counts_for_nothing() {
     let _ = stream.write_all(&recorded);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    assert!(!answer.windows(4).any(|word| word == b"NRF3"));
+    assert!(!answer.windows(4).any(|word| word == b"NRF4"));
     home.node.client().check("SET k v", "+OK");
     assert_eq!(home.node.client3().run("FABRIC STATUS").field("state").unwrap().text(), "ready");
 }
@@ -270,7 +270,7 @@ fn record(home: &Home) -> Vec<u8> {
         let _ = server.shutdown(std::net::Shutdown::Both);
         said
     });
-    assert_eq!(say(between, PEER, Some(home.pair_for(home.cluster, home.me)), HELLO), b"NRF3");
+    assert_eq!(say(between, PEER, Some(home.pair_for(home.cluster, home.me)), HELLO), b"NRF4");
     tap.join().unwrap()
 }
 

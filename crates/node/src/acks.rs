@@ -247,9 +247,7 @@ impl Partition {
                     if is_appended && fabric.is_all_synced() {
                         fabric.tell(leader, &item(last.index));
                     } else {
-                        let mut held = Vec::new();
-                        item(last.index).encode(&mut held);
-                        fabric.held.push((u64::MAX, leader, held));
+                        fabric.tell_once_stored(leader, &[item(last.index)]);
                         wants_sync = true;
                     }
                 }

@@ -44,6 +44,7 @@ impl Beats {
         let others = || replica.members.voters.iter().copied().filter(|voter| *voter != me);
         let has_answered = |voter| replica.lease.stamp_of(voter) + ANSWERED_US > now_us;
         if !partition.group.is_quiet() || !others().all(has_answered) {
+            self.take_busy(partition);
             return false;
         }
         if self.is_due {
@@ -53,6 +54,19 @@ impl Beats {
             }
         }
         true
+    }
+
+    /// Of a group that is not quiet its engine sends heartbeats, in order with its entries. While a large one is on its way
+    /// they come late, and a beat does not. It asks for no index: what is committed is said by the engine.
+    fn take_busy(&mut self, partition: &Partition) {
+        if !self.is_due || !partition.group.is_leader() {
+            return;
+        }
+        let (me, members) = (partition.group.node(), &partition.replica.members);
+        let only_outgoing = members.voters_outgoing.iter().filter(|id| !members.voters.contains(id));
+        for voter in members.voters.iter().chain(only_outgoing).filter(|id| **id != me) {
+            put((partition.id, partition.term(), 0), self.by_peer.entry(*voter).or_default());
+        }
     }
 
     /// Tells the peers.

@@ -31,7 +31,7 @@ use crate::owed::Owed;
 use crate::pace::Pace;
 use crate::partition::Turn;
 use crate::patience::Lookout;
-use crate::peer_frame::{Item, put_message};
+use crate::peer_frame::{Item, message_overtakes, put_message};
 use crate::read_level::ReadLevel;
 use crate::scatter::Scatters;
 use crate::transfer::Transfers;
@@ -67,6 +67,8 @@ pub(crate) struct PeerState {
     /// Which of its runs the last way led to.
     pub(crate) run: u128,
     pub(crate) frame: Vec<u8>,
+    /// The same of what goes on the other lane: see [`overtakes`].
+    pub(crate) urgent: Vec<u8>,
     /// Wall clock: since when there is a way to it.
     pub(crate) up_since: Millis,
     /// Steady clock: when it was last heard of.
@@ -80,10 +82,24 @@ pub(crate) struct PeerState {
 }
 
 impl PeerState {
+    /// Where an item goes that was encoded, or is encoded next: its bytes begin so.
+    fn lane(&mut self, is_urgent: bool) -> &mut Vec<u8> {
+        if is_urgent { &mut self.urgent } else { &mut self.frame }
+    }
+
     /// Whether there is a way to it and it answers: a link may be up for long after the other end is gone.
     pub(crate) fn is_heard(&self, now: Millis) -> bool {
         self.is_up && now.since(self.heard) <= SILENCE_MS
     }
+}
+
+/// An item that waits until what it says is on stable storage.
+pub(crate) struct Held {
+    /// Up to here; `u64::MAX` until the turn's frame is appended.
+    position: u64,
+    pub(crate) to: u64,
+    is_urgent: bool,
+    bytes: Vec<u8>,
 }
 
 /// A request that another node was asked to serve.
@@ -145,7 +161,7 @@ pub(crate) struct Fabric {
     holds: Holds,
     pub(crate) pace: Pace,
     pub(crate) commits: Commits,
-    pub(crate) held: Vec<(u64, u64, Vec<u8>)>,
+    pub(crate) held: Vec<Held>,
     /// Entries of groups that we lead, to be known as stored once the log is on stable storage up to here.
     pub(crate) own_syncs: Vec<(u64, PartitionId, u64)>,
     /// Answers of partitions that this node has alone, for clients that want them on stable storage: up to here.
@@ -206,7 +222,7 @@ impl Fabric {
     /// Adds an item to what a peer is sent.
     pub(crate) fn tell(&mut self, node: u64, item: &Item<'_>) {
         match self.peers.get_mut(&node).filter(|peer| peer.is_up) {
-            Some(peer) => item.encode(&mut peer.frame),
+            Some(peer) => item.encode(peer.lane(item.overtakes())),
             None => self.owe(node, item),
         }
     }
@@ -216,7 +232,8 @@ impl Fabric {
         for item in items {
             let mut held = Vec::new();
             item.encode(&mut held);
-            self.held.push((u64::MAX, node, held));
+            let is_urgent = item.overtakes();
+            self.held.push(Held { position: u64::MAX, to: node, is_urgent, bytes: held });
         }
     }
 
@@ -228,7 +245,7 @@ impl Fabric {
     /// Adds an item to what every peer is sent.
     pub(crate) fn tell_all(&mut self, item: &Item<'_>) {
         for peer in self.peers.values_mut().filter(|peer| peer.is_up) {
-            item.encode(&mut peer.frame);
+            item.encode(peer.lane(item.overtakes()));
         }
     }
 
@@ -237,13 +254,19 @@ impl Fabric {
         match self.holds.position_for(group, message.kind(), self.now) {
             None => {
                 if let Some(peer) = self.peers.get_mut(&message.to()).filter(|peer| peer.is_up) {
-                    put_message(group, stamp_us, message, &mut peer.frame);
+                    put_message(
+                        group,
+                        stamp_us,
+                        message,
+                        peer.lane(message_overtakes(group, message.kind())),
+                    );
                 }
             }
             Some(position) => {
                 let mut held = Vec::new();
                 put_message(group, stamp_us, message, &mut held);
-                self.held.push((position, message.to(), held));
+                let lane = message_overtakes(group, message.kind());
+                self.held.push(Held { position, to: message.to(), is_urgent: lane, bytes: held });
             }
         }
     }
@@ -267,7 +290,7 @@ impl Fabric {
     pub(crate) fn appended(&mut self, position: u64) {
         let unknown = |at: &&mut u64| **at == u64::MAX;
         self.holds.appended(position);
-        self.held.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
+        self.held.iter_mut().map(|held| &mut held.position).filter(unknown).for_each(|at| *at = position);
         self.own_syncs.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.own_answers.iter_mut().map(|(at, _, _)| at).filter(unknown).for_each(|at| *at = position);
         self.late_decisions.iter_mut().map(|(at, ..)| at).filter(unknown).for_each(|at| *at = position);
@@ -278,9 +301,9 @@ impl Fabric {
     pub(crate) fn synced(&mut self, position: u64) -> Vec<(PartitionId, u64)> {
         self.log_synced = self.log_synced.max(position);
         self.holds.synced(position, self.now);
-        for (_, node, bytes) in self.held.extract_if(.., |(at, _, _)| *at <= position) {
-            if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.is_up) {
-                peer.frame.extend_from_slice(&bytes);
+        for held in self.held.extract_if(.., |held| held.position <= position) {
+            if let Some(peer) = self.peers.get_mut(&held.to).filter(|peer| peer.is_up) {
+                peer.lane(held.is_urgent).extend_from_slice(&held.bytes);
             }
         }
         for (_, dest, answer) in self.own_answers.extract_if(.., |(at, _, _)| *at <= position) {
@@ -650,6 +673,10 @@ impl Worker {
         }
         let level = self.fabric.level();
         for (&node, peer) in &mut self.fabric.peers {
+            if !peer.urgent.is_empty() {
+                peer.urgent.push(level.0);
+                self.outbox.urgent.push((node, std::mem::take(&mut peer.urgent)));
+            }
             if !peer.frame.is_empty() {
                 peer.frame.push(level.0);
                 self.outbox.peers.push((node, std::mem::take(&mut peer.frame)));

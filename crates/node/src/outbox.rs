@@ -29,6 +29,8 @@ pub struct Outbox {
     pub messages: Vec<(WorkerId, Message)>,
     /// Frames for other nodes, by their number in the groups; after the append, like messages.
     pub peers: Vec<(u64, Vec<u8>)>,
+    /// The same with signs of life and votes: they may overtake what was sent before, and must not wait for it.
+    pub urgent: Vec<(u64, Vec<u8>)>,
     /// Sessions, by token, that have something to send.
     pub send: Vec<u32>,
     /// Sessions, by token, to be closed without sending more. Their sockets are gone after this turn.

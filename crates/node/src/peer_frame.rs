@@ -7,10 +7,11 @@
 use base::{ConnId, Cursor, DbIndex, Millis, PartitionId, Short, TimeWord};
 use cluster::Level;
 use engine::Access;
-use raft::Message;
+use raft::{Message, MessageKind};
 use resp::Version;
 
 use crate::acks::Reach;
+use crate::entry::META_GROUP;
 use crate::interest::Word;
 use crate::pubsub::{Channel, ChannelKind};
 use crate::session::SessionRef;
@@ -195,6 +196,12 @@ impl Item<'_> {
         )
     }
 
+    /// Whether it may come before what was said before it, and must not wait for that: who leads would be taken for dead, or
+    /// its followers would, while something large is on its way. It relies on nothing of the order: it names term and clock.
+    pub(crate) fn overtakes(&self) -> bool {
+        matches!(self, Item::Alive | Item::Full | Item::Beat { .. } | Item::Beaten { .. })
+    }
+
     /// Appends the item's bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match *self {
@@ -358,6 +365,25 @@ impl Item<'_> {
                 put(out, &digest.unwrap_or_default().to_le_bytes());
             }
         }
+    }
+}
+
+/// The same of a message. A group may hear its messages in any order, but entries and what counts on them stay in theirs: an
+/// append that comes before the one that it follows is refused, and all is sent anew. So is a large entry with each answer to a
+/// heartbeat while the leader probes where a log ends; of partitions, which have such entries, signs of life are beats.
+pub(crate) fn message_overtakes(group: PartitionId, kind: MessageKind) -> bool {
+    match kind {
+        MessageKind::Vote
+        | MessageKind::VoteResponse
+        | MessageKind::PreVote
+        | MessageKind::PreVoteResponse => true,
+        MessageKind::Heartbeat | MessageKind::HeartbeatResponse => group == META_GROUP,
+        MessageKind::Append
+        | MessageKind::AppendResponse
+        | MessageKind::Snapshot
+        | MessageKind::TimeoutNow
+        | MessageKind::ReadIndex
+        | MessageKind::ReadIndexResponse => false,
     }
 }
 

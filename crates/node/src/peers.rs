@@ -55,7 +55,8 @@ impl Worker {
         let Some(peer) = self.fabric.peers.get_mut(&node) else { return };
         peer.is_up = false;
         peer.frame.clear();
-        self.fabric.held.retain(|(_, to, _)| *to != node);
+        peer.urgent.clear();
+        self.fabric.held.retain(|held| held.to != node);
         self.fabric.transfers.peer_down(node);
         let partitions = self.places.iter_mut().filter_map(|place| place.partition.as_deref_mut());
         partitions.for_each(|partition| partition.forget_echo(node));

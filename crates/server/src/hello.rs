@@ -8,7 +8,7 @@ use base::NodeId;
 use cluster::{Level, Levels, UnknownLevel};
 
 /// The first bytes of either side; another version says others.
-const MAGIC: [u8; 4] = *b"NRF3";
+const MAGIC: [u8; 4] = *b"NRF4";
 /// What a node is answered that was struck off.
 const GONE: [u8; 4] = *b"NRFG";
 /// What a node is answered of which another run is heard.
@@ -217,7 +217,7 @@ mod tests {
             .write(&mut bytes)
             .unwrap();
         assert_eq!(Hello::read(&mut &bytes[..]).unwrap().address, "");
-        assert_eq!(bytes, b"NRF3\x01\0\x02\0\0\0\x03\x05\x04n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(bytes, b"NRF4\x01\0\x02\0\0\0\x03\x05\x04n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! made to it.
 //!
 //! A link carries frames one way, so each end decides alone when to make its own anew, and two ends never argue about
-//! which of two links is the one. What travels is a length of four bytes, little-endian, and a frame, over and over
-//! (docs/formats/link.md).
+//! which of two links is the one. What travels are frames, cut so that signs of life do not wait for
+//! long ones (`lanes`).
 //!
 //! Does not know: what is in a frame (`node` does), how a link is authenticated (`door`).
 
@@ -20,14 +20,13 @@ use tls::{PLAIN_BYTES_MIN, SEALED_BYTES, Stream};
 
 use crate::door::{self, DialError, Link};
 use crate::hello::Hello;
+use crate::lanes::{Incoming, Lane, Outgoing};
 use crate::runs::Heard;
 use crate::shared::{Item, Shared};
 
 /// Tokens from here on are links; clients stay below.
 pub(crate) const FIRST_LINK: usize = 1 << 40;
-/// Longest frame that is taken: the largest value, with room around it.
-const FRAME_BYTES_MAX: usize = (1 << 30) + (1 << 20);
-/// Bytes taken from one link in one turn.
+/// Bytes taken from one link in one turn, and given to one: a large frame must not keep a worker from its other work.
 const TURN_BYTES: usize = 1 << 20;
 /// Bytes that wait for a peer which does not take them; a link with more is cut, and what was lost is sent anew.
 const BACKLOG_BYTES_MAX: usize = 256 << 20;
@@ -47,11 +46,10 @@ struct Wire {
     heard: Option<Heard>,
     /// A frame came by it.
     has_spoken: bool,
-    /// Bytes of frames that are not whole yet.
-    received: Vec<u8>,
-    /// What is to be sent, from `sent` on.
-    backlog: Vec<u8>,
-    sent: usize,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// On the list of those whose socket may take more than the last turn gave it.
+    is_unsent: bool,
     /// On the list of those with more to read.
     listed: bool,
     /// The other end sends no more: the end may stand right behind the last bytes, and no event tells of it again.
@@ -76,6 +74,7 @@ pub(crate) struct Links {
     /// By the node's number in the groups.
     ways: BTreeMap<u64, Way>,
     readable: Vec<usize>,
+    unsent: Vec<usize>,
     /// What was read, opened and not yet.
     buffers: [Box<[u8]>; 2],
 }
@@ -102,7 +101,15 @@ enum Lost {
 impl Links {
     pub(crate) fn new(worker: WorkerId, shared: Arc<Shared>) -> Links {
         let buffers = [PLAIN_BYTES_MIN, SEALED_BYTES].map(|size| vec![0; size].into_boxed_slice());
-        Links { worker, shared, wires: Vec::new(), ways: BTreeMap::new(), readable: Vec::new(), buffers }
+        Links {
+            worker,
+            shared,
+            wires: Vec::new(),
+            ways: BTreeMap::new(),
+            readable: Vec::new(),
+            unsent: Vec::new(),
+            buffers,
+        }
     }
 
     /// The members are these now: ways to those who went are closed, to those who came are made.
@@ -232,9 +239,9 @@ impl Links {
             is_outgoing,
             heard: link.heard,
             has_spoken: false,
-            received: Vec::new(),
-            backlog: Vec::new(),
-            sent: 0,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+            is_unsent: false,
             listed: false,
             is_ending: false,
         };
@@ -247,30 +254,49 @@ impl Links {
 
     // ---- out ----------------------------------------------------------------------------------------------
 
-    /// Sends a frame to a node. Without a way to it the frame is dropped: the worker was told that there is none.
-    pub(crate) fn send(&mut self, to: u64, frame: &[u8], worker: &mut Worker, registry: &Registry) {
-        let Some(slot) = self.ways.get(&to).and_then(|way| way.wire) else { return };
-        self.enqueue(slot, frame);
-        self.flush(slot, worker, registry);
+    /// Sends a frame to a node, and gives its buffer back if it is not needed any more. Without a way to it the frame is dropped: the worker was told that there is none.
+    pub(crate) fn send(
+        &mut self,
+        to: u64,
+        frame: Vec<u8>,
+        lane: Lane,
+        worker: &mut Worker,
+        registry: &Registry,
+    ) -> Vec<u8> {
+        let Some(slot) = self.ways.get(&to).and_then(|way| way.wire) else { return frame };
+        let Some(Some(wire)) = self.wires.get_mut(slot) else { return frame };
+        let frame = wire.outgoing.push(lane, frame);
+        // Its turn is over, and comes.
+        if !wire.is_unsent {
+            self.flush(slot, worker, registry);
+        }
+        frame
     }
 
-    fn enqueue(&mut self, slot: usize, frame: &[u8]) {
-        let Some(Some(wire)) = self.wires.get_mut(slot) else { return };
-        let length = u32::try_from(frame.len()).expect("a frame is bounded by what a turn takes");
-        wire.backlog.extend_from_slice(&length.to_le_bytes());
-        wire.backlog.extend_from_slice(frame);
-    }
-
-    /// Sends what the socket takes.
+    /// Sends what the socket takes, up to a turn's share.
     fn flush(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
         let Some(Some(wire)) = self.wires.get_mut(slot) else { return };
         match wire.flush() {
-            Ok(()) if wire.backlog.len() - wire.sent <= BACKLOG_BYTES_MAX => {}
-            Ok(()) => {
+            Ok(has_more) if wire.outgoing.len() <= BACKLOG_BYTES_MAX => {
+                if has_more && !std::mem::replace(&mut wire.is_unsent, true) {
+                    self.unsent.push(slot);
+                }
+            }
+            Ok(_) => {
                 tracing::warn!(node = %wire.peer, "a node takes nothing any more, its link is cut");
                 self.close(slot, worker, registry);
             }
             Err(_) => self.close(slot, worker, registry),
+        }
+    }
+
+    /// Goes on with those that did not get all in the last turn.
+    pub(crate) fn flush_unsent(&mut self, worker: &mut Worker, registry: &Registry) {
+        for slot in std::mem::take(&mut self.unsent) {
+            let Some(Some(wire)) = self.wires.get_mut(slot) else { continue };
+            // A link that took the place of the one on the list may have nothing; that does no harm.
+            wire.is_unsent = false;
+            self.flush(slot, worker, registry);
         }
     }
 
@@ -306,9 +332,9 @@ impl Links {
         }
     }
 
-    /// Whether some link has more than the last turn took.
+    /// Whether some link has more than the last turn took, or gave.
     pub(crate) fn has_more(&self) -> bool {
-        !self.readable.is_empty()
+        !self.readable.is_empty() || !self.unsent.is_empty()
     }
 
     /// Reads from those who have something, and lets the worker have it.
@@ -345,22 +371,15 @@ impl Links {
     /// Gives whole frames to the worker; false if the peer breaks the rules.
     fn take_frames(&mut self, slot: usize, worker: &mut Worker) -> bool {
         let Some(Some(wire)) = self.wires.get_mut(slot) else { return true };
-        let mut start = 0;
-        while let Some((length, rest)) = wire.received[start..].split_first_chunk::<4>() {
-            let length = u32::from_le_bytes(*length) as usize;
-            if length > FRAME_BYTES_MAX || wire.is_outgoing {
-                return false;
-            }
-            let Some(frame) = rest.get(..length) else { break };
-            worker.peer_frame(wire.peer, frame);
-            wire.has_spoken = true;
-            start += 4 + length;
+        // One that we made brings nothing.
+        if wire.is_outgoing {
+            return wire.incoming.len() == 0;
         }
-        wire.received.drain(..start);
-        if wire.received.is_empty() {
-            wire.received.shrink_to(TURN_BYTES);
-        }
-        true
+        let (peer, has_spoken) = (wire.peer, &mut wire.has_spoken);
+        wire.incoming.take_frames(|frame| {
+            *has_spoken = true;
+            worker.peer_frame(peer, frame);
+        })
     }
 
     // ---- the end of a link --------------------------------------------------------------------------------
@@ -390,32 +409,20 @@ impl Links {
 }
 
 impl Wire {
-    fn flush(&mut self) -> io::Result<()> {
-        while self.sent < self.backlog.len() {
-            match self.stream.write(&self.backlog[self.sent..]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-            if self.sent > TURN_BYTES && self.sent * 2 > self.backlog.len() {
-                self.backlog.drain(..self.sent);
-                self.sent = 0;
-            }
-        }
-        self.backlog.clear();
-        self.backlog.shrink_to(TURN_BYTES);
-        self.sent = 0;
-        Ok(())
+    /// Whether the socket may take more.
+    fn flush(&mut self) -> io::Result<bool> {
+        let Wire { stream, outgoing, .. } = self;
+        outgoing.send(TURN_BYTES, |bytes| stream.write(bytes))
     }
 
     /// Reads up to about `limit` bytes; whether there may be more. The end of the link is an error.
     fn read(&mut self, [plain, sealed]: &mut [Box<[u8]>; 2], limit: usize) -> io::Result<bool> {
-        let before = self.received.len();
-        while self.received.len() - before < limit {
+        let before = self.incoming.len();
+        while self.incoming.len() - before < limit {
             match self.stream.read(plain, sealed) {
                 Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((count, has_more)) => {
-                    self.received.extend_from_slice(&plain[..count]);
+                    self.incoming.push(&plain[..count]);
                     if !has_more && !self.is_ending {
                         return Ok(false);
                     }

@@ -20,6 +20,7 @@ use mio::{Events, Interest, Poll, Token};
 use node::{AfterSend, Control, Outbox, Peer, Worker};
 
 use crate::gather::Gather;
+use crate::lanes::Lane;
 use crate::links::{FIRST_LINK, Happened, Links};
 use crate::listen::{ACCEPTS, Listeners, Waiting, note_waiting};
 use crate::other_cluster;
@@ -245,6 +246,7 @@ impl WorkerThread {
     /// Hears what other nodes say, and tries to reach those to whom there is no way.
     fn read_links(&mut self, now: Millis) {
         if let Some(links) = &mut self.links {
+            links.flush_unsent(&mut self.worker, self.poll.registry());
             links.read_listed(&mut self.worker, self.poll.registry());
             links.dial_due(now);
         }
@@ -517,6 +519,7 @@ impl WorkerThread {
             sync,
             messages,
             peers,
+            urgent,
             send,
             close,
             checkpoints,
@@ -568,8 +571,11 @@ impl WorkerThread {
             self.shared.send(to, Item::Message(self.id, message));
         }
         if let Some(links) = &mut self.links {
+            for (to, frame) in urgent {
+                links.send(to, frame, Lane::Urgent, &mut self.worker, self.poll.registry());
+            }
             for (to, frame) in peers {
-                links.send(to, &frame, &mut self.worker, self.poll.registry());
+                let frame = links.send(to, frame, Lane::Plain, &mut self.worker, self.poll.registry());
                 self.worker.reuse_frame(to, frame);
             }
         }

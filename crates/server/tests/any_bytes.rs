@@ -12,7 +12,7 @@ fn any_words_of_strangers_are_read_or_refused_with_a_reason() {
         // Past the first check, for half of them.
         let start: &[u8] = match kind % 5 {
             _ if random.chance(1, 2) => b"",
-            0 | 1 => b"NRF3",
+            0 | 1 => b"NRF4",
             2 => b"\x60\0\0\0\x01\x01",
             3 => b"\x01",
             _ => b"\x01\0\x03v=1\x06name=a",

@@ -343,6 +343,7 @@ impl ClusterWorld {
             return Err(format!("scrub: node {number} found a replica that holds something else"));
         }
         let (peers, control) = (std::mem::take(&mut life.peers), std::mem::take(&mut life.control));
+        let urgent = std::mem::take(&mut life.urgent);
         let (failed, may_fail) = (life.failed.clone(), machine.disk_has_trouble);
         if let Some(reason) = failed {
             if !may_fail && !self.is_outlived(number) {
@@ -352,9 +353,16 @@ impl ClusterWorld {
         } else {
             self.end_if_done(number);
         }
+        let place_of = |to| {
+            self.machines.iter().position(|machine: &Machine| cluster::replica_id(machine.node) == Some(to))
+        };
+        for (seat, to, frame) in urgent {
+            if let Some(to) = place_of(to) {
+                self.wires.send_urgent((number, to, seat), frame);
+            }
+        }
         for (seat, to, frame) in peers {
-            let known = |machine: &Machine| cluster::replica_id(machine.node) == Some(to);
-            if let Some(to) = self.machines.iter().position(known) {
+            if let Some(to) = place_of(to) {
                 self.wires.send((number, to, seat), frame);
             }
         }

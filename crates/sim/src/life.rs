@@ -94,6 +94,8 @@ pub(crate) struct Life {
     pub(crate) refusing: bool,
     /// Frames for other nodes that were sent and not taken yet: by which worker, and to whom.
     pub(crate) peers: Vec<(usize, u64, Vec<u8>)>,
+    /// The same that may overtake them.
+    pub(crate) urgent: Vec<(usize, u64, Vec<u8>)>,
     /// What workers said about the node as a whole, not taken yet.
     pub(crate) control: Vec<Control>,
     /// Workers whose replicas may have forgotten what they had promised, as the machine lost its power.
@@ -201,6 +203,7 @@ impl Life {
             connected: 0,
             refusing: false,
             peers: Vec::new(),
+            urgent: Vec::new(),
             control: Vec::new(),
             in_doubt: if is_in_doubt { usize::from(router.workers()) } else { 0 },
         }
@@ -486,6 +489,7 @@ impl Life {
         for (to, message) in outbox.messages.drain(..) {
             self.seats[usize::from(to.0)].inbox.push_back(Item::Message(WorkerId(number as u16), message));
         }
+        self.urgent.extend(outbox.urgent.drain(..).map(|(to, frame)| (number, to, frame)));
         self.peers.extend(outbox.peers.drain(..).map(|(to, frame)| (number, to, frame)));
         self.seats[number].phase = Phase::Send(outbox);
     }

@@ -147,3 +147,32 @@ fn a_follower_that_is_late_applies_a_write_within_a_step_of_time_after_it_has_it
         assert_eq!(world.ask(reader, "GET k"), format!("\"{n}\""), "write {n}");
     }
 }
+
+#[test]
+fn a_leader_keeps_its_lead_while_all_that_it_said_waits_for_something_large() {
+    let mut world = quiet(8);
+    let keys: Vec<String> = (0..40).map(|key| format!("key:{key}")).collect();
+    let leads = |world: &World| -> Vec<bool> {
+        (0..3)
+            .flat_map(|node| keys.iter().map(move |key| (node, key)))
+            .map(|(n, key)| world.leads(n, key))
+            .collect()
+    };
+    let before = leads(&world);
+    let client = world.connect(0);
+    world.crowd(true);
+    // Their entries are on their way for longer than any follower waits for a sign of life, and no longer than clients wait.
+    let sets: Vec<String> = keys.iter().map(|key| format!("SET {key} later")).collect();
+    sets.iter().for_each(|line| world.send(client, line));
+    world.pass(900);
+    assert!(leads(&world) == before, "a leader was lost, or elected");
+    assert_eq!(world.answers(client).len(), 0, "nothing was decided");
+    world.crowd(false);
+    world.pass(500);
+    let answers = world.answers(client);
+    assert!(
+        answers.len() == keys.len() && answers.iter().all(|answer| format!("{answer:?}").contains("OK")),
+        "{answers:?}"
+    );
+    assert!(leads(&world) == before, "nor is one afterwards");
+}

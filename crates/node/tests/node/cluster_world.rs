@@ -79,9 +79,14 @@ struct Client {
     open: bool,
 }
 
+/// From one node to another.
+type Way = (usize, usize);
+
 pub(crate) struct World {
     machines: Vec<Machine>,
     wires: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
+    /// Something large is on its way between all nodes: what need not wait for it arrives, and the rest is here.
+    crowded: Option<Vec<(Way, Vec<u8>)>>,
     /// Directed links that lose everything.
     pub(crate) cut: Vec<(usize, usize)>,
     /// What comes to a node with the first of these bytes has the others instead, which are as many.
@@ -125,6 +130,7 @@ impl World {
         World {
             machines: Vec::new(),
             wires: BTreeMap::new(),
+            crowded: None,
             cut: Vec::new(),
             spoil: None,
             stalled: Vec::new(),
@@ -458,6 +464,14 @@ impl World {
         self.machines[index].worker.as_ref().unwrap().next_tick() <= self.now.mono_millis()
     }
 
+    /// From now on frames wait for something large that is before them, or no longer.
+    pub(crate) fn crowd(&mut self, is_so: bool) {
+        let waiting = if is_so { self.crowded.replace(Vec::new()) } else { self.crowded.take() };
+        for (way, frame) in waiting.into_iter().flatten() {
+            self.wires.entry(way).or_default().push_back(frame);
+        }
+    }
+
     /// The process stands still for so long; its links stay up.
     pub(crate) fn pause(&mut self, index: usize, millis: u64) {
         self.machines[index].paused_until = Millis(self.now.mono_us / 1000 + millis);
@@ -488,7 +502,7 @@ impl World {
     }
 
     fn finish_turn(&mut self, index: usize, outbox: Outbox) {
-        let Outbox { frame, sync, peers, send, close, checkpoints, control, passwords, .. } = outbox;
+        let Outbox { frame, sync, peers, urgent, send, close, checkpoints, control, passwords, .. } = outbox;
         let before = self.machines[index].disk.frames.len();
         if !frame.is_empty() && self.logging {
             let Machine { log_room, reserve, .. } = &self.machines[index];
@@ -503,12 +517,16 @@ impl World {
         for write in checkpoints {
             self.take_checkpoint(index, write, before);
         }
-        for (to, frame) in peers {
+        let urgent = urgent.into_iter().map(|(to, frame)| (to, frame, true));
+        for (to, frame, is_urgent) in urgent.chain(peers.into_iter().map(|(to, frame)| (to, frame, false))) {
             self.bytes += frame.len();
             self.items += node::check_peer_frame(&frame).expect("nodes say what can be read");
             let to = self.machines.iter().position(|m| cluster::replica_id(m.id) == Some(to)).unwrap();
             if self.machines[to].worker.is_some() && !self.cut.contains(&(index, to)) {
-                self.wires.entry((index, to)).or_default().push_back(frame);
+                match &mut self.crowded {
+                    Some(waiting) if !is_urgent => waiting.push(((index, to), frame)),
+                    _ => self.wires.entry((index, to)).or_default().push_back(frame),
+                }
             }
         }
         for token in send {
@@ -705,6 +723,7 @@ impl World {
 fn is_empty(outbox: &Outbox) -> bool {
     outbox.frame.is_empty()
         && outbox.peers.is_empty()
+        && outbox.urgent.is_empty()
         && outbox.send.is_empty()
         && outbox.checkpoints.is_empty()
         && outbox.control.is_empty()

@@ -50,19 +50,22 @@ fn a_leader_that_has_lost_the_end_of_its_log_goes_on_when_it_leads_again() {
         let told = world.answers(client);
         assert_eq!(told.len(), 1, "seed {seed}: {told:?}");
         assert!(leader(&world).is_some_and(|leader| leader != old), "seed {seed}");
-        // It hears what they have decided, and is the only one that can be elected next.
+        // It hears what they have decided, and can be elected next.
         world.cut.clear();
         world.pass(1000);
         let leads = leader(&world).unwrap();
         let other = 3 - old - leads;
         world.kill(leads);
-        // Until nobody remembers who led.
-        world.cut_way(old, other);
-        world.cut_way(other, old);
-        world.pass(1000);
-        world.cut.clear();
-        world.pause(other, 1500);
-        assert!(world.pass_until(4000, |world| world.leads(old, KEY)), "seed {seed}");
+        // Until nobody remembers who led. The other may stand first when it wakes, for it has as much: then once more.
+        let is_elected = (0..10).any(|_| {
+            world.cut_way(old, other);
+            world.cut_way(other, old);
+            world.pass(1000);
+            world.cut.clear();
+            world.pause(other, 1500);
+            world.pass_until(4000, |world| world.leads(old, KEY))
+        });
+        assert!(is_elected, "seed {seed}");
         let client = world.connect(old);
         assert_eq!(world.ask(client, &format!("GET {KEY}")), "\"before\"", "seed {seed}");
         assert_eq!(world.ask(client, &format!("SET {KEY} after")), "OK", "seed {seed}");

@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::Random;
 
+/// One frame in so many is a large one.
+const LARGE_ONE_IN: u64 = 1000;
+/// For so long at most it keeps those behind it: longer than followers wait for a sign of life.
+const LARGE_US: u64 = 1_000_000;
 /// How long a node waits before it tries again to reach another.
 const RETRY_US: u64 = 50_000;
 
@@ -48,6 +52,8 @@ struct Link {
     /// Which run of the node made it.
     run: u64,
     travelling: VecDeque<(u64, Vec<u8>)>,
+    /// Those that do not wait behind them.
+    urgent: VecDeque<(u64, Vec<u8>)>,
     /// It is broken: once all has been read, or then, the receiver notices.
     over_at: Option<u64>,
 }
@@ -122,6 +128,7 @@ impl Wires {
         if let Some(link) = self.links.get_mut(&link) {
             let kept = self.random.below(link.travelling.len() as u64 + 1) as usize;
             link.travelling.truncate(kept);
+            link.urgent.clear();
             link.over_at = Some(over_at);
         }
     }
@@ -142,14 +149,24 @@ impl Wires {
         };
     }
 
-    /// Sends a frame, if there is a way.
+    /// Sends a frame, if there is a way. What follows waits for it, now and then for as long as something large takes.
     pub(crate) fn send(&mut self, way: Way, frame: Vec<u8>) {
+        let large_us = if self.random.below(LARGE_ONE_IN) == 0 { self.random.below(LARGE_US) } else { 0 };
+        let at = self.now_us + self.random.below(self.delay_us + 1) + large_us;
         let Some(State::Up { link }) = self.states.get(&way) else { return };
-        let at = self.now_us + self.random.below(self.delay_us + 1);
         let Some(link) = self.links.get_mut(link) else { return };
         // A network does not reorder a stream, however the delays fall.
         let at = link.travelling.back().map_or(at, |last| last.0.max(at));
         link.travelling.push_back((at, frame));
+    }
+
+    /// Sends one that need not wait for those: it comes before or after them.
+    pub(crate) fn send_urgent(&mut self, way: Way, frame: Vec<u8>) {
+        let at = self.now_us + self.random.below(self.delay_us + 1);
+        let Some(State::Up { link }) = self.states.get(&way) else { return };
+        let Some(link) = self.links.get_mut(link) else { return };
+        let at = link.urgent.back().map_or(at, |last| last.0.max(at));
+        link.urgent.push_back((at, frame));
     }
 
     /// Time passes: what workers of nodes learn. A node of which one of its `runs` is under way tries to reach another, which
@@ -181,7 +198,8 @@ impl Wires {
                     };
                     let link = self.next;
                     self.next += 1;
-                    self.links.insert(link, Link { way, run, travelling: VecDeque::new(), over_at: None });
+                    let (travelling, urgent) = (VecDeque::new(), VecDeque::new());
+                    self.links.insert(link, Link { way, run, travelling, urgent, over_at: None });
                     self.states.insert(way, State::Up { link });
                     news.push(((to, from, worker), News::Up(to, other)));
                 }
@@ -197,6 +215,10 @@ impl Wires {
         self.links.retain(|_, link| {
             let (from, to, worker) = link.way;
             let is_blocked = blocked.contains(&(from, to));
+            while !is_blocked && link.urgent.front().is_some_and(|(at, _)| *at <= now_us) {
+                let (_, frame) = link.urgent.pop_front().expect("there is a front");
+                news.push(((from, to, worker), News::Frame(from, frame)));
+            }
             while !is_blocked && link.travelling.front().is_some_and(|(at, _)| *at <= now_us) {
                 let (_, frame) = link.travelling.pop_front().expect("there is a front");
                 news.push(((from, to, worker), News::Frame(from, frame)));
