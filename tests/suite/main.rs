@@ -38,6 +38,7 @@ mod http;
 mod hyperloglogs;
 mod info;
 mod introspection;
+mod large_values;
 mod lifecycle;
 mod lists;
 mod memory;

@@ -286,7 +286,7 @@ impl Worker {
     }
 
     fn head_for(&self, block: &Block, conn: ConnId, partition: PartitionId, part: u32) -> ErrandHead {
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(0);
         ErrandHead {
             dest: Dest::Block { worker: self.id, conn, number: block.number, part },
             who: conn.0,
@@ -620,7 +620,7 @@ impl Worker {
     /// Tells a partition that a client does not wait there any more; it answers to `dest`.
     fn release(&mut self, conn: ConnId, partition: PartitionId, dest: Dest) {
         let own = ErrandHead::own(partition, DbIndex::ZERO, NodeCommand::NarfRelease.spec());
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(0);
         let request = WireRequest::encode(&[b"narf.release"]);
         let head = ErrandHead { dest, who: conn.0, patience, deadline, ..own };
         self.send_errand(head, request.args(), request.raw());

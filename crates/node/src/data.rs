@@ -255,7 +255,7 @@ impl Worker {
     #[cold]
     fn send_on(&mut self, from: WorkerId, head: &CallHead, args: Args<'_>, raw: &[u8]) {
         let CallHead { session: at, ticket, partition, db, version, access, ack, tracks, spec } = *head;
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(raw.len());
         let dest = Dest::Session { worker: from, at, ticket };
         let who = at.conn.0;
         let head = ErrandHead {

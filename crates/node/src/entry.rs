@@ -123,9 +123,12 @@ pub enum EntryError {
     },
 }
 
+/// Room behind what may be large, for what comes after it: a byte that finds none has all of it copied to where there is.
+pub(crate) const SLACK: usize = 4096;
+
 /// Appends an entry record.
 pub fn write_entry(out: &mut Vec<u8>, header: &EntryHeader, body: &[u8]) {
-    out.reserve(HEADER_LEN + body.len());
+    out.reserve(HEADER_LEN + body.len() + SLACK);
     out.push(ENTRY);
     out.extend_from_slice(&header.partition.0.to_le_bytes());
     out.extend_from_slice(&header.term.to_le_bytes());

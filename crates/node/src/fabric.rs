@@ -176,6 +176,8 @@ pub(crate) struct Fabric {
     pub(crate) ending: Option<Ending>,
     pub(crate) doubts: Doubts,
     pub(crate) next_tick: Millis,
+    /// When signs of life are due.
+    next_beat: Millis,
     /// The turn left something to do: the next follows at once. No step of time comes earlier for it, or followers would
     /// elect another leader while this one reads by its lease.
     pub(crate) goes_on: bool,
@@ -200,6 +202,7 @@ impl Fabric {
             // The number of a call says which worker waits for its answer.
             next_call: u64::from(worker.0) << 48,
             next_tick: Millis::NEVER,
+            next_beat: Millis::default(),
             knows_time: true,
             ..Fabric::default()
         }
@@ -706,7 +709,10 @@ impl Worker {
         self.fabric.started.get_or_insert(now);
         self.fabric.lookout.look(now);
         self.fabric.ticks += 1;
-        if self.fabric.ticks.is_multiple_of(BEAT_TICKS) {
+        // By the clock and not by steps: long turns have few steps, and are what others wonder about.
+        let beats_are_due = now >= self.fabric.next_beat;
+        if beats_are_due {
+            self.fabric.next_beat = Millis(now.0 + BEAT_TICKS * TICK_MS);
             self.fabric.tell_all(&Item::Alive);
             if self.is_not_to_lead() {
                 self.fabric.tell_all(&Item::Full);
@@ -727,7 +733,7 @@ impl Worker {
         // From now, not from when it was due: two steps are never nearer to each other than this.
         self.fabric.next_tick = Millis(now.0 + TICK_MS);
         self.settle_doubts();
-        let mut beats = Beats::new(self.fabric.ticks.is_multiple_of(BEAT_TICKS));
+        let mut beats = Beats::new(beats_are_due);
         for place in 0..self.places.len() {
             let stands_still = self.must_not_stand(PartitionId(place as u16));
             let (_, places, fabric) = split(self);

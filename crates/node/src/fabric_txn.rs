@@ -119,7 +119,7 @@ impl Worker {
         let (at, ticket) = (session.at, session.output.open());
         self.fabric.execs.waiting.insert(number, Waiting { at, ticket, what });
         session.stall = Some(Stall::Drain);
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(request.raw().len());
         let reader = self.reader_of(session, partition);
         let head = ErrandHead {
             dest: Dest::Exec { worker: self.id, number },

@@ -19,6 +19,8 @@ const GONE_MS: u64 = 1500;
 const LOOKED_AWAY_MS: u64 = 400;
 /// How long a request that was sent to another node, or into the log, may be without an answer.
 const OUTCOME_MS: u64 = 5000;
+/// What a large one may take besides: so many bytes for each millisecond, some 8 MB a second, which any network of today has.
+const OUTCOME_BYTES: u64 = 8192;
 /// Requests parked for one partition; more are refused.
 const PARKED_MAX: usize = 10_000;
 
@@ -71,10 +73,10 @@ impl Worker {
         }
     }
 
-    /// How long a new errand may wait: for a leader, and for its outcome.
-    pub(crate) fn errand_times(&self) -> (Millis, Millis) {
+    /// How long a new errand of so many bytes may wait: for a leader, and for its outcome.
+    pub(crate) fn errand_times(&self, bytes: usize) -> (Millis, Millis) {
         let now = self.now.mono_millis().0;
-        (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS))
+        (Millis(now + PATIENCE_MS), Millis(now + OUTCOME_MS + bytes as u64 / OUTCOME_BYTES))
     }
 
     /// How long the registration of a client that waits anyway may wait for a leader.

@@ -11,7 +11,7 @@ use raft::{Message, MessageKind};
 use resp::Version;
 
 use crate::acks::Reach;
-use crate::entry::META_GROUP;
+use crate::entry::{META_GROUP, SLACK};
 use crate::interest::Word;
 use crate::pubsub::{Channel, ChannelKind};
 use crate::session::SessionRef;
@@ -402,6 +402,7 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn block(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(4 + bytes.len() + SLACK);
     put(out, &(bytes.len() as u32).to_le_bytes());
     put(out, bytes);
 }

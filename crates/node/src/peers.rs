@@ -242,7 +242,7 @@ impl Worker {
                     .get(usize::from(ack))
                     .copied()
                     .unwrap_or(AckLevel::Quorum);
-                let (patience, deadline) = self.errand_times();
+                let (patience, deadline) = self.errand_times(request.len());
                 let who = who_of(from, who);
                 let reader = reader.map(|(worker, at)| Reader::new(from, WorkerId(worker), at));
                 let head = ErrandHead {

@@ -170,7 +170,7 @@ impl Worker {
         raw: &[u8],
     ) {
         let ticket = session.output.open();
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(raw.len());
         if spec.is_write() {
             session.written.note(id);
         }
@@ -199,7 +199,8 @@ impl Worker {
         join: Join,
         requests: Vec<(PartitionId, DbIndex, &'static Spec, WireRequest)>,
     ) {
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) =
+            self.errand_times(requests.iter().map(|(.., request)| request.raw().len()).sum());
         let ticket = session.output.open();
         let number = self.fabric.scatters.next;
         self.fabric.scatters.next += 1;

@@ -261,7 +261,7 @@ impl Worker {
             let Some((place, Errand { head, request })) = partition.next_free(behind, now) else { return };
             behind = Some(place);
             // How long it was held says nothing of the group.
-            let (patience, _) = self.errand_times();
+            let (patience, _) = self.errand_times(0);
             let head = ErrandHead { patience, ..head };
             self.errand(head, request.args(), request.raw());
         }

@@ -224,7 +224,7 @@ impl Worker {
             let request = WireRequest::encode(&[b"narf.reached", reach, index.as_bytes()]);
             questions.push((part as u32, asked.partition, request));
         }
-        let (patience, deadline) = self.errand_times();
+        let (patience, deadline) = self.errand_times(0);
         for (part, partition, request) in questions {
             let own = ErrandHead::own(partition, base::DbIndex::ZERO, NodeCommand::NarfReached.spec());
             let head = ErrandHead { dest: Dest::Wait { worker, number, part }, patience, deadline, ..own };

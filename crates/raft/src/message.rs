@@ -104,6 +104,8 @@ const REJECT_HINT: u16 = 1 << 4;
 const CONTEXT: u16 = 1 << 5;
 const ENTRIES: u16 = 1 << 6;
 const KNOWN_FIELDS: u16 = (1 << 7) - 1;
+/// Room behind what may be large, for what its receiver adds: a byte that finds none has all of it copied to where there is.
+const SLACK: usize = 4096;
 /// The most that kind, fields and numbers take.
 const HEAD_BYTES_MAX: usize = 4 + 8 * 8;
 /// The least that an entry takes: kind, term, index, length.
@@ -178,6 +180,8 @@ impl Message {
         }
         if !m.entries.is_empty() {
             let count = u32::try_from(m.entries.len()).expect("a message is bounded in bytes");
+            let large = m.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+            out.reserve(large + SLACK);
             out.extend_from_slice(&count.to_le_bytes());
             for entry in &m.entries {
                 Entry::encode_engine_into(entry, out);

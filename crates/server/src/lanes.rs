@@ -84,9 +84,23 @@ impl Outgoing {
         frame
     }
 
+    /// Whether something of the urgent lane waits for the end of a piece.
+    pub(crate) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
     /// Bytes that wait.
     pub(crate) fn len(&self) -> usize {
         self.run.len() - self.sent + self.urgent.len() + self.waiting_bytes
+    }
+
+    /// Bytes that wait beside the largest frame: however large one is, it may wait.
+    pub(crate) fn len_beside_one(&self) -> usize {
+        let left = |waiting: &Waiting| match waiting {
+            Waiting::Long(frame, cut) => frame.len() - cut,
+            Waiting::Pieces(_) => 0,
+        };
+        self.len() - self.waiting.iter().map(left).max().unwrap_or(0)
     }
 
     /// Sends what `write` takes, about `limit` bytes of it at most; whether there is more that it may take.

@@ -49,6 +49,7 @@ mod passwords;
 pub mod pidfile;
 pub mod ports;
 mod progress;
+mod pulse;
 mod random;
 pub mod rescue;
 mod runs;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{Millis, NodeId, WorkerId};
 use cluster::{Levels, Meta};
@@ -20,9 +20,10 @@ use tls::{PLAIN_BYTES_MIN, SEALED_BYTES, Stream};
 
 use crate::door::{self, DialError, Link};
 use crate::hello::Hello;
-use crate::lanes::{Incoming, Lane, Outgoing};
+use crate::lanes::{Incoming, Lane};
+use crate::pulse::Line;
 use crate::runs::Heard;
-use crate::shared::{Item, Shared};
+use crate::shared::{Item, Shared, lock};
 
 /// Tokens from here on are links; clients stay below.
 pub(crate) const FIRST_LINK: usize = 1 << 40;
@@ -35,7 +36,7 @@ const RETRY_MS: (u64, u64) = (50, 1000);
 
 /// A link that stands.
 struct Wire {
-    stream: Stream<TcpStream>,
+    line: Arc<Mutex<Line>>,
     peer: NodeId,
     /// Those that its program knows.
     levels: Levels,
@@ -47,7 +48,6 @@ struct Wire {
     /// A frame came by it.
     has_spoken: bool,
     incoming: Incoming,
-    outgoing: Outgoing,
     /// On the list of those whose socket may take more than the last turn gave it.
     is_unsent: bool,
     /// On the list of those with more to read.
@@ -232,7 +232,7 @@ impl Links {
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut socket, Token(FIRST_LINK + slot), interest)?;
         let wire = Wire {
-            stream: Stream::new(socket, link.tls),
+            line: Arc::new(Mutex::new(Line::new(Stream::new(socket, link.tls)))),
             peer: link.peer,
             levels: link.levels,
             run: link.run,
@@ -240,11 +240,13 @@ impl Links {
             heard: link.heard,
             has_spoken: false,
             incoming: Incoming::default(),
-            outgoing: Outgoing::default(),
             is_unsent: false,
             listed: false,
             is_ending: false,
         };
+        if is_outgoing && let Some(inbox) = self.shared.inboxes().get(usize::from(self.worker.0)) {
+            inbox.patient.add(&wire.line);
+        }
         if slot == self.wires.len() {
             self.wires.push(None);
         }
@@ -254,7 +256,8 @@ impl Links {
 
     // ---- out ----------------------------------------------------------------------------------------------
 
-    /// Sends a frame to a node, and gives its buffer back if it is not needed any more. Without a way to it the frame is dropped: the worker was told that there is none.
+    /// Sends a frame to a node, and gives its buffer back if it is not needed any more. Without a way to it the frame is
+    /// dropped: the worker was told that there is none.
     pub(crate) fn send(
         &mut self,
         to: u64,
@@ -265,7 +268,15 @@ impl Links {
     ) -> Vec<u8> {
         let Some(slot) = self.ways.get(&to).and_then(|way| way.wire) else { return frame };
         let Some(Some(wire)) = self.wires.get_mut(slot) else { return frame };
-        let frame = wire.outgoing.push(lane, frame);
+        let mut line = lock(&wire.line);
+        if line.outgoing.len() > BACKLOG_BYTES_MAX && line.outgoing.len_beside_one() > BACKLOG_BYTES_MAX {
+            tracing::warn!(node = %wire.peer, "a node takes nothing any more, its link is cut");
+            drop(line);
+            self.close(slot, worker, registry);
+            return frame;
+        }
+        let frame = line.push(lane, frame, self.shared.mono_us());
+        drop(line);
         // Its turn is over, and comes.
         if !wire.is_unsent {
             self.flush(slot, worker, registry);
@@ -276,15 +287,12 @@ impl Links {
     /// Sends what the socket takes, up to a turn's share.
     fn flush(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
         let Some(Some(wire)) = self.wires.get_mut(slot) else { return };
-        match wire.flush() {
-            Ok(has_more) if wire.outgoing.len() <= BACKLOG_BYTES_MAX => {
+        let flushed = lock(&wire.line).flush(TURN_BYTES);
+        match flushed {
+            Ok(has_more) => {
                 if has_more && !std::mem::replace(&mut wire.is_unsent, true) {
                     self.unsent.push(slot);
                 }
-            }
-            Ok(_) => {
-                tracing::warn!(node = %wire.peer, "a node takes nothing any more, its link is cut");
-                self.close(slot, worker, registry);
             }
             Err(_) => self.close(slot, worker, registry),
         }
@@ -385,9 +393,9 @@ impl Links {
     // ---- the end of a link --------------------------------------------------------------------------------
 
     fn close(&mut self, slot: usize, worker: &mut Worker, registry: &Registry) {
-        let Some(mut wire) = self.wires.get_mut(slot).and_then(Option::take) else { return };
+        let Some(wire) = self.wires.get_mut(slot).and_then(Option::take) else { return };
         // Fails only for a socket that is not registered; it is dropped either way.
-        let _ = registry.deregister(wire.stream.socket());
+        let _ = registry.deregister(lock(&wire.line).stream.socket());
         let lost = match (wire.is_outgoing, wire.has_spoken) {
             (true, _) => Lost::Out(wire.peer),
             (false, true) => Lost::In(wire.peer, wire.run),
@@ -409,17 +417,12 @@ impl Links {
 }
 
 impl Wire {
-    /// Whether the socket may take more.
-    fn flush(&mut self) -> io::Result<bool> {
-        let Wire { stream, outgoing, .. } = self;
-        outgoing.send(TURN_BYTES, |bytes| stream.write(bytes))
-    }
-
     /// Reads up to about `limit` bytes; whether there may be more. The end of the link is an error.
     fn read(&mut self, [plain, sealed]: &mut [Box<[u8]>; 2], limit: usize) -> io::Result<bool> {
         let before = self.incoming.len();
+        let mut line = lock(&self.line);
         while self.incoming.len() - before < limit {
-            match self.stream.read(plain, sealed) {
+            match line.stream.read(plain, sealed) {
                 Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((count, has_more)) => {
                     self.incoming.push(&plain[..count]);

@@ -17,6 +17,7 @@ use crate::fabric::Fabric;
 use crate::hello::{Acquaintances, Standing};
 use crate::join::Gate;
 use crate::ports;
+use crate::pulse::PulseThread;
 use crate::runs::Heard;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared};
@@ -127,6 +128,8 @@ pub(crate) struct Membership {
     whereabouts: Option<Whereabouts>,
     /// Tells the log what happens in the cluster.
     watch: Option<Watch>,
+    /// Says signs of life for workers that are busy.
+    _pulse: PulseThread,
 }
 
 impl Membership {
@@ -154,6 +157,7 @@ impl Membership {
             presence: None,
             whereabouts: None,
             watch: None,
+            _pulse: PulseThread::begin(shared).context("start the thread for signs of life")?,
         };
         membership.wait_for_the_cluster();
         membership.wait_for_the_time();

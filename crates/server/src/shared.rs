@@ -23,6 +23,7 @@ use crate::http::Reports;
 use crate::logging::Logging;
 use crate::other_cluster::NextLife;
 use crate::passwords::Passwords;
+use crate::pulse::Patient;
 use crate::signals::StopHandle;
 use crate::socket::Socket;
 use crate::stopping::Stage;
@@ -98,11 +99,12 @@ pub(crate) struct Inbox {
     /// The thread has been woken and has not looked yet.
     woken: AtomicBool,
     waker: mio::Waker,
+    pub(crate) patient: Patient,
 }
 
 impl Inbox {
     pub(crate) fn new(waker: mio::Waker) -> Inbox {
-        Inbox { items: Mutex::default(), woken: AtomicBool::new(false), waker }
+        Inbox { items: Mutex::default(), woken: AtomicBool::new(false), waker, patient: Patient::default() }
     }
 
     pub(crate) fn push(&self, item: Item) {

@@ -24,6 +24,7 @@ use crate::lanes::Lane;
 use crate::links::{FIRST_LINK, Happened, Links};
 use crate::listen::{ACCEPTS, Listeners, Waiting, note_waiting};
 use crate::other_cluster;
+use crate::pulse::Patient;
 use crate::shared::{DiskJob, Inbox, Item, Local, LocalId, Shared, SharedLog, lock};
 use crate::socket::Socket;
 use crate::stopping::Stage;
@@ -158,6 +159,9 @@ impl WorkerThread {
         if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000)) {
             tracing::debug!(%error, "the kernel rounds short waits up");
         }
+        if let Some(patient) = self.patient() {
+            patient.is_here();
+        }
         while !self.stopping && !self.shared.has_failed() {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
@@ -168,6 +172,7 @@ impl WorkerThread {
             // The last turn had more to do and did not sleep: this one's beginning is its end.
             self.tell_turn(now.mono_us);
             self.turn_began_us = Some(now.mono_us);
+            self.look_busy(now.mono_us);
             let room = self.log_room(now.mono_millis());
             self.worker.begin_turn(now, room);
             for event in &events {
@@ -208,8 +213,22 @@ impl WorkerThread {
         Some(Duration::from_millis(next.0.saturating_mul(1000).saturating_sub(now_us).div_ceil(1000)))
     }
 
+    fn patient(&self) -> Option<&Patient> {
+        Some(&self.shared.inboxes().get(usize::from(self.id.0))?.patient)
+    }
+
+    /// A turn began, or ended if that is 0, for who says signs of life meanwhile.
+    fn look_busy(&self, began_us: u64) {
+        if self.links.is_some()
+            && let Some(patient) = self.patient()
+        {
+            patient.turn(began_us);
+        }
+    }
+
     fn tell_turn(&mut self, now_us: u64) {
         if let Some(began_us) = self.turn_began_us.take() {
+            self.look_busy(0);
             self.worker.note_turn(now_us.saturating_sub(began_us));
         }
     }

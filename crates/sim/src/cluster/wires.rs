@@ -12,6 +12,9 @@ use base::Random;
 const LARGE_ONE_IN: u64 = 1000;
 /// For so long at most it keeps those behind it: longer than followers wait for a sign of life.
 const LARGE_US: u64 = 1_000_000;
+/// One in so many of the frames that need not wait comes twice, the second time within so long.
+const REPEATED: u64 = 8;
+const REPEATED_WITHIN_US: u64 = 30_000;
 /// How long a node waits before it tries again to reach another.
 const RETRY_US: u64 = 50_000;
 
@@ -160,12 +163,18 @@ impl Wires {
         link.travelling.push_back((at, frame));
     }
 
-    /// Sends one that need not wait for those: it comes before or after them.
+    /// Sends one that need not wait for those: it comes before or after them, and now and then once more, as those of a worker in
+    /// a long turn do.
     pub(crate) fn send_urgent(&mut self, way: Way, frame: Vec<u8>) {
         let at = self.now_us + self.random.below(self.delay_us + 1);
         let Some(State::Up { link }) = self.states.get(&way) else { return };
         let Some(link) = self.links.get_mut(link) else { return };
         let at = link.urgent.back().map_or(at, |last| last.0.max(at));
+        if self.random.below(REPEATED) == 0 {
+            let again = at + self.random.below(REPEATED_WITHIN_US);
+            link.urgent.extend([(at, frame.clone()), (again, frame)]);
+            return;
+        }
         link.urgent.push_back((at, frame));
     }
 

@@ -1,0 +1,179 @@
+//! A worker in a long turn is not taken for dead: what it last said on the urgent lane is said again for it.
+//!
+//! A command over millions of elements, or a value of hundreds of megabytes, keeps a worker busy for longer than an election
+//! takes. Nothing new can be said of its groups meanwhile, but what was said a moment ago holds until the turn ends: beats and
+//! their answers carry the time at which they were first said, so no lease grows by it, and votes count once however often
+//! they come. To its peers it is a network that delivers twice.
+//!
+//! Only for a worker that gets on: one that has used no processor since the last look waits for a disk or hangs, and another is to
+//! lead instead of it; so is one whose turn does not end. Does not know: what is in a frame.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, TryLockError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use tls::Stream;
+
+use crate::lanes::{Lane, Outgoing};
+use crate::shared::{Inbox, Shared, lock};
+
+/// Between two looks at the workers.
+const PERIOD: Duration = Duration::from_millis(50);
+/// A turn that takes longer is long.
+const LONG_US: u64 = 60_000;
+/// For a worker that is still in the same turn after so long nothing is said any more.
+const ENDLESS_US: u64 = 5_000_000;
+/// What was said longer ago is not said again: beats go each 120 ms.
+const RECENT_US: u64 = 150_000;
+/// Frames of one link that are said again.
+const RECENT_MAX: usize = 16;
+/// Bytes that one link is given at a look.
+const SHARE_BYTES: usize = 1 << 20;
+
+/// The sending half of a link, which its worker writes to, and in a long turn of it this.
+pub(crate) struct Line {
+    pub(crate) stream: Stream<TcpStream>,
+    pub(crate) outgoing: Outgoing,
+    /// What was sent on the urgent lane of late, and when.
+    recent: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Line {
+    pub(crate) fn new(stream: Stream<TcpStream>) -> Line {
+        Line { stream, outgoing: Outgoing::default(), recent: VecDeque::new() }
+    }
+
+    /// Takes a frame, and gives its buffer back if it was a short one.
+    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, now_us: u64) -> Vec<u8> {
+        if lane == Lane::Urgent {
+            self.forget(now_us);
+            if self.recent.len() < RECENT_MAX {
+                self.recent.push_back((now_us, frame.clone()));
+            }
+        }
+        self.outgoing.push(lane, frame)
+    }
+
+    fn forget(&mut self, now_us: u64) {
+        while self.recent.front().is_some_and(|(said_us, _)| said_us + RECENT_US < now_us) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Whether the socket may take more.
+    pub(crate) fn flush(&mut self, limit: usize) -> io::Result<bool> {
+        let Line { stream, outgoing, .. } = self;
+        outgoing.send(limit, |bytes| stream.write(bytes))
+    }
+
+    /// Says again what was said just before the turn began. A socket that takes nothing has not taken the last either.
+    fn say_again(&mut self, began_us: u64) {
+        if !self.outgoing.has_urgent() {
+            self.forget(began_us);
+            for (_, frame) in &self.recent {
+                self.outgoing.push(Lane::Urgent, frame.clone());
+            }
+        }
+        // A link that is broken is the worker's to close.
+        let _ = self.flush(SHARE_BYTES);
+    }
+}
+
+/// A worker as it is looked at from outside.
+#[derive(Default)]
+pub(crate) struct Patient {
+    /// Steady clock: when the turn began that it is in; 0 between two turns.
+    began_us: AtomicU64,
+    /// The kernel's number of its thread.
+    thread: AtomicU32,
+    lines: Mutex<Vec<Weak<Mutex<Line>>>>,
+}
+
+impl Patient {
+    /// The calling thread is the worker.
+    pub(crate) fn is_here(&self) {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        self.thread.store(thread, Ordering::Relaxed);
+    }
+
+    /// A turn began, or ended if that is 0.
+    pub(crate) fn turn(&self, began_us: u64) {
+        self.began_us.store(began_us, Ordering::Relaxed);
+    }
+
+    /// There is a new link to a peer.
+    pub(crate) fn add(&self, line: &Arc<Mutex<Line>>) {
+        let mut lines = lock(&self.lines);
+        lines.retain(|line| line.strong_count() > 0);
+        lines.push(Arc::downgrade(line));
+    }
+
+    fn say_again(&self, began_us: u64) {
+        for line in lock(&self.lines).iter().filter_map(Weak::upgrade) {
+            match line.try_lock() {
+                Ok(mut line) => line.say_again(began_us),
+                Err(TryLockError::Poisoned(line)) => line.into_inner().say_again(began_us),
+                // Its worker is about to send.
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+    }
+}
+
+/// The thread that looks at the workers. Ends when dropped.
+pub(crate) struct PulseThread {
+    thread: Option<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl PulseThread {
+    pub(crate) fn begin(shared: &Arc<Shared>) -> io::Result<PulseThread> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (shared, stop) = (Arc::clone(shared), Arc::clone(&stopping));
+        let thread =
+            std::thread::Builder::new().name("pulse".to_owned()).spawn(move || run(&shared, &stop))?;
+        Ok(PulseThread { thread: Some(thread), stopping })
+    }
+}
+
+impl Drop for PulseThread {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic in it was reported by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, stopping: &AtomicBool) {
+    let workers = shared.inboxes();
+    let mut used: Vec<Option<u64>> = vec![None; workers.len()];
+    while !stopping.load(Ordering::Relaxed) && !shared.has_failed() {
+        std::thread::park_timeout(PERIOD);
+        for (Inbox { patient, .. }, used) in workers.iter().zip(&mut used) {
+            let began_us = patient.began_us.load(Ordering::Relaxed);
+            let long_us = shared.mono_us().saturating_sub(began_us);
+            if began_us == 0 || !(LONG_US..ENDLESS_US).contains(&long_us) {
+                *used = None;
+                continue;
+            }
+            let now_used = processor_ns(patient.thread.load(Ordering::Relaxed));
+            let gets_on = now_used.is_some() && std::mem::replace(used, now_used) != now_used;
+            if gets_on {
+                patient.say_again(began_us);
+            }
+        }
+    }
+}
+
+/// Nanoseconds of processor that a thread of this process has had.
+fn processor_ns(thread: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
