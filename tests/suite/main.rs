@@ -42,6 +42,7 @@ mod large_values;
 mod lifecycle;
 mod lists;
 mod memory;
+mod moving;
 mod nodes;
 mod notifications;
 mod other_cluster;
