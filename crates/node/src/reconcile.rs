@@ -5,6 +5,9 @@
 //! lets the others go, unless those that are to stay could not decide without them. A leader that is to go hands the lead
 //! over first. So a partition is never with fewer replicas than it had, and no step needs another node to remember
 //! anything. A witness that leads changes nothing but who leads.
+//!
+//! Few groups change at once. One that only lacks a node which says nothing is none of them: it may lack it for long, and
+//! what other groups are to do has nothing to do with that node.
 
 use base::PartitionId;
 use raft::{Change, Members, Progress};
@@ -28,6 +31,8 @@ enum Step {
     Rest,
     /// Something is under way.
     Wait,
+    /// A node that the group is to have says nothing: there is nothing to do until it does.
+    Lack,
     /// Make the engine of a lone group, for others are to join.
     Wake,
     /// Change the members.
@@ -39,6 +44,9 @@ enum Step {
 /// What a leader knows of a member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
+    /// The node says nothing at all.
+    Silent,
+    /// It does not follow the group, or no more.
     Away,
     /// It answers.
     Answers,
@@ -56,18 +64,21 @@ fn next_step(
     is_full: &dyn Fn(u64) -> bool,
 ) -> Step {
     let has_caught_up = |id: u64| standing(id) == Standing::CaughtUp;
+    let lacks = |ids: &[u64]| ids.iter().any(|id| *id != me && standing(*id) == Standing::Silent);
+    let wait_for = |ids: &[u64]| if lacks(ids) { Step::Lack } else { Step::Wait };
     if is_lone {
         return if target == [me] { Step::Rest } else { Step::Wake };
     }
     if members.is_joint() {
         return Step::Wait;
     }
-    if let Some(&new) = target.iter().find(|id| !members.contains(**id)) {
+    let is_new = |id: &&u64| !members.contains(**id) && standing(**id) != Standing::Silent;
+    if let Some(&new) = target.iter().find(is_new) {
         return Step::Change(vec![Change::AddLearner(new)]);
     }
     let raise: Vec<u64> = target.iter().copied().filter(|id| !members.voters.contains(id)).collect();
     if !raise.iter().all(|id| has_caught_up(*id)) {
-        return Step::Wait;
+        return wait_for(&raise);
     }
     let extra: Vec<u64> =
         members.voters.iter().chain(&members.learners).copied().filter(|id| !target.contains(id)).collect();
@@ -76,7 +87,7 @@ fn next_step(
     if !changes.is_empty() {
         let here = target.iter().filter(|id| **id == me || standing(**id) >= Standing::Answers).count();
         // Without those that go, a member that is away may be the one that nothing can be decided without.
-        return if here * 2 > target.len() { Step::Change(changes) } else { Step::Wait };
+        return if here * 2 > target.len() { Step::Change(changes) } else { wait_for(target) };
     }
     let takes = |id: &&u64| **id != me && has_caught_up(**id);
     // The one that is to lead; it lets us go if we are not to stay.
@@ -112,7 +123,7 @@ impl Worker {
         let mut is_one_done = false;
         for id in due {
             match self.next_step_of(id) {
-                None | Some(Step::Rest) => is_one_done = true,
+                None | Some(Step::Rest | Step::Lack) => is_one_done = true,
                 Some(step) => self.take_step(id, step),
             }
         }
@@ -155,7 +166,10 @@ impl Worker {
     pub(crate) fn standing_of(&self, partition: &Partition, peer: u64) -> Standing {
         let last = partition.group.last().index;
         // The engine notices that a peer is gone when it counts next; that there is no way to it is known at once.
-        let is_there = |progress: &Progress| progress.is_active && self.fabric.is_heard(peer);
+        if !self.fabric.is_heard(peer) {
+            return Standing::Silent;
+        }
+        let is_there = |progress: &Progress| progress.is_active;
         match partition.group.progress_of(peer).filter(is_there) {
             None => Standing::Away,
             // Offered the lead, one that may have forgotten something would not take it.
@@ -174,7 +188,7 @@ impl Worker {
         let (_, places, fabric) = split(self);
         let Some(partition) = places[usize::from(id.0)].partition.as_deref_mut() else { return };
         match step {
-            Step::Rest | Step::Wait => {}
+            Step::Rest | Step::Wait | Step::Lack => {}
             Step::Wake => {
                 partition.close_entry(&mut frame, logging);
                 partition.wake();
@@ -315,7 +329,7 @@ mod tests {
     fn nobody_is_let_go_while_those_who_stay_could_not_decide() {
         let next = |target: &[u64], away: &[u64]| {
             let standing = |id: u64| match away.contains(&id) {
-                true => Standing::Away,
+                true => Standing::Silent,
                 false => Standing::CaughtUp,
             };
             next_step(1, false, &members(&[1, 2, 3], &[]), target, &standing, &|_| false)
@@ -323,8 +337,23 @@ mod tests {
         let remove = Step::Change(vec![Change::Remove(3)]);
         assert_eq!(next(&[1, 2], &[]), remove);
         assert_eq!(next(&[1, 2], &[3]), remove);
-        assert_eq!(next(&[1, 2], &[2]), Step::Wait);
+        assert_eq!(next(&[1, 2], &[2]), Step::Lack);
         assert_eq!(next(&[1], &[2]), Step::Change(vec![Change::Remove(2), Change::Remove(3)]));
+    }
+
+    #[test]
+    fn a_newcomer_that_says_nothing_is_not_begun_with_and_takes_no_turn() {
+        let next = |learners: &[u64], silent: &[u64]| {
+            let standing = |id: u64| match silent.contains(&id) {
+                true => Standing::Silent,
+                false => Standing::Away,
+            };
+            next_step(1, false, &members(&[1], learners), &[1, 2, 3], &standing, &|_| false)
+        };
+        assert_eq!(next(&[], &[2]), Step::Change(vec![Change::AddLearner(3)]));
+        assert_eq!(next(&[3], &[2]), Step::Lack);
+        assert_eq!(next(&[2, 3], &[2]), Step::Lack);
+        assert_eq!(next(&[2, 3], &[]), Step::Wait);
     }
 
     #[test]

@@ -75,6 +75,27 @@ fn who_was_let_in_and_never_came_holds_up_nobody() {
 }
 
 #[test]
+fn a_newcomer_that_died_holds_up_no_other() {
+    for seed in 0..3 {
+        // Each leads more groups than may change at once.
+        let mut world = World::of_with(3, seed, 60);
+        let dead = world.begin_join();
+        let id = world.id(dead);
+        assert!(world.pass_until(5000, |world| world.replicas(dead) > 0), "seed {seed}: it has begun");
+        world.kill(dead);
+        let wanted = world.meta(0).replicas_on(id);
+        assert!(wanted > 30, "seed {seed}: {wanted} groups wait for it");
+        let live = world.begin_join();
+        world.pass(6000);
+        let meta = world.meta(0);
+        assert_eq!(meta.member(id).unwrap().state, MemberState::Up, "seed {seed}: nobody knows yet");
+        let wanted = meta.replicas_on(world.id(live));
+        assert!(wanted > 0, "seed {seed}: it is to have something");
+        assert_eq!(world.replicas(live), wanted, "seed {seed}: it has begun with all of it");
+    }
+}
+
+#[test]
 fn who_has_lost_the_lead_does_not_say_that_it_leads() {
     let mut world = World::of(3, 8);
     let old = (0..3).find(|node| world.leads(*node, "key")).unwrap();
