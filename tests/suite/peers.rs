@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use narf_tests::{Certificates, Data, Kind, Options, Server, eventually, skip_unless_narf};
 use rcgen::{
@@ -161,6 +161,24 @@ fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
+}
+
+#[test]
+fn connections_that_say_nothing_do_not_keep_members_out() {
+    if skip_unless_narf() {
+        return;
+    }
+    let mut home = Home::new();
+    home.node.expect_log("too many handshakes at once at the port for nodes");
+    let begun = Instant::now();
+    let silent: Vec<TcpStream> = (0..64).map(|_| connect(home.peers)).collect();
+    let answer = || home.answer(PEER, Some(home.pair_for(home.cluster, home.me)));
+    eventually("a member that is let in", || (answer() == b"NRF3").then_some(()));
+    // By then those that say nothing are sent away.
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    drop(silent);
+    let complaints = home.node.log().matches("too many handshakes").count();
+    assert_eq!(complaints, 1, "it is said once in a while");
 }
 
 /// Says something over TLS; what is answered until the other side ends the connection, or says no more for a while.

@@ -13,9 +13,9 @@ use anyhow::bail;
 use node::settings::Settings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::door::KNOCKS_MAX;
 use crate::handshakes::HANDSHAKES_MAX;
 use crate::http::CONNECTIONS_MAX;
+use crate::knocks::KNOCKS_MAX;
 
 /// What every node has open: standard streams and its own log, listeners twice, event loops of its helping threads, the lock
 /// and the folder, segments of the log that are written, synced or made. An idle node has some thirty.

@@ -1,18 +1,17 @@
 //! The door for other nodes: who knocks is looked at here, before a worker sees a byte of it.
 //!
-//! One thread accepts; each handshake has a short-lived thread of its own, of which there are few at once. A member
+//! One thread accepts; each handshake has a short-lived thread of its own, of which there are few at once (`knocks`). A member
 //! that has proved which node it is says which of its workers the link is from, and the link goes to the worker with
 //! the same number. A newcomer is answered and goes.
 //!
 //! Does not know: what members say to each other.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,14 +25,13 @@ use rustls::{ClientConnection, Connection, ServerConnection, Stream};
 use crate::failures::{FREE, Failures};
 use crate::hello::{self, Acquaintances, Hello, Standing, Welcome};
 use crate::join::{self, Gate, Outcome};
+use crate::knocks::{Guarded, Knocks, Place};
 use crate::listen::{self, AGAIN, Complaint};
 use crate::runs::Heard;
 use crate::runtime_folder;
 use crate::timed::Timed;
 use crate::trust::{JOIN_PROTOCOL, PEER_PROTOCOL, Trust};
 
-/// Handshakes at once; who comes beyond is turned away.
-pub(crate) const KNOCKS_MAX: usize = 64;
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Longest that a run of a node is kept waiting for the end of the one before, and between two looks.
@@ -126,7 +124,7 @@ impl Door {
         }
         tcp.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
         unix.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
-        let doorman = Arc::new(Doorman { host, knocks: AtomicUsize::new(0), failures: Failures::default() });
+        let doorman = Arc::new(Doorman { host, knocks: Arc::default(), failures: Failures::default() });
         let run = move || {
             let mut events = Events::with_capacity(64);
             let (mut again, mut complaint) = (None, Complaint::default());
@@ -139,8 +137,10 @@ impl Door {
                 if events.iter().any(|event| event.token() == STOP) {
                     return;
                 }
-                let tcp = tcp.iter().map(|listener| doorman.take_all(|| listener.accept(), Knock::Tcp));
-                let unix = unix.iter().map(|listener| doorman.take_all(|| listener.accept(), Knock::Local));
+                let tcp = tcp.iter().map(|listener| doorman.take_all(|| listener.accept(), Knock::of));
+                let unix = unix
+                    .iter()
+                    .map(|listener| doorman.take_all(|| listener.accept(), |stream, _| Knock::Local(stream)));
                 let stuck: Vec<_> = tcp.chain(unix).filter_map(Result::err).collect();
                 // Nobody tells again of those that still wait.
                 again = (!stuck.is_empty()).then_some(AGAIN);
@@ -165,13 +165,19 @@ impl Drop for Door {
 }
 
 enum Knock {
-    Tcp(TcpStream),
+    Tcp(TcpStream, IpAddr),
     Local(UnixStream),
+}
+
+impl Knock {
+    fn of(stream: TcpStream, source: SocketAddr) -> Knock {
+        Knock::Tcp(stream, source.ip())
+    }
 }
 
 struct Doorman {
     host: Arc<dyn Host>,
-    knocks: AtomicUsize,
+    knocks: Arc<Knocks>,
     failures: Failures,
 }
 
@@ -180,11 +186,11 @@ impl Doorman {
     fn take_all<S, A>(
         self: &Arc<Doorman>,
         accept: impl Fn() -> io::Result<(S, A)>,
-        knock: impl Fn(S) -> Knock,
+        knock: impl Fn(S, A) -> Knock,
     ) -> io::Result<()> {
         loop {
             match accept() {
-                Ok((stream, _)) => self.knock(knock(stream)),
+                Ok((stream, source)) => self.knock(knock(stream, source)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if listen::is_of_one_client(&error) => {}
                 Err(error) => return Err(error),
@@ -194,30 +200,35 @@ impl Doorman {
 
     fn knock(self: &Arc<Doorman>, knock: Knock) {
         let doorman = Arc::clone(self);
-        if self.knocks.fetch_add(1, Ordering::AcqRel) >= KNOCKS_MAX {
-            self.knocks.fetch_sub(1, Ordering::AcqRel);
-            return tracing::warn!("too many handshakes at once, a connection was turned away");
-        }
+        let serve: Box<dyn FnOnce() -> io::Result<()> + Send> = match knock {
+            Knock::Tcp(stream, source) => {
+                let stream = Arc::new(stream);
+                let Some(place) = self.knocks.take(source, &stream) else { return };
+                Box::new(move || doorman.serve_tcp(Guarded(stream), source, &place))
+            }
+            Knock::Local(stream) => {
+                let Some(place) = self.knocks.take_known() else { return };
+                Box::new(move || {
+                    let _place = place;
+                    doorman.serve_local(stream)
+                })
+            }
+        };
         let serve = move || {
-            let result = match knock {
-                Knock::Tcp(stream) => doorman.serve_tcp(stream),
-                Knock::Local(stream) => doorman.serve_local(stream),
-            };
-            if let Err(error) = result {
+            if let Err(error) = serve() {
                 tracing::debug!(%error, "a connection at the port for nodes came to nothing");
             }
-            doorman.knocks.fetch_sub(1, Ordering::AcqRel);
         };
-        if std::thread::Builder::new().name("knock".to_owned()).spawn(serve).is_err() {
-            self.knocks.fetch_sub(1, Ordering::AcqRel);
+        // A place is dropped with what would have been done there.
+        if let Err(error) = std::thread::Builder::new().name("knock".to_owned()).spawn(serve) {
+            tracing::debug!(%error, "there is no thread for a connection at the port for nodes");
         }
     }
 
     /// Another node, or a newcomer with a token: what it speaks decides.
-    fn serve_tcp(&self, stream: TcpStream) -> io::Result<()> {
-        let source = stream.peer_addr()?.ip();
-        stream.set_nonblocking(false)?;
-        stream.set_nodelay(true)?;
+    fn serve_tcp(&self, stream: Guarded, source: IpAddr, place: &Place) -> io::Result<()> {
+        stream.0.set_nonblocking(false)?;
+        stream.0.set_nodelay(true)?;
         let mut stream = Timed::new(stream, Instant::now() + HANDSHAKE);
         let mut acceptor = Acceptor::default();
         let accepted = loop {
@@ -254,7 +265,7 @@ impl Doorman {
             tls.complete_io(&mut stream)?;
         }
         match is_peer {
-            true => self.serve_peer(tls, stream),
+            true => self.serve_peer(tls, stream, place),
             false => {
                 let mut stream = Timed::new(stream.into_inner(), Instant::now() + JOINING);
                 let outcome = join::answer(Stream::new(&mut tls, &mut stream), false, &*self.host)?;
@@ -267,11 +278,17 @@ impl Doorman {
         }
     }
 
-    fn serve_peer(&self, mut tls: ServerConnection, mut stream: Timed<TcpStream>) -> io::Result<()> {
+    fn serve_peer(
+        &self,
+        mut tls: ServerConnection,
+        mut stream: Timed<Guarded>,
+        place: &Place,
+    ) -> io::Result<()> {
         let certificate = tls.peer_certificates().and_then(|chain| chain.first());
         let peer = certificate.and_then(|certificate| self.host.trust().node_of(certificate));
         let peer = peer.filter(|node| self.host.is_member(*node) || self.host.was_removed(*node));
         let peer = peer.ok_or_else(|| io::Error::other("it is no member of the cluster"))?;
+        place.keep()?;
         let mut words = Stream::new(&mut tls, &mut stream);
         let Hello { worker, address, standing, run, .. } = Hello::read(&mut words)?;
         if !self.host.is_member(peer) {
@@ -292,7 +309,7 @@ impl Doorman {
             return hello::refuse_double(&mut words);
         };
         hello::answer(&mut words, mine.levels, self.host.run(), &self.host.acquaint(peer, address))?;
-        let stream = settle(stream.into_inner())?;
+        let stream = settle(stream.into_inner().into_inner()?)?;
         let levels = standing.levels;
         self.host.link(Link { stream, tls: tls.into(), peer, worker, levels, run, heard: Some(heard) });
         Ok(())

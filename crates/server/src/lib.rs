@@ -34,6 +34,7 @@ mod hello;
 mod host;
 mod http;
 mod join;
+mod knocks;
 mod lanes;
 mod leaving;
 mod links;
