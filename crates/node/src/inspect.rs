@@ -3,6 +3,7 @@
 use base::{Millis, PartitionId};
 use cluster::Meta;
 
+use crate::owed::Owed;
 use crate::partition::Partition;
 use crate::worker::Worker;
 
@@ -15,6 +16,11 @@ impl Worker {
     /// How many replicas of partitions this worker has.
     pub fn replicas(&self) -> usize {
         self.places.iter().filter(|place| place.partition.is_some()).count()
+    }
+
+    /// Bytes of answers that are kept for peers to which there is no way.
+    pub fn owed_bytes(&self) -> usize {
+        self.fabric.owed.values().map(Owed::bytes).sum()
     }
 
     /// Bytes of entries that the groups of this worker keep in memory.

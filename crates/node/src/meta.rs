@@ -561,6 +561,7 @@ impl Worker {
         self.fabric.is_spread |= !is_alone;
         self.follow_level(&state);
         self.fabric.meta = state;
+        self.fabric.forget_owed_to_removed();
         self.use_shared_settings();
         // Before anybody can join who was just founded.
         self.agree_on_password();

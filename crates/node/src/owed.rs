@@ -1,7 +1,10 @@
 //! Answers to peers to which there is no way.
 //!
 //! Who comes back may be asked, and may lead, before it has a way to all who reach it, and may ask those who have none to it
-//! yet. What such a peer waits for is kept until there is a way. Does not know: what is asked and answered.
+//! yet. What such a peer waits for is kept until there is a way, or it is no member any more. Does not know: what is asked and
+//! answered.
+
+use cluster::Meta;
 
 use crate::fabric::{Fabric, PeerState};
 use crate::peer_frame::Item;
@@ -17,22 +20,36 @@ pub(crate) struct Owed {
     is_cut: bool,
 }
 
+impl Owed {
+    pub(crate) fn bytes(&self) -> usize {
+        self.items.len()
+    }
+}
+
 impl Fabric {
     #[cold]
     pub(crate) fn owe(&mut self, node: u64, item: &Item<'_>) {
-        if !item.is_answer() {
+        if !item.is_answer() || removed(&self.meta).any(|gone| gone == node) {
             return;
         }
         let owed = self.owed.entry(node).or_default();
         let before = owed.items.len();
-        if !owed.is_cut {
-            item.encode(&mut owed.items);
+        // One that large is not kept for who may never come back.
+        owed.is_cut |= before + bytes_in(item) > OWED_MAX;
+        if owed.is_cut {
+            return;
         }
+        item.encode(&mut owed.items);
         if owed.items.len() > OWED_MAX {
-            // One that large is not kept for who may never come back.
             owed.items.truncate(before);
-            owed.items.shrink_to_fit();
             owed.is_cut = true;
+        }
+    }
+
+    /// Who was removed never comes back.
+    pub(crate) fn forget_owed_to_removed(&mut self) {
+        if !self.owed.is_empty() {
+            removed(&self.meta).for_each(|node| drop(self.owed.remove(&node)));
         }
     }
 
@@ -48,5 +65,18 @@ impl Fabric {
             Item::Anew.encode(&mut peer.frame);
         }
         peer
+    }
+}
+
+/// Nodes that were members.
+fn removed(meta: &Meta) -> impl Iterator<Item = u64> + '_ {
+    meta.members().filter(|member| !member.state.is_live()).map(cluster::Member::replica_id)
+}
+
+/// What is long in an answer that may be long, for it is not to be copied to find out.
+fn bytes_in(item: &Item<'_>) -> usize {
+    match item {
+        Item::Reply { reply: bytes, .. } | Item::FabricState { state: bytes } => bytes.len(),
+        _ => 0,
     }
 }

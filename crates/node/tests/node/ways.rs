@@ -1,5 +1,7 @@
 //! What becomes of requests that one node has another serve when the way back is lost, or is not there yet.
 
+use cluster::Command;
+
 use crate::cluster_world::World;
 use crate::net::show;
 
@@ -61,4 +63,18 @@ fn the_end_of_a_link_to_an_earlier_run_of_a_node_says_nothing_of_what_the_next_w
     world.pass(50);
     let answers = shown(&mut world, writer);
     assert!(answers.len() == 1 && answers[0].contains("UNKNOWNOUTCOME"), "{answers:?}");
+}
+
+#[test]
+fn what_is_owed_to_a_node_that_is_removed_is_not_kept() {
+    let mut world = World::of(3, 4);
+    with_requests_under_way(&mut world, |world| world.set_way(1, 0, false));
+    let id = world.id(0);
+    world.kill(0);
+    assert!(world.worker(1).owed_bytes() > 0);
+    world.pass(15_000);
+    assert!(world.worker(1).owed_bytes() > 0, "it may still come back");
+    assert_eq!(world.ask_fabric(1, Command::Remove { node: id }), Ok(()));
+    world.pass(100);
+    assert_eq!(world.worker(1).owed_bytes(), 0);
 }
