@@ -156,6 +156,7 @@ impl Worker {
                 break;
             };
             match self.owner_of(&item) {
+                Some(owner) if owner >= self.router.workers() => self.stats.malformed_peer_frames += 1,
                 Some(owner) if owner != self.id.0 => item.encode(others.entry(owner).or_default()),
                 _ => self.take_item(from, item),
             }
@@ -182,7 +183,7 @@ impl Worker {
         }
     }
 
-    /// The worker an item is for.
+    /// The worker an item is for. A number that a peer has said may be that of none.
     fn owner_of(&self, item: &Item<'_>) -> Option<u16> {
         let owner = |id: PartitionId| match id.0 < self.router.partitions() {
             true => self.router.owner(id).0,

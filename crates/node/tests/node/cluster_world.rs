@@ -502,7 +502,10 @@ impl World {
     }
 
     fn finish_turn(&mut self, index: usize, outbox: Outbox) {
-        let Outbox { frame, sync, peers, urgent, send, close, checkpoints, control, passwords, .. } = outbox;
+        let Outbox {
+            frame, sync, peers, urgent, send, close, checkpoints, control, passwords, messages, ..
+        } = outbox;
+        assert!(messages.is_empty(), "a node has one worker");
         let before = self.machines[index].disk.frames.len();
         if !frame.is_empty() && self.logging {
             let Machine { log_room, reserve, .. } = &self.machines[index];

@@ -78,3 +78,34 @@ fn what_is_owed_to_a_node_that_is_removed_is_not_kept() {
     world.pass(100);
     assert_eq!(world.worker(1).owed_bytes(), 0);
 }
+
+fn malformed(world: &mut World, node: usize) -> u64 {
+    let client = world.connect(node);
+    let info = world.ask(client, "INFO");
+    let (_, rest) = info.split_once("narf_peer_frames_malformed:").unwrap();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+/// Docs/formats/peer-frame.md: a kind, and what is in an item of it.
+fn item(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    [&[kind], parts.concat().as_slice()].concat()
+}
+
+#[test]
+fn what_a_peer_says_to_a_worker_that_there_is_not_is_malformed() {
+    let mut world = World::of(2, 4);
+    let call = (7_u64 << 48).to_le_bytes();
+    let (block, worker, session) = ([0; 4], 1_u16.to_le_bytes(), [0; 12]);
+    let items = [
+        item(3, &[&call, &block]),
+        item(4, &[&call, &[0; 8]]),
+        item(12, &[&call, &block]),
+        item(20, &[&call]),
+        item(27, &[&worker, &session, &[0], &[0]]),
+    ];
+    for (so_far, item) in items.iter().enumerate() {
+        world.answer_of_peer(1, 0, item);
+        assert_eq!(malformed(&mut world, 0), so_far as u64 + 1, "{item:?}");
+    }
+}
