@@ -225,9 +225,13 @@ impl Worker {
         }
     }
 
-    /// The leader says what became of a command of ours.
-    pub(crate) fn meta_answered(&mut self, call: u64, refusal: &[u8]) {
+    /// The leader says what became of a command of ours. One that was asked before, and was lost, may answer late: then another
+    /// is asked by now, or will be.
+    pub(crate) fn meta_answered(&mut self, from: u64, call: u64, refusal: &[u8]) {
         let Some(meta) = &mut self.fabric.meta_replica else { return };
+        if !meta.asked.get(&call).is_some_and(|asked| asked.stage == Stage::Sent(from)) {
+            return;
+        }
         let Some(asked) = meta.asked.remove(&call) else { return };
         let result = match refusal {
             b"" => Ok(()),

@@ -11,7 +11,7 @@ use engine::numbered_commands;
 use raft::{Group, GroupConfig, HardState, Message, MessageKind, Recovered};
 use resp::{Decoded, Decoder};
 
-use crate::errand::{Dest, ErrandHead};
+use crate::errand::{Dest, Errand, ErrandHead};
 use crate::fabric::{Forward, group_config};
 use crate::hints::Standing;
 use crate::message::Message as Note;
@@ -265,7 +265,7 @@ impl Worker {
                 self.fabric.decoder = Some(decoder);
             }
             Item::Reply { call, reply } => {
-                if let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) {
+                if let Some(errand) = self.take_forward(call, from) {
                     self.fabric.answers.push(errand.head.dest, reply);
                 }
             }
@@ -289,7 +289,7 @@ impl Worker {
             }
             Item::Publish { kind, channel, payload } => self.published_by_peer(kind, channel, payload),
             Item::Meta { call, command } => self.meta_asked(from, call, command),
-            Item::MetaReply { call, refusal } => self.meta_answered(call, refusal),
+            Item::MetaReply { call, refusal } => self.meta_answered(from, call, refusal),
             Item::AskFabric { version } => self.asked_how_it_is(from, version),
             Item::FabricState { state } => self.told_how_it_is(state),
             Item::Gone { partition, term } => self.gone(from, partition, term),
@@ -340,9 +340,19 @@ impl Worker {
         }
     }
 
+    /// What a node was asked that answers; nothing if it is another that was asked, or nobody waits for it any more.
+    fn take_forward(&mut self, call: u64, from: u64) -> Option<Errand> {
+        let to = self.fabric.forwards.get(&call)?.to;
+        if to != from {
+            self.stats.malformed_peer_frames += 1;
+            return None;
+        }
+        self.fabric.forwards.remove(&call).map(|forward| forward.errand)
+    }
+
     /// A node that was asked does not lead; nothing was done there.
     fn sent_elsewhere(&mut self, call: u64, from: u64, leader: u64) {
-        let Some(Forward { errand, .. }) = self.fabric.forwards.remove(&call) else { return };
+        let Some(errand) = self.take_forward(call, from) else { return };
         let id = errand.head.partition;
         // What sent us there was wrong: forget it, unless something newer is known by now.
         self.fabric.correct_hint(id, from, leader);

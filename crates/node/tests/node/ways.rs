@@ -109,3 +109,48 @@ fn what_a_peer_says_to_a_worker_that_there_is_not_is_malformed() {
         assert_eq!(malformed(&mut world, 0), so_far as u64 + 1, "{item:?}");
     }
 }
+
+/// The number of a call that one node has just sent to another, of which so many bytes stand before the block that is `body`.
+fn call_of(world: &World, from: usize, to: usize, before: usize, body: &[u8]) -> [u8; 8] {
+    let bytes = world.on_the_way(from, to);
+    let at = bytes.windows(body.len()).position(|part| part == body).expect("it was sent");
+    bytes[at - 4 - before..][..8].try_into().unwrap()
+}
+
+#[test]
+fn who_was_not_asked_answers_nothing() {
+    let mut world = World::of(3, 4);
+    let key = (0..).map(|n| format!("key:{n}")).find(|key| world.leads(1, key)).unwrap();
+    let client = world.connect(0);
+    world.set_way(1, 0, false);
+    world.send(client, &format!("SET {key} value"));
+    // The call, partition, whose, database, flags, level.
+    let call = call_of(&world, 0, 1, 8 + 2 + 8 + 3, b"*3\r\n$3\r\nSET\r\n");
+    world.pass(100);
+    let block = [&5_u32.to_le_bytes()[..], b"+NO\r\n"].concat();
+    world.answer_of_peer(2, 0, &item(3, &[&call, &block]));
+    world.answer_of_peer(2, 0, &item(4, &[&call, &[0; 8]]));
+    assert_eq!(malformed(&mut world, 0), 2);
+    assert!(world.answers(client).is_empty());
+    world.set_way(1, 0, true);
+    world.pass(100);
+    assert_eq!(shown(&mut world, client), ["OK"]);
+}
+
+#[test]
+fn only_the_leader_that_was_asked_says_what_became_of_a_command_for_the_fabric() {
+    let mut world = World::of(3, 4);
+    let leader = (0..3).find(|node| world.leads_meta(*node)).unwrap();
+    let (asker, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    world.set_way(leader, asker, false);
+    let command = Command::SetWeight { node: world.id(asker), weight: 50 };
+    world.begin_to_ask_fabric(asker, command.clone());
+    let call = call_of(&world, asker, leader, 8, &command.encode());
+    world.pass(100);
+    let block = [&2_u32.to_le_bytes()[..], b"no"].concat();
+    world.answer_of_peer(other, asker, &item(12, &[&call, &block]));
+    assert_eq!(world.agreed, []);
+    world.set_way(leader, asker, true);
+    world.pass(100);
+    assert_eq!(world.agreed, [Ok(())]);
+}

@@ -31,6 +31,11 @@ impl World {
         });
     }
 
+    /// What one node has sent to another and has not arrived.
+    pub(crate) fn on_the_way(&self, from: usize, to: usize) -> Vec<u8> {
+        self.wires.get(&(from, to)).into_iter().flatten().flatten().copied().collect()
+    }
+
     /// Nothing that one node has sent, or sends from now on, reaches another.
     pub(crate) fn cut_way(&mut self, from: usize, to: usize) {
         self.cut.push((from, to));
