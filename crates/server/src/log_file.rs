@@ -15,6 +15,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::shared::lock;
 
+/// Bytes of lines that are kept for a file that is not named yet. A start that says more goes wrong, and why is at its beginning.
+const WAITING_MAX: usize = 1 << 20;
+/// What stands for the lines that had no room.
+const CUT: &[u8] = b"(lines are missing here: more was logged before the log file was named than is kept)\n";
+
 /// A log file, shared by all who write to it.
 #[derive(Clone, Debug)]
 pub(crate) struct LogFile(Arc<Mutex<State>>);
@@ -22,23 +27,39 @@ pub(crate) struct LogFile(Arc<Mutex<State>>);
 #[derive(Debug)]
 enum State {
     /// Lines for a file that is not named yet.
-    Waiting(Vec<u8>),
+    Waiting(Waiting),
     Open {
         path: PathBuf,
         file: File,
     },
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// A line had no room, and none is kept behind it.
+    is_cut: bool,
+}
+
+impl Waiting {
+    fn keep(&mut self, line: &[u8]) {
+        if !self.is_cut {
+            self.is_cut = self.lines.len() + line.len() > WAITING_MAX;
+            self.lines.extend_from_slice(if self.is_cut { CUT } else { line });
+        }
+    }
+}
+
 impl LogFile {
     /// One whose place will be said by [`LogFile::put`].
     pub(crate) fn waiting() -> LogFile {
-        LogFile(Arc::new(Mutex::new(State::Waiting(Vec::new()))))
+        LogFile(Arc::new(Mutex::new(State::Waiting(Waiting::default()))))
     }
 
     /// Opens the file at `path` for this and all further lines, unless it is open already.
     pub(crate) fn put(&self, path: &Path) -> anyhow::Result<()> {
         let mut state = lock(&self.0);
-        if let State::Waiting(lines) = &*state {
+        if let State::Waiting(Waiting { lines, .. }) = &*state {
             make_folder_of(path)?;
             let mut file = open(path)?;
             file.write_all(lines).with_context(|| format!("write the log file {}", path.display()))?;
@@ -60,7 +81,10 @@ impl<'a> MakeWriter<'a> for LogFile {
 impl Write for &LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &mut *lock(&self.0) {
-            State::Waiting(lines) => lines.write(line),
+            State::Waiting(waiting) => {
+                waiting.keep(line);
+                Ok(line.len())
+            }
             State::Open { path, file } => {
                 // One that cannot be opened anew, for its folder is gone, is still better than none.
                 if !is_at(file, path)
@@ -104,6 +128,20 @@ fn open(path: &Path) -> anyhow::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_for_a_file_that_is_never_named_are_not_kept_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("narf.log");
+        let (log, line) = (LogFile::waiting(), [b'x'; 999]);
+        for _ in 0..2 * WAITING_MAX / line.len() {
+            (&log).write_all(&line).unwrap();
+        }
+        log.put(&path).unwrap();
+        let kept = fs::read(&path).unwrap();
+        assert!(kept.len() <= WAITING_MAX + CUT.len() && kept.len() > WAITING_MAX / 2, "{}", kept.len());
+        assert!(kept.starts_with(&line) && kept.ends_with(CUT));
+    }
 
     #[test]
     fn a_line_after_a_rename_or_a_removal_goes_to_a_new_file() {
