@@ -85,7 +85,10 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
         "shutdown",
         "Stops the node as SIGTERM does: others lead what it led before it is gone (shutdown-timeout, whatever is said of NOW), and it stays a member of its cluster with its data on disk, whether SAVE or NOSAVE is said; one of two nodes, or one without a data folder, hands over and leaves. FABRIC LEAVE hands the data over first.",
     ),
-    ("swapdb", "Is refused on several nodes, where databases lie in partitions of their own."),
+    (
+        "swapdb",
+        "Is refused on several nodes, where databases lie in partitions of their own. Copies both databases, in one turn in which nothing else is served, and what it has copied is written to the log.",
+    ),
     ("watch", "On several nodes values are compared: a key that was changed and changed back is as it was."),
     (
         "wait waitaof",

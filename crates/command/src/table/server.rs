@@ -365,7 +365,7 @@ pub(super) const ROWS: &[Row] = &[
     node(SwapDb, "swapdb", 3, WRITE | FAST)
         .since("4.0.0")
         .syntax("index1 index2")
-        .cost("O(N), N the connections that watch keys of either")
+        .cost("O(N), N the elements of both databases")
         .categories(&[Category::Keyspace, Category::Dangerous])
         .summary("Swaps the data of two databases."),
     node(Time, "time", 1, LOADING | STALE | FAST)
