@@ -16,7 +16,6 @@ use command::{Flags, NodeCommand, Run};
 use raft::{Message, Role};
 use resp::Decoder;
 
-use crate::beats::{BEAT_TICKS, Beats};
 use crate::borrow::Place;
 use crate::commits::Commits;
 use crate::doubt::Doubts;
@@ -51,10 +50,6 @@ const SILENCE_MS: u64 = 400;
 /// For how long a peer that says that its disk is full is not to lead: the lead does not go to and fro while room comes and
 /// goes, nor if some of its workers find room and others do not.
 const FULL_MS: u64 = 5000;
-/// Steps of time between two words of a leader on what it leads, for whoever took them for wrong meanwhile.
-const LEADS_TICKS: u64 = 25;
-/// Steps of time between two questions about replicas that are not to be here.
-const LEFTOVER_TICKS: u64 = 12;
 /// The buffer of a frame to a peer that grew beyond this is not kept.
 const FRAME_KEPT: usize = 1 << 18;
 /// Rounds of work in one turn; what is left goes on in the next.
@@ -177,7 +172,7 @@ pub(crate) struct Fabric {
     pub(crate) doubts: Doubts,
     pub(crate) next_tick: Millis,
     /// When signs of life are due.
-    next_beat: Millis,
+    pub(crate) next_beat: Millis,
     /// The turn left something to do: the next follows at once. No step of time comes earlier for it, or followers would
     /// elect another leader while this one reads by its lease.
     pub(crate) goes_on: bool,
@@ -696,85 +691,6 @@ impl Worker {
             frame.clear();
             peer.frame = frame;
         }
-    }
-
-    // ---- time ---------------------------------------------------------------------------------------------
-
-    /// A step of time for all groups, and for those who wait.
-    pub(crate) fn tick_fabric(&mut self) {
-        let (now, mono_us) = (self.now.mono_millis(), self.now.mono_us);
-        if !self.fabric.is_on || now < self.fabric.next_tick {
-            return;
-        }
-        self.fabric.started.get_or_insert(now);
-        self.fabric.lookout.look(now);
-        self.fabric.ticks += 1;
-        // By the clock and not by steps: long turns have few steps, and are what others wonder about.
-        let beats_are_due = now >= self.fabric.next_beat;
-        if beats_are_due {
-            self.fabric.next_beat = Millis(now.0 + BEAT_TICKS * TICK_MS);
-            self.fabric.tell_all(&Item::Alive);
-            if self.is_not_to_lead() {
-                self.fabric.tell_all(&Item::Full);
-            }
-            if self.write_refusal.is_some() {
-                self.tell_no_room();
-            }
-            self.tell_lacking();
-            self.tell_doubts();
-        }
-        self.ask_time_until_known();
-        if self.fabric.ticks.is_multiple_of(LEADS_TICKS) {
-            self.ask_time_to_compare();
-            self.tell_what_is_led();
-            self.tell_what_is_stored();
-        }
-        self.recall_from_silent();
-        // From now, not from when it was due: two steps are never nearer to each other than this.
-        self.fabric.next_tick = Millis(now.0 + TICK_MS);
-        self.settle_doubts();
-        let mut beats = Beats::new(beats_are_due);
-        for place in 0..self.places.len() {
-            let stands_still = self.must_not_stand(PartitionId(place as u16));
-            let (_, places, fabric) = split(self);
-            let Some(partition) = places[place].partition.as_deref_mut() else { continue };
-            if partition.group.is_lone() {
-                continue;
-            }
-            let stands_still = stands_still || !fabric.knows_time && !partition.group.is_leader();
-            let is_mute = fabric.is_held(partition.id) && !partition.group.is_leader();
-            match stands_still {
-                true => partition.stand_still(mono_us),
-                // Its time to be elected begins when the others can hear of it: its own disk must not use that up.
-                false if is_mute => {}
-                false => partition.tick(!beats.take(partition, mono_us), mono_us),
-            }
-            let again = partition.give_up_waiting(now, &mut fabric.answers);
-            let has_work = partition.group.has_ready() || partition.replica.acks.is_waiting();
-            if has_work || partition.replica.wants_to_propose() {
-                fabric.stir(PartitionId(place as u16));
-            }
-            for Errand { head, request } in again {
-                self.errand(head, request.args(), request.raw());
-            }
-            self.tell_what_it_bears(PartitionId(place as u16));
-        }
-        beats.tell(mono_us, &mut self.fabric);
-        self.tick_meta();
-        self.confirm_overdue();
-        self.give_up_waiting(now);
-        // A leader may be known, or have its followers, since they were parked.
-        for id in self.fabric.parked.keys().copied().collect::<Vec<_>>() {
-            self.unpark(id);
-        }
-        match self.fabric.is_ending() {
-            true => self.hand_leads_over(true),
-            false => self.reconcile(),
-        }
-        if self.fabric.ticks.is_multiple_of(LEFTOVER_TICKS) {
-            self.ask_about_leftovers();
-        }
-        self.run_transfers();
     }
 }
 

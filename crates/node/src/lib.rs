@@ -106,6 +106,7 @@ mod slowlog;
 mod sparse_max;
 mod spread;
 mod stats;
+mod steps;
 mod timeouts;
 mod trackers;
 mod tracking;

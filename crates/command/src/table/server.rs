@@ -155,7 +155,7 @@ pub(super) const ROWS: &[Row] = &[
             .cost("O(N), N the number of settings")
             .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
             .summary(
-                "Changes settings of this node, all or none; shared ones (docs/settings.md) and, with others beside it, requirepass change on all.",
+                "Changes settings, all or none: of this node, or of all if they are shared (docs/settings.md).",
             ),
     ]),
     node(DbSize, "dbsize", 1, READONLY | FAST)
