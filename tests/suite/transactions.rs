@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use narf_tests::{Server, Value, eventually, on_one_and_two_workers};
+use narf_tests::{Server, Value, eventually, on_one_and_two_workers, skip_unless_narf};
+
+use crate::nodes::Cluster;
 
 on_one_and_two_workers!(
     queued_commands_run_together,
@@ -369,4 +371,20 @@ fn an_aborted_connection_leaves_nothing(node: &Server) {
     let mut c = node.client();
     c.check("EXISTS k", ":0");
     c.check("SET k v", "+OK");
+}
+
+#[test]
+fn a_transaction_over_several_nodes_is_told_the_way_out() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    let mut client = cluster.nodes[0].client();
+    let refusal = "CROSSSLOT Keys in request don't hash to the same slot; on several nodes use a hash tag, or one of the \
+                   databases 1 to 15";
+    client.check_all("MULTI => +OK\nSET key:0 v => +QUEUED\nSET key:1 v => +QUEUED");
+    client.check("EXEC", &format!("-EXECABORT Transaction discarded because of: {refusal}"));
+    client.check("WATCH key:0 key:1", &format!("-{refusal}"));
+    client.check_all("SELECT 1 => +OK\nWATCH key:0 key:1 => +OK\nMULTI => +OK\nSET key:0 v => +QUEUED\nSET key:1 v => +QUEUED");
+    client.check("EXEC", "[+OK, +OK]");
 }

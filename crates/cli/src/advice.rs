@@ -17,6 +17,8 @@ impl Advice {
             "WRONGPASS" if self == Advice::CommandLine => {
                 Some("check --user and the password; --askpass asks for it".into())
             }
+            // The server knows what to use instead.
+            "ERR" if error.contains("(not in Narf: ") => None,
             "ERR" if error.starts_with("ERR unknown ") => near(words),
             "ERR" if error.starts_with("ERR wrong number of arguments") => usage(words),
             "ERR" if error == "ERR syntax error" => usage(words),
@@ -72,6 +74,7 @@ mod tests {
         check("hgetal k", unknown, Some("did you mean HGETALL?"));
         check("config gte x", "ERR unknown subcommand 'gte'.", Some("did you mean CONFIG GET?"));
         check("frobnicate", unknown, None);
+        check("hgetal k", "ERR unknown command 'hgetal' (not in Narf: another)", None);
         let number = "ERR wrong number of arguments for 'x' command";
         check("get", number, Some("usage: GET key"));
         check("config get", number, Some("usage: CONFIG GET parameter [parameter ...]"));

@@ -62,6 +62,21 @@ pub fn redis_commands() -> impl Iterator<Item = RedisCommand> {
     })
 }
 
+/// What to use instead of a command of Redis that is not here, or why; for the first two words of a request.
+#[cold]
+pub fn instead_of(name: &[u8], sub: Option<&[u8]>) -> Option<&'static str> {
+    let is = |word: &str, other: &[u8]| word.as_bytes().eq_ignore_ascii_case(other);
+    let has_no_subcommands = lookup_name(name).is_none();
+    let is_meant = |command: &RedisCommand| match command.name.split_once('|') {
+        None => is(command.name, name),
+        Some((parent, of)) => is(parent, name) && (has_no_subcommands || sub.is_some_and(|sub| is(of, sub))),
+    };
+    match redis_commands().find(is_meant)?.standing() {
+        Standing::Missing(note) => Some(note),
+        Standing::Same | Standing::Differs(_) => None,
+    }
+}
+
 impl RedisCommand {
     /// Its row here. Some are there to be refused with a reason: see [`RedisCommand::standing`].
     pub fn spec(&self) -> Option<&'static Spec> {
@@ -117,6 +132,34 @@ mod tests {
                 assert!(!instead.is_empty(), "{}", command.name);
             }
         }
+    }
+
+    #[test]
+    fn what_to_use_instead_is_found_by_the_words_of_a_request() {
+        #[track_caller]
+        fn check(words: &str, begins: Option<&str>) {
+            let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+            let found = instead_of(words[0], words.get(1).copied());
+            assert!(
+                match (found, begins) {
+                    (Some(found), Some(begins)) => found.starts_with(begins),
+                    (found, begins) => found == begins,
+                },
+                "{found:?}"
+            );
+        }
+        check("eval x", Some("MULTI with WATCH"));
+        check("SCRIPT EXISTS", Some("MULTI with WATCH"));
+        check("script", Some("MULTI with WATCH"));
+        check("Function NoSuch", Some("MULTI with WATCH"));
+        check("XADD k *", Some("Lists with BLMOVE"));
+        check("REPLICAOF NO ONE", Some("Every partition"));
+        check("psync ? -1", Some("Nodes speak"));
+        check("CLUSTER FAILOVER", Some("A leader"));
+        check("CLUSTER nonsense", None);
+        check("CLUSTER", None);
+        check("GET k", None);
+        check("BANANA split", None);
     }
 
     #[test]

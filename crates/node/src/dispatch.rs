@@ -471,7 +471,15 @@ fn unknown_command(args: Args<'_>) -> Vec<u8> {
         text.extend_from_slice(shown(arg, room));
         text.extend_from_slice(b"' ");
     }
+    add_way_out(&mut text, args);
     text
+}
+
+/// Says behind what clients look at what to use instead, if it is a command of Redis.
+fn add_way_out(text: &mut Vec<u8>, args: Args<'_>) {
+    if let Some(instead) = command::compatibility::instead_of(args.at(0), args.get(1)) {
+        text.extend_from_slice(format!("(not in Narf: {instead})").as_bytes());
+    }
 }
 
 fn unknown_subcommand(parent: &Spec, args: Args<'_>) -> Vec<u8> {
@@ -479,7 +487,10 @@ fn unknown_subcommand(parent: &Spec, args: Args<'_>) -> Vec<u8> {
     text.extend_from_slice(shown(args.at(1), 128));
     text.extend_from_slice(b"'. Try ");
     text.extend_from_slice(parent.name.to_ascii_uppercase().as_bytes());
-    text.extend_from_slice(b" HELP.");
+    text.extend_from_slice(b" HELP. ");
+    let len = text.len();
+    add_way_out(&mut text, args);
+    text.truncate(if text.len() == len { len - 1 } else { text.len() });
     text
 }
 

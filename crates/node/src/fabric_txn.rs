@@ -15,7 +15,7 @@ use resp::Reply;
 use crate::errand::{Dest, ErrandHead};
 use crate::output::Ticket;
 use crate::redirect::slots_inside;
-use crate::scatter::CROSS_SLOT;
+use crate::scatter::CROSS_SLOT_TRANSACTION;
 use crate::session::{Session, SessionRef, Stall, Watched, WatchedSince};
 use crate::txn::{Transaction, db_of, is_keyspace_command};
 use crate::wire::WireRequest;
@@ -51,7 +51,7 @@ impl Worker {
         let watched = std::mem::take(&mut session.watched);
         let refusal = match wanted {
             [_] => self.cannot_run(&transaction),
-            _ => Some(CROSS_SLOT.to_owned()),
+            _ => Some(CROSS_SLOT_TRANSACTION.to_owned()),
         };
         if let Some(refusal) = refusal {
             let text = format!("EXECABORT Transaction discarded because of: {refusal}");
@@ -144,7 +144,7 @@ impl Worker {
         let keys: Vec<&[u8]> = args.iter().skip(1).collect();
         let partition = self.router.partition(session.db, keys[0]);
         if keys.iter().any(|key| self.router.partition(session.db, key) != partition) {
-            return Reply::new(session.output.end(), session.version).error(CROSS_SLOT);
+            return Reply::new(session.output.end(), session.version).error(CROSS_SLOT_TRANSACTION);
         }
         let mut words: Vec<&[u8]> = vec![b"narf.digests"];
         words.extend(&keys);

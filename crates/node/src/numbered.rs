@@ -16,7 +16,7 @@ use resp::Reply;
 use crate::data::Place;
 use crate::dispatch::Taken;
 use crate::pause::changes_or_publishes;
-use crate::scatter::CROSS_SLOT;
+use crate::scatter::{CROSS_SLOT, CROSS_SLOT_TRANSACTION};
 use crate::session::{Session, Stall, gate};
 use crate::sparse_max::as_asked;
 use crate::txn::Transaction;
@@ -282,7 +282,7 @@ impl Worker {
                 }
             },
             (Numbering::Number(..), []) => Some("a transaction with a number needs a key".to_owned()),
-            (Numbering::Number(..), _) => Some(CROSS_SLOT.to_owned()),
+            (Numbering::Number(..), _) => Some(CROSS_SLOT_TRANSACTION.to_owned()),
             (Numbering::Refused, _) => Some(NO_NUMBER.to_owned()),
         };
         let text = format!("EXECABORT Transaction discarded because of: {}", refusal.unwrap_or_default());

@@ -370,6 +370,10 @@ pub(crate) fn reply_len(bytes: &[u8], depth: u32) -> Option<usize> {
 /// Why a request over several partitions of a fabric is refused.
 pub(crate) const CROSS_SLOT: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 
+/// The same of a transaction, with a way out behind what clients know: on one node it would have run.
+pub(crate) const CROSS_SLOT_TRANSACTION: &str = "CROSSSLOT Keys in request don't hash to the same slot; on several nodes \
+                                                 use a hash tag, or one of the databases 1 to 15";
+
 #[cfg(test)]
 mod tests {
     use super::*;
