@@ -1,6 +1,8 @@
 //! Publish and subscribe.
 
-use narf_tests::{Client, Options, Server, Value, eventually, on_one_and_two_workers};
+use narf_tests::{Client, Options, Server, Value, eventually, on_one_and_two_workers, skip_unless_narf};
+
+use crate::nodes::Cluster;
 
 on_one_and_two_workers!(
     messages_reach_subscribers_in_order,
@@ -213,4 +215,42 @@ fn a_subscriber_that_does_not_read_is_cut() {
     });
     slow.read_to_close();
     good.check("PING", r#"["pong", ""]"#);
+}
+
+#[test]
+fn any_node_counts_subscribers_of_all() {
+    if skip_unless_narf() {
+        return;
+    }
+    let cluster = Cluster::of(3);
+    // Several at each node, so that their workers have some.
+    let mut listeners: Vec<Client> = (0..9).map(|number| cluster.nodes[number % 3].client3()).collect();
+    for listener in &mut listeners {
+        listener.send("SUBSCRIBE news");
+        listener.check_push(">[\"subscribe\", \"news\", :1]");
+    }
+    let mut others = [cluster.nodes[0].client3(), cluster.nodes[1].client3()];
+    for other in &mut others {
+        other.send("PSUBSCRIBE n*");
+        other.check_push(">[\"psubscribe\", \"n*\", :1]");
+    }
+    others[1].send("SSUBSCRIBE shard");
+    others[1].check_push(">[\"ssubscribe\", \"shard\", :1]");
+    for node in &cluster.nodes {
+        let mut client = node.client();
+        client.check("PUBSUB NUMSUB news none", r#"["news", :9, "none", :0]"#);
+        client.check("PUBSUB CHANNELS", r#"["news"]"#);
+        client.check("PUBSUB NUMPAT", ":1");
+        client.check("PUBSUB SHARDNUMSUB shard", r#"["shard", :1]"#);
+        client.check("PUBSUB SHARDCHANNELS s*", r#"["shard"]"#);
+        client.check("PUBLISH news x", ":11");
+        client.check("SPUBLISH shard x", ":1");
+    }
+    // Some go without a word.
+    listeners.truncate(4);
+    for node in &cluster.nodes {
+        let mut client = node.client();
+        let mut count = || client.run("PUBSUB NUMSUB news").items()[1].int();
+        eventually("those that are gone are not counted", || (count() == 4).then_some(()));
+    }
 }

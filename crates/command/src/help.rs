@@ -93,7 +93,7 @@ pub(crate) fn in_cluster(spec: &Spec) -> String {
         Scope::Written => "The partitions that this connection has written to.",
         Scope::Agreed => "All nodes: it needs a majority of them.",
         Scope::Known => "The node that is asked tells what it knows of all.",
-        Scope::Subscribers => "Clients of all nodes hear it; those of the node that is asked are counted.",
+        Scope::Subscribers => "Clients of all nodes, as far as the node that is asked can reach theirs.",
         Scope::Node => "The node that is asked.",
         Scope::Connection if spec.channels().is_some() => {
             "This connection; it hears what is published at any node."

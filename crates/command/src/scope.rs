@@ -104,7 +104,13 @@ impl NodeCommand {
             N::DbSize | N::FlushAll | N::FlushDb | N::Keys | N::RandomKey | N::Scan => Scope::Database,
             N::ClusterCountKeysInSlot | N::ClusterGetKeysInSlot => Scope::Slot,
             N::Wait | N::WaitAof => Scope::Written,
-            N::Publish | N::SPublish => Scope::Subscribers,
+            N::Publish
+            | N::SPublish
+            | N::PubSubChannels
+            | N::PubSubNumPat
+            | N::PubSubNumSub
+            | N::PubSubShardChannels
+            | N::PubSubShardNumSub => Scope::Subscribers,
             N::SwapDb => Scope::Alone,
             N::Migrate => Scope::Nobody,
 
@@ -158,11 +164,6 @@ impl NodeCommand {
             N::ClientKill | N::ClientList | N::ClientPause | N::ClientUnblock | N::ClientUnpause => {
                 Scope::Node
             }
-            N::PubSubChannels
-            | N::PubSubNumPat
-            | N::PubSubNumSub
-            | N::PubSubShardChannels
-            | N::PubSubShardNumSub => Scope::Node,
             N::AclCat | N::AclGenPass | N::AclLog | N::AclSave => Scope::Node,
             N::BgRewriteAof | N::BgSave | N::LastSave | N::Save | N::Shutdown => Scope::Node,
             N::Command

@@ -5,9 +5,10 @@
 //!  subscriber's worker ── interest, call ──▶ each node, worker by worker ── noted ──▶ subscriber's worker: confirm
 //!  publisher's worker  ── tell me all ─────▶ each node's workers ── all of it, and an end ──▶ publisher's worker
 //! ```
-//! Each worker has a link of its own to each node, and tells by it what its own clients listen to. Who publishes keeps
-//! what it was told by each worker of each node; until it has been told all of it, a node is sent everything. When a
-//! link is lost, in either direction, all that was known of that node is forgotten and asked for anew.
+//! Each worker has a link of its own to each node, and tells by it what its own clients listen to, and how many of them
+//! do. Who publishes keeps what it was told by each worker of each node, and so answers how many receivers there are without
+//! asking; until it has been told all of it, a node is sent everything. When a link is lost, in either direction, all that was
+//! known of that node is forgotten and asked for anew.
 //!
 //! Does not know: sessions' buffers, how messages are encoded.
 
@@ -33,14 +34,14 @@ const CONFIRM_KEYS_MS: u64 = 5000;
 /// What is said between nodes about who listens to what; every worker of the receiver hears it, one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// Clients of a worker of the sender listen, or no longer do.
+    /// So many clients of a worker of the sender listen by now: not a change, so it may be said twice.
     Interest {
         /// Which worker.
         worker: u16,
         /// To what.
         channel: Channel,
-        /// Whether they do.
-        on: bool,
+        /// How many do; zero if none does any more.
+        clients: u32,
         /// If not zero, what the last worker to hear it answers.
         call: u64,
     },
@@ -94,8 +95,15 @@ struct Knowledge {
     asked_by: BTreeMap<u16, u64>,
 }
 
-/// Who listens to a channel: nodes, and their workers.
-type Listeners = Vec<(u64, u16)>;
+/// Clients of a worker of another node that listen to a channel. Invariant: there are some.
+struct Listener {
+    node: u64,
+    worker: u16,
+    clients: u32,
+}
+
+/// Who listens to a channel: each worker of each node at most once.
+type Listeners = Vec<Listener>;
 
 /// See the module.
 #[derive(Default)]
@@ -129,41 +137,74 @@ impl Interests {
         }
     }
 
-    fn note(&mut self, listener: (u64, u16), channel: &Channel, on: bool) {
+    fn note(&mut self, listener: Listener, channel: &Channel) {
         let all = self.listeners(channel.kind);
-        match (on, all.get_mut(channel)) {
-            (true, Some(listeners)) if listeners.contains(&listener) => {}
-            (true, Some(listeners)) => listeners.push(listener),
-            (true, None) => drop(all.insert(channel.clone(), vec![listener])),
-            (false, Some(listeners)) => {
-                listeners.retain(|other| *other != listener);
-                if listeners.is_empty() {
-                    all.remove(channel);
-                }
+        let has_some = listener.clients > 0;
+        let Some(listeners) = all.get_mut(channel) else {
+            if has_some {
+                all.insert(channel.clone(), vec![listener]);
             }
-            (false, None) => {}
+            return;
+        };
+        let is_same = |other: &Listener| (other.node, other.worker) == (listener.node, listener.worker);
+        match listeners.iter_mut().find(|other| is_same(other)) {
+            Some(known) if has_some => known.clients = listener.clients,
+            None if has_some => listeners.push(listener),
+            Some(_) | None => listeners.retain(|other| !is_same(other)),
+        }
+        if listeners.is_empty() {
+            all.remove(channel);
         }
     }
 
     fn forget(&mut self, node: u64) {
         for all in [&mut self.channels, &mut self.patterns, &mut self.prefixes] {
             all.retain(|_, listeners| {
-                listeners.retain(|(of, _)| *of != node);
+                listeners.retain(|listener| listener.node != node);
                 !listeners.is_empty()
             });
         }
     }
 
-    /// Whether a node may have clients that want this message.
-    fn may_want(&self, node: u64, channel: &Channel) -> bool {
-        let is_of_node = |listeners: &Listeners| listeners.iter().any(|(of, _)| *of == node);
-        !self.nodes.get(&node).is_some_and(|known| known.is_whole)
-            || self.channels.get(channel).is_some_and(is_of_node)
-            || channel.kind == ChannelKind::Plain
-                && self.patterns.iter().any(|(pattern, listeners)| {
-                    is_of_node(listeners) && engine::glob::matches(&pattern.name, &channel.name)
-                })
+    /// How many times a message is wanted at a node, as far as is known; `None` if nobody there wants it for sure.
+    fn wanted_at(&self, node: u64, channel: &Channel) -> Option<usize> {
+        let at_node = |listeners: &Listeners| clients(listeners, |of| of == node);
+        let mut count = self.channels.get(channel).map_or(0, at_node);
+        if channel.kind == ChannelKind::Plain {
+            let matching = self
+                .patterns
+                .iter()
+                .filter(|(pattern, _)| engine::glob::matches(&pattern.name, &channel.name));
+            count += matching.map(|(_, listeners)| at_node(listeners)).sum::<usize>();
+        }
+        let is_whole = self.nodes.get(&node).is_some_and(|known| known.is_whole);
+        (count > 0 || !is_whole).then_some(count)
     }
+
+    /// How many clients of other nodes listen to a channel, as far as is known.
+    pub(crate) fn subscribers(&self, kind: ChannelKind, name: &[u8]) -> usize {
+        if self.channels.is_empty() {
+            return 0;
+        }
+        let channel = Channel { kind, name: name.into() };
+        self.channels.get(&channel).map_or(0, |listeners| clients(listeners, |_| true))
+    }
+
+    /// What clients of other nodes listen to, of a kind.
+    pub(crate) fn names(&self, kind: ChannelKind) -> impl Iterator<Item = &[u8]> {
+        let all = match kind {
+            ChannelKind::Plain | ChannelKind::Shard => &self.channels,
+            ChannelKind::Pattern => &self.patterns,
+            ChannelKind::Prefix => &self.prefixes,
+        };
+        all.keys().filter(move |channel| channel.kind == kind).map(|channel| &*channel.name)
+    }
+}
+
+/// How many there are, at the nodes that are meant.
+fn clients(listeners: &Listeners, is_meant: impl Fn(u64) -> bool) -> usize {
+    let meant = listeners.iter().filter(|listener| is_meant(listener.node));
+    meant.map(|listener| listener.clients as usize).sum()
 }
 
 impl Interests {
@@ -175,7 +216,8 @@ impl Interests {
     /// Whether a node has clients that are to be told of a change of a key; of all keys, if none is named.
     pub(crate) fn wants_key(&self, node: u64, key: Option<&[u8]>) -> bool {
         self.prefixes.iter().any(|(prefix, listeners)| {
-            key.is_none_or(|key| key.starts_with(&prefix.name)) && listeners.iter().any(|(of, _)| *of == node)
+            key.is_none_or(|key| key.starts_with(&prefix.name))
+                && listeners.iter().any(|listener| listener.node == node)
         })
     }
 }
@@ -183,8 +225,7 @@ impl Interests {
 impl Worker {
     // ---- subscribers --------------------------------------------------------------------------------------
 
-    /// Tells other workers, and other nodes if this worker's clients are the first or were the last, and confirms to
-    /// the client once all know what they must: from then on it misses nothing, and `PUBLISH` counts right.
+    /// Tells other workers and other nodes, and confirms to the client once all know what they must: from then on it misses nothing, and `PUBLISH` counts right.
     pub(crate) fn tell_and_confirm(
         &mut self,
         session: &mut Session,
@@ -214,7 +255,7 @@ impl Worker {
         for (number, (channel, on)) in changes.iter().enumerate() {
             let is_last = number + 1 == changes.len() && waits;
             self.tell_workers(channel, *on, if is_last { call } else { 0 });
-            self.tell_nodes(channel, *on, if is_last && waits_for_nodes { call } else { 0 });
+            self.tell_nodes(channel, if is_last && waits_for_nodes { call } else { 0 });
         }
         // A message may be missed; a change of a key should not be.
         let is_of_keys = changes.iter().any(|(channel, _)| channel.kind == ChannelKind::Prefix);
@@ -231,7 +272,7 @@ impl Worker {
     /// The same for a session that goes: nobody waits for a confirmation.
     pub(crate) fn tell_gone(&mut self, channel: &Channel) {
         self.tell_workers(channel, false, 0);
-        self.tell_nodes(channel, false, 0);
+        self.tell_nodes(channel, 0);
     }
 
     fn tell_workers(&mut self, channel: &Channel, on: bool, call: u64) {
@@ -241,11 +282,12 @@ impl Worker {
         }
     }
 
-    fn tell_nodes(&mut self, channel: &Channel, on: bool, call: u64) {
-        if !self.fabric.is_on || (!on && self.pubsub.has_own(channel)) {
+    fn tell_nodes(&mut self, channel: &Channel, call: u64) {
+        if !self.fabric.is_on {
             return;
         }
-        let word = Word::Interest { worker: self.id.0, channel: channel.clone(), on, call };
+        let clients = self.pubsub.own_clients(channel);
+        let word = Word::Interest { worker: self.id.0, channel: channel.clone(), clients, call };
         self.fabric.tell_all(&Item::Word(word));
     }
 
@@ -299,22 +341,30 @@ impl Worker {
     }
 
     /// Sends a message to the nodes that may want it: a subscriber anywhere misses nothing from the moment its own
-    /// node has confirmed the subscription.
-    pub(crate) fn tell_listening_nodes(&mut self, kind: ChannelKind, channel: &[u8], payload: &[u8]) {
+    /// node has confirmed the subscription. Answers how many receive it there.
+    pub(crate) fn tell_listening_nodes(
+        &mut self,
+        kind: ChannelKind,
+        channel: &[u8],
+        payload: &[u8],
+    ) -> usize {
         if self.fabric.peers.is_empty() {
-            return;
+            return 0;
         }
+        let mut receivers = 0;
         let item = Item::Publish { kind: kind.number(), channel, payload };
         let channel = Channel { kind, name: channel.into() };
         for (node, peer) in &mut self.fabric.peers {
             if !peer.is_up {
                 let is_member = self.fabric.meta.live_members().any(|member| member.replica_id() == *node);
                 self.stats.messages_without_way += u64::from(is_member);
-            } else if self.interests.may_want(*node, &channel) {
+            } else if let Some(clients) = self.interests.wanted_at(*node, &channel) {
                 item.encode(&mut peer.frame);
                 self.stats.messages_to_nodes += 1;
+                receivers += clients;
             }
         }
+        receivers
     }
 
     /// A client of another node published something.
@@ -365,8 +415,8 @@ impl Worker {
 
     fn tell_all_interests(&mut self, node: u64, asker: u16, token: u64) {
         let (worker, workers) = (self.id.0, self.router.workers());
-        for channel in self.pubsub.own_channels() {
-            let word = Word::Interest { worker, channel, on: true, call: 0 };
+        for (channel, clients) in self.pubsub.own_channels() {
+            let word = Word::Interest { worker, channel, clients, call: 0 };
             self.fabric.tell(node, &Item::Word(word));
         }
         self.fabric.tell(node, &Item::Word(Word::End { worker, workers, asker, token }));
@@ -375,8 +425,8 @@ impl Worker {
     /// A word of a node. Each worker of this one takes it up in turn, `hops` more after this.
     pub(crate) fn take_word(&mut self, from: u64, word: Word, hops: u16) {
         match &word {
-            Word::Interest { worker, channel, on, .. } => {
-                self.interests.note((from, *worker), channel, *on);
+            Word::Interest { worker, channel, clients, .. } => {
+                self.interests.note(Listener { node: from, worker: *worker, clients: *clients }, channel);
                 if channel.kind == ChannelKind::Prefix {
                     self.use_prefixes();
                 }

@@ -276,10 +276,11 @@ impl Item<'_> {
             }
             Item::Gone { partition, term } => head(out, GONE, partition, term),
             Item::Ahead { partition, term } => head(out, AHEAD, partition, term),
-            Item::Word(Word::Interest { worker, ref channel, on, call }) => {
+            Item::Word(Word::Interest { worker, ref channel, clients, call }) => {
                 out.push(INTEREST);
                 put(out, &worker.to_le_bytes());
-                put(out, &[channel.kind.number(), u8::from(on)]);
+                out.push(channel.kind.number());
+                put(out, &clients.to_le_bytes());
                 put(out, &call.to_le_bytes());
                 block(out, &channel.name);
             }
@@ -578,10 +579,9 @@ impl<'a> Reader<'a> {
         let worker = self.0.u16()?;
         let kind =
             ChannelKind::to_listen_to(self.0.u8()?).ok_or_else(|| self.error("no such kind of channel"))?;
-        let on = self.truth()?;
-        let call = self.0.u64()?;
+        let (clients, call) = (self.0.u32()?, self.0.u64()?);
         let channel = Channel { kind, name: self.0.block()?.into() };
-        Ok(Item::Word(Word::Interest { worker, channel, on, call }))
+        Ok(Item::Word(Word::Interest { worker, channel, clients, call }))
     }
 
     fn call(&mut self) -> Result<Item<'a>, FrameError> {
@@ -713,7 +713,7 @@ mod tests {
             Item::Word(Word::Interest {
                 worker: 1,
                 channel: Channel { kind: ChannelKind::Pattern, name: b"news.*".as_slice().into() },
-                on: true,
+                clients: 3,
                 call: 9,
             }),
             Item::Word(Word::Ask { asker: 1, token: 7 }),

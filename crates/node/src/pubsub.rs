@@ -3,7 +3,8 @@
 //! Each worker knows its own subscribers by name and of every other worker how many it has, per channel and
 //! pattern. So a publisher's worker can count receivers without asking, and sends a message only to workers that
 //! have some. A client's SUBSCRIBE is confirmed when all workers, and all nodes, have noted it: from then on it misses
-//! nothing. Other nodes are the business of [`interest`](crate::interest).
+//! nothing. Other nodes, and how many of their clients listen, are the
+//! business of [`interest`](crate::interest).
 //!
 //! Delivery is at most once, in order per publisher and channel.
 
@@ -140,6 +141,10 @@ impl Audience {
         self.local.len() + self.remote.iter().map(|&count| count as usize).sum::<usize>()
     }
 
+    fn own_clients(&self) -> u32 {
+        u32::try_from(self.local.len()).unwrap_or(u32::MAX)
+    }
+
     fn is_empty(&self) -> bool {
         self.local.is_empty() && self.remote.iter().all(|&count| count == 0)
     }
@@ -167,7 +172,16 @@ impl PubSub {
         }
     }
 
-    fn of(&mut self, kind: ChannelKind) -> &mut HashMap<Box<[u8]>, Audience> {
+    fn of(&self, kind: ChannelKind) -> &HashMap<Box<[u8]>, Audience> {
+        match kind {
+            ChannelKind::Plain => &self.plain,
+            ChannelKind::Pattern => &self.pattern,
+            ChannelKind::Shard => &self.shard,
+            ChannelKind::Prefix => &self.prefix,
+        }
+    }
+
+    fn of_mut(&mut self, kind: ChannelKind) -> &mut HashMap<Box<[u8]>, Audience> {
         match kind {
             ChannelKind::Plain => &mut self.plain,
             ChannelKind::Pattern => &mut self.pattern,
@@ -177,18 +191,13 @@ impl PubSub {
     }
 
     fn audience(&self, kind: ChannelKind, name: &[u8]) -> Option<&Audience> {
-        match kind {
-            ChannelKind::Plain => self.plain.get(name),
-            ChannelKind::Pattern => self.pattern.get(name),
-            ChannelKind::Shard => self.shard.get(name),
-            ChannelKind::Prefix => self.prefix.get(name),
-        }
+        self.of(kind).get(name)
     }
 
     /// Another worker gained or lost subscribers.
     pub(crate) fn note_interest(&mut self, from: WorkerId, channel: Channel, change: i32) {
         let workers = self.workers;
-        let audiences = self.of(channel.kind);
+        let audiences = self.of_mut(channel.kind);
         let audience = audiences.entry(channel.name.clone()).or_default();
         audience.remote.resize(workers, 0);
         let count = &mut audience.remote[usize::from(from.0)];
@@ -199,11 +208,11 @@ impl PubSub {
     }
 
     pub(crate) fn add(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
-        self.of(kind).entry(name.into()).or_default().local.push(session);
+        self.of_mut(kind).entry(name.into()).or_default().local.push(session);
     }
 
     pub(crate) fn remove(&mut self, kind: ChannelKind, name: &[u8], session: SessionRef) {
-        let audiences = self.of(kind);
+        let audiences = self.of_mut(kind);
         let Some(audience) = audiences.get_mut(name) else { return };
         if let Some(at) = audience.local.iter().position(|other| *other == session) {
             audience.local.remove(at);
@@ -213,18 +222,19 @@ impl PubSub {
         }
     }
 
-    /// Whether clients of this worker listen to a channel.
-    pub(crate) fn has_own(&self, channel: &Channel) -> bool {
-        self.audience(channel.kind, &channel.name).is_some_and(|audience| !audience.local.is_empty())
+    /// How many clients of this worker listen to a channel.
+    pub(crate) fn own_clients(&self, channel: &Channel) -> u32 {
+        self.audience(channel.kind, &channel.name).map_or(0, Audience::own_clients)
     }
 
-    /// All that clients of this worker listen to.
-    pub(crate) fn own_channels(&self) -> Vec<Channel> {
+    /// All that clients of this worker listen to, and how many do.
+    pub(crate) fn own_channels(&self) -> Vec<(Channel, u32)> {
         let kinds = [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard, ChannelKind::Prefix];
         let of = [&self.plain, &self.pattern, &self.shard, &self.prefix];
         let all = kinds.into_iter().zip(of).flat_map(|(kind, all)| all.iter().map(move |one| (kind, one)));
         let own = all.filter(|(_, (_, audience))| !audience.local.is_empty());
-        own.map(|(kind, (name, _))| Channel { kind, name: name.clone() }).collect()
+        own.map(|(kind, (name, audience))| (Channel { kind, name: name.clone() }, audience.own_clients()))
+            .collect()
     }
 
     /// Receivers in all, and the workers besides this one that have some.
@@ -350,13 +360,13 @@ impl Worker {
         session.update_subscribed_gate();
     }
 
-    /// Sends a message to all who listen, and answers how many of them are on this node, as in Redis Cluster.
+    /// Sends a message to all who listen, and answers how many of them there are, at all nodes.
     pub(crate) fn publish(&mut self, session: &mut Session, kind: ChannelKind, args: Args<'_>) {
         let (channel, payload) = (args.at(1), args.at(2));
         let (count, workers) = self.pubsub.reach(kind, channel);
+        let elsewhere = self.tell_listening_nodes(kind, channel, payload);
         // The answer first: a publisher that listens to itself gets the message after it.
-        Reply::new(session.output.end(), session.version).len_int(count);
-        self.tell_listening_nodes(kind, channel, payload);
+        Reply::new(session.output.end(), session.version).len_int(count + elsewhere);
         if count > 0 {
             self.deliver_to_all(&Delivery::new(kind, channel, payload), Some(session), workers);
         }
@@ -426,7 +436,7 @@ impl Worker {
         self.sessions.put_back(session);
     }
 
-    /// The `PUBSUB` family.
+    /// The `PUBSUB` family: about clients of all nodes, as far as they have said.
     pub(crate) fn run_pubsub(
         &mut self,
         session: &mut Session,
@@ -442,17 +452,20 @@ impl Worker {
             }
             NodeCommand::PubSubNumSub => self.count_subscribers(ChannelKind::Plain, args, &mut reply),
             NodeCommand::PubSubShardNumSub => self.count_subscribers(ChannelKind::Shard, args, &mut reply),
-            _ => reply.len_int(self.pubsub.patterns()),
+            _ => reply.len_int(self.listened_to(ChannelKind::Pattern).count()),
         }
     }
 
-    fn list_channels(&mut self, kind: ChannelKind, pattern: Option<&[u8]>, reply: &mut Reply<'_>) {
-        let names: Vec<&Box<[u8]>> = self
-            .pubsub
-            .of(kind)
-            .keys()
-            .filter(|name| pattern.is_none_or(|pattern| engine::glob::matches(pattern, name)))
-            .collect();
+    /// What clients of any node listen to, of a kind.
+    fn listened_to(&self, kind: ChannelKind) -> impl Iterator<Item = &[u8]> {
+        let here = self.pubsub.of(kind);
+        let elsewhere = self.interests.names(kind).filter(|name| !here.contains_key(*name));
+        here.keys().map(|name| &**name).chain(elsewhere)
+    }
+
+    fn list_channels(&self, kind: ChannelKind, pattern: Option<&[u8]>, reply: &mut Reply<'_>) {
+        let is_meant = |name: &&[u8]| pattern.is_none_or(|pattern| engine::glob::matches(pattern, name));
+        let names: Vec<&[u8]> = self.listened_to(kind).filter(is_meant).collect();
         reply.array(names.len());
         names.iter().for_each(|name| reply.bulk(name));
     }
@@ -461,8 +474,9 @@ impl Worker {
         // A flat list in both versions, as in Redis.
         reply.array(args.len().saturating_sub(2) * 2);
         for name in args.iter().skip(2) {
+            let here = self.pubsub.audience(kind, name).map_or(0, Audience::count);
             reply.bulk(name);
-            reply.len_int(self.pubsub.audience(kind, name).map_or(0, Audience::count));
+            reply.len_int(here + self.interests.subscribers(kind, name));
         }
     }
 }

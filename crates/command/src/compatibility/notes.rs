@@ -74,7 +74,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "publish spublish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub",
-        "Counts the clients of the node that is asked; messages reach those of all nodes.",
+        "Counts the clients of all nodes that can be reached, without asking them; the end of a subscription is known elsewhere a moment later.",
     ),
     (
         "readonly",

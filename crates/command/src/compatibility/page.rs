@@ -31,8 +31,9 @@ const HEAD: &str = "\
 
 Each command of Redis 7.2 with its options, and whether Narf has it. *yes* means the same replies and errors to the
 letter, in RESP2 and RESP3. The tables are held to the truth by tests: names, options and what `COMMAND INFO` tells are
-compared with a `redis-server`, replies by random commands to both, and what is said to be missing is refused. What each
-command does and costs is in [commands.md](commands.md).
+compared with a `redis-server`, replies by random commands to both, and what is said to be missing is refused: with
+`ERR unknown command …`, as a Redis that does not know it would, and behind that what to use instead. What each command does
+and costs is in [commands.md](commands.md).
 
 As a whole:
 
@@ -40,12 +41,15 @@ As a whole:
   asked for it by `CLIENT REDIRECT on`, or by the setting `redirect`; `ASK` never.
 - On several nodes database 0 is spread over them. A request, or a transaction, whose keys lie in several partitions is
   answered `-CROSSSLOT` then, but for those that can be cut key by key (`MGET`, `MSET`, `DEL`, `EXISTS`, `TOUCH`, `UNLINK`).
-  Databases 1 to 15 lie whole in one partition each: there requests work on any keys, as on one Redis.
+  Databases 1 to 15 lie whole in one partition each: there requests work on any keys, as on one Redis. The error of a
+  transaction says so behind the text of Redis, but for clients that want to be redirected.
 - Clients that wait for a key (`BLPOP`, `BLMOVE`, `BZPOPMIN` and their like) may wait on any nodes, and are served in the order
   in which they began, also when several elements come at once. On several nodes a request that does not wait (`LPOP`) may
   come between, and whoever does not answer for a second is passed over. The keys of one may lie in several partitions, but
   those of a move (`BLMOVE`, `BRPOPLPUSH`) must not: `-CROSSSLOT`.
-- `KEYS`, `SCAN`, `DBSIZE`, `RANDOMKEY`, `FLUSHDB` and `FLUSHALL` are about all nodes.
+- `KEYS`, `SCAN`, `DBSIZE`, `RANDOMKEY`, `FLUSHDB` and `FLUSHALL` are about all nodes. So are `PUBLISH` and `PUBSUB`, of
+  which Redis Cluster counts the clients of one node: each node knows how many clients of the others listen to what, from when
+  their subscription is confirmed. Those of a node that cannot be reached are not counted.
 - One connection's requests take effect in the order in which they were sent, but for one case: in the moments in which a
   leader has no lease yet, as after an election, a read may see writes that were sent behind it in the same pipeline.
 - A write is answered when a majority of its replicas has it in the log. One whose leader is lost meanwhile is answered
