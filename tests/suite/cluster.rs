@@ -558,7 +558,13 @@ fn narf_cluster_shows_the_cluster_and_changes_it() {
     eventually("a cluster that is well", || (narf(&["check"]).0 == 0).then_some(()));
     assert_eq!(narf(&["check"]).1, "healthy: nothing to do\n");
     let (code, _, error) = narf(&["remove", "nobody"]);
-    assert!(code == 1 && error.contains("no node is called 'nobody'"), "{error}");
+    assert!(code == 1 && error.contains("no node is called 'nobody'; there are "), "{error}");
+    // By its port, whatever the environment says; and without a name, all are named.
+    let asked = cluster.nodes[0].port().to_string();
+    let (code, _, error) = narf(&["drain", "-p", &asked]);
+    assert!(code == 1 && error.contains("name a node: ") && error.contains(&name), "{error}");
+    let (code, status, _) = narf(&["status", "-p", &asked, "-o", "json"]);
+    assert!(code == 0 && status.contains(&name), "{status}");
     cluster.nodes[0].kill9();
     let found = eventually("a node that is missed", || {
         let (code, found, _) = narf(&["check"]);

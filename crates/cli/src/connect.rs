@@ -24,6 +24,10 @@ pub struct ConnectArgs {
     )]
     pub url: Option<String>,
 
+    /// Short for -u 127.0.0.1:PORT
+    #[arg(short, long, value_name = "PORT", conflicts_with = "url")]
+    pub port: Option<u16>,
+
     /// Database to select. A flag of the verbs that have one, since they do not agree on its letter.
     #[arg(skip)]
     pub db: Option<u16>,
@@ -91,7 +95,8 @@ impl ConnectArgs {
     }
 
     fn target_with(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Target, Failure> {
-        let mut target = match (&self.url, environment("NARF_URL")) {
+        let here = self.port.map(|port| format!("127.0.0.1:{port}"));
+        let mut target = match (self.url.as_ref().or(here.as_ref()), environment("NARF_URL")) {
             (Some(url), _) => {
                 let target: Target = url.parse()?;
                 if target.password.is_some() {
@@ -199,6 +204,8 @@ mod tests {
         let env = [("NARF_URL", "redis://:pw@e:2/5")];
         assert_eq!(target(flags, &env).unwrap().to_string(), "redis://h:1/3");
         assert_eq!(target(ConnectArgs::default(), &env).unwrap().to_string(), "redis://:***@e:2/5");
+        let port = ConnectArgs { port: Some(7000), ..ConnectArgs::default() };
+        assert_eq!(target(port, &env).unwrap().to_string(), "redis://127.0.0.1:7000");
         assert_eq!(target(ConnectArgs::default(), &[]).unwrap().to_string(), "redis://127.0.0.1:6379");
     }
 

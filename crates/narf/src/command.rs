@@ -8,6 +8,7 @@ mod config;
 mod discover;
 mod exit;
 mod flags;
+mod from_redis;
 mod man;
 mod rescue;
 mod serve;
@@ -56,11 +57,14 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     if let Some(shell) = std::env::var_os(completions::VARIABLE) {
         return completions::answer(&shell.to_string_lossy(), args);
     }
-    let matches = match tree().try_get_matches_from(args) {
+    let matches = match tree().try_get_matches_from(&args) {
         Ok(matches) => matches,
         // Help is no error and goes to standard output; the rest is a wrong command line.
         Err(error) => {
-            let _ = error.print();
+            match from_redis::hint(&args, &error) {
+                Some(hint) => complain(&hint),
+                None => drop(error.print()),
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
         }
     };

@@ -185,6 +185,9 @@ fn write_moves(meta: &Meta, plan: Option<&Command>, reply: &mut Reply<'_>) {
 /// The member of this name or id.
 fn node_named(meta: &Meta, word: &[u8]) -> Result<NodeId, String> {
     let word = String::from_utf8_lossy(word);
+    if word.is_empty() {
+        return Err(format!("ERR name a node: {}", names_of(meta)));
+    }
     let mut found =
         meta.live_members().filter(|member| member.name == word || member.node.to_string() == word);
     match (found.next(), found.next()) {
@@ -192,6 +195,15 @@ fn node_named(meta: &Meta, word: &[u8]) -> Result<NodeId, String> {
         (Some(_), Some(_)) => {
             Err(format!("ERR several nodes are called '{word}'; use an id of FABRIC MEMBERS"))
         }
-        (None, _) => Err(format!("ERR no node is called '{word}'; FABRIC MEMBERS lists them")),
+        (None, _) => Err(format!("ERR no node is called '{word}'; there are {}", names_of(meta))),
     }
+}
+
+/// What nodes are called; if they are many, some, and where the rest is.
+fn names_of(meta: &Meta) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<&str> = meta.live_members().map(|member| member.name.as_str()).collect();
+    names.sort_unstable();
+    let more = if names.len() > SHOWN { ", and more that FABRIC MEMBERS lists" } else { "" };
+    format!("{}{more}", names.get(..SHOWN).unwrap_or(&names).join(", "))
 }

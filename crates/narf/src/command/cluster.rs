@@ -16,7 +16,8 @@ pub(super) fn command() -> Command {
     let sub =
         |name, about| shortcut::forwarded().into_iter().fold(Command::new(name).about(about), Command::arg);
     let word = |name: &'static str, help| Arg::new("word").value_name(name).required(true).help(help);
-    let node = || word("NODE", "Its name or id, as `narf cluster members` shows them");
+    // One that is left out is answered by a node, which knows what all are called.
+    let node = || word("NODE", "Its name or id, as `narf cluster members` shows them").required(false);
     Command::new("cluster")
         .about("Look at a cluster and change it")
         .subcommand_required(true)
@@ -66,7 +67,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(sub("leave", "Have the node that is asked hand its data over, leave and stop"))
         .subcommand(
-            sub("drain", "Have a node hand its data over, leave and stop")
+            sub("drain", "Have a node hand its data over, leave and stop; for the one that is asked: `leave`")
                 .arg(node())
                 .arg(
                     Arg::new("wait")
@@ -147,11 +148,17 @@ fn words(name: &str, matches: &ArgMatches) -> Vec<String> {
     // Some have no such argument, which is no error here.
     let words = ["word", "token"].into_iter();
     let words = words.filter_map(|name| matches.try_get_one::<String>(name).ok().flatten());
+    let unnamed = matches!(name, "drain" | "remove") && !matches.contains_id("word");
     let flags = [("accept", "ACCEPT"), ("dry-run", "DRYRUN"), ("accept-loss", "LOSS"), ("finish", "FINISH")]
         .into_iter();
     let is_set = |flag: &str| matches.try_get_one::<bool>(flag).ok().flatten() == Some(&true);
     let flags = flags.filter(|(flag, _)| is_set(flag)).map(|(_, word)| word.to_owned());
-    ["FABRIC".to_owned(), name.to_ascii_uppercase()].into_iter().chain(words.cloned()).chain(flags).collect()
+    ["FABRIC".to_owned(), name.to_ascii_uppercase()]
+        .into_iter()
+        .chain(words.cloned())
+        .chain(unnamed.then(String::new))
+        .chain(flags)
+        .collect()
 }
 
 #[cfg(test)]
@@ -189,6 +196,7 @@ mod tests {
         check("join 10.0.0.7:16379 --token narf1.x", "FABRIC JOIN 10.0.0.7:16379 narf1.x");
         check("drain cosmic-fox", "FABRIC DRAIN cosmic-fox");
         check("drain --wait cosmic-fox --wait-timeout 5", "FABRIC DRAIN cosmic-fox");
+        check("drain", "FABRIC DRAIN ");
         check("rebalance", "FABRIC REBALANCE");
         check("rebalance --dry-run", "FABRIC REBALANCE DRYRUN");
         check("trust --accept-loss", "FABRIC TRUST LOSS");
@@ -199,7 +207,7 @@ mod tests {
         for name in ["check", "members", "map", "leave", "trust"] {
             check(name, &format!("FABRIC {}", name.to_uppercase()));
         }
-        for line in ["drain", "join", "remove", "owner", "status more"] {
+        for line in ["drain a b", "join", "owner", "status more"] {
             let line = ["cluster"].into_iter().chain(line.split(' '));
             assert!(command().try_get_matches_from(line).is_err());
         }

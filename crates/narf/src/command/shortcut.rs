@@ -99,6 +99,7 @@ fn millis(text: &str) -> Result<u64, String> {
 /// Flags of `narf cli` that make sense for one plain command.
 const FORWARDED: &[&str] = &[
     "url",
+    "port",
     "db",
     "user",
     "password_file",
@@ -170,6 +171,7 @@ mod tests {
     fn a_shortcut_is_the_cli_line_that_it_stands_for() {
         check("get k", "GET k", "");
         check("set -u h:1 -n 3 k v", "SET k v", "--url h:1 --db 3");
+        check("get -p 7000 k", "GET k", "--port 7000");
         check("get k -o json", "GET k", "--output json");
         check("set k -5 --ttl 2s", "SET k -5 PX 2000", "");
         check("del a b c", "DEL a b c", "");
