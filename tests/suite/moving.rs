@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use narf_tests::{Client, Kind, Options, Server, skip_unless_narf};
+use narf_tests::{Client, Kind, Options, Server, eventually, skip_unless_narf};
 
 use crate::nodes::Cluster;
 
@@ -53,6 +53,12 @@ fn the_words_of_the_page_copy_a_redis_to_three_nodes() {
     }
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/moving.md")).unwrap();
     let (from, to) = (redis.port().to_string(), cluster.nodes[0].port().to_string());
+    // A moment after they have come together leads still move, and redis-cli wants the nodes to say the same of them.
+    eventually("nodes that agree", || {
+        let check =
+            Command::new("redis-cli").args(["--cluster", "check", &format!("127.0.0.1:{to}")]).output();
+        check.unwrap().status.success().then_some(())
+    });
     for block in blocks(&page) {
         let script = block.replace("7000", &from).replace("6379", &to);
         let ran = Command::new("sh").args(["-e", "-c", &script]).output().unwrap();
