@@ -532,6 +532,7 @@ impl ClusterWorld {
         for (from, to, _) in std::mem::take(&mut self.blocked) {
             self.wires.block(from, to, false);
         }
+        self.wires.calm();
         for machine in &mut self.machines {
             machine.disk.heal();
             machine.full_until_us = None;

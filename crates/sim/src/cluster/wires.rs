@@ -68,6 +68,8 @@ pub(crate) struct Wires {
     blocked: BTreeSet<(usize, usize)>,
     random: Random,
     delay_us: u64,
+    /// Something large is on its way now and then.
+    is_crowded: bool,
     next: u64,
     now_us: u64,
 }
@@ -80,6 +82,7 @@ impl Wires {
             blocked: BTreeSet::new(),
             random,
             delay_us,
+            is_crowded: true,
             next: 1,
             now_us: 0,
         }
@@ -152,9 +155,15 @@ impl Wires {
         };
     }
 
+    /// From now on nothing large is sent, for which others would have to wait.
+    pub(crate) fn calm(&mut self) {
+        self.is_crowded = false;
+    }
+
     /// Sends a frame, if there is a way. What follows waits for it, now and then for as long as something large takes.
     pub(crate) fn send(&mut self, way: Way, frame: Vec<u8>) {
-        let large_us = if self.random.below(LARGE_ONE_IN) == 0 { self.random.below(LARGE_US) } else { 0 };
+        let is_large = self.is_crowded && self.random.below(LARGE_ONE_IN) == 0;
+        let large_us = if is_large { self.random.below(LARGE_US) } else { 0 };
         let at = self.now_us + self.random.below(self.delay_us + 1) + large_us;
         let Some(State::Up { link }) = self.states.get(&way) else { return };
         let Some(link) = self.links.get_mut(link) else { return };
