@@ -74,12 +74,14 @@ impl Worker {
         let Some(id) = cluster::replica_id(node) else { return };
         let Some(peer) = self.fabric.peers.get_mut(&id).filter(|peer| peer.run == run) else { return };
         let (was_up, mut unsent) = (peer.is_up, std::mem::take(&mut peer.frame));
+        let mut urgent = std::mem::take(&mut peer.urgent);
         self.peer_down(node);
         if was_up {
             self.peer_up(node, run);
             if let Some(peer) = self.fabric.peers.get_mut(&id) {
                 unsent.append(&mut peer.frame);
-                peer.frame = unsent;
+                urgent.append(&mut peer.urgent);
+                (peer.frame, peer.urgent) = (unsent, urgent);
             }
         }
     }

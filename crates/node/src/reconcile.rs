@@ -64,7 +64,11 @@ fn next_step(
     is_full: &dyn Fn(u64) -> bool,
 ) -> Step {
     let has_caught_up = |id: u64| standing(id) == Standing::CaughtUp;
-    let lacks = |ids: &[u64]| ids.iter().any(|id| *id != me && standing(*id) == Standing::Silent);
+    // Whom it waits for is silent, all of them: another that is being brought up takes a turn.
+    let lacks = |ids: &[u64]| {
+        let mut missing = ids.iter().filter(|id| **id != me && !has_caught_up(**id)).peekable();
+        missing.peek().is_some() && missing.all(|id| standing(*id) == Standing::Silent)
+    };
     let wait_for = |ids: &[u64]| if lacks(ids) { Step::Lack } else { Step::Wait };
     if is_lone {
         return if target == [me] { Step::Rest } else { Step::Wake };
@@ -343,17 +347,19 @@ mod tests {
 
     #[test]
     fn a_newcomer_that_says_nothing_is_not_begun_with_and_takes_no_turn() {
-        let next = |learners: &[u64], silent: &[u64]| {
-            let standing = |id: u64| match silent.contains(&id) {
-                true => Standing::Silent,
-                false => Standing::Away,
+        let next = |learners: &[u64], silent: &[u64], caught_up: &[u64]| {
+            let standing = |id: u64| match id {
+                id if silent.contains(&id) => Standing::Silent,
+                id if caught_up.contains(&id) => Standing::CaughtUp,
+                _ => Standing::Away,
             };
             next_step(1, false, &members(&[1], learners), &[1, 2, 3], &standing, &|_| false)
         };
-        assert_eq!(next(&[], &[2]), Step::Change(vec![Change::AddLearner(3)]));
-        assert_eq!(next(&[3], &[2]), Step::Lack);
-        assert_eq!(next(&[2, 3], &[2]), Step::Lack);
-        assert_eq!(next(&[2, 3], &[]), Step::Wait);
+        assert_eq!(next(&[], &[2], &[]), Step::Change(vec![Change::AddLearner(3)]));
+        assert_eq!(next(&[3], &[2], &[]), Step::Wait, "the other is being brought up");
+        assert_eq!(next(&[3], &[2], &[3]), Step::Lack);
+        assert_eq!(next(&[2, 3], &[2], &[3]), Step::Lack);
+        assert_eq!(next(&[2, 3], &[], &[]), Step::Wait);
     }
 
     #[test]

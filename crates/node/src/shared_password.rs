@@ -1,8 +1,9 @@
 //! The password of `default` as long as nobody has changed that user: a node that is configured with one and founds a
 //! cluster makes it the cluster's, so that a node which joins without one opens nothing.
 //!
-//! Kept, as a salted hash, in the fabric's state. A node with a password of its own goes by that, and tells the cluster at
-//! each start, so a password is changed as before, in the configuration of each. A node that brings a password to a cluster
+//! Kept, as a salted hash, in the fabric's state. A node with a password of its own goes by that. The one that brought the
+//! cluster's tells it at each start, so a password is changed as before, in the configuration of each; another that is started with
+//! another does not change what the others go by, as long as that one is a member. A node that brings a password to a cluster
 //! that has none keeps it to itself, for clients of the others would be shut out by it; but it says so, and `narf cluster
 //! check` names who is open. Once there is a `default` in the list of users, that counts and none of this does.
 
@@ -16,6 +17,8 @@ use crate::worker::Worker;
 
 /// The setting of the fabric that has the hash.
 const SHARED: &str = "requirepass";
+/// The setting that has the id of the member that brought it.
+const BROUGHT_BY: &str = "requirepass.of";
 /// The setting that has the id of a member whose password is its own only.
 const APART: &str = "requirepass.apart";
 /// How long until it is asked for again.
@@ -113,10 +116,19 @@ impl Worker {
         }
         let (known, is_alone) = (meta.setting(SHARED), !has_company(meta, me));
         let is_apart = meta.setting(APART) == Some(&*text(me));
+        // Whoever starts with another password does not take it from those that others were given.
+        let owner = meta.setting(BROUGHT_BY);
+        let has_owner =
+            meta.live_members().any(|member| owner == Some(&*text(member.node)) && member.node != me);
         let (key, value) = match own.is_empty() {
             // Nobody has it in his configuration any more.
             true if known.is_some() && is_alone => (SHARED, None),
-            false if known != Some(own) && (known.is_some() || is_alone) => (SHARED, Some(own.to_owned())),
+            false
+                if known != Some(own) && !(known.is_some() && has_owner) && (known.is_some() || is_alone) =>
+            {
+                (SHARED, Some(own.to_owned()))
+            }
+            false if known == Some(own) && owner != Some(&*text(me)) => (BROUGHT_BY, Some(text(me))),
             false if known.is_none() && !is_apart => (APART, Some(text(me))),
             true if is_apart => (APART, None),
             _ => {
@@ -131,8 +143,8 @@ impl Worker {
     /// The cluster has heard of it, or has not.
     pub(crate) fn password_agreed(&mut self, is_agreed: bool) {
         if is_agreed {
-            let own = self.settings.requirepass.expose().to_owned();
-            self.shared_password.settled = Some(own);
+            // There may be more to tell.
+            self.shared_password.next_try = Millis::default();
         }
     }
 }

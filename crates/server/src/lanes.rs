@@ -20,7 +20,7 @@ const URGENT: u32 = 1 << 31;
 /// The frame goes on with the next piece of its lane.
 const GOES_ON: u32 = 1 << 30;
 /// With its head it is sealed in one go.
-const PIECE_BYTES_MAX: usize = CHUNK_BYTES - HEAD_BYTES;
+pub(crate) const PIECE_BYTES_MAX: usize = CHUNK_BYTES - HEAD_BYTES;
 /// A buffer that grew beyond this is not kept.
 const KEPT_BYTES: usize = 1 << 20;
 

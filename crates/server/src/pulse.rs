@@ -18,13 +18,16 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use tls::Stream;
 
-use crate::lanes::{Lane, Outgoing};
+use crate::lanes::{Lane, Outgoing, PIECE_BYTES_MAX};
 use crate::shared::{Inbox, Shared, lock};
 
 /// Between two looks at the workers.
 const PERIOD: Duration = Duration::from_millis(50);
 /// A turn that takes longer is long.
 const LONG_US: u64 = 60_000;
+/// Processor that a worker has had since the last look if it gets on: a twentieth of that time. One that waits for room on a disk, or
+/// for its memory to come back from there, has less.
+const GETS_ON_NS: u64 = 2_500_000;
 /// For a worker that is still in the same turn after so long nothing is said any more.
 const ENDLESS_US: u64 = 5_000_000;
 /// What was said longer ago is not said again: beats go each 120 ms.
@@ -49,7 +52,8 @@ impl Line {
 
     /// Takes a frame, and gives its buffer back if it was a short one.
     pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, now_us: u64) -> Vec<u8> {
-        if lane == Lane::Urgent {
+        // A longer one goes behind what is large in any case.
+        if lane == Lane::Urgent && frame.len() <= PIECE_BYTES_MAX {
             self.forget(now_us);
             if self.recent.len() < RECENT_MAX {
                 self.recent.push_back((now_us, frame.clone()));
@@ -70,11 +74,13 @@ impl Line {
         outgoing.send(limit, |bytes| stream.write(bytes))
     }
 
-    /// Says again what was said just before the turn began. A socket that takes nothing has not taken the last either.
-    fn say_again(&mut self, began_us: u64) {
+    /// Says again what was said just before the turn began, which counts as said now: a second long turn may follow at once, before
+    /// anything new was said. A socket that takes nothing has not taken the last either.
+    fn say_again(&mut self, began_us: u64, now_us: u64) {
         if !self.outgoing.has_urgent() {
             self.forget(began_us);
-            for (_, frame) in &self.recent {
+            for (said_us, frame) in &mut self.recent {
+                *said_us = now_us;
                 self.outgoing.push(Lane::Urgent, frame.clone());
             }
         }
@@ -112,11 +118,11 @@ impl Patient {
         lines.push(Arc::downgrade(line));
     }
 
-    fn say_again(&self, began_us: u64) {
+    fn say_again(&self, began_us: u64, now_us: u64) {
         for line in lock(&self.lines).iter().filter_map(Weak::upgrade) {
             match line.try_lock() {
-                Ok(mut line) => line.say_again(began_us),
-                Err(TryLockError::Poisoned(line)) => line.into_inner().say_again(began_us),
+                Ok(mut line) => line.say_again(began_us, now_us),
+                Err(TryLockError::Poisoned(line)) => line.into_inner().say_again(began_us, now_us),
                 // Its worker is about to send.
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -158,15 +164,16 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
         std::thread::park_timeout(PERIOD);
         for (Inbox { patient, .. }, used) in workers.iter().zip(&mut used) {
             let began_us = patient.began_us.load(Ordering::Relaxed);
-            let long_us = shared.mono_us().saturating_sub(began_us);
+            let now_us = shared.mono_us();
+            let long_us = now_us.saturating_sub(began_us);
             if began_us == 0 || !(LONG_US..ENDLESS_US).contains(&long_us) {
                 *used = None;
                 continue;
             }
             let now_used = processor_ns(patient.thread.load(Ordering::Relaxed));
-            let gets_on = now_used.is_some() && std::mem::replace(used, now_used) != now_used;
-            if gets_on {
-                patient.say_again(began_us);
+            let before = std::mem::replace(used, now_used);
+            if now_used.zip(before).is_some_and(|(now, before)| now.saturating_sub(before) >= GETS_ON_NS) {
+                patient.say_again(began_us, now_us);
             }
         }
     }

@@ -52,6 +52,16 @@ fn a_node_that_joins_without_a_password_is_closed_by_the_founders() {
 }
 
 #[test]
+fn who_starts_with_another_password_does_not_take_the_others_theirs() {
+    let mut world = closed_by(HASH, 4);
+    let (one, other) = (world.join(), world.join());
+    start_with(&mut world, other, OTHER);
+    for node in [0, one, other] {
+        assert_eq!(world.meta(node).setting("requirepass"), Some(HASH));
+    }
+}
+
+#[test]
 fn the_only_member_is_opened_by_its_configuration_and_who_joins_it_is_open() {
     let mut world = closed_by(HASH, 2);
     start_with(&mut world, 0, "");
