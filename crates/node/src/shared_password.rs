@@ -86,9 +86,15 @@ fn text(node: NodeId) -> String {
 }
 
 impl Worker {
-    /// The cluster's password as a hash, if it has one: for a node without.
+    /// The cluster's password as a hash, if it has one: for a node without. One that is the only member goes by its own
+    /// configuration at once, and need not wait until the cluster, which it is, has agreed to that.
     pub(crate) fn shared_password(&self) -> Option<Password> {
-        let hash = self.fabric.meta.setting(SHARED).filter(|_| self.fabric.is_on)?;
+        let meta = &self.fabric.meta;
+        let hash = meta.setting(SHARED).filter(|_| self.fabric.is_on)?;
+        let me = meta.member_of_replica(self.fabric.me);
+        if me.is_some_and(|me| !has_company(meta, me.node)) {
+            return None;
+        }
         Password::parse(hash.as_bytes()).filter(Password::is_salted)
     }
 
