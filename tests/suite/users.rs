@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use narf_tests::{Client, Data, Kind, Options, Server, eventually, skip_unless_narf, within};
+use narf_tests::{Client, Data, Kind, Options, Server, Signal, eventually, signal, skip_unless_narf, within};
 
 use crate::nodes::Cluster;
 
@@ -501,13 +501,14 @@ fn a_cluster_begins_with_the_users_of_the_configuration_and_keeps_its_own() {
     bob.check("GET b:1", "nil");
     assert!(bob.run("GET a").to_string().starts_with("-NOPERM"));
     ada.check("ACL SETUSER bob ~c:*", "+OK");
-    // It goes before it has taken its share, and is missed by the first when that stops.
     node.expect_log("no other node is there to take the data over");
     // Another node of the cluster, with other users in its file: those of the cluster count.
     write("'ada off', 'eve on nopass'");
-    let other = Server::start(options());
+    let mut other = Server::start(options());
     as_user(&other, "ada", "sesame").check("ACL USERS", r#"["ada", "bob", "default"]"#);
-    drop(other);
+    // It leaves, with what it has taken of its share by then.
+    signal(other.pid(), Signal::Interrupt);
+    assert!(other.wait().success(), "{}", other.log());
     node.restart();
     let mut bob = as_user(&node, "bob", "hush");
     bob.check("GET c:1", "nil");
