@@ -21,8 +21,8 @@ const URGENT: u32 = 1 << 31;
 const GOES_ON: u32 = 1 << 30;
 /// With its head it is sealed in one go.
 pub(crate) const PIECE_BYTES_MAX: usize = CHUNK_BYTES - HEAD_BYTES;
-/// A buffer that grew beyond this is not kept.
-const KEPT_BYTES: usize = 1 << 20;
+/// A buffer that grew beyond this is not kept: what one turn takes off a link fits.
+const KEPT_BYTES: usize = 2 << 20;
 
 /// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -56,6 +56,7 @@ pub mod rescue;
 mod runs;
 mod runtime_folder;
 mod shared;
+mod side_thread;
 pub mod signals;
 mod socket;
 mod start;

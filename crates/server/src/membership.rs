@@ -16,14 +16,13 @@ use crate::enter::Reach;
 use crate::fabric::Fabric;
 use crate::hello::{Acquaintances, Standing};
 use crate::join::Gate;
-use crate::ports;
-use crate::pulse::PulseThread;
 use crate::runs::Heard;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{Item, Shared};
+use crate::side_thread::SideThread;
 use crate::trust::Trust;
-use crate::watch::Watch;
 use crate::whereabouts::Whereabouts;
+use crate::{ports, pulse, watch};
 
 /// How far the port for other nodes is from that for clients.
 const PEER_PORT_DISTANCE: u16 = 10_000;
@@ -127,9 +126,9 @@ pub(crate) struct Membership {
     /// Tells the cluster where this node is.
     whereabouts: Option<Whereabouts>,
     /// Tells the log what happens in the cluster.
-    watch: Option<Watch>,
+    watch: Option<SideThread>,
     /// Says signs of life for workers that are busy.
-    _pulse: PulseThread,
+    _pulse: SideThread,
 }
 
 impl Membership {
@@ -157,11 +156,11 @@ impl Membership {
             presence: None,
             whereabouts: None,
             watch: None,
-            _pulse: PulseThread::begin(shared).context("start the thread for signs of life")?,
+            _pulse: pulse::begin(shared).context("start the thread for signs of life")?,
         };
         membership.wait_for_the_cluster();
         membership.wait_for_the_time();
-        membership.watch = Some(Watch::begin(shared).context("start the thread for events")?);
+        membership.watch = Some(watch::begin(shared).context("start the thread for events")?);
         membership.whereabouts = Some(Whereabouts::begin(shared, returns).context("start a thread")?);
         if discovery::announces(settings, &listens) {
             membership.be_found(&settings.name, listens);

@@ -12,7 +12,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -20,6 +19,7 @@ use tls::Stream;
 
 use crate::lanes::{Lane, Outgoing, PIECE_BYTES_MAX};
 use crate::shared::{Inbox, Shared, lock};
+use crate::side_thread::SideThread;
 
 /// Between two looks at the workers.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -41,31 +41,21 @@ const SHARE_BYTES: usize = 1 << 20;
 pub(crate) struct Line {
     pub(crate) stream: Stream<TcpStream>,
     pub(crate) outgoing: Outgoing,
-    /// What was sent on the urgent lane of late, and when.
-    recent: VecDeque<(u64, Vec<u8>)>,
+    recent: Recent,
 }
 
 impl Line {
     pub(crate) fn new(stream: Stream<TcpStream>) -> Line {
-        Line { stream, outgoing: Outgoing::default(), recent: VecDeque::new() }
+        Line { stream, outgoing: Outgoing::default(), recent: Recent::default() }
     }
 
     /// Takes a frame, and gives its buffer back if it was a short one.
     pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, now_us: u64) -> Vec<u8> {
         // A longer one goes behind what is large in any case.
         if lane == Lane::Urgent && frame.len() <= PIECE_BYTES_MAX {
-            self.forget(now_us);
-            if self.recent.len() < RECENT_MAX {
-                self.recent.push_back((now_us, frame.clone()));
-            }
+            self.recent.note(frame.clone(), now_us);
         }
         self.outgoing.push(lane, frame)
-    }
-
-    fn forget(&mut self, now_us: u64) {
-        while self.recent.front().is_some_and(|(said_us, _)| said_us + RECENT_US < now_us) {
-            self.recent.pop_front();
-        }
     }
 
     /// Whether the socket may take more.
@@ -74,18 +64,46 @@ impl Line {
         outgoing.send(limit, |bytes| stream.write(bytes))
     }
 
-    /// Says again what was said just before the turn began, which counts as said now: a second long turn may follow at once, before
-    /// anything new was said. A socket that takes nothing has not taken the last either.
+    /// Says again what was said just before the turn began. A socket that takes nothing has not taken the last either.
     fn say_again(&mut self, began_us: u64, now_us: u64) {
         if !self.outgoing.has_urgent() {
-            self.forget(began_us);
-            for (said_us, frame) in &mut self.recent {
-                *said_us = now_us;
+            for frame in self.recent.again(began_us, now_us) {
                 self.outgoing.push(Lane::Urgent, frame.clone());
             }
         }
         // A link that is broken is the worker's to close.
         let _ = self.flush(SHARE_BYTES);
+    }
+}
+
+/// What was sent on the urgent lane of late, and when.
+#[derive(Default)]
+struct Recent(VecDeque<(u64, Vec<u8>)>);
+
+impl Recent {
+    fn note(&mut self, frame: Vec<u8>, now_us: u64) {
+        self.forget(now_us);
+        // What is said again is not forgotten, and must not be in the way of what is new.
+        if self.0.len() == RECENT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((now_us, frame));
+    }
+
+    fn forget(&mut self, now_us: u64) {
+        while self.0.front().is_some_and(|(said_us, _)| said_us + RECENT_US < now_us) {
+            self.0.pop_front();
+        }
+    }
+
+    /// What was said just before a turn began. It counts as said now: a second long turn may follow at once, before anything
+    /// new was said.
+    fn again(&mut self, began_us: u64, now_us: u64) -> impl Iterator<Item = &Vec<u8>> {
+        self.forget(began_us);
+        self.0.iter_mut().map(move |(said_us, frame)| {
+            *said_us = now_us;
+            &*frame
+        })
     }
 }
 
@@ -130,31 +148,10 @@ impl Patient {
     }
 }
 
-/// The thread that looks at the workers. Ends when dropped.
-pub(crate) struct PulseThread {
-    thread: Option<JoinHandle<()>>,
-    stopping: Arc<AtomicBool>,
-}
-
-impl PulseThread {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> io::Result<PulseThread> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (shared, stop) = (Arc::clone(shared), Arc::clone(&stopping));
-        let thread =
-            std::thread::Builder::new().name("pulse".to_owned()).spawn(move || run(&shared, &stop))?;
-        Ok(PulseThread { thread: Some(thread), stopping })
-    }
-}
-
-impl Drop for PulseThread {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A panic in it was reported by it.
-            let _ = thread.join();
-        }
-    }
+/// Begins to look at the workers.
+pub(crate) fn begin(shared: &Arc<Shared>) -> io::Result<SideThread> {
+    let shared = Arc::clone(shared);
+    SideThread::begin("pulse", move |stopping| run(&shared, stopping))
 }
 
 fn run(shared: &Shared, stopping: &AtomicBool) {
@@ -183,4 +180,46 @@ fn run(shared: &Shared, stopping: &AtomicBool) {
 fn processor_ns(thread: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
     text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(recent: &mut Recent, began_us: u64, now_us: u64) -> Vec<u8> {
+        recent.again(began_us, now_us).map(|frame| frame[0]).collect()
+    }
+
+    #[test]
+    fn what_was_said_just_before_a_turn_is_said_again_and_in_the_turn_behind_it_too() {
+        let mut recent = Recent::default();
+        recent.note(vec![1], 100_000);
+        recent.note(vec![2], 500_000);
+        assert_eq!(again(&mut recent, 520_000, 600_000), [2], "the first was said too long ago");
+        assert_eq!(again(&mut recent, 520_000, 2_500_000), [2]);
+        assert_eq!(again(&mut recent, 2_520_000, 2_600_000), [2], "the next turn began at once");
+        assert!(again(&mut recent, 3_000_000, 3_060_000).is_empty(), "there was time to say something new");
+    }
+
+    #[test]
+    fn what_is_new_takes_the_place_of_what_was_said_again_and_again() {
+        let mut recent = Recent::default();
+        for number in 0..100 {
+            recent.note(vec![number], 1_000_000);
+            again(&mut recent, 1_000_000, 1_000_000);
+        }
+        let newest: Vec<u8> = (100 - RECENT_MAX as u8..100).collect();
+        assert_eq!(again(&mut recent, 1_000_000, 1_000_000), newest);
+    }
+
+    #[test]
+    fn a_thread_that_works_has_had_processor() {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        let before = processor_ns(thread).unwrap();
+        let mut sum = 0_u64;
+        while processor_ns(thread).unwrap() < before + GETS_ON_NS {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert_eq!(processor_ns(0), None, "there is no such thread");
+    }
 }

@@ -21,7 +21,7 @@ use crate::descriptors::Descriptors;
 use crate::disk_thread::{DiskThread, Identity};
 use crate::enter::Join;
 use crate::fabric::Fabric;
-use crate::give_back::GiveBack;
+use crate::give_back;
 use crate::handshakes::Handshakes;
 use crate::host::ThisHost;
 use crate::http::Http;
@@ -35,6 +35,7 @@ use crate::ports::{self, Chosen};
 use crate::random::random;
 use crate::runtime_folder::RuntimeFolder;
 use crate::shared::{DiskJob, Inbox, Item, Shared, SharedLog, lock};
+use crate::side_thread::SideThread;
 use crate::signals::StopHandle;
 use crate::stopping::Stage;
 use crate::worker_thread::WorkerThread;
@@ -95,7 +96,7 @@ pub(crate) struct Running {
     workers: Vec<JoinHandle<()>>,
     disk: Option<JoinHandle<()>>,
     /// The thread that looks at passwords.
-    give_back: Option<GiveBack>,
+    give_back: Option<SideThread>,
     looking: Option<JoinHandle<()>>,
     /// None for a node that is on its own for good.
     pub(crate) membership: Option<Membership>,
@@ -209,7 +210,7 @@ impl Running {
             plan.begins_anew,
         ));
         let listeners = Listeners::new(chosen.again()?.listeners, unix, settings.tcp_keepalive)?;
-        let give_back = shared.allocator.map(GiveBack::begin).transpose();
+        let give_back = shared.allocator.map(give_back::begin).transpose();
         let give_back = give_back.context("start the thread that gives memory back")?;
         let disk = spawn_disk(&shared, disk, job_queue, &opened.meta)?;
         let looking = passwords::spawn(&shared)?;

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cluster::Meta;
@@ -16,6 +15,7 @@ use tracing::{info, warn};
 use crate::events::{Events, Look};
 use crate::http::ask_report;
 use crate::shared::{Shared, lock};
+use crate::side_thread::SideThread;
 
 /// Between two looks, and while all is well in company: asking the workers is a fifth of what an idle node does.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -25,30 +25,9 @@ const REPORT_TIME: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// See the module.
-pub(crate) struct Watch {
-    thread: Option<JoinHandle<()>>,
-    stopping: Arc<AtomicBool>,
-}
-
-impl Watch {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> std::io::Result<Watch> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (shared, stop) = (Arc::clone(shared), Arc::clone(&stopping));
-        let thread =
-            std::thread::Builder::new().name("events".to_owned()).spawn(move || run(&shared, &stop))?;
-        Ok(Watch { thread: Some(thread), stopping })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A panic in it was reported by it.
-            let _ = thread.join();
-        }
-    }
+pub(crate) fn begin(shared: &Arc<Shared>) -> std::io::Result<SideThread> {
+    let shared = Arc::clone(shared);
+    SideThread::begin("events", move |stopping| run(&shared, stopping))
 }
 
 fn run(shared: &Shared, stopping: &AtomicBool) {
