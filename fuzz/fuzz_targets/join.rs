@@ -1,4 +1,4 @@
-//! Any bytes to what reads the words of strangers at the port for nodes: hellos, requests to be let in, and their
+//! Any bytes to what reads the words of strangers at the port for nodes and the pieces on a link: hellos, requests to be let in, and their
 //! answers. The properties are those of the crate's own tests.
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! The readers of what strangers say at the port for nodes and on the network, by themselves: for checks with any bytes.
+//! The readers of what strangers say at the port for nodes and on the network, and members on a link, by themselves: for checks
+//! with any bytes.
 //!
 //! Each says what is wrong with the bytes. What was read and is written again is the same.
 
@@ -11,6 +12,7 @@ use cluster::{MemberKind, Newcomer};
 use crate::discovery::Announcement;
 use crate::hello::{self, Hello, Welcome};
 use crate::join::{self, Unreadable};
+use crate::lanes::Incoming;
 
 /// The first words on a link between two nodes.
 pub fn check_hello(bytes: &[u8]) -> Result<(), String> {
@@ -61,6 +63,26 @@ pub fn check_join_answer(bytes: &[u8]) -> Result<(), String> {
         Err(Unreadable::Said(error)) => Err(error.to_string()),
         Err(Unreadable::Bytes(reason)) => Err(reason),
     }
+}
+
+/// What comes by a link: the first byte says where it is cut. However that is, the frames are the same, and so is whether the
+/// peer breaks the rules.
+pub fn check_pieces(bytes: &[u8]) -> Result<(), String> {
+    let (at, bytes) = bytes.split_first().ok_or("no piece")?;
+    let (first, second) = bytes.split_at(usize::from(*at).min(bytes.len()));
+    let read = |parts: &[&[u8]]| {
+        let (mut incoming, mut frames) = (Incoming::default(), Vec::new());
+        let keeps_rules = parts.iter().all(|part| {
+            incoming.push(part);
+            incoming.take_frames(|frame| frames.push(frame.to_vec()))
+        });
+        (keeps_rules, frames)
+    };
+    let whole = read(&[bytes]);
+    assert_eq!(read(&[first, second]), whole, "a link has no ends within");
+    let taken: usize = whole.1.iter().map(Vec::len).sum();
+    assert!(taken <= bytes.len(), "there is nothing but what came");
+    whole.0.then_some(()).ok_or_else(|| "a piece that breaks the rules".to_owned())
 }
 
 /// What somebody announces on the network: a port, then words as in a TXT record, each behind a byte with its length.

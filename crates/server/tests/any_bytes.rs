@@ -10,11 +10,12 @@ fn any_words_of_strangers_are_read_or_refused_with_a_reason() {
     for _ in 0..20_000 {
         let kind = random.next_u64() as u8;
         // Past the first check, for half of them.
-        let start: &[u8] = match kind % 5 {
+        let start: &[u8] = match kind % 6 {
             _ if random.chance(1, 2) => b"",
             0 | 1 => b"NRF4",
             2 => b"\x60\0\0\0\x01\x01",
             3 => b"\x01",
+            5 => b"\x03\x03\0\0\x40",
             _ => b"\x01\0\x03v=1\x06name=a",
         };
         let mut bytes = [&[kind], start].concat();

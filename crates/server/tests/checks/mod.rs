@@ -1,4 +1,5 @@
-//! What holds for any bytes at the port for nodes, and for what is announced on the network; run by the tests of this crate and by the fuzz target `join`.
+//! What holds for any bytes at the port for nodes, on a link, and for what is announced on the network; run by the tests of this
+//! crate and by the fuzz target `join`.
 
 use server::outside;
 
@@ -12,11 +13,12 @@ pub(crate) fn check_bytes(bytes: &[u8]) {
 /// The first byte says what the others are.
 pub(crate) fn read(bytes: &[u8]) -> Result<(), String> {
     let (kind, bytes) = bytes.split_first().unwrap_or((&0, &[]));
-    match kind % 5 {
+    match kind % 6 {
         0 => outside::check_hello(bytes),
         1 => outside::check_hello_answer(bytes),
         2 => outside::check_join_request(bytes),
         3 => outside::check_join_answer(bytes),
-        _ => outside::check_announcement(bytes),
+        4 => outside::check_announcement(bytes),
+        _ => outside::check_pieces(bytes),
     }
 }
