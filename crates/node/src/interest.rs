@@ -171,11 +171,12 @@ impl Interests {
         let at_node = |listeners: &Listeners| clients(listeners, |of| of == node);
         let mut count = self.channels.get(channel).map_or(0, at_node);
         if channel.kind == ChannelKind::Plain {
-            let matching = self
-                .patterns
-                .iter()
-                .filter(|(pattern, _)| engine::glob::matches(&pattern.name, &channel.name));
-            count += matching.map(|(_, listeners)| at_node(listeners)).sum::<usize>();
+            let of_node = self.patterns.iter().map(|(pattern, listeners)| (pattern, at_node(listeners)));
+            // Patterns of nobody there need not be looked at.
+            let matching = of_node.filter(|(pattern, clients)| {
+                *clients > 0 && engine::glob::matches(&pattern.name, &channel.name)
+            });
+            count += matching.map(|(_, clients)| clients).sum::<usize>();
         }
         let is_whole = self.nodes.get(&node).is_some_and(|known| known.is_whole);
         (count > 0 || !is_whole).then_some(count)
@@ -225,7 +226,8 @@ impl Interests {
 impl Worker {
     // ---- subscribers --------------------------------------------------------------------------------------
 
-    /// Tells other workers and other nodes, and confirms to the client once all know what they must: from then on it misses nothing, and `PUBLISH` counts right.
+    /// Tells other workers and other nodes, and confirms to the client once all know what they must: from then on it misses
+    /// nothing, and `PUBLISH` counts right.
     pub(crate) fn tell_and_confirm(
         &mut self,
         session: &mut Session,

@@ -3,8 +3,8 @@
 //! Each worker knows its own subscribers by name and of every other worker how many it has, per channel and
 //! pattern. So a publisher's worker can count receivers without asking, and sends a message only to workers that
 //! have some. A client's SUBSCRIBE is confirmed when all workers, and all nodes, have noted it: from then on it misses
-//! nothing. Other nodes, and how many of their clients listen, are the
-//! business of [`interest`](crate::interest).
+//! nothing. Other nodes, and how many of their clients listen, are the business of
+//! [`interest`](crate::interest).
 //!
 //! Delivery is at most once, in order per publisher and channel.
 
